@@ -1,0 +1,132 @@
+"""Log-probabilities: from logits to the number that every objective starts from.
+
+THE PREDICTION AXIS. ``tokens`` has length T. The logits at position t score ``tokens[:, t + 1]``, so there are T-1
+predictions. Everything per token in this package - log-probs, masks, advantages, losses - has length T-1, and index t
+always concerns ``tokens[:, t + 1]``. The shift happens in this file and in ``masking``, nowhere else.
+
+All log-probs are in nats. Half-precision logits are taken to float32 first; float64 stays float64.
+"""
+
+import torch
+from torch.utils.checkpoint import checkpoint
+
+from .shapes import Float, InputError, Int, Shaped, Tensor, kept, require_finite, typed
+
+
+@typed
+def token_logprobs(
+    logits: Float[Tensor, "batch time vocab"], tokens: Int[Tensor, "batch time"], *, temperature: float = 1.0
+) -> Float[Tensor, "batch time-1"]:
+    """Log-probability of each token given all tokens before it.
+
+        logp[b, t] = log_softmax(logits[b, t] / temperature)[tokens[b, t + 1]]
+
+    Returns nats per token on the prediction axis. ``temperature`` is that of the *sampler*: score with what you sampled
+    with, or the very first importance ratio is not 1. ``-inf`` logits are fine; NaN logits are an error, and so is a
+    token id outside the vocabulary (labels of -100 belong in the mask).
+
+    Source: the policy term log pi(a|s) of PPO (1707.06347, eq. 1). TRL `selective_log_softmax`, verl
+    `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same; TRL and OpenRLHF leave bf16 logits in
+    bf16, here they go to float32.
+    """
+    scored = require_vocabulary(tokens[:, 1:], logits.shape[-1])
+    logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)  # the last position predicts nothing we have
+    picked = logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
+    require_finite(picked, "log-prob (from the logits)")
+    return picked
+
+
+@typed
+def chunked_token_logprobs(
+    hidden: Float[Tensor, "batch time width"],
+    lm_head: Float[Tensor, "vocab width"],
+    tokens: Int[Tensor, "batch time"],
+    *,
+    temperature: float = 1.0,
+    chunk_size: int = 1024,
+) -> Float[Tensor, "batch time-1"]:
+    """``token_logprobs`` of ``hidden @ lm_head.T`` without ever holding the (batch, time, vocab) logits.
+
+    Positions are scored ``chunk_size`` at a time; each chunk's logits are thrown away and computed again in the backward
+    pass. Values and gradients are those of ``token_logprobs``; peak memory grows with chunk_size * vocab instead of
+    batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one through
+    ``token_logprobs``.
+
+    Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`.
+    """
+    if chunk_size < 1:
+        raise InputError(f"chunk_size is {chunk_size}, expected at least 1 position")
+    scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
+    states = hidden[:, :-1].reshape(-1, hidden.shape[-1])
+
+    def score(states: Tensor, scored: Tensor) -> Tensor:
+        logprobs = scaled(states @ lm_head.T, temperature).log_softmax(dim=-1)
+        return logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
+
+    chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
+    picked = torch.cat([checkpoint(score, *chunk, use_reentrant=False) for chunk in chunks])
+    require_finite(picked, "log-prob (from the hidden states)")
+    return picked.reshape(tokens.shape[0], -1)
+
+
+@typed
+def sequence_logprobs(
+    token_logprobs: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, average: bool = False
+) -> Float[Tensor, " batch"]:
+    """Log-probability of each row's kept tokens: log p(completion | prompt) when the mask is the completion mask.
+
+        sum_t m[b, t] * logp[b, t]                 average=True: divided by sum_t m[b, t]
+
+    Returns nats per sequence (per token with ``average``). A row without a kept token gives 0: an empty product is 1.
+    DPO (2305.18290, eq. 7) needs the sum; the average is SimPO's (2405.14734) and TRL's IPO. Taking the average where
+    the sum is meant is a known bug (it divides beta by the length).
+    """
+    keep = kept(mask)
+    require_finite(token_logprobs, "token_logprobs", mask=keep)
+    total = torch.where(keep, token_logprobs, 0.0).sum(dim=1)
+    return total / keep.sum(dim=1).clamp_min(1) if average else total
+
+
+@typed
+def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1.0) -> Float[Tensor, "batch time-1"]:
+    """Entropy of each next-token distribution, in nats, between 0 and ln(vocab).
+
+        H[b, t] = - sum_v p_v * log p_v,   p = softmax(logits[b, t] / temperature)
+
+    On the prediction axis: entry t is the uncertainty about ``tokens[:, t + 1]``. A bonus is *subtracted* from a loss.
+    Not the same as the mean of -logp over sampled tokens, which only estimates it. TRL and verl take the tempered
+    logits, as here; OpenRLHF takes the untempered ones.
+    """
+    logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
+    surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0
+    result = (logprobs.exp() * surprise).sum(dim=-1)
+    require_finite(result, "entropy (from the logits)")
+    return result
+
+
+@typed
+def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
+    """Positions that count real tokens only, so that left padding does not move a row: cumsum(attention_mask) - 1.
+
+    Padding before the first token gets 0. Models with learned positions (GPT-2) are wrong without it under left padding;
+    rotary models only see differences of positions and do not notice. OpenRLHF does the same; TRL's GRPO passes none.
+    """
+    return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
+
+
+def scaled(logits: Tensor, temperature: float) -> Tensor:
+    """Logits / temperature, in at least float32."""
+    if not temperature > 0:
+        raise InputError(f"temperature is {temperature}, expected > 0: greedy decoding has no log-probs to train on")
+    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    return logits if temperature == 1.0 else logits / temperature
+
+
+def require_vocabulary(tokens: Tensor, vocab: int) -> Tensor:
+    """The token ids as int64, after checking that each names a row of the vocabulary."""
+    if tokens.numel() and (tokens.min() < 0 or tokens.max() >= vocab):
+        raise InputError(
+            f"tokens holds ids from {tokens.min()} to {tokens.max()}, but the logits score 0 to {vocab - 1}: "
+            "replace labels such as -100 by real ids and leave them out with the mask"
+        )
+    return tokens.long()

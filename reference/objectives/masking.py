@@ -1,0 +1,157 @@
+"""Masks and normalisers: which tokens count, and what the sum of their losses is divided by.
+
+Almost every post-training loss is ``(token_loss * mask).sum() / normalizer``. Masks live on the prediction axis
+(see ``logprobs``): ``mask[:, t]`` is 1 when ``tokens[:, t + 1]`` is a token the model is trained to produce.
+
+Three normalisers, one function each. Each takes its denominator from the batch, or as an argument: pass the count over
+*all* micro-batches and processes, add up the results, and the gradient is exactly that of one big batch.
+"""
+
+from typing import Literal
+
+import torch
+
+from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, kept, require_finite, typed
+
+
+@typed
+def completion_mask(
+    tokens: Int[Tensor, "batch time"], completion_start: Int[Tensor, " batch"], *, eos_token_id: int
+) -> Bool[Tensor, "batch time-1"]:
+    """Which predictions are of completion tokens: from ``completion_start`` through the first EOS after it, inclusive.
+
+        mask[b, t] = start[b] <= t + 1 <= position of the first EOS at or after start[b]
+
+    ``completion_start[b]`` is the index in ``tokens[b]`` of the first completion token, left padding included. The EOS
+    itself is kept: a model that is never trained on it never learns to stop. Found by position, not by value, so it
+    is right when pad and EOS share an id. A row without EOS (truncated) is kept to its end; a start at the very end
+    gives an empty row.
+
+    As TRL's GRPO (`completion_mask`) and verl's `response_mask`, there on the completion's own axis.
+    """
+    length = tokens.shape[1]
+    if (completion_start < 1).any() or (completion_start > length).any():
+        raise InputError(
+            f"completion_start is {completion_start.tolist()}, expected indices from 1 to {length}: "
+            "the first token has nothing before it to be predicted from"
+        )
+    position = torch.arange(length, device=tokens.device)
+    inside = position >= completion_start[:, None]
+    is_end = inside & (tokens == eos_token_id)
+    ends_before = is_end.cumsum(dim=1) - is_end.long()  # EOS tokens strictly before each position
+    return (inside & (ends_before == 0))[:, 1:]
+
+
+@typed
+def prediction_mask(token_mask: Shaped[Tensor, "batch time"]) -> Bool[Tensor, "batch time-1"]:
+    """A mask over tokens, such as a chat template's assistant mask, moved to the prediction axis: drop its first column.
+
+    Entry t of the result is the entry t + 1 of the input. Using ``token_mask[:, :-1]`` instead trains on the role
+    header and never on the EOS.
+    """
+    return kept(token_mask, "token_mask")[:, 1:]
+
+
+@typed
+def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
+    """Mean of the kept entries: sum(x * mask) / sum(mask).
+
+    What the mask leaves out cannot reach the result, not even NaN or inf. Raises ``InputError`` when the mask keeps
+    nothing (there is no mean of no numbers) and when a kept entry is NaN.
+    """
+    return token_mean(x, mask)
+
+
+@typed
+def token_mean(
+    token_loss: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_tokens: int | None = None
+) -> Float[Tensor, ""]:
+    """Every token weighs the same: sum of kept losses / number of kept tokens. Long completions weigh more.
+
+    DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
+    (``num_tokens`` here); TRL ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
+    """
+    total, keep = masked_sums(token_loss, mask)
+    return total.sum() / denominator(num_tokens, keep.sum(), "num_tokens")
+
+
+@typed
+def sequence_mean(
+    token_loss: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_sequences: int | None = None
+) -> Float[Tensor, ""]:
+    """Every completion weighs the same: mean over rows of (sum of kept losses / number of kept tokens).
+
+    GRPO (2402.03300, eq. 3). A token of a long completion weighs less than one of a short completion: the length bias
+    that Dr.GRPO points at. Rows without kept tokens are not counted (as in verl and OpenRLHF; TRL ``loss_type="grpo"``
+    counts them as zeros, which equals ``num_sequences=batch``).
+    """
+    total, keep = masked_sums(token_loss, mask)
+    lengths = keep.sum(dim=1)
+    return (total / lengths.clamp_min(1)).sum() / denominator(num_sequences, (lengths > 0).sum(), "num_sequences")
+
+
+@typed
+def fixed_length(
+    token_loss: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    max_length: int,
+    num_sequences: int | None = None,
+) -> Float[Tensor, ""]:
+    """Every token weighs 1 / (rows * max_length), whatever the lengths are: the denominator is a constant.
+
+    Dr.GRPO (2503.20783). ``max_length`` is the generation budget, not the padded width: verl's
+    "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with padding. All rows count,
+    empty ones too (as TRL ``loss_type="dr_grpo"``). On one batch it is ``token_mean`` times a scalar.
+    """
+    if max_length < 1:
+        raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")
+    total, keep = masked_sums(token_loss, mask)
+    if num_sequences is None and not keep.any():
+        raise InputError(NOTHING_KEPT)
+    return total.sum() / (max_length * denominator(num_sequences, torch.tensor(len(mask)), "num_sequences"))
+
+
+@typed
+def aggregate(
+    token_loss: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    strategy: Literal["sequence_mean", "token_mean", "fixed_length"],
+    max_length: int | None = None,
+    num_tokens: int | None = None,
+    num_sequences: int | None = None,
+) -> Float[Tensor, ""]:
+    """One of the three normalisers by name, for loops in which the strategy is a choice.
+
+    ``max_length`` is needed by "fixed_length" only. Pass both global counts when a batch is split; each strategy takes
+    the one it divides by.
+    """
+    if strategy == "token_mean":
+        return token_mean(token_loss, mask, num_tokens=num_tokens)
+    if strategy == "sequence_mean":
+        return sequence_mean(token_loss, mask, num_sequences=num_sequences)
+    if max_length is None:
+        raise InputError('max_length is missing: strategy "fixed_length" divides by the generation budget')
+    return fixed_length(token_loss, mask, max_length=max_length, num_sequences=num_sequences)
+
+
+NOTHING_KEPT = (
+    "mask keeps no token, so there is nothing to average: check completion_start and the alignment of the mask"
+)
+
+
+def masked_sums(token_loss: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Per-row sums of the kept losses, and the mask as booleans. ``where``, not ``*``: 0 * NaN is NaN."""
+    keep = kept(mask)
+    require_finite(token_loss, "token_loss", mask=keep)
+    return torch.where(keep, token_loss, 0.0).sum(dim=1), keep
+
+
+def denominator(given: int | None, counted: Tensor, name: str) -> int | Tensor:
+    """The global count when given, else the count of this batch, which must not be zero."""
+    if given is None and counted == 0:
+        raise InputError(NOTHING_KEPT)
+    if given is not None and given < 1:
+        raise InputError(f"{name} is {given}, expected the count over the whole batch, at least 1")
+    return counted if given is None else given

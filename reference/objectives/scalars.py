@@ -1,0 +1,65 @@
+"""Scalars worth watching while a policy trains. None of them is a loss; all are means over the tokens the mask keeps."""
+
+import torch
+
+from .kl import kl_k3
+from .masking import masked_mean
+from .policy import ratio
+from .shapes import Float, InputError, Shaped, Tensor, typed
+
+
+@typed
+@torch.no_grad()
+def approx_kl(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+) -> Float[Tensor, ""]:
+    """How far this update has moved the policy: k3 for KL(old || new) in nats per token, on samples from old.
+
+    Zero on the first inner step by construction. It says nothing about the distance to the *reference*. CleanRL logs
+    this one (`approx_kl`) beside k1 (`old_approx_kl`); TRL's PPO logged 0.5 * (new - old)^2 instead.
+    """
+    return masked_mean(kl_k3(old_logprobs, token_logprobs), mask)
+
+
+@typed
+@torch.no_grad()
+def clip_frac(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    advantages: Float[Tensor, "batch #pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+) -> Float[Tensor, ""]:
+    """Share of tokens whose gradient the clip has switched off: A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low.
+
+    As TRL's ``clip_ratio/region_mean``. CleanRL and others count |r - 1| > clip whatever the sign of A, which also
+    counts tokens that are still being pulled back.
+    """
+    r = ratio(token_logprobs, old_logprobs)
+    clipped = ((advantages > 0) & (r > 1 + clip_high)) | ((advantages < 0) & (r < 1 - clip_low))
+    return masked_mean(clipped.to(token_logprobs.dtype), mask)
+
+
+@typed
+@torch.no_grad()
+def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
+    """Mean over groups of the within-group standard deviation (ddof=1). At 0 every group is dead and nothing is learned."""
+    if group_size < 2 or len(rewards) % group_size:
+        raise InputError(f"group_size is {group_size}, expected at least 2 and a divisor of the {len(rewards)} rewards")
+    return rewards.view(-1, group_size).std(dim=1).mean()
+
+
+@typed
+@torch.no_grad()
+def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
+    """Share of groups whose rewards are all equal, so that every advantage is 0. TRL: ``frac_reward_zero_std``."""
+    if group_size < 1 or len(rewards) % group_size:
+        raise InputError(
+            f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
+        )
+    groups = rewards.view(-1, group_size)
+    return (groups.amax(dim=1) == groups.amin(dim=1)).to(rewards.dtype).mean()

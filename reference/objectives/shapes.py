@@ -1,0 +1,95 @@
+"""Shapes checked at run time, and errors in one sentence that name the argument, the axis and the fix.
+
+Every objective is decorated with ``@typed`` and annotated with jaxtyping. The annotation is documentation and check at
+once: ``Float[Tensor, "batch time-1"]`` is refused when axis 1 is not one shorter than the ``time`` seen before.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import torch
+from beartype import BeartypeConf, beartype
+from beartype.door import is_bearable
+from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
+from torch import Tensor
+
+__all__ = ["Bool", "Float", "InputError", "Int", "Shaped", "Tensor", "kept", "require_finite", "typed"]
+
+
+class InputError(ValueError):
+    """Bad input, told in one sentence that says what to do. The command line prints it and exits with code 2."""
+
+
+F = TypeVar("F", bound=Callable)
+NUMBERS = BeartypeConf(is_pep484_tower=True)  # an int will do where a float is asked for
+
+
+def typed(function: F) -> F:
+    """Check the annotated shapes, dtypes and plain types of every call; raise ``InputError`` naming what is wrong."""
+    checked = jaxtyped(function, typechecker=beartype(conf=NUMBERS))
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return checked(*args, **kwargs)
+        except TypeCheckError as error:
+            raise InputError(explain_mismatch(function, args, kwargs) or str(error)) from None
+
+    return wrapper
+
+
+def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str | None:
+    """The first argument that breaks its annotation, in words. ``None`` if it is the result that does."""
+    sizes: dict[str, int] = {}
+    signature = inspect.signature(function)
+    for name, value in signature.bind(*args, **kwargs).arguments.items():
+        expected = signature.parameters[name].annotation
+        where = f"{function.__name__}: {name}"
+        if not hasattr(expected, "dim_str"):
+            if not is_bearable(value, expected, conf=NUMBERS):
+                return f"{where} is {value!r} ({type(value).__name__}), expected {in_words(expected)}"
+            continue
+        if not isinstance(value, Tensor):
+            return f"{where} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
+        axes = expected.dim_str.split()
+        shape = tuple(value.shape)
+        if len(axes) != len(shape):
+            return f"{where} has shape {shape}, expected {len(axes)} axes ({', '.join(axes)})"
+        for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
+            if axis.startswith("#") and size == 1:
+                continue
+            axis = axis.removeprefix("#")
+            known, minus, less = axis.partition("-")  # "time-1": one shorter than time
+            wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
+            if wanted != size:
+                return f"{where} has shape {shape}: axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
+        if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
+            kind = " or ".join(sorted({str(d).rstrip("0123456789") for d in expected.dtypes})[:3])
+            return f"{where} has dtype {str(value.dtype).removeprefix('torch.')}, expected {kind}"
+    return None
+
+
+def in_words(annotation: Any) -> str:
+    """A plain annotation as a reader would say it."""
+    if get_origin(annotation) is Literal:
+        return " or ".join(map(repr, get_args(annotation)))
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def kept(mask: Tensor, name: str = "mask") -> Tensor:
+    """The mask as booleans. Raises ``InputError`` unless every entry is 0 or 1 (True or False)."""
+    if mask.dtype == torch.bool:
+        return mask
+    if ((mask != 0) & (mask != 1)).any():
+        raise InputError(f"{name} holds values other than 0 and 1: pass a mask of kept positions, not weights")
+    return mask.bool()
+
+
+def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:
+    """Raise ``InputError`` at the first NaN of ``x`` (where ``mask`` keeps it). Infinities pass: they mean something."""
+    bad = x.isnan() if mask is None else x.isnan() & mask
+    if bad.any():
+        at = tuple(bad.nonzero()[0].tolist())
+        raise InputError(f"{name} is NaN at position {at}: find what produced it; averaging would only spread it")

@@ -1,0 +1,120 @@
+"""The model: a small Llama with random weights, the shipped checkpoint, or any causal LM you name.
+
+One function, ``load``, serves all three cases, so that whatever runs on the small model runs on a real one.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from reference.objectives.shapes import InputError
+
+BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
+PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}{% generation %}"
+    "{{ message['content'] + eos_token }}{% endgeneration %}{% else %}{{ message['content'] + '\n' }}{% endif %}{% endfor %}"
+)
+
+
+def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> LlamaForCausalLM:
+    """The small model with random weights: 4 layers of width 128, about 0.9 M parameters."""
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    return LlamaForCausalLM(config)
+
+
+def load(
+    name_or_path: str | Path = BASE, *, device: str | torch.device = "cpu"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Model (float32, in eval mode) and tokenizer, from a folder or, with a network, from the hub.
+
+    What a hub model lacks is filled in: a chat template (plain text), a pad token (the EOS; every mask here goes by
+    position, so sharing the id is harmless). Raises ``InputError`` for a name that leads nowhere and for a checkpoint
+    that is damaged or incomplete.
+    """
+    require_source(name_or_path)
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            name_or_path, dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
+        reason = str(error).strip().splitlines()[0][:160]
+        raise InputError(
+            f"{name_or_path} cannot be loaded as a causal LM ({type(error).__name__}: {reason}): check the name, or save "
+            "the folder again with save_pretrained"
+        ) from None
+    finally:
+        logging.set_verbosity(level)
+    if missing := sorted(report["missing_keys"]):  # from_pretrained would go on with random numbers in their place
+        raise InputError(
+            f"{name_or_path} lacks {len(missing)} weights, the first {missing[0]}: the checkpoint is incomplete"
+        )
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            f"the tokenizer of {name_or_path} has no EOS token, so a completion could never end: set eos_token"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = PLAIN_TEMPLATE
+    return model.to(device).eval(), tokenizer
+
+
+def require_source(name_or_path: str | Path) -> None:
+    """Refuse a path that is not there before anything asks the network for it."""
+    name, path = str(name_or_path), Path(name_or_path).expanduser()
+    looks_local = isinstance(name_or_path, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1
+    if path.is_dir():
+        config = path / "config.json"
+        if not config.is_file():
+            raise InputError(f"{path} has no config.json: name a folder written by save_pretrained")
+        try:
+            json.loads(config.read_text())
+        except ValueError:
+            raise InputError(f"{config} is not valid JSON: the checkpoint is damaged, save or copy it again") from None
+    elif looks_local or path.exists():
+        raise InputError(
+            f"there is no model folder at {path}: name a folder written by save_pretrained, or a model of the hub"
+        )
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The named device, or the best there is: CUDA, else Apple's MPS, else the CPU."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if not available.get(name.split(":")[0], False):
+        usable = ", ".join(kind for kind, there in available.items() if there)
+        raise InputError(f"device {name} is not available here: use one of {usable}, or leave the choice to 'auto'")
+    return torch.device(name)
+
+
+def no_network() -> None:
+    """Keep the hub libraries from asking the network, for runs that must not depend on it."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
