@@ -59,7 +59,8 @@ def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred
     What the mask leaves out cannot reach the result, not even NaN or inf. Raises ``InputError`` when the mask keeps
     nothing (there is no mean of no numbers) and when a kept entry is NaN.
     """
-    return token_mean(x, mask)
+    total, keep = masked_sums(x, mask)
+    return total.sum() / denominator(None, keep.sum(), "mask")
 
 
 @typed

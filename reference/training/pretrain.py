@@ -21,7 +21,7 @@ from reference.world.tokenizer import train_tokenizer
 
 
 def pretrain(
-    out: Path, *, steps: int = 2000, batch_size: int = 128, lr: float = 3e-3, seed: int = 0, device: str = "cpu"
+    out: Path, *, steps: int = 3000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0, device: str = "cpu"
 ) -> list[float]:
     """Train tokenizer and model from nothing and save both to ``out``. Returns the loss of every step, in nats per token."""
     tokenizer = train_tokenizer(seed=seed)
@@ -31,9 +31,10 @@ def pretrain(
     batches = draw_batches(tokenizer, random.Random(seed), batch_size)
     losses = []
     for _ in (bar := tqdm(range(steps), desc="pretrain", unit="step")):
-        tokens, token_mask = (x.to(device) for x in next(batches))
+        tokens, token_mask, num_tokens = next(batches)
+        tokens, mask = tokens.to(device), prediction_mask(token_mask.to(device))
         logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
-        loss = sft_loss(token_logprobs(logits, tokens), prediction_mask(token_mask))
+        loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -48,10 +49,13 @@ def pretrain(
 
 def draw_batches(
     tokenizer: PreTrainedTokenizerBase, rng: random.Random, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches of token ids and assistant mask, both (batch, time), right-padded.
+) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Endless batches: token ids and assistant mask, both (batch, time), right-padded, and the number to divide by.
 
-    Sixteen batches are drawn at a time and cut by length, which halves the padding; their order is shuffled.
+    Sixteen batches are drawn at a time and cut by length, which halves the padding; their order is shuffled. A batch of
+    short rows is a batch of hasty ones. Divided by its own token count, it would weigh as much as a batch of long rows,
+    and the model would learn to be hastier than its teachers: a per-micro-batch denominator is another objective. So
+    all sixteen are divided by their mean count.
     """
     pad = torch.nn.utils.rnn.pad_sequence
     while True:
@@ -62,6 +66,10 @@ def draw_batches(
             return_dict=True,
         )
         rows = sorted(zip(encoded["input_ids"], encoded["assistant_masks"], strict=True), key=lambda row: len(row[0]))
+        num_tokens = sum(sum(mask) for _, mask in rows) // 16
         for first in rng.sample(range(0, len(rows), batch_size), k=16):
-            tokens, masks = zip(*((torch.tensor(t), torch.tensor(m)) for t, m in rows[first : first + batch_size]))
-            yield pad(tokens, batch_first=True, padding_value=tokenizer.pad_token_id), pad(masks, batch_first=True)
+            tokens, masks = zip(
+                *((torch.tensor(t), torch.tensor(m)) for t, m in rows[first : first + batch_size]), strict=True
+            )
+            padded = pad(tokens, batch_first=True, padding_value=tokenizer.pad_token_id)
+            yield padded, pad(masks, batch_first=True), num_tokens

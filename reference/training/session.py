@@ -82,7 +82,7 @@ def train(
             nonlocal last
             last = step
             append_metrics(run, {"step": step, **metrics})
-            bar.set_postfix_str("  ".join(f"{SHORT.get(name, name)} {metrics[name]:.3f}" for name in SIX_SCALARS))
+            bar.set_postfix_str("  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in SIX_SCALARS))
             bar.update()
             if step == steps or step % options["save_every"] == 0 or interrupted():
                 save_checkpoint(run, step, model, tokenizer, optimizer)

@@ -9,7 +9,7 @@ import random
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from .tasks import draw_problem, draw_solution
 
@@ -48,3 +48,18 @@ def train_tokenizer(*, num_texts: int = 20_000, seed: int = 0) -> PreTrainedToke
     )
     tokenizer.chat_template = CHAT_TEMPLATE.read_text()
     return tokenizer
+
+
+def encode_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    """Token ids of ``prompt + completion + EOS``, and the index of the first token that holds completion text.
+
+    The text is tokenised once, as a whole. Tokenised separately, prompt and completion can break into other tokens than
+    the same text does in one piece ("so far so " + "good" against "so far so" + " good"), and the model is trained on
+    a sequence it never meets. A token that straddles the boundary counts as completion. With the chat template the
+    boundary is a special token, which merges with nothing. TRL warns when the two tokenisations disagree.
+    """
+    encoded = tokenizer(
+        prompt + completion + tokenizer.eos_token, add_special_tokens=False, return_offsets_mapping=True
+    )
+    ends = [end for _, end in encoded["offset_mapping"]]
+    return encoded["input_ids"], next(index for index, end in enumerate(ends) if end > len(prompt))

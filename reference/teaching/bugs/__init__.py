@@ -1,0 +1,39 @@
+"""The bug catalogue: named wrong implementations, each one seen in the wild.
+
+One list, several uses: ``check`` names the mistake when a learner's function behaves like an entry, and the tests make
+sure that every entry is caught. An entry is a function with the right signature and one thing wrong with it.
+
+    normalising   masked_mean, aggregate
+    alignment     token_logprobs, completion_mask, position_ids, encode_pair
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A wrong implementation of ``breaks``, with what to say about it."""
+
+    name: str
+    breaks: str
+    mistake: str  # what the code does, in one sentence, without giving the answer away
+    symptom: str  # how it shows in a training run
+    wild: str  # where it has happened
+    wrong: Callable
+
+
+BUGS: list[Bug] = []
+
+
+def bug(name: str, *, mistake: str, symptom: str, wild: str) -> Callable:
+    """Add the decorated function to the catalogue. Its own name, up to the double underscore, says what it breaks."""
+
+    def add(wrong: Callable) -> Callable:
+        BUGS.append(Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wild, wrong))
+        return wrong
+
+    return add
+
+
+from . import alignment, normalising  # noqa: E402, F401  (importing them fills the catalogue)

@@ -1,0 +1,301 @@
+"""What goes wrong between a text and the log-prob of each of its tokens."""
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from . import bug
+
+# ---- token_logprobs --------------------------------------------------------------------------------------------------
+
+
+def pick(scores: Tensor, tokens: Tensor) -> Tensor:
+    return scores.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+
+
+@bug(
+    "no shift",
+    mistake="position t is asked for its own token: the logits at t have already read tokens[:, t], they predict the next one",
+    symptom="log-probs near 0 after training, as the model only learns to copy its input; ratios and KL look fine",
+    wild="prime-rl PR #1525 (trainer and sampler one position apart)",
+)
+def token_logprobs__no_shift(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits / temperature).log_softmax(-1), tokens)[:, :-1]
+
+
+@bug(
+    "no shift, and T entries",
+    mistake="position t is asked for its own token, and all T positions are returned: there are only T-1 predictions",
+    symptom="shapes clash later, or a slice added to silence the error hides the missing shift",
+    wild="prime-rl PR #1525",
+)
+def token_logprobs__no_shift_full(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits / temperature).log_softmax(-1), tokens)
+
+
+@bug(
+    "no shift, first column dropped",
+    mistake="each position is asked for its own token, and then the first column is dropped: dropping is not shifting",
+    symptom="log-probs near 0 after training, as the model only learns to copy its input",
+    wild="gpt-neox PR #1285",
+)
+def token_logprobs__no_shift_tail(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits / temperature).log_softmax(-1), tokens)[:, 1:]
+
+
+@bug(
+    "shift the wrong way",
+    mistake="the logits are shifted instead of the tokens: position t + 1 is asked for the token at t, which it has read",
+    symptom="the loss falls at once and the model writes nonsense",
+    wild="minimind PR #621 (off by one), trlx #582",
+)
+def token_logprobs__wrong_way(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits[:, 1:] / temperature).log_softmax(-1), tokens[:, :-1])
+
+
+@bug(
+    "temperature forgotten",
+    mistake="the temperature is not used: these are log-probs of a policy that did not write the samples",
+    symptom="the first ratio of every update is not 1, approx_kl is high before anything was learned",
+    wild="TRL PR #3029, OpenRLHF PR #853, prime-rl PR #679",
+)
+def token_logprobs__no_temperature(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick(logits[:, :-1].log_softmax(-1), tokens[:, 1:])
+
+
+@bug(
+    "temperature after the softmax",
+    mistake="the log-probs are divided by the temperature: what comes out no longer sums to 1 over the vocabulary",
+    symptom="log-probs scaled by a constant, ratios raised to a power",
+    wild="hand-written samplers; compare TRL #2358, where scores arrived already warped",
+)
+def token_logprobs__late_temperature(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick(logits[:, :-1].log_softmax(-1), tokens[:, 1:]) / temperature
+
+
+@bug(
+    "temperature multiplied",
+    mistake="the logits are multiplied by the temperature: hotter makes the distribution sharper instead of flatter",
+    symptom="the first ratio of every update is not 1",
+    wild="slime PR #2197 and others around T = 0",
+)
+def token_logprobs__hot_is_cold(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits[:, :-1] * temperature).log_softmax(-1), tokens[:, 1:])
+
+
+@bug(
+    "logits instead of log-probs",
+    mistake="raw logits are picked, without normalising over the vocabulary: their exp does not sum to 1",
+    symptom="'log-probs' above 0, ratios that depend on an offset the model is free to choose",
+    wild="asked in LLMs-from-scratch #447: where do the logits come from?",
+)
+def token_logprobs__raw_logits(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick(logits[:, :-1] / temperature, tokens[:, 1:])
+
+
+@bug(
+    "probabilities instead of log-probs",
+    mistake="these are probabilities: take the logarithm (in one step with the softmax, or small ones underflow)",
+    symptom="differences between policies are no log-ratios, so every ratio is near 1",
+    wild="F.softmax for F.log_softmax, a classic",
+)
+def token_logprobs__probabilities(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits[:, :-1] / temperature).softmax(-1), tokens[:, 1:])
+
+
+@bug(
+    "negative log-likelihood",
+    mistake="the sign is that of a loss (NLL, cross-entropy): log-probs are never above 0",
+    symptom="ratios are inverted, good completions become less likely",
+    wild="reusing F.cross_entropy without the minus; rlhf-book #125",
+)
+def token_logprobs__nll(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return -pick((logits[:, :-1] / temperature).log_softmax(-1), tokens[:, 1:])
+
+
+@bug(
+    "softmax over time",
+    mistake="the softmax runs over the positions instead of over the vocabulary",
+    symptom="log-probs change when a row is padded",
+    wild="dim=1 left over from unbatched code",
+)
+def token_logprobs__over_time(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits[:, :-1] / temperature).log_softmax(dim=1), tokens[:, 1:])
+
+
+# ---- completion_mask -------------------------------------------------------------------------------------------------
+
+
+def spans(tokens: Tensor, completion_start: Tensor, eos_token_id: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Per token: inside the completion, an EOS inside it, and the number of EOS inside it strictly before."""
+    inside = torch.arange(tokens.shape[1]) >= completion_start[:, None]
+    ends = inside & (tokens == eos_token_id)
+    return inside, ends, ends.cumsum(1) - ends.long()
+
+
+@bug(
+    "prompt not masked",
+    mistake="the prompt is kept: the model is trained to write the user's words too",
+    symptom="the loss is dominated by prompt tokens, and RL pushes on tokens nobody sampled",
+    wild="TRL's ORPO takes its NLL over prompt and response",
+)
+def completion_mask__prompt_kept(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start, eos_token_id)
+    return (~inside | (before == 0))[:, 1:]
+
+
+@bug(
+    "mask not shifted",
+    mistake="the mask is cut on the token axis, not moved to the prediction axis: it keeps each token's successor",
+    symptom="the first completion token is never trained, and one pad after the EOS is",
+    wild="minimind PR #621, gpt-neox PR #1285",
+)
+def completion_mask__not_shifted(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start, eos_token_id)
+    return (inside & (before == 0))[:, :-1]
+
+
+@bug(
+    "mask shifted twice",
+    mistake="the mask is moved one position too far: entry t must speak of tokens[:, t + 1], yours speaks of t + 2",
+    symptom="the last prompt token is trained on, the EOS is not",
+    wild="verl #655: the mask applies to targets, so it looks off by one and gets 'fixed'",
+)
+def completion_mask__shifted_twice(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start, eos_token_id)
+    return torch.nn.functional.pad((inside & (before == 0))[:, 2:], (0, 1))
+
+
+@bug(
+    "EOS not supervised",
+    mistake="the mask stops before the EOS, so nothing ever teaches the model to stop",
+    symptom="completions grow until the budget cuts them off",
+    wild="nanochat #810, reasoning-from-scratch #185, open-r1 PR #494",
+)
+def completion_mask__no_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, ends, before = spans(tokens, completion_start, eos_token_id)
+    return (inside & (before == 0) & ~ends)[:, 1:]
+
+
+@bug(
+    "mask by value",
+    mistake="tokens are left out because of their id; where pad and EOS share one, the real EOS goes with the pads",
+    symptom="the model never learns to stop; only where pad == EOS, so it passes on other tokenizers",
+    wild="TRL #1623, #4970, #6357; transformers #35352",
+)
+def completion_mask__by_value(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, _ = spans(tokens, completion_start, eos_token_id)
+    return (inside & (tokens != eos_token_id))[:, 1:]
+
+
+@bug(
+    "padding kept",
+    mistake="everything after the prompt is kept, padding after the EOS too",
+    symptom="the model is trained to write pads, more so in wide batches",
+    wild="TRL PR #4976 (mask not zeroed), many scripts with fixed-width generation",
+)
+def completion_mask__padding_kept(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, _ = spans(tokens, completion_start, eos_token_id)
+    return inside[:, 1:]
+
+
+@bug(
+    "EOS of the prompt",
+    mistake="the first EOS of the whole row ends the mask; a chat prompt has EOS tokens of its own",
+    symptom="every mask is empty, the loss is 0 or NaN from the first step",
+    wild="single-turn code met multi-turn chats; RLHF-Reward-Modeling #49",
+)
+def completion_mask__prompt_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, _ = spans(tokens, completion_start, eos_token_id)
+    ends = tokens == eos_token_id
+    return (inside & (ends.cumsum(1) - ends.long() == 0))[:, 1:]
+
+
+@bug(
+    "last EOS instead of the first",
+    mistake="the mask runs to the last EOS of the row; where pad is EOS, that is the end of the padding",
+    symptom="padding is trained on wherever pad == EOS",
+    wild="transformers #35352 and its mirror images",
+)
+def completion_mask__last_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, ends, _ = spans(tokens, completion_start, eos_token_id)
+    to_come = ends.flip(1).cumsum(1).flip(1)  # EOS tokens at or after each position
+    return (inside & ((to_come > 0) | ~ends.any(1, keepdim=True)))[:, 1:]
+
+
+# ---- position_ids ----------------------------------------------------------------------------------------------------
+
+
+@bug(
+    "left padding moves the row",
+    mistake="positions count pads too, so a left-padded row begins somewhere in the middle",
+    symptom="log-probs depend on who else is in the batch; on GPT-2 they were 34 nats off",
+    wild="OpenRLHF #217, TRL #6800, transformers #29419",
+)
+def position_ids__arange(attention_mask: Tensor) -> Tensor:
+    return torch.arange(attention_mask.shape[1]).expand(attention_mask.shape).clone()
+
+
+@bug(
+    "positions from 1",
+    mistake="the first real token gets position 1: every position is one too high",
+    symptom="a small but constant error in every log-prob of a model with learned positions",
+    wild="cumsum without the minus one",
+)
+def position_ids__from_one(attention_mask: Tensor) -> Tensor:
+    return attention_mask.long().cumsum(1)
+
+
+@bug(
+    "negative positions",
+    mistake="pads on the left get position -1, which no embedding table has",
+    symptom="an index error on the CPU, a device-side assert on the GPU",
+    wild="cumsum - 1 without a floor",
+)
+def position_ids__negative(attention_mask: Tensor) -> Tensor:
+    return attention_mask.long().cumsum(1) - 1
+
+
+# ---- encode_pair -----------------------------------------------------------------------------------------------------
+
+
+@bug(
+    "tokenised separately",
+    mistake="prompt and completion are tokenised apart, so at the boundary the ids differ from those of the whole text",
+    symptom="the model is trained on token sequences it never meets, and scores its own text differently",
+    wild="TRL warns of it ('mismatch between tokenized prompt and the start of tokenized prompt+completion')",
+)
+def encode_pair__separately(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    first, second = plain_ids(tokenizer, prompt), plain_ids(tokenizer, completion + tokenizer.eos_token)
+    return first + second, len(first)
+
+
+@bug(
+    "no EOS",
+    mistake="the text ends without an EOS, so nothing teaches the model to stop",
+    symptom="completions grow until the budget cuts them off",
+    wild="TRL PR #3091, llm-course #33, minimind's agent trainer",
+)
+def encode_pair__no_eos(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    ids, start = whole(tokenizer, prompt, completion)
+    return ids[:-1], start
+
+
+@bug(
+    "start counted apart",
+    mistake="the ids are right, but the start is the length of the prompt tokenised alone; a merge across the boundary moves it",
+    symptom="the first completion token is left out of the mask now and then",
+    wild="prompt_length = len(tokenizer(prompt)), in most SFT scripts",
+)
+def encode_pair__start_apart(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    return whole(tokenizer, prompt, completion)[0], len(plain_ids(tokenizer, prompt))
+
+
+def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def whole(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    from reference.world.tokenizer import encode_pair
+
+    return encode_pair(tokenizer, prompt, completion)

@@ -1,0 +1,152 @@
+"""What goes wrong between a per-token loss and the number that is minimised."""
+
+from torch import Tensor
+
+from . import bug
+
+# ---- masked_mean -----------------------------------------------------------------------------------------------------
+
+
+@bug(
+    "mean over padding",
+    mistake="your sum leaves the masked positions out, but your denominator still counts them",
+    symptom="the loss shrinks as padding grows: the same data in a wider batch trains less",
+    wild="CleanRL-style .mean() carried over to padded text; rlhf-book PR #216",
+)
+def masked_mean__over_padding(x: Tensor, mask: Tensor) -> Tensor:
+    return (x * mask).mean()
+
+
+@bug(
+    "mask ignored",
+    mistake="the mask has no effect: prompt and padding count as much as the completion",
+    symptom="the model is trained to write prompts and pads",
+    wild="unmasked approx_kl and entropy in TRL's PPO until PR #6121",
+)
+def masked_mean__mask_ignored(x: Tensor, mask: Tensor) -> Tensor:
+    return x.mean()
+
+
+@bug(
+    "mean of row means",
+    mistake="each row is averaged first and then the rows are: that is the mean per sequence, not per kept entry",
+    symptom="tokens of short rows weigh more than tokens of long rows",
+    wild="asked for as a 'token mean' in open-instruct #636 and TRL PR #3138",
+)
+def masked_mean__row_means(x: Tensor, mask: Tensor) -> Tensor:
+    lengths = mask.sum(dim=1)
+    return ((x * mask).sum(dim=1) / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
+
+
+@bug(
+    "sum without a denominator",
+    mistake="the kept entries are added up but not divided by how many there are",
+    symptom="the gradient grows with batch size and length, and the learning rate means something else every step",
+    wild="sum reductions in early GRPO scripts",
+)
+def masked_mean__no_denominator(x: Tensor, mask: Tensor) -> Tensor:
+    return (x * mask).sum()
+
+
+@bug(
+    "divided by the rows",
+    mistake="the sum of the kept entries is divided by the number of rows instead of the number of kept entries",
+    symptom="long completions push harder than the learning rate says",
+    wild="verl's seq-mean-token-sum mistaken for a mean",
+)
+def masked_mean__over_rows(x: Tensor, mask: Tensor) -> Tensor:
+    return (x * mask).sum() / len(x)
+
+
+# ---- aggregate -------------------------------------------------------------------------------------------------------
+
+
+def aggregate_with(token_loss: Tensor, mask: Tensor, strategy: str, max_length: int, **parts: Tensor) -> Tensor:
+    """A right ``aggregate`` in which single strategies can be swapped for a wrong one."""
+    lengths = mask.sum(dim=1)
+    right = {
+        "sequence_mean": ((token_loss * mask).sum(dim=1) / lengths.clamp_min(1)).sum() / (lengths > 0).sum(),
+        "token_mean": (token_loss * mask).sum() / mask.sum(),
+        "fixed_length": (token_loss * mask).sum() / (len(mask) * max_length),
+    }
+    return {**right, **parts}[strategy]
+
+
+@bug(
+    "NaN from an empty row",
+    mistake="a row without kept tokens divides 0 by 0, and the NaN takes the whole batch with it",
+    symptom="the loss is NaN on the first batch that has a truncated or empty completion",
+    wild="TRL PR #3248, NeMo-RL PR #724",
+)
+def aggregate__empty_row_nan(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1)).mean()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "empty row counted as a loss of 0",
+    mistake="in sequence_mean a row without kept tokens is counted as a loss of 0, so it dilutes the others "
+    "(TRL does this; verl, OpenRLHF and this course leave such rows out)",
+    symptom="masking truncated completions silently lowers the learning rate",
+    wild='TRL loss_type="grpo"; ranks with no token dragged means down in TRL PR #3248',
+)
+def aggregate__empty_row_counted(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)).mean()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "token_mean is a sequence mean",
+    mistake="your token_mean averages each row first, so it gives the number that sequence_mean should give",
+    symptom="the length bias you meant to remove is still there",
+    wild="TRL PR #3138: which of the two is GRPO?",
+)
+def aggregate__token_is_sequence(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    lengths = mask.sum(dim=1)
+    wrong = ((token_loss * mask).sum(dim=1) / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, token_mean=wrong)
+
+
+@bug(
+    "sequence_mean is a token mean",
+    mistake="your sequence_mean divides by all kept tokens at once, so it gives the number that token_mean should give",
+    symptom="long completions outweigh short ones although each was meant to count once",
+    wild="OpenRLHF's token_level_loss default read as GRPO",
+)
+def aggregate__sequence_is_token(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).sum() / mask.sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "padded width as the fixed length",
+    mistake="fixed_length divides by the padded width of this batch, not by max_length, so the scale moves with padding",
+    symptom="the same completions give another gradient when one long row joins the batch",
+    wild="verl seq-mean-token-sum-norm without loss_scale_factor (verl #3741)",
+)
+def aggregate__padded_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).sum() / mask.numel()
+    return aggregate_with(token_loss, mask, strategy, max_length, fixed_length=wrong)
+
+
+@bug(
+    "fixed_length not averaged over rows",
+    mistake="fixed_length divides by max_length but not by the number of rows: it is a sum over completions",
+    symptom="doubling the batch doubles the gradient",
+    wild="verl #3741: Dr.GRPO divided by the length but not by the batch",
+)
+def aggregate__rows_not_averaged(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    return aggregate_with(
+        token_loss, mask, strategy, max_length, fixed_length=(token_loss * mask).sum() / max_length
+    )  # fmt: skip
+
+
+@bug(
+    "padding in the row mean",
+    mistake="sequence_mean divides each row by its padded width instead of by its own number of kept tokens",
+    symptom="short completions in a wide batch hardly train",
+    wild=".mean(1) after multiplying by the mask, in several GRPO scripts",
+)
+def aggregate__row_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).mean(dim=1).sum() / (mask.sum(dim=1) > 0).sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)

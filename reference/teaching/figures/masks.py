@@ -1,0 +1,91 @@
+"""Token strips: a text as its tokens, with the mask written under each."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from reference.style import DROPPED, INK, KEPT, MUTED, ORANGE, PAPER, style
+from reference.teaching.example import Example
+from reference.teaching.show import described
+
+LINE = 58  # characters per line of a strip
+
+
+def figure_tokens(words: list[str], mask: list[bool], *, title: str = "", notes: list[str] | None = None) -> Figure:
+    """Every token in a box, with 1 under it where it is supervised and 0 where it is not."""
+    notes = notes or ["1" if kept else "0" for kept in mask]
+    with style():
+        lines = layout(words)
+        figure = Figure(figsize=(10, 0.55 + 0.62 * len(lines)), layout="constrained")
+        ax = figure.subplots()
+        draw_strip(ax, words, lines, [KEPT if kept else DROPPED for kept in mask], notes)
+        ax.set_title(title)
+        kept_words = " ".join(word for word, kept in zip(words, mask, strict=True) if kept)
+        return described(figure, f"{title}: {sum(mask)} of {len(mask)} tokens kept: {kept_words}")
+
+
+def figure_supervision(example: Example, *, question: bool = False, solution: bool = True, end: bool = True) -> Figure:
+    """The example chat with the chosen parts supervised, and what the model's loss is on them."""
+    is_end = [word == "<|end|>" for word in example.words]
+    assistant = example.assistant_mask[0].tolist()
+    chosen = [
+        (question and not theirs) or (theirs and (end if last else solution))
+        for theirs, last in zip(assistant, is_end, strict=True)
+    ]
+    chosen[0] = False  # nothing comes before the first token, so nothing can predict it
+    losses = [-logp for logp, kept in zip(example.logprobs[0].tolist(), chosen[1:], strict=True) if kept]
+    told = (
+        f"{len(losses)} supervised tokens, mean loss {sum(losses) / len(losses):.2f} nats"
+        if losses
+        else ("nothing is supervised: there is no loss to take")
+    )
+    return figure_tokens(example.words, chosen, title=told)
+
+
+def layout(words: list[str]) -> list[list[int]]:
+    """Token indices line by line, so that no line is longer than ``LINE`` characters."""
+    lines: list[list[int]] = [[]]
+    used = 0
+    for index, word in enumerate(words):
+        if used + width(word) > LINE and lines[-1]:
+            lines.append([])
+            used = 0
+        lines[-1].append(index)
+        used += width(word)
+    return lines
+
+
+def width(word: str) -> float:
+    return max(2.0, len(word) + 1.0)
+
+
+def draw_strip(
+    ax: Axes, words: list[str], lines: list[list[int]], colours: list[str], notes: list[str], *, outlined: tuple = ()
+) -> None:
+    """Boxes from left to right and top to bottom; ``notes`` go under the boxes, ``outlined`` tokens get a frame."""
+    for row, line in enumerate(lines):
+        x = 0.0
+        for index in line:
+            box = FancyBboxPatch(
+                (x + 0.1, -row), width(words[index]) - 0.2, 0.52, boxstyle="round,pad=0,rounding_size=0.12",
+                facecolor=colours[index], edgecolor=ORANGE if index in outlined else PAPER, linewidth=3,
+            )  # fmt: skip
+            ax.add_patch(box)
+            middle = x + width(words[index]) / 2
+            dark = colours[index] == DROPPED
+            ax.text(middle, -row + 0.25, words[index], ha="center", va="center", fontsize=11, family="monospace",
+                    color=INK if dark else PAPER)  # fmt: skip
+            ax.text(middle, -row - 0.17, notes[index], ha="center", va="center", fontsize=9.5, color=MUTED)
+            x += width(words[index])
+    ax.set_xlim(0, LINE)
+    ax.set_ylim(-len(lines) + 0.65, 0.85)
+    ax.axis("off")
+
+
+def draw_arrow(ax: Axes, words: list[str], lines: list[list[int]], index: int) -> None:
+    """A curved arrow from token ``index`` to the next one on its line: reads here, scores there."""
+    row, line = next((row, line) for row, line in enumerate(lines) if index in line)
+    left = sum(width(words[i]) for i in line if i < index) + width(words[index]) / 2
+    right = left + (width(words[index]) + width(words[index + 1])) / 2
+    ax.annotate("", (right, -row + 0.5), (left, -row + 0.5),
+                arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2, "connectionstyle": "arc3,rad=-0.5"})  # fmt: skip

@@ -1,0 +1,35 @@
+"""``hint`` and ``answer``: a nudge at a time, and the reference's own source."""
+
+import inspect
+
+from IPython.display import Markdown, display
+
+from .exercises import EXERCISES, Exercise
+
+_given: dict[str, int] = {}  # hints given so far in this session, per exercise
+
+
+def hint(name: str) -> None:
+    """Print the next hint for an exercise: a question first, the method next, nearly the line last."""
+    hints = find(name).hints
+    number = min(_given.get(name, 0) + 1, len(hints))
+    _given[name] = number
+    more = (
+        f'hint("{name}") again for the next'
+        if number < len(hints)
+        else f'the last one; answer("{name}") shows the solution'
+    )
+    print(f"hint {number} of {len(hints)}: {hints[number - 1]}\n({more})")
+
+
+def answer(name: str) -> None:
+    """Show the reference implementation, docstring and all, and the helpers it calls."""
+    exercise = find(name)
+    source = "\n\n".join(inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.helpers))
+    display(Markdown(f"```python\n{source}```"))
+
+
+def find(name: str) -> Exercise:
+    if name not in EXERCISES:
+        raise ValueError(f"there is no exercise {name!r}; the exercises are {', '.join(EXERCISES)}")
+    return EXERCISES[name]

@@ -1,0 +1,98 @@
+"""The notebooks as files, and as a learner leaves them: nbval runs them unsolved; here they are run solved."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from reference.teaching.exercises import EXERCISES
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def test_it_is_committed_executed_without_errors(path):
+    for cell in code_cells(path):
+        assert cell["execution_count"] is not None, source(cell)
+        assert all(output["output_type"] != "error" for output in cell["outputs"])
+        assert cell["outputs"], f"a cell that shows nothing:\n{source(cell)}"
+
+
+def test_it_carries_no_widget_state_that_a_viewer_would_choke_on(path):
+    text = path.read_text()
+    assert "application/vnd.jupyter.widget" not in text
+    assert "ipykernel_" not in text and "/home/" not in text and "/tmp/" not in text
+
+
+def test_cells_are_short(path):
+    lengths = sorted(sum(bool(line.strip()) for line in source(cell).splitlines()) for cell in code_cells(path))
+    assert lengths[len(lengths) // 2] <= 8 and lengths[int(0.9 * len(lengths))] <= 25 and lengths[-1] <= 40
+
+
+def test_every_picture_has_a_description(path):
+    for cell in code_cells(path):
+        for output in cell["outputs"]:
+            if "image/png" in output.get("data", {}):
+                text = "".join(output["data"]["text/plain"])
+                assert len(text) > 20 and "<" not in text[:1]
+
+
+def stubs(path: Path) -> dict[str, int]:
+    """Exercise name -> index of the cell with its stub."""
+    cells = json.loads(path.read_text())["cells"]
+    return {
+        name: index
+        for index, cell in enumerate(cells)
+        if cell["cell_type"] == "code" and "raise NotImplementedError" in source(cell)
+        for name in re.findall(r"^check\.(\w+)\(", source(cell), re.M)
+    }
+
+
+def test_every_exercise_is_set_in_one_notebook():
+    found = [name for path in NOTEBOOKS for name in stubs(path)]
+    assert sorted(found) == sorted(EXERCISES)
+
+
+def test_nothing_but_the_check_depends_on_a_stub(path):
+    # unsolved, the notebook must run to its end: no other cell may call what the learner was to write
+    cells = code_cells(path)
+    for name in stubs(path):
+        for cell in cells:
+            if "raise NotImplementedError" in source(cell):
+                continue
+            called = [
+                n.func.id
+                for n in ast.walk(ast.parse(source(cell)))
+                if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+            ]
+            assert name not in called, source(cell)
+
+
+def test_solved_with_the_reference_every_check_passes(path):
+    notebook = nbformat.read(path, as_version=4)
+    for name, index in stubs(path).items():
+        exercise = EXERCISES[name]
+        cell = notebook.cells[index]
+        call = next(line for line in cell.source.splitlines() if line.startswith(f"check.{name}("))
+        cell.source = f"from {exercise.reference.__module__} import {name}\n{call}"
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": FOLDER}}).execute()
+    for name, index in stubs(path).items():
+        printed = "".join(output.get("text", "") for output in notebook.cells[index].outputs)
+        assert printed.startswith(f"✓ {name}: right on all"), printed

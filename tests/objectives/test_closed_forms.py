@@ -1,0 +1,488 @@
+"""Results that a reader can work out on paper. Every expected number is written as the arithmetic that gives it."""
+
+import math
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from reference.objectives import (
+    aggregate,
+    approx_kl,
+    chunked_token_logprobs,
+    clip_frac,
+    completion_mask,
+    dead_group_share,
+    entropy,
+    fixed_length,
+    group_advantages,
+    group_reward_std,
+    kl_k3,
+    masked_mean,
+    position_ids,
+    ppo_clip_loss,
+    prediction_mask,
+    ratio,
+    sequence_logprobs,
+    sequence_mean,
+    sft_loss,
+    token_logprobs,
+    token_mean,
+)
+
+LN2, LN3 = math.log(2), math.log(3)
+EXACT = {"rtol": 1e-12, "atol": 1e-14}  # float64, a handful of roundings
+
+
+def f64(*rows):
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def assert_is(actual, *expected):
+    expected = torch.tensor(expected, dtype=torch.float64).reshape(actual.shape)
+    torch.testing.assert_close(actual.detach(), expected, **EXACT)
+
+
+# Log-probabilities
+
+
+def test_the_logits_at_position_t_score_the_token_at_t_plus_one():
+    """Position 0 gives 1/4, 3/4; position 1 gives 1/2, 1/2; what position 2 says is never asked."""
+    logits = f64([[math.log(1), math.log(3)], [0.0, 0.0], [50.0, -50.0]])
+    tokens = torch.tensor([[0, 1, 0]])
+    assert_is(token_logprobs(logits, tokens), math.log(3 / 4), math.log(1 / 2))
+
+
+def test_the_first_token_is_not_scored():
+    logits = torch.randn(1, 3, 5)
+    one, other = token_logprobs(logits, torch.tensor([[0, 2, 3]])), token_logprobs(logits, torch.tensor([[4, 2, 3]]))
+    assert one.tolist() == other.tolist()
+
+
+def test_temperature_two_takes_the_square_root_of_the_odds():
+    logits = f64([[math.log(9), 0.0], [0.0, 0.0]])  # odds 9 : 1, tempered 3 : 1
+    assert_is(token_logprobs(logits, torch.tensor([[0, 0]])), math.log(9 / 10))
+    assert_is(token_logprobs(logits, torch.tensor([[0, 0]]), temperature=2.0), math.log(3 / 4))
+
+
+def test_the_gradient_of_a_log_prob_is_one_hot_minus_softmax():
+    logits = f64([[math.log(1), math.log(3)], [0.0, 0.0]]).requires_grad_()
+    token_logprobs(logits, torch.tensor([[0, 1]])).sum().backward()
+    assert_is(logits.grad, 0 - 1 / 4, 1 - 3 / 4, 0, 0)  # and nothing at the last position
+
+
+def test_scoring_at_another_temperature_than_the_samplers_moves_the_first_ratio_away_from_one():
+    logits = f64([[math.log(9), 0.0], [0.0, 0.0]])
+    tokens = torch.tensor([[0, 0]])
+    sampled_with = token_logprobs(logits, tokens, temperature=2.0)
+    assert_is(ratio(token_logprobs(logits, tokens, temperature=2.0), sampled_with), 1.0)
+    assert_is(ratio(token_logprobs(logits, tokens), sampled_with), (9 / 10) / (3 / 4))
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_scored_in_float32(half):
+    """In bfloat16 ln(1/3) = -1.0986 would come out as -1.1016."""
+    logits, tokens = torch.zeros(1, 2, 3, dtype=half), torch.tensor([[0, 0]])
+    for value, exact in ((token_logprobs(logits, tokens), -LN3), (entropy(logits), LN3)):
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value.item(), exact, rtol=1e-6, atol=0)  # a few float32 roundings of 1.2e-7
+    assert token_logprobs(logits.double(), tokens).dtype == torch.float64
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_logits_are_divided_by_the_temperature_in_float32(half):
+    logits, tokens = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]], dtype=half), torch.tensor([[0, 0]])
+    exact = -math.log(1 + math.exp(-1 / 0.7))  # 1 / 0.7 = 1.4286, in bfloat16 1.4297
+    assert token_logprobs(logits, tokens, temperature=0.7).item() == pytest.approx(exact, rel=1e-6)
+
+
+def test_chunked_log_probs_never_hold_all_logits_at_once_nor_keep_them_for_the_backward_pass():
+    """2 rows of 17 positions, 50 tokens, chunks of 4: 200 logits at a time instead of 2 * 16 * 50 = 1600."""
+
+    class Largest(TorchDispatchMode):
+        numbers = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            out = func(*args, **(kwargs or {}))
+            for tensor in out if isinstance(out, tuple | list) else [out]:
+                if isinstance(tensor, torch.Tensor):
+                    self.numbers = max(self.numbers, tensor.numel())
+            return out
+
+    hidden = torch.randn(2, 17, 3, requires_grad=True)
+    head = torch.randn(50, 3, requires_grad=True)
+    tokens = torch.randint(0, 50, (2, 17))
+    saved = []
+    with Largest() as seen:
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: saved.append(x.numel()) or x, lambda x: x):
+            logp = chunked_token_logprobs(hidden, head, tokens, chunk_size=4)
+        logp.sum().backward()
+    assert 200 <= seen.numbers < 400
+    assert sum(saved) < 400
+
+
+def test_sequence_logprobs_add_the_kept_tokens_and_average_divides_by_their_number():
+    logp = f64([-1.0, -2.0, -4.0], [-8.0, -16.0, -32.0], [-64.0, -128.0, -256.0])
+    mask = torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    assert_is(sequence_logprobs(logp, mask), -2 - 4, -8, 0)
+    assert_is(sequence_logprobs(logp, mask, average=True), (-2 - 4) / 2, -8, 0)
+
+
+# Entropy
+
+
+@pytest.mark.parametrize("vocab", [1, 2, 7, 50_000])
+def test_the_entropy_of_a_uniform_distribution_is_the_log_of_the_vocabulary(vocab):
+    torch.testing.assert_close(
+        entropy(torch.full((1, 2, vocab), 3.0, dtype=torch.float64)).item(), math.log(vocab), rtol=1e-12, atol=1e-12
+    )
+
+
+def test_the_entropy_of_one_half_one_quarter_one_quarter_is_one_and_a_half_bits():
+    logits = f64([[2 * LN2, LN2, LN2], [0.0, 0.0, 0.0]])
+    assert_is(entropy(logits), 0.5 * LN2 + 0.25 * 2 * LN2 + 0.25 * 2 * LN2)
+
+
+def test_entropy_follows_the_temperature_and_the_prediction_axis():
+    logits = f64([[math.log(9), 0.0], [0.0, 0.0], [5.0, 0.0]])
+    tempered = -(3 / 4) * math.log(3 / 4) - (1 / 4) * math.log(1 / 4)  # odds 9 : 1 at temperature 2 are 3 : 1
+    assert_is(entropy(logits, temperature=2.0), tempered, LN2)
+
+
+def test_entropy_cannot_grow_at_the_uniform_distribution():
+    logits = torch.zeros(1, 2, 4, dtype=torch.float64, requires_grad=True)
+    entropy(logits).sum().backward()
+    assert_is(logits.grad, *[0.0] * 8)
+
+
+# Positions and masks
+
+
+def test_positions_count_real_tokens_from_zero_whatever_precedes_them():
+    attention_mask = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1], [1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]])
+    expected = [[0, 1, 2, 3], [0, 0, 0, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    assert position_ids(attention_mask).tolist() == expected
+
+
+PROMPT, A, B, EOS, PAD = 5, 1, 2, 3, 0
+
+
+@pytest.mark.parametrize(
+    ("row", "start", "expected"),
+    [
+        # predictions are of tokens 1, 2, 3, 4, 5
+        pytest.param([PROMPT, PROMPT, A, B, EOS, PAD], 2, [0, 1, 1, 1, 0], id="from the start through the EOS"),
+        pytest.param([PROMPT, PROMPT, A, B, A, B], 2, [0, 1, 1, 1, 1], id="no EOS: truncated, kept to the end"),
+        pytest.param([PROMPT, PROMPT, A, EOS, B, EOS], 2, [0, 1, 1, 0, 0], id="nothing after the first EOS"),
+        pytest.param([PROMPT, EOS, A, B, EOS, PAD], 2, [0, 1, 1, 1, 0], id="an EOS in the prompt ends nothing"),
+        pytest.param([PAD, PAD, PROMPT, A, EOS, PAD], 3, [0, 0, 1, 1, 0], id="left padding"),
+        pytest.param([PROMPT, PROMPT, EOS, PAD, PAD, PAD], 2, [0, 1, 0, 0, 0], id="the EOS alone"),
+        pytest.param([PROMPT, A, B, A, B, EOS], 1, [1, 1, 1, 1, 1], id="a prompt of one token"),
+        pytest.param([PROMPT] * 6, 6, [0, 0, 0, 0, 0], id="start at the end: an empty row"),
+    ],
+)
+def test_completion_mask_by_hand(row, start, expected):
+    mask = completion_mask(torch.tensor([row]), torch.tensor([start]), eos_token_id=EOS)
+    assert mask.int().tolist() == [expected]
+
+
+def test_the_eos_is_kept_and_the_padding_is_not_when_both_have_the_same_id():
+    """Left padding, an end-of-turn in the prompt and right padding, all id 3: only the first 3 of the completion counts."""
+    tokens = torch.tensor([[3, 3, 5, 3, 1, 2, 3, 3, 3]])
+    mask = completion_mask(tokens, torch.tensor([4]), eos_token_id=3)
+    assert mask.int().tolist() == [[0, 0, 0, 1, 1, 1, 0, 0]]  # of tokens 4, 5 and 6
+
+
+def test_prediction_mask_keeps_the_prediction_of_each_kept_token():
+    #                            user        assistant      EOS
+    assistant = torch.tensor([[0, 0, 0, 1, 1, 1, 0]])
+    assert prediction_mask(assistant).int().tolist() == [[0, 0, 1, 1, 1, 0]]
+
+
+def test_a_completion_mask_and_the_shifted_assistant_mask_keep_the_same_predictions():
+    tokens = torch.tensor([[PROMPT, PROMPT, A, B, EOS, PAD]])
+    by_position = completion_mask(tokens, torch.tensor([2]), eos_token_id=EOS)
+    assert prediction_mask(torch.tensor([[0, 0, 1, 1, 1, 0]])).tolist() == by_position.tolist()
+
+
+# Normalisers: two completions of 2 and 8 tokens
+
+SHORT_AND_LONG = torch.tensor([[1, 1, 0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("strategy", "short", "long"),
+    [
+        ("sequence_mean", 1 / (2 * 2), 1 / (2 * 8)),  # 0.25 and 0.0625: four times less for a token of the long one
+        ("token_mean", 1 / (2 + 8), 1 / (2 + 8)),
+        ("fixed_length", 1 / (2 * 16), 1 / (2 * 16)),  # 2 rows, a budget of 16 tokens
+    ],
+)
+def test_the_weight_of_a_token_in_a_completion_of_2_and_of_8(strategy, short, long):
+    loss = torch.zeros(2, 8, dtype=torch.float64, requires_grad=True)
+    aggregate(loss, SHORT_AND_LONG, strategy=strategy, max_length=16).backward()
+    assert_is(loss.grad, *[short] * 2, *[0.0] * 6, *[long] * 8)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [("sequence_mean", (6 / 2 + 8 / 8) / 2), ("token_mean", 14 / 10), ("fixed_length", 14 / 32)],
+)
+def test_the_three_means_of_a_loss_of_3_per_short_and_1_per_long_token(strategy, expected):
+    loss = f64([3.0] * 8, [1.0] * 8)
+    assert_is(aggregate(loss, SHORT_AND_LONG, strategy=strategy, max_length=16), expected)
+
+
+def test_fixed_length_is_token_mean_times_the_share_of_the_budget_that_was_used():
+    loss = torch.randn(2, 8, dtype=torch.float64)
+    used = 10 / (2 * 16)
+    assert_is(fixed_length(loss, SHORT_AND_LONG, max_length=16), token_mean(loss, SHORT_AND_LONG).item() * used)
+
+
+def test_an_empty_row_counts_for_fixed_length_only():
+    loss = f64([4.0, 4.0], [9.0, 9.0])
+    mask = torch.tensor([[1, 1], [0, 0]])
+    assert_is(token_mean(loss, mask), 8 / 2)
+    assert_is(sequence_mean(loss, mask), 4 / 1)
+    assert_is(sequence_mean(loss, mask, num_sequences=2), 4 / 2)  # as TRL counts
+    assert_is(fixed_length(loss, mask, max_length=4), 8 / (2 * 4))
+
+
+def test_global_counts_replace_those_of_the_batch():
+    loss, mask = f64([1.0, 2.0], [3.0, 9.0]), torch.tensor([[1, 1], [1, 0]])
+    assert_is(token_mean(loss, mask, num_tokens=12), 6 / 12)
+    assert_is(sequence_mean(loss, mask, num_sequences=3), (3 / 2 + 3 / 1) / 3)
+    assert_is(fixed_length(loss, mask, max_length=10, num_sequences=3), 6 / (10 * 3))
+
+
+def test_each_strategy_takes_the_global_count_it_divides_by():
+    loss, mask = f64([1.0, 2.0], [3.0, 9.0]), torch.tensor([[1, 1], [1, 0]])
+    counts = {"num_tokens": 12, "num_sequences": 3, "max_length": 10}
+    assert_is(aggregate(loss, mask, strategy="token_mean", **counts), 6 / 12)
+    assert_is(aggregate(loss, mask, strategy="sequence_mean", **counts), (3 / 2 + 3 / 1) / 3)
+    assert_is(aggregate(loss, mask, strategy="fixed_length", **counts), 6 / 30)
+
+
+def test_masked_mean_is_the_mean_of_what_is_kept():
+    assert_is(masked_mean(f64([1.0, 100.0], [3.0, 8.0]), torch.tensor([[1, 0], [1, 1]])), (1 + 3 + 8) / 3)
+
+
+# Supervised
+
+
+def test_sft_loss_is_the_mean_surprise_of_the_kept_tokens():
+    logp = f64([math.log(1 / 2), math.log(1 / 4), math.log(1 / 9)])
+    logp.requires_grad_()
+    loss = sft_loss(logp, torch.tensor([[1, 1, 0]]))
+    loss.backward()
+    assert_is(loss, (LN2 + 2 * LN2) / 2)
+    assert_is(logp.grad, -1 / 2, -1 / 2, 0)
+
+
+def test_a_model_that_knows_nothing_pays_the_log_of_the_vocabulary():
+    logp = token_logprobs(torch.zeros(2, 4, 7, dtype=torch.float64), torch.randint(0, 7, (2, 4)))
+    assert_is(sft_loss(logp, torch.ones(2, 3)), math.log(7))
+
+
+# Advantages
+
+
+@pytest.mark.parametrize("group_size", [2, 4, 8, 64])
+def test_a_lone_success_among_g_gets_g_minus_one_over_the_square_root_of_g(group_size):
+    """mean 1/G, variance ((1 - 1/G)^2 + (G - 1) / G^2) / (G - 1) = 1/G; a failure gets -1 / sqrt(G)."""
+    g = group_size
+    rewards = torch.zeros(g, dtype=torch.float64)
+    rewards[1] = 1.0
+    advantages = group_advantages(rewards, group_size=g, eps=0.0)
+    failure = -1 / math.sqrt(g)
+    assert_is(advantages, failure, (g - 1) / math.sqrt(g), *[failure] * (g - 2))
+
+
+def test_for_eight_samples_that_is_2_47_instead_of_0_875():
+    rewards = torch.tensor([1.0, 0, 0, 0, 0, 0, 0, 0])
+    assert group_advantages(rewards, group_size=8)[0].item() == pytest.approx(
+        7 / 8 / (1 / math.sqrt(8) + 1e-4), rel=1e-5
+    )
+    assert group_advantages(rewards, group_size=8)[0].item() == pytest.approx(2.47, abs=0.005)
+    assert group_advantages(rewards, group_size=8, scale="none").tolist() == [0.875] + [-0.125] * 7
+
+
+def test_eps_is_added_to_the_standard_deviation():
+    """Rewards 0, 2, 4: mean 2, std sqrt(8 / 2) = 2. With eps 2 they are divided by 4."""
+    rewards = torch.tensor([0.0, 2.0, 4.0], dtype=torch.float64)
+    assert_is(group_advantages(rewards, group_size=3, eps=2.0), -2 / 4, 0, 2 / 4)
+    assert_is(group_advantages(rewards, group_size=3), -2 / 2.0001, 0, 2 / 2.0001)
+
+
+def test_groups_are_neighbours_and_each_has_its_own_mean():
+    rewards = torch.tensor([1.0, 3.0, 10.0, 30.0], dtype=torch.float64)
+    assert_is(group_advantages(rewards, group_size=2, scale="none"), -1, 1, -10, 10)
+    root = 1 / math.sqrt(2)  # of any two different rewards
+    assert_is(group_advantages(rewards, group_size=2, eps=0.0), -root, root, -root, root)
+
+
+def test_a_group_of_one_is_its_own_baseline():
+    assert group_advantages(torch.tensor([5.0, -3.0]), group_size=1, scale="none").tolist() == [0.0, 0.0]
+
+
+def test_a_dead_group_beside_a_living_one_stays_at_zero():
+    rewards = torch.tensor([0.1] * 3 + [0.0, 0.0, 1.0])
+    advantages = group_advantages(rewards, group_size=3, eps=1e-9)
+    assert advantages[:3].tolist() == [0.0, 0.0, 0.0]
+    assert advantages[3:].tolist() == pytest.approx([-1 / math.sqrt(3)] * 2 + [2 / math.sqrt(3)], rel=1e-6)
+
+
+# The clipped surrogate
+
+
+@pytest.mark.parametrize(
+    ("advantage", "r", "loss", "slope"),
+    [
+        # the loss is max(-A r, -A clip(r)) with bounds 0.8 and 1.2; its slope in logp is -A r, or 0 where it is clipped
+        (+2.0, 1.5, -2 * 1.2, 0.0),  # wanted more, has gone far enough: stop
+        (+2.0, 0.5, -2 * 0.5, -2 * 0.5),  # wanted more, has gone the wrong way: keep pulling
+        (-2.0, 1.5, 2 * 1.5, 2 * 1.5),  # wanted less, has gone the wrong way: keep pushing
+        (-2.0, 0.5, 2 * 0.8, 0.0),  # wanted less, has gone far enough: stop
+        (+2.0, 1.1, -2 * 1.1, -2 * 1.1),  # inside the bounds
+        (-2.0, 0.9, 2 * 0.9, 2 * 0.9),
+        (+2.0, 1.0, -2.0, -2.0),
+        (-2.0, 1.0, 2.0, 2.0),
+        (0.0, 1.5, 0.0, 0.0),
+    ],
+)
+def test_the_clip_quadrants(advantage, r, loss, slope):
+    logp = f64([math.log(r) - 3.0]).requires_grad_()
+    old = f64([-3.0])
+    ours = ppo_clip_loss(logp, old, f64([advantage]))
+    ours.sum().backward()
+    assert_is(ours, loss)
+    assert_is(logp.grad, slope)
+    stopped = advantage != 0 and slope == 0
+    assert clip_frac(logp, old, f64([advantage]), torch.ones(1, 1)).item() == stopped
+
+
+@pytest.mark.parametrize(("r", "slope"), [(1.25, -1.25), (1.35, 0.0)])
+def test_clip_higher_moves_the_upper_bound_only(r, slope):
+    for clip_low in (0.1, 0.2):
+        logp = f64([math.log(r)]).requires_grad_()
+        ppo_clip_loss(logp, f64([0.0]), f64([1.0]), clip_low=clip_low, clip_high=0.28).sum().backward()
+        assert_is(logp.grad, slope)
+
+
+@pytest.mark.parametrize(("r", "slope"), [(0.85, 0.85), (0.65, 0.0)])
+def test_clip_low_moves_the_lower_bound_only(r, slope):
+    for clip_high in (0.1, 0.28):
+        logp = f64([math.log(r)]).requires_grad_()
+        ppo_clip_loss(logp, f64([0.0]), f64([-1.0]), clip_low=0.3, clip_high=clip_high).sum().backward()
+        assert_is(logp.grad, slope)
+
+
+def test_the_default_bounds_are_0_8_and_1_2():
+    old = f64([0.0, 0.0, 0.0, 0.0])
+    logp = f64([0.79, 0.81, 1.19, 1.21]).log()
+    signs = f64([-1.0, -1.0, 1.0, 1.0])
+    assert_is(ppo_clip_loss(logp, old, signs), 0.8, 0.81, -1.19, -1.2)
+    assert_is(clip_frac(logp, old, signs, torch.ones(1, 4)), 2 / 4)
+
+
+def test_a_loss_of_zero_at_ratio_one_still_trains():
+    logp = f64([-1.0, -2.0], [-3.0, -4.0]).requires_grad_()
+    mask = torch.ones(2, 2)
+    loss = token_mean(ppo_clip_loss(logp, logp.detach(), f64([1.0], [-1.0])), mask)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert_is(logp.grad, -1 / 4, -1 / 4, 1 / 4, 1 / 4)  # -A / number of tokens
+
+
+def test_advantages_are_constants():
+    logp = f64([-1.0]).requires_grad_()
+    advantages = f64([2.0]).requires_grad_()
+    ppo_clip_loss(logp, f64([-1.0]), advantages).sum().backward()
+    assert advantages.grad is None
+    assert_is(logp.grad, -2.0)
+
+
+def test_the_old_policy_is_what_the_ratio_is_divided_by():
+    assert_is(ratio(f64([math.log(0.6)]), f64([math.log(0.2)])), 3.0)
+
+
+# KL
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "k3"),
+    [
+        (0.5, 0.5, 0.0),
+        (0.5, 0.25, 0.25 / 0.5 - 1 + LN2),  # d = ln 2
+        (0.25, 0.5, 0.5 / 0.25 - 1 - LN2),  # d = -ln 2: not the same, k3 is not symmetric
+        (0.9, 0.1, 0.1 / 0.9 - 1 + 2 * LN3),
+    ],
+)
+def test_k3_is_reference_over_policy_minus_one_plus_the_log_ratio(p, q, k3):
+    logp = f64([math.log(p)]).requires_grad_()
+    ours = kl_k3(logp, f64([math.log(q)]))
+    ours.sum().backward()
+    assert_is(ours, k3)
+    assert_is(logp.grad, 1 - q / p)
+
+
+def test_k3_keeps_its_digits_where_the_policies_almost_agree():
+    """d = 2^-10: k3 = d^2/2 - d^3/6 = 4.77e-7. In float32 exp(-d) - 1 + d is off by up to 6e-8, one part in eight."""
+    d = 2.0**-10
+    ours = kl_k3(torch.tensor([[d]]), torch.zeros(1, 1)).item()
+    # One float32 rounding of expm1(-d) is 2^-10 * 6e-8 = 6e-11, 1.2e-4 of the result.
+    assert ours == pytest.approx(d**2 / 2 - d**3 / 6, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_k3_is_never_negative_not_even_by_a_rounding(dtype):
+    sizes = torch.logspace(-12, 1, 2001, dtype=torch.float64).to(dtype)
+    d = torch.cat([sizes, -sizes])[None]
+    assert (kl_k3(d, torch.zeros_like(d)) >= 0).all()
+
+
+def test_k3_overflows_float32_beyond_88_nats_below_the_reference():
+    assert kl_k3(torch.tensor([[-88.0, -89.0]]), torch.zeros(1, 2)).isinf().tolist() == [[False, True]]
+    assert kl_k3(torch.tensor([[88.0, 200.0]]), torch.zeros(1, 2)).tolist() == [[87.0, 199.0]]  # above it costs d - 1
+
+
+# Scalars
+
+
+def test_approx_kl_is_k3_of_old_against_new():
+    """Old 1/2, new 1/4: new/old - 1 - ln(new/old) = 1/2 - 1 + ln 2. The second token is masked out."""
+    new, old = f64([math.log(1 / 4), 0.0]), f64([math.log(1 / 2), -7.0])
+    assert_is(approx_kl(new, old, torch.tensor([[1, 0]])), 0.5 - 1 + LN2)
+    assert approx_kl(old, old, torch.ones(1, 2)).item() == 0.0
+
+
+def test_clip_frac_counts_tokens_that_have_stopped_not_those_that_are_pulled_back():
+    logp, old = f64([1.5, 1.5, 0.5, 0.5, 1.5]).log(), f64([0.0] * 5)
+    advantages = f64([1.0, -1.0, 1.0, -1.0, 1.0])
+    assert_is(clip_frac(logp, old, advantages, torch.tensor([[1, 1, 1, 1, 0]])), 2 / 4)
+    assert_is(clip_frac(logp, old, f64([1.0]), torch.ones(1, 5)), 3 / 5)  # one advantage for the whole completion
+    assert_is(clip_frac(logp, old, advantages, torch.ones(1, 5), clip_low=0.6), 2 / 5)
+    assert_is(clip_frac(logp, old, advantages, torch.ones(1, 5), clip_high=0.6), 1 / 5)
+
+
+def test_group_reward_std_is_the_mean_over_groups_with_ddof_one():
+    """0, 2: std sqrt(2). 5, 5: std 0. 1, 4: std 3 / sqrt(2)."""
+    rewards = torch.tensor([0.0, 2.0, 5.0, 5.0, 1.0, 4.0], dtype=torch.float64)
+    assert_is(group_reward_std(rewards, group_size=2), (math.sqrt(2) + 0 + 3 / math.sqrt(2)) / 3)
+
+
+def test_dead_groups_are_those_in_which_every_reward_is_the_same():
+    rewards = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0 + 1e-6])
+    assert dead_group_share(rewards, group_size=2).item() == 2 / 4
+    assert dead_group_share(rewards, group_size=4).item() == 0.0
+    assert dead_group_share(rewards, group_size=1).item() == 1.0
+
+
+def test_scalars_are_watched_not_trained():
+    logp = torch.zeros(2, 2, requires_grad=True)
+    mask, advantages = torch.ones(2, 2), torch.ones(2, 1)
+    rewards = torch.tensor([0.0, 1.0], requires_grad=True)
+    assert not approx_kl(logp, logp, mask).requires_grad
+    assert not clip_frac(logp, logp, advantages, mask).requires_grad
+    assert not group_reward_std(rewards, group_size=2).requires_grad
+    assert not dead_group_share(rewards, group_size=2).requires_grad

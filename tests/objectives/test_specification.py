@@ -1,0 +1,642 @@
+"""Every function against a specification in plain Python loops, written from the docstring's formula, one number at a time.
+
+Tolerances. Python floats are float64, so the specification is exact beside a narrower dtype: what may differ is the
+rounding of the code under test. ``eps`` of its dtype is 1.2e-7 (float32), 1e-3 (float16), 7.8e-3 (bfloat16). Each
+comparison states how many such roundings its result can hold and of numbers how large; where that exceeds a relative
+1e-3, the dtype alone is the reason: two neighbouring bfloat16 numbers are 8e-3 apart.
+"""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference.objectives import (
+    aggregate,
+    approx_kl,
+    chunked_token_logprobs,
+    clip_frac,
+    completion_mask,
+    dead_group_share,
+    entropy,
+    fixed_length,
+    group_advantages,
+    group_reward_std,
+    kl_k3,
+    masked_mean,
+    position_ids,
+    ppo_clip_loss,
+    prediction_mask,
+    ratio,
+    sequence_logprobs,
+    sequence_mean,
+    sft_loss,
+    token_logprobs,
+    token_mean,
+)
+
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+INF, NAN = math.inf, math.nan
+generated = settings(deadline=None, max_examples=100, derandomize=True)  # the same cases in every run
+
+
+def eps(dtype):
+    return torch.finfo(dtype).eps
+
+
+def computed_in(dtype):
+    """Log-probs of half-precision logits are computed in float32."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def close(actual, expected, within):
+    """Each number of ``actual`` within the given distance of the expected one; infinities and shapes must be the same."""
+    expected = torch.tensor(expected, dtype=torch.float64).reshape(actual.shape)
+    within = torch.tensor(within, dtype=torch.float64).expand(actual.shape)
+    actual = actual.detach().double()
+    wrong = ~((actual == expected) | ((actual - expected).abs() <= within))
+    assert not wrong.any(), f"got {actual[wrong].tolist()}, expected {expected[wrong].tolist()}"
+
+
+# What is generated
+
+
+@st.composite
+def shapes(draw, least=1):
+    return draw(st.integers(1, 4)), draw(st.integers(least, 6))  # rows, and predictions or tokens; 1 included
+
+
+@st.composite
+def masks(draw, rows, width):
+    """Right-padded, left-padded, empty and holed rows, in any dtype a mask may have."""
+    kinds = st.one_of(
+        st.integers(0, width).map(lambda n: [1] * n + [0] * (width - n)),
+        st.integers(0, width).map(lambda n: [0] * (width - n) + [1] * n),
+        st.just([0] * width),
+        st.lists(st.integers(0, 1), min_size=width, max_size=width),
+    )
+    mask = [draw(kinds) for _ in range(rows)]
+    return torch.tensor(mask, dtype=draw(st.sampled_from([torch.bool, torch.int64, torch.uint8, torch.float32])))
+
+
+@st.composite
+def numbers(draw, shape, dtype, scales=(1e-3, 1.0, 20.0), low=-INF, high=INF):
+    made = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
+    x = torch.randn(shape, generator=made, dtype=torch.float64) * draw(st.sampled_from(scales))
+    return x.clamp(low, high).to(dtype)
+
+
+@st.composite
+def logits_and_tokens(draw):
+    """Logits with some -inf in them (forbidden tokens, sampled ones included), never a whole row of -inf."""
+    dtype = draw(st.sampled_from(DTYPES))
+    batch, time = draw(shapes())
+    vocab = draw(st.integers(1, 5))
+    logits = draw(numbers((batch, time, vocab), dtype))
+    for b, t, v in draw(st.lists(st.tuples(*(st.integers(0, n - 1) for n in (batch, time, vocab))), max_size=4)):
+        if v > 0:
+            logits[b, t, v] = -INF
+    ids = st.lists(st.integers(0, vocab - 1), min_size=time, max_size=time)
+    tokens = torch.tensor([draw(ids) for _ in range(batch)], dtype=draw(st.sampled_from([torch.int32, torch.int64])))
+    return logits, tokens, draw(st.sampled_from([1.0, 0.5, 1.7, 1]))
+
+
+@st.composite
+def losses_and_masks(draw):
+    """Per-token numbers of any dtype; where the mask is 0 there may be anything, NaN and inf included."""
+    dtype = draw(st.sampled_from(DTYPES))
+    batch, pred = draw(shapes())
+    mask = draw(masks(batch, pred))
+    x = draw(numbers((batch, pred), dtype))
+    x[~mask.bool()] = draw(st.sampled_from([0.0, NAN, INF, -INF]))
+    return x, mask
+
+
+@st.composite
+def two_policies(draw, dtypes=DTYPES):
+    """(new, old or reference) log-probs that differ by up to a few nats, either way."""
+    dtype = draw(st.sampled_from(dtypes))
+    shape = draw(shapes())
+    new = draw(numbers(shape, dtype, scales=(0.1, 1.0, 2.0), low=-4.0, high=0.0))
+    old = (new.double() + draw(numbers(shape, torch.float64, scales=(0.0, 0.1, 1.0), low=-4.0, high=4.0))).to(dtype)
+    return new, old
+
+
+# Log-probabilities and entropy
+
+
+def spec_log_softmax(row, temperature):
+    row = [x / temperature for x in row]
+    top = max(row)
+    log_total = math.log(math.fsum(math.exp(x - top) for x in row))
+    return [x - top - log_total for x in row]
+
+
+def largest(logits, temperature):
+    """The largest finite scaled logit: roundings are relative to it."""
+    return max([abs(x) / temperature for x in logits.double().flatten().tolist() if math.isfinite(x)], default=0.0)
+
+
+def weights_for(x):
+    """A different weight for every entry, so that no entry's gradient can stand in for another's."""
+    return torch.arange(1, x.numel() + 1, dtype=torch.float64).view(x.shape).to(x.dtype) / max(1, x.numel())
+
+
+@generated
+@given(logits_and_tokens())
+def test_token_logprobs(case):
+    logits, tokens, temperature = case
+    logits.requires_grad_()
+    ours = token_logprobs(logits, tokens, temperature=temperature)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, logits, weights)
+
+    batch, time, vocab = logits.shape
+    expected = [[0.0] * (time - 1) for _ in range(batch)]
+    slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]  # of the last position: 0, it scores nothing
+    for b in range(batch):
+        for t in range(time - 1):
+            scores = spec_log_softmax(logits[b, t].tolist(), temperature)
+            token = tokens[b, t + 1].item()
+            expected[b][t] = scores[token]
+            for v in range(vocab):
+                slope[b][t][v] = weights[b, t].item() * ((v == token) - math.exp(scores[v])) / temperature
+
+    assert ours.dtype == computed_in(logits.dtype)
+    # Scaling, subtracting the maximum, exp, sum, log: under 8 roundings of numbers no larger than the largest logit.
+    rounding = 8 * eps(ours.dtype) * (1 + largest(logits, temperature))
+    close(ours, expected, rounding)
+    # The same relative error in p, then one rounding when the gradient is stored in the dtype of the logits.
+    close(gradient, slope, (rounding + eps(logits.dtype)) / temperature)
+
+
+@generated
+@given(logits_and_tokens())
+def test_entropy(case):
+    logits, _, temperature = case
+    logits.requires_grad_()
+    ours = entropy(logits, temperature=temperature)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, logits, weights)
+
+    batch, time, vocab = logits.shape
+    expected = [[0.0] * (time - 1) for _ in range(batch)]
+    slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]
+    for b in range(batch):
+        for t in range(time - 1):
+            scores = spec_log_softmax(logits[b, t].tolist(), temperature)
+            alive = [v for v in range(vocab) if scores[v] > -INF]  # p log p -> 0
+            expected[b][t] = math.fsum(-math.exp(scores[v]) * scores[v] for v in alive)
+            for v in alive:  # dH/dx_v = -p_v (log p_v + H) / temperature
+                slope[b][t][v] = (
+                    -weights[b, t].item() * math.exp(scores[v]) * (scores[v] + expected[b][t]) / temperature
+                )
+
+    assert ours.dtype == computed_in(logits.dtype)
+    # As for the log-probs, times sum p |log p| <= ln(vocab).
+    rounding = 8 * eps(ours.dtype) * (1 + largest(logits, temperature)) * (1 + math.log(vocab))
+    close(ours, expected, rounding)
+    close(gradient, slope, (rounding + eps(logits.dtype)) * (1 + math.log(vocab)) / temperature)
+
+
+@st.composite
+def hidden_states(draw):
+    dtype = draw(st.sampled_from(DTYPES))
+    batch, time = draw(shapes())
+    vocab, width = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    hidden = draw(numbers((batch, time, width), dtype, scales=(0.1, 1.0, 3.0)))
+    head = draw(numbers((vocab, width), dtype, scales=(0.1, 1.0, 3.0)))
+    ids = st.lists(st.integers(0, vocab - 1), min_size=time, max_size=time)
+    tokens = torch.tensor([draw(ids) for _ in range(batch)])
+    return hidden, head, tokens, draw(st.sampled_from([1.0, 0.5])), draw(st.integers(1, 30))
+
+
+@generated
+@given(hidden_states())
+def test_chunked_token_logprobs(case):
+    hidden, head, tokens, temperature, chunk_size = case
+    hidden.requires_grad_()
+    head.requires_grad_()
+    ours = chunked_token_logprobs(hidden, head, tokens, temperature=temperature, chunk_size=chunk_size)
+    weights = weights_for(ours)
+    to_hidden, to_head = torch.autograd.grad(ours, (hidden, head), weights)
+
+    (batch, time, width), vocab = hidden.shape, len(head)
+    h, w = hidden.tolist(), head.tolist()
+    expected = [[0.0] * (time - 1) for _ in range(batch)]
+    hidden_slope = [[[0.0] * width for _ in range(time)] for _ in range(batch)]
+    head_slope = [[0.0] * width for _ in range(vocab)]
+    size = 0.0  # the largest sum of |h * w| behind one logit
+    for b in range(batch):
+        for t in range(time - 1):
+            row = [math.fsum(h[b][t][i] * w[v][i] for i in range(width)) for v in range(vocab)]
+            size = max([size, *(sum(abs(h[b][t][i] * w[v][i]) for i in range(width)) for v in range(vocab))])
+            scores = spec_log_softmax(row, temperature)
+            token = tokens[b, t + 1].item()
+            expected[b][t] = scores[token]
+            for v in range(vocab):
+                slope = weights[b, t].item() * ((v == token) - math.exp(scores[v])) / temperature
+                for i in range(width):
+                    hidden_slope[b][t][i] += slope * w[v][i]
+                    head_slope[v][i] += slope * h[b][t][i]
+
+    assert ours.dtype == computed_in(hidden.dtype)
+    # The logits are made, and their gradients passed on, in the dtype of the hidden states: under 4 roundings of `size`.
+    rounding = (4 * eps(hidden.dtype) * size + 8 * eps(ours.dtype) * (1 + size)) / temperature
+    close(ours, expected, rounding)
+    most_h, most_w = hidden.abs().max().item(), head.abs().max().item()
+    slack = (2 * rounding + 4 * eps(hidden.dtype)) / temperature
+    close(to_hidden, hidden_slope, slack * vocab * most_w)
+    # One more addition per chunk in that dtype: at most one per position.
+    close(to_head, head_slope, slack * batch * time * (1 + batch * time) * most_h)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_probs_and_entropy_of_extreme_logits_are_finite_and_exact(dtype):
+    """1e4 nats apart: exp would overflow, log(softmax) would be -inf. The winner has 0 nats, the loser -1e4, entropy is 0."""
+    logits = torch.tensor([[[1e4, 0.0], [0.0, 0.0]]], dtype=dtype, requires_grad=True)
+    both = logits.expand(2, 2, 2)
+    logp = token_logprobs(both, torch.tensor([[0, 0], [0, 1]]))
+    uncertainty = entropy(both)
+    top = logits[0, 0, 0].item()  # 1e4 as this dtype rounds it
+    assert logp.tolist() == [[0.0], [-top]]
+    assert uncertainty.tolist() == [[0.0], [0.0]]
+    (slope,) = torch.autograd.grad(logp.sum() + uncertainty.sum(), logits)
+    assert slope.tolist() == [[[-1.0, 1.0], [0.0, 0.0]]]  # (1 - 1, 0 - 0) + (0 - 1, 1 - 0)
+
+
+def test_a_forbidden_token_has_log_prob_minus_infinity_and_the_others_ignore_it():
+    logits = torch.tensor([[[0.0, 0.0, -INF], [0.0, 0.0, 0.0]]], dtype=torch.float64).expand(3, 2, 3)
+    logp = token_logprobs(logits, torch.tensor([[0, 0], [0, 1], [0, 2]]))
+    close(logp, [[-math.log(2)], [-math.log(2)], [-INF]], 1e-15)
+    close(entropy(logits), [math.log(2)] * 3, 1e-15)
+
+
+# Sums over a row
+
+
+@generated
+@given(losses_and_masks(), st.booleans())
+def test_sequence_logprobs(case, average):
+    x, mask = case
+    x.requires_grad_()
+    ours = sequence_logprobs(x, mask, average=average)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, x, weights)
+
+    batch, pred = x.shape
+    expected, within, slope = [], [], [[0.0] * pred for _ in range(batch)]
+    for b in range(batch):
+        where = [t for t in range(pred) if mask[b, t].item() == 1]
+        length = max(len(where), 1) if average else 1
+        expected.append(math.fsum(x[b, t].item() for t in where) / length)
+        # One rounding per addition and one for the division, each of at most the sum of the magnitudes.
+        within.append((pred + 1) * eps(x.dtype) * sum(abs(x[b, t].item()) for t in where) / length)
+        for t in where:
+            slope[b][t] = weights[b].item() / length
+    close(ours, expected, within)
+    close(gradient, slope, eps(x.dtype))
+    assert ours.dtype == x.dtype
+
+
+# Masks and positions: few enough to try them all
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_position_ids_of_every_mask(width, dtype):
+    rows = torch.tensor([[(n >> t) & 1 for t in range(width)] for n in range(2**width)])
+    ours = position_ids(rows.to(dtype))
+    assert ours.dtype == torch.int64
+    for row, positions in zip(rows.tolist(), ours.tolist(), strict=True):
+        real_so_far = 0
+        for t in range(width):
+            real_so_far += row[t]
+            assert positions[t] == max(real_so_far - 1, 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_prediction_mask_of_every_mask(width, dtype):
+    rows = torch.tensor([[(n >> t) & 1 for t in range(width)] for n in range(2**width)])
+    ours = prediction_mask(rows.to(dtype))
+    assert ours.shape == (2**width, width - 1)
+    assert ours.dtype == torch.bool
+    for row, moved in zip(rows.tolist(), ours.tolist(), strict=True):
+        for t in range(width - 1):
+            assert moved[t] == bool(row[t + 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+@pytest.mark.parametrize("time", [1, 2, 4])
+def test_completion_mask_of_every_sequence_and_every_start(time, dtype):
+    eos = 2
+    for start in range(1, time + 1):
+        rows = torch.cartesian_prod(*[torch.arange(3)] * time).view(-1, time).to(dtype)
+        ours = completion_mask(rows, torch.full((len(rows),), start, dtype=dtype), eos_token_id=eos)
+        assert ours.shape == (len(rows), time - 1)
+        assert ours.dtype == torch.bool
+        for row, mask in zip(rows.tolist(), ours.tolist(), strict=True):
+            ends = [i for i in range(start, time) if row[i] == eos]
+            last = ends[0] if ends else time - 1
+            for t in range(time - 1):
+                assert mask[t] == (start <= t + 1 <= last)
+
+
+def test_completion_mask_takes_another_start_in_every_row():
+    tokens = torch.tensor([[7, 7, 7, 7, 7]] * 5)
+    ours = completion_mask(tokens, torch.tensor([1, 2, 3, 4, 5]), eos_token_id=0)
+    assert ours.sum(dim=1).tolist() == [4, 3, 2, 1, 0]
+
+
+# Normalisers
+
+
+def spec_kept(mask):
+    return [[t for t in range(len(row)) if row[t] == 1] for row in mask.tolist()]
+
+
+def spec_weights(mask, strategy, max_length, num_tokens, num_sequences):
+    """What each kept token's loss is multiplied by."""
+    where = spec_kept(mask)
+    weights = [[0.0] * mask.shape[1] for _ in where]
+    tokens = num_tokens or sum(len(row) for row in where)
+    nonempty = num_sequences or sum(1 for row in where if row)
+    rows = num_sequences or len(where)
+    for b, row in enumerate(where):
+        for t in row:
+            if strategy == "token_mean":
+                weights[b][t] = 1 / tokens
+            elif strategy == "sequence_mean":
+                weights[b][t] = 1 / (len(row) * nonempty)
+            else:
+                weights[b][t] = 1 / (rows * max_length)
+    return weights
+
+
+def check_weighted_sum(ours, x, weights):
+    (gradient,) = torch.autograd.grad(ours, x)
+    terms = [
+        w * value
+        for w_row, x_row in zip(weights, x.tolist(), strict=True)
+        for w, value in zip(w_row, x_row, strict=True)
+        if w
+    ]
+    size = sum(map(abs, terms))
+    # One rounding per addition, over each row and over the rows, and three divisions; each of at most `size`.
+    # float16 also underflows: gradients below 6e-8 are 0.
+    close(ours, math.fsum(terms), (sum(x.shape) + 3) * eps(x.dtype) * size + 1e-7 * (x.dtype == torch.float16))
+    close(gradient, weights, 3 * eps(x.dtype) * torch.tensor(weights).max().item())
+    for b, row in enumerate(weights):
+        for t, w in enumerate(row):
+            assert (gradient[b, t].item() == 0) == (w == 0)  # what is left out has no gradient at all
+    assert ours.dtype == x.dtype
+
+
+global_counts = st.one_of(st.none(), st.integers(1, 50))
+
+
+@generated
+@given(
+    losses_and_masks(),
+    st.sampled_from(["token_mean", "sequence_mean", "fixed_length"]),
+    st.integers(1, 20),
+    global_counts,
+    global_counts,
+)
+def test_the_three_normalisers(case, strategy, max_length, num_tokens, num_sequences):
+    x, mask = case
+    given_count = num_tokens if strategy == "token_mean" else num_sequences
+    if given_count is None and not mask.any():
+        mask[0, 0] = 1  # an empty batch is an error, tested as such
+        x[0, 0] = 1.5
+    x.requires_grad_()
+    if strategy == "token_mean":
+        direct = token_mean(x, mask, num_tokens=num_tokens)
+    elif strategy == "sequence_mean":
+        direct = sequence_mean(x, mask, num_sequences=num_sequences)
+    else:
+        direct = fixed_length(x, mask, max_length=max_length, num_sequences=num_sequences)
+    by_name = aggregate(
+        x, mask, strategy=strategy, max_length=max_length, num_tokens=num_tokens, num_sequences=num_sequences
+    )
+    for ours in (direct, by_name):
+        check_weighted_sum(ours, x, spec_weights(mask, strategy, max_length, num_tokens, num_sequences))
+
+
+@generated
+@given(losses_and_masks(), global_counts)
+def test_masked_mean_and_sft_loss(case, num_tokens):
+    x, mask = case
+    if not mask.any():
+        mask[0, 0] = 1
+        x[0, 0] = 1.5
+    x.requires_grad_()
+    check_weighted_sum(masked_mean(x, mask), x, spec_weights(mask, "token_mean", None, None, None))
+    negative = [[-w for w in row] for row in spec_weights(mask, "token_mean", None, num_tokens, None)]
+    ours = sft_loss(x, mask, num_tokens=num_tokens)
+    terms = [w * v for ws, vs in zip(negative, x.tolist(), strict=True) for w, v in zip(ws, vs, strict=True) if w]
+    close(
+        ours,
+        math.fsum(terms),
+        (sum(x.shape) + 3) * eps(x.dtype) * sum(map(abs, terms)) + 1e-7 * (x.dtype == torch.float16),
+    )
+    (gradient,) = torch.autograd.grad(ours, x)
+    close(gradient, negative, 2 * eps(x.dtype) * max(-w for row in negative for w in row))
+
+
+@pytest.mark.parametrize("strategy", ["token_mean", "sequence_mean", "fixed_length"])
+def test_an_infinite_kept_loss_makes_an_infinite_mean(strategy):
+    """Infinities mean something (a token the policy calls impossible); hiding them would hide the bug."""
+    loss = torch.tensor([[1.0, INF], [2.0, -INF]])
+    assert aggregate(loss, torch.tensor([[1, 1], [1, 0]]), strategy=strategy, max_length=2).item() == INF
+
+
+@pytest.mark.parametrize("strategy", ["token_mean", "sequence_mean", "fixed_length"])
+def test_a_micro_batch_without_kept_tokens_adds_nothing_to_the_global_loss(strategy):
+    loss = torch.tensor([[NAN, 5.0]], requires_grad=True)
+    ours = aggregate(loss, torch.zeros(1, 2), strategy=strategy, max_length=4, num_tokens=9, num_sequences=3)
+    ours.backward()
+    assert ours.item() == 0.0
+    assert loss.grad.tolist() == [[0.0, 0.0]]
+
+
+@generated
+@given(logits_and_tokens().filter(lambda c: c[0].shape[1] > 1 and c[0].isfinite().all()), st.data())
+def test_sft_loss_is_pytorchs_cross_entropy_with_ignored_labels(case, data):
+    logits, tokens, _ = case
+    batch, time, vocab = logits.shape
+    mask = data.draw(masks(batch, time - 1)).bool()
+    mask[0, -1] = True
+    ours = sft_loss(token_logprobs(logits, tokens), mask)
+    labels = tokens[:, 1:].long().masked_fill(~mask, -100)
+    exact = torch.nn.functional.cross_entropy(
+        logits[:, :-1].double().reshape(-1, vocab), labels.reshape(-1), ignore_index=-100
+    )
+    # As for the log-probs, and one rounding per addition.
+    within = (8 + mask.numel()) * eps(ours.dtype) * (1 + 2 * largest(logits, 1.0) + math.log(vocab))
+    close(ours, exact.item(), within)
+
+
+# Policy losses and KL
+
+
+@generated
+@given(two_policies())
+def test_ratio(case):
+    new, old = case
+    new.requires_grad_()
+    ours = ratio(new, old)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, new, weights)
+    for b in range(new.shape[0]):
+        for t in range(new.shape[1]):
+            d = new[b, t].item() - old[b, t].item()
+            # d is rounded once, which exp turns into a relative error of |d| eps; exp and the gradient round once each.
+            close(ours[b, t], math.exp(d), (2 + abs(d)) * eps(new.dtype) * math.exp(d))
+            close(gradient[b, t], weights[b, t].item() * math.exp(d), (3 + abs(d)) * eps(new.dtype) * math.exp(d))
+
+
+@generated
+@given(
+    two_policies(),
+    st.booleans(),
+    st.sampled_from([(0.2, 0.2), (0.2, 0.28), (0.5, 0.1), (0.0, 0.0), (0.0, 3.0), (0, 1)]),
+    st.integers(0, 10_000),
+)
+def test_ppo_clip_loss_and_clip_frac(case, per_token, clip, seed):
+    new, old = case
+    batch, pred = new.shape
+    low, high = clip
+    made = torch.Generator().manual_seed(seed)
+    advantages = torch.randint(-2, 3, (batch, pred if per_token else 1), generator=made).to(new.dtype)
+    new.requires_grad_()
+    ours = ppo_clip_loss(new, old, advantages, clip_low=low, clip_high=high)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, new, weights)
+    clipped, unclear = 0, 0
+    for b in range(batch):
+        for t in range(pred):
+            a = advantages[b, t if per_token else 0].item()
+            d = new[b, t].item() - old[b, t].item()
+            r = math.exp(d)
+            bounded = 1 - low if r < 1 - low else 1 + high if r > 1 + high else r
+            rounding = (3 + abs(d)) * eps(new.dtype) * r
+            close(ours[b, t], -min(a * r, a * bounded), (abs(a) + 1) * (rounding + eps(new.dtype) * (1 + high)))
+            # Within a rounding of a bound either side of it is right; at d = 0, r is 1 exactly and the clip never acts.
+            if d != 0 and min(abs(r - 1 + low), abs(r - 1 - high)) <= rounding + eps(new.dtype):
+                unclear += 1
+                continue
+            too_far = (a > 0 and r > 1 + high) or (a < 0 and r < 1 - low)
+            clipped += too_far
+            slope = 0.0 if too_far else -a * r
+            close(gradient[b, t], weights[b, t].item() * slope, 2 * (abs(a) + 1) * rounding * (slope != 0))
+    share = clip_frac(new, old, advantages, torch.ones(batch, pred), clip_low=low, clip_high=high).item()
+    count = share * batch * pred
+    slack = 2 * eps(new.dtype) * batch * pred  # the share is rounded once, in the dtype of the log-probs
+    assert clipped - slack <= count <= clipped + unclear + slack
+
+
+@generated
+@given(two_policies())
+def test_kl_k3(case):
+    policy, ref = case
+    policy.requires_grad_()
+    ours = kl_k3(policy, ref)
+    weights = weights_for(ours)
+    (gradient,) = torch.autograd.grad(ours, policy, weights)
+    assert (ours >= 0).all()
+    for b in range(policy.shape[0]):
+        for t in range(policy.shape[1]):
+            d = policy[b, t].item() - ref[b, t].item()
+            size = math.exp(abs(d)) * (1 + abs(d))  # bounds |exp(-d) - 1|, |d| and their slopes times |d|
+            near_zero = size * abs(d)  # all of which vanish with d: expm1 loses no digits
+            close(ours[b, t], math.expm1(-d) + d, 3 * eps(policy.dtype) * near_zero)
+            close(gradient[b, t], weights[b, t].item() * -math.expm1(-d), 3 * eps(policy.dtype) * size)
+
+
+@generated
+@given(two_policies(), st.data())
+def test_approx_kl(case, data):
+    new, old = case
+    mask = data.draw(masks(*new.shape))
+    mask[0, 0] = 1
+    where = [(b, t) for b, row in enumerate(spec_kept(mask)) for t in row]
+    expected, size = 0.0, 0.0
+    for b, t in where:
+        log_ratio = new[b, t].item() - old[b, t].item()
+        expected += (math.exp(log_ratio) - 1 - log_ratio) / len(where)
+        size = max(size, math.exp(abs(log_ratio)) * (1 + abs(log_ratio)))
+    new[~mask.bool()] = data.draw(st.sampled_from([NAN, INF, -INF]))  # padding may hold anything
+    # Each k3 as above, then one rounding per addition.
+    close(approx_kl(new, old, mask), expected, (4 + len(where)) * eps(new.dtype) * size)
+
+
+# Groups
+
+
+@st.composite
+def grouped_rewards(draw):
+    """Groups of small multiples of 1/4, exact in every dtype, with all-equal groups among them."""
+    dtype = draw(st.sampled_from(DTYPES))
+    group_size, groups = draw(st.integers(1, 6)), draw(st.integers(1, 4))
+    quarter = st.integers(-8, 8).map(lambda n: n / 4)
+    group = st.one_of(
+        st.lists(quarter, min_size=group_size, max_size=group_size),
+        quarter.map(lambda r: [r] * group_size),
+    )
+    rewards = [draw(group) for _ in range(groups)]
+    return rewards, group_size, dtype
+
+
+def spec_std(group):
+    mean = math.fsum(group) / len(group)
+    return math.sqrt(math.fsum((r - mean) ** 2 for r in group) / (len(group) - 1))
+
+
+@generated
+@given(grouped_rewards(), st.sampled_from(["group", "none"]), st.sampled_from([None, 1e-6, 0.5]))
+def test_group_advantages(case, scale, eps_given):
+    rewards, group_size, dtype = case
+    if group_size == 1:
+        scale = "none"
+    options = {} if eps_given is None else {"eps": eps_given}
+    flat = torch.tensor([r for group in rewards for r in group], dtype=dtype)
+    ours = group_advantages(flat, group_size=group_size, scale=scale, **options)
+    assert ours.dtype == dtype
+    for g, group in enumerate(rewards):
+        mean = math.fsum(group) / group_size
+        dead = len(set(group)) == 1
+        for i, r in enumerate(group):
+            actual = ours[g * group_size + i]
+            if dead:
+                assert actual.item() == 0.0
+                continue
+            divisor = spec_std(group) + (1e-4 if eps_given is None else eps_given) if scale == "group" else 1.0
+            # The mean is rounded to the dtype, an error of eps times 2 at most, and so are the four steps after it.
+            # A std is not below 1/4 / sqrt(6), so it is no worse off than the difference to the mean.
+            close(actual, (r - mean) / divisor, 2 * eps(dtype) * (2 + 4 * abs(r - mean)) / divisor)
+
+
+@generated
+@given(grouped_rewards())
+def test_group_reward_std_and_dead_group_share(case):
+    rewards, group_size, dtype = case
+    flat = torch.tensor([r for group in rewards for r in group], dtype=dtype)
+    dead = sum(1 for group in rewards if len(set(group)) == 1)
+    close(dead_group_share(flat, group_size=group_size), dead / len(rewards), eps(dtype))
+    if group_size > 1:
+        expected = math.fsum(spec_std(group) for group in rewards) / len(rewards)
+        close(group_reward_std(flat, group_size=group_size), expected, (4 + len(rewards)) * eps(dtype) * (1 + expected))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [0.1, 0.7, -1e4, 1e-3])
+@pytest.mark.parametrize("scale", ["group", "none"])
+def test_equal_rewards_give_exactly_zero_whatever_their_mean_is_rounded_to(value, scale, dtype):
+    """The mean of 7 times 0.1 is not 0.1: an epsilon of 1e-9 would turn the difference into an advantage of 8."""
+    rewards = torch.full((14,), value, dtype=dtype)
+    assert group_advantages(rewards, group_size=7, scale=scale, eps=1e-9).tolist() == [0.0] * 14
+    assert dead_group_share(rewards, group_size=7).item() == 1.0

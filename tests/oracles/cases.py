@@ -1,0 +1,170 @@
+"""Small fixed inputs for the oracles, and how a result is computed, stored and compared.
+
+Imports torch only, so that the recording scripts can use it where `reference` is not installed.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+VOCAB, PROMPT, COMPLETION, GROUP = 5, 2, 5, 4
+EOS = 1  # also the padding: masks must find the end by position, not by value
+CLIP_LOW, CLIP_HIGH = 0.2, 0.28  # unequal, so that swapping them shows
+TEMPERATURE = 0.7
+GLOBAL_TOKENS, GLOBAL_SEQUENCES, PROCESSES, BUDGET = 40, 16, 2, 11
+
+ORDINARY = ("ragged", "full", "empty row")
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One batch. Everything per token is on the prediction axis, length PROMPT + COMPLETION - 1."""
+
+    tokens: Tensor
+    start: Tensor
+    mask: Tensor
+    logits: Tensor
+    logprobs: Tensor
+    old: Tensor
+    ref: Tensor
+    advantages: Tensor
+    token_loss: Tensor
+    rewards: Tensor
+
+
+def make_case(seed: int, lengths: tuple[int, ...]) -> Case:
+    """A batch with completions of these lengths, old and ref some tenths of a nat away from the policy."""
+    random = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=random, dtype=torch.float64).round(decimals=4)
+
+    rows, preds = len(lengths), PROMPT + COMPLETION - 1
+    ends = torch.tensor(lengths)[:, None]
+    position = torch.arange(COMPLETION)
+    words = torch.randint(2, VOCAB, (rows, PROMPT + COMPLETION), generator=random)
+    words[:, PROMPT:][position >= ends - 1] = EOS
+    words[:, -1] = torch.where(ends[:, 0] == COMPLETION, 2, words[:, -1])  # full rows are truncated: they have no EOS
+    mask = torch.cat([torch.zeros(rows, PROMPT - 1, dtype=torch.bool), position < ends], dim=1)
+    logprobs = -(normal(rows, preds).abs() + 0.1)
+    lone_success = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)
+    all_equal = torch.full((GROUP,), 0.5, dtype=torch.float64)
+    return Case(
+        tokens=words,
+        start=torch.full((rows,), PROMPT),
+        mask=mask,
+        logits=2 * normal(rows, PROMPT + COMPLETION, VOCAB),
+        logprobs=logprobs,
+        old=(logprobs + 0.4 * normal(rows, preds)).round(decimals=4),
+        ref=(logprobs + 0.4 * normal(rows, preds)).round(decimals=4),
+        advantages=normal(rows, preds),
+        token_loss=torch.where(mask, normal(rows, preds), 77.0),  # a value that shows when the mask is forgotten
+        rewards=torch.cat([lone_success, all_equal, normal(GROUP)]),
+    )
+
+
+def make_cases() -> dict[str, Case]:
+    return {
+        "ragged": make_case(1, (5, 2, 4, 1)),
+        "full": make_case(2, (5, 5, 5)),
+        "empty row": make_case(3, (3, 0, 5)),
+        "far": make_far(),
+    }
+
+
+def make_far() -> Case:
+    """Log-ratios beyond the clamps of verl and OpenRLHF, with the advantages for which they matter."""
+    case = make_case(4, (5, 3))
+    from_old = [[0, 25, -25, 2, 0.1, -2], [0, -30, 22, 1.5, 0, 0]]
+    from_ref = [[0, -3, 12, 0.5, -25, 9], [0, 15, -2, -12, 0, 0]]
+    advantages = [[1, -1, 1, -0.5, 0.7, -0.3], [1, 0.4, -1.2, -0.8, 1, 1]]
+    return replace(
+        case,
+        old=(case.logprobs - torch.tensor(from_old, dtype=torch.float64)).round(decimals=4),
+        ref=(case.logprobs - torch.tensor(from_ref, dtype=torch.float64)).round(decimals=4),
+        advantages=torch.tensor(advantages, dtype=torch.float64),
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One function to evaluate: on which field of the case it is differentiated, and on which cases it runs."""
+
+    leaf: str
+    function: Callable[[Tensor, Case], Any]
+    cases: tuple[str, ...] = ORDINARY
+
+
+def evaluate(row: Row, case: Case) -> dict[str, Tensor | None]:
+    """The value, and the gradient of its sum with respect to the row's leaf (None where the function has none)."""
+    leaf = getattr(case, row.leaf).clone()
+    if leaf.is_floating_point():
+        leaf.requires_grad_()
+    # A factor of 1 keeps frameworks that work in place away from the leaf itself.
+    value = torch.as_tensor(row.function(leaf * 1, case))
+    gradient = torch.autograd.grad(value.sum(), leaf)[0] if value.requires_grad else None
+    return {"value": value.detach(), "gradient": gradient}
+
+
+def evaluate_all(rows: dict[str, Row], cases: dict[str, Case]) -> dict[str, dict]:
+    return {f"{name} | {case}": evaluate(row, cases[case]) for name, row in rows.items() for case in row.cases}
+
+
+def assert_same(ours: Tensor, theirs: Tensor, *, rtol: float | None = None, atol: float | None = None) -> None:
+    """Equal to rounding: 1e-10 where the framework computed in float64, 1e-5 where it went through float32."""
+    default_rtol, default_atol = (1e-10, 1e-12) if theirs.dtype == torch.float64 else (1e-5, 1e-6)
+    rtol, atol = rtol or default_rtol, atol or default_atol
+    torch.testing.assert_close(ours.double(), theirs.double(), rtol=rtol, atol=atol)
+
+
+def save(framework: str, version: str, records: dict[str, dict], cases: dict[str, Case]) -> Path:
+    path = FIXTURES / f"{framework}-{version}.json"
+    content = {
+        "framework": framework,
+        "version": version,
+        "torch": torch.__version__,
+        "inputs": {name: {key: pack(x) for key, x in asdict(case).items()} for name, case in cases.items()},
+        "records": {name: {key: pack(x) for key, x in record.items()} for name, record in records.items()},
+    }
+    lines = json.dumps(content, allow_nan=False).replace('}, "', '},\n"')  # one record per line: readable diffs
+    path.write_text(lines + "\n")
+    return path
+
+
+def load(framework: str) -> dict:
+    """The fixture of a framework, with tensors unpacked and the inputs as cases."""
+    (path,) = FIXTURES.glob(f"{framework}-*.json")
+    content = json.loads(path.read_text())
+    for case in content["inputs"].values():
+        assert set(case) == {field.name for field in fields(Case)}, f"{path.name} has other fields: record it again"
+    inputs = {name: Case(**{k: unpack(x) for k, x in case.items()}) for name, case in content["inputs"].items()}
+    records = {name: {k: unpack(x) for k, x in record.items()} for name, record in content["records"].items()}
+    return {**content, "inputs": inputs, "records": records}
+
+
+def pack(x: Tensor | None) -> dict | None:
+    return None if x is None else {"dtype": str(x.dtype).removeprefix("torch."), "data": numbers(x.tolist())}
+
+
+def numbers(x: Any) -> Any:
+    """JSON has no word for NaN and infinity: they become strings."""
+    if isinstance(x, list):
+        return [numbers(y) for y in x]
+    return str(x) if isinstance(x, float) and not math.isfinite(x) else x
+
+
+def unpack(x: dict | None) -> Tensor | None:
+    return None if x is None else torch.tensor(floats(x["data"]), dtype=getattr(torch, x["dtype"]))
+
+
+def floats(x: Any) -> Any:
+    if isinstance(x, list):
+        return [floats(y) for y in x]
+    return float(x) if isinstance(x, str) else x

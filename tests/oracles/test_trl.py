@@ -1,0 +1,459 @@
+"""`reference` against TRL, live: values and gradients of the trainer's own methods on the same inputs.
+
+float64 wherever TRL stays in float64, so that agreement means 10 digits; every wider tolerance says where TRL rounds.
+"""
+
+import pytest
+import torch
+import trl
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.loss.loss_utils import ForCausalLMLoss
+from trl import GRPOConfig
+from trl.kernels import ChunkedLogProbFunction
+from trl.trainer.utils import add_fused_lm_head, entropy_from_logits, selective_log_softmax
+
+from reference import objectives as ours
+
+from .cases import BUDGET, COMPLETION, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, assert_same, make_cases
+from .trl_stub import ScriptedModel, TableModel, metric, rollout, trainer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
+
+CASES = make_cases()
+FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def test_trl_is_the_version_these_statements_are_about():
+    assert trl.__version__.startswith("1.16.")
+
+
+def gradient(value: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(value, leaves, retain_graph=True)
+
+
+# --- log-probs and entropy ---
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+@pytest.mark.parametrize("temperature", [1.0, TEMPERATURE])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_token_logprobs_is_selective_log_softmax(case, temperature, dtype):
+    tokens, logits = CASES[case].tokens, CASES[case].logits.to(dtype).requires_grad_()
+    mine = ours.token_logprobs(logits, tokens, temperature=temperature)
+    theirs = selective_log_softmax(logits[:, :-1], tokens[:, 1:], temperature=temperature)
+    assert_same(mine, theirs)
+    weights = torch.arange(1.0, mine.numel() + 1).view_as(mine)  # every entry its own, so that none can stand in
+    assert_same(*gradient((mine * weights).sum(), logits), *gradient((theirs * weights).sum(), logits))
+
+
+def test_selective_log_softmax_leaves_bfloat16_in_bfloat16():
+    tokens, logits = CASES["ragged"].tokens, CASES["ragged"].logits.bfloat16()
+    exact = ours.token_logprobs(logits.double(), tokens)
+    mine = ours.token_logprobs(logits, tokens)
+    theirs = selective_log_softmax(logits[:, :-1], tokens[:, 1:])
+    assert (mine.dtype, theirs.dtype) == (torch.float32, torch.bfloat16)
+    assert_same(mine, exact, **FLOAT32)
+    assert_same(theirs, exact, rtol=2**-7, atol=2**-7)  # bfloat16 has 8 bits
+    assert not torch.allclose(theirs.double(), exact, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("temperature", [1.0, TEMPERATURE])
+def test_logprobs_of_hidden_states_are_those_of_the_fused_head(dtype, temperature):
+    """The head that TRL's trainers use. It rounds the logits to the model's dtype and sums in float32."""
+    random = torch.Generator().manual_seed(5)
+    tokens = CASES["ragged"].tokens
+    hidden = torch.randn(*tokens.shape, 8, generator=random).to(dtype).requires_grad_()
+    lm_head = torch.randn(VOCAB, 8, generator=random).to(dtype).requires_grad_()
+    flat = hidden[:, :-1].reshape(-1, 8)
+    logprobs, entropy, *_ = ChunkedLogProbFunction.apply(
+        flat, lm_head, None, tokens[:, 1:].reshape(-1), temperature, 3, None, 1.0, ("entropy",)
+    )
+    logits = hidden @ lm_head.T
+    for mine in (
+        ours.token_logprobs(logits, tokens, temperature=temperature),
+        ours.chunked_token_logprobs(hidden, lm_head, tokens, temperature=temperature, chunk_size=4),
+    ):
+        assert_same(mine, logprobs.view_as(mine), **FLOAT32)
+        if dtype == torch.float32:  # in bfloat16 the gradients themselves are rounded, each at its own place
+            expected = gradient(logprobs.sum(), hidden, lm_head)
+            for a, b in zip(gradient(mine.sum(), hidden, lm_head), expected, strict=True):
+                assert_same(a, b, **FLOAT32)
+    mine = ours.entropy(logits, temperature=temperature)
+    assert_same(mine, entropy.view_as(mine), **FLOAT32)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("temperature", [1.0, TEMPERATURE])
+def test_entropy(temperature, dtype):
+    logits = CASES["ragged"].logits.to(dtype).requires_grad_()
+    mine = ours.entropy(logits, temperature=temperature)
+    theirs = entropy_from_logits(logits[:, :-1] / temperature, chunk_size=3)
+    assert_same(mine, theirs)
+    weights = torch.arange(1.0, mine.numel() + 1).view_as(mine)
+    assert_same(*gradient((mine * weights).sum(), logits), *gradient((theirs * weights).sum(), logits))
+
+
+def test_entropy_of_a_forbidden_token_is_nan_in_trl():
+    """p log p is 0 * -inf there: after top-k or a grammar, TRL's entropy is NaN."""
+    logits = CASES["ragged"].logits.clone()
+    logits[:, :, 2] = -torch.inf
+    assert entropy_from_logits(logits[:, :-1]).isnan().all()
+    allowed = logits[:, :, [0, 1, 3, 4]]
+    assert_same(ours.entropy(logits), entropy_from_logits(allowed[:, :-1]))
+
+
+# --- the loss of GRPOTrainer ---
+
+LOW, HIGH, BETA = 0.1, 0.28, 0.3
+ADVANTAGES = torch.tensor([-1.5, 0.7, -0.4, 0.9], dtype=torch.float64)
+OPTIONS = {
+    "default": {},
+    "epsilon_high": {"epsilon": LOW, "epsilon_high": HIGH},
+    "beta": {"beta": BETA},
+    "temperature": {"temperature": TEMPERATURE, "beta": BETA},
+}
+AGGREGATE = {
+    "grpo": lambda loss, mask: ours.sequence_mean(loss, mask, num_sequences=len(mask)),
+    "bnpo": ours.token_mean,
+    "dapo": ours.token_mean,
+    "dr_grpo": lambda loss, mask: ours.fixed_length(loss, mask, max_length=BUDGET),
+}
+
+
+def sequences(case: Case) -> tuple[list[list[int]], list[list[int]]]:
+    """Prompts, every second one a token shorter so that TRL has to pad left, and completions without their padding."""
+    lengths = case.mask.sum(dim=1).tolist()
+    prompts = [row[b % 2 : PROMPT] for b, row in enumerate(case.tokens.tolist())]
+    completions = [row[PROMPT : PROMPT + n] for row, n in zip(case.tokens.tolist(), lengths, strict=True)]
+    return prompts, completions
+
+
+def batch_for_trl(case: Case, model: object, **options: object) -> tuple[object, dict]:
+    """TRL's trainer and its batch. Old and reference log-probs are as far from the policy as in the case."""
+    rows = len(case.tokens)
+    options = {"per_device_train_batch_size": rows, "num_generations": rows, "max_completion_length": BUDGET} | options
+    self = trainer(model, pad=EOS, eos=EOS, gradient_accumulation_steps=1, **options)
+    inputs = rollout(self, *sequences(case), rewards=ADVANTAGES[:rows])
+    old, ref = old_and_ref(case, self.temperature)
+    inputs |= {"old_per_token_logps": old[:, PROMPT - 1 :], "ref_per_token_logps": ref[:, PROMPT - 1 :]}
+    inputs["advantages"] = ADVANTAGES[:rows]
+    return self, inputs
+
+
+def old_and_ref(case: Case, temperature: float) -> tuple[Tensor, Tensor]:
+    logprobs = ours.token_logprobs(case.logits, case.tokens, temperature=temperature)
+    return logprobs + case.old - case.logprobs, logprobs + case.ref - case.logprobs
+
+
+def trl_loss(case: Case, logits: Tensor, **options: object) -> Tensor:
+    model = TableModel(logits, options.get("temperature", 1.0))
+    self, inputs = batch_for_trl(case, model, **options)
+    return self._compute_loss(model, inputs)
+
+
+def per_token_loss(
+    case: Case,
+    logits: Tensor,
+    *,
+    epsilon: float = 0.2,
+    epsilon_high: float | None = None,
+    beta: float = 0.0,
+    temperature: float = 1.0,
+) -> Tensor:
+    logprobs = ours.token_logprobs(logits, case.tokens, temperature=temperature)
+    old, ref = old_and_ref(case, temperature)
+    clip_high = epsilon if epsilon_high is None else epsilon_high
+    advantages = ADVANTAGES[: len(old), None]
+    policy = ours.ppo_clip_loss(logprobs, old, advantages, clip_low=epsilon, clip_high=clip_high)
+    return policy + beta * ours.kl_k3(logprobs, ref)
+
+
+def our_loss(case: Case, logits: Tensor, loss_type: str, mask: Tensor | None = None, **options: float) -> Tensor:
+    if mask is None:
+        mask = ours.completion_mask(case.tokens, case.start, eos_token_id=EOS)
+    return AGGREGATE[loss_type](per_token_loss(case, logits, **options), mask)
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_the_loss_and_its_gradient_on_the_logits(loss_type, options, case):
+    logits = CASES[case].logits.clone().requires_grad_()
+    theirs = trl_loss(CASES[case], logits, loss_type=loss_type, **OPTIONS[options])
+    mine = our_loss(CASES[case], logits, loss_type, **OPTIONS[options])
+    assert_same(mine, theirs)
+    assert_same(*gradient(mine, logits), *gradient(theirs, logits))
+
+
+def test_the_batches_visit_every_quadrant_of_the_clip():
+    visited = set()
+    for case in (CASES["ragged"], CASES["full"]):
+        r = (case.logprobs - case.old).exp()
+        side = (r > 1 + HIGH).long() - (r < 1 - 0.2).long()
+        sign = (ADVANTAGES[: len(r), None] > 0).expand_as(r)
+        visited |= set(zip(side[case.mask].tolist(), sign[case.mask].tolist(), strict=True))
+    assert visited == {(side, sign) for side in (-1, 0, 1) for sign in (True, False)}
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_trl_multiplies_the_kl_term_by_the_ratio_unless_told_otherwise(loss_type):
+    """``use_bias_correction_kl`` is True by default in 1.16: k3 * ratio, whose gradient is that of the reverse KL."""
+    assert GRPOConfig.__dataclass_fields__["use_bias_correction_kl"].default is True
+    case = CASES["ragged"]
+    logits = case.logits.clone().requires_grad_()
+    theirs = trl_loss(case, logits, loss_type=loss_type, beta=BETA, use_bias_correction_kl=True)
+    logprobs = ours.token_logprobs(logits, case.tokens)
+    old, ref = old_and_ref(case, 1.0)
+    corrected = per_token_loss(case, logits) + BETA * ours.kl_k3(logprobs, ref) * ours.ratio(logprobs, old)
+    mine = AGGREGATE[loss_type](corrected, case.mask)
+    assert_same(mine, theirs)
+    assert_same(*gradient(mine, logits), *gradient(theirs, logits))
+    plain = our_loss(case, logits, loss_type, beta=BETA)
+    assert not torch.allclose(plain, theirs, rtol=1e-3)
+
+
+def test_the_first_step_has_ratio_one_and_still_a_gradient():
+    """Without old log-probs TRL takes the current ones, detached."""
+    case, model = CASES["ragged"], TableModel(CASES["ragged"].logits.clone().requires_grad_())
+    self, inputs = batch_for_trl(case, model, loss_type="dapo")
+    del inputs["old_per_token_logps"]
+    theirs = self._compute_loss(model, inputs)
+    logprobs = ours.token_logprobs(model.logits, case.tokens)
+    mine = ours.token_mean(ours.ppo_clip_loss(logprobs, logprobs.detach(), ADVANTAGES[:, None]), case.mask)
+    assert_same(mine, theirs)
+    assert_same(*gradient(mine, model.logits), *gradient(theirs, model.logits))
+    assert gradient(mine, model.logits)[0].abs().max() > 0.01
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_empty_rows(loss_type):
+    """TRL empties truncated rows on request. "grpo" counts them as zeros, sequence_mean leaves them out by default."""
+    case = CASES["ragged"]
+    logits = case.logits.clone().requires_grad_()
+    ended = (case.tokens[:, PROMPT:] == EOS).any(dim=1)
+    mask = case.mask & ended[:, None]
+    assert ended.sum() == 3
+    theirs = trl_loss(case, logits, loss_type=loss_type, mask_truncated_completions=True)
+    mine = our_loss(case, logits, loss_type, mask)
+    assert_same(mine, theirs)
+    assert_same(*gradient(mine, logits), *gradient(theirs, logits))
+    if loss_type == "grpo":
+        assert_same(ours.sequence_mean(per_token_loss(case, logits), mask) * 3 / 4, theirs)
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_nothing_to_train_on_is_zero_in_trl_and_an_error_here(loss_type):
+    case, model = CASES["full"], TableModel(CASES["full"].logits)  # no row ends
+    self, inputs = batch_for_trl(case, model, loss_type=loss_type, mask_truncated_completions=True)
+    assert self._compute_loss(model, inputs) == 0
+    strategy = {"grpo": ours.sequence_mean, "dr_grpo": lambda loss, mask: ours.fixed_length(loss, mask, max_length=1)}
+    with pytest.raises(ours.InputError, match="keeps no token"):
+        strategy.get(loss_type, ours.token_mean)(per_token_loss(case, case.logits), torch.zeros_like(case.mask))
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_two_micro_batches(loss_type):
+    """With the counts of the whole batch the parts add up to it. TRL's "bnpo" counts each part by itself."""
+    case = CASES["ragged"]
+    logits = case.logits.clone().requires_grad_()
+    self, inputs = batch_for_trl(case, TableModel(logits), loss_type=loss_type)
+    self.args.steps_per_generation = self.current_gradient_accumulation_steps = 2
+    theirs = 0
+    for rows in (slice(0, 2), slice(2, 4)):
+        part = {key: x if x.ndim == 0 else x[rows] for key, x in inputs.items()}
+        theirs = theirs + self._compute_loss(TableModel(logits[rows]), part)
+
+    loss = per_token_loss(case, logits)
+    counts = {"num_tokens": int(case.mask.sum()), "num_sequences": len(loss)}
+    strategies = {"grpo": "sequence_mean", "bnpo": "token_mean", "dapo": "token_mean", "dr_grpo": "fixed_length"}
+    parts = [
+        ours.aggregate(loss[rows], case.mask[rows], strategy=strategies[loss_type], max_length=BUDGET, **counts)
+        for rows in (slice(0, 2), slice(2, 4))
+    ]
+    assert_same(sum(parts), our_loss(case, logits, loss_type))
+    if loss_type == "bnpo":
+        assert_same(
+            sum(ours.token_mean(loss[rows], case.mask[rows]) for rows in (slice(0, 2), slice(2, 4))) / 2, theirs
+        )
+        assert not torch.allclose(sum(parts), theirs, rtol=1e-3)
+    else:
+        assert_same(sum(parts), theirs)
+        assert_same(*gradient(sum(parts), logits), *gradient(theirs, logits))
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_tool_output_is_left_out(loss_type):
+    case, model = CASES["ragged"], TableModel(CASES["ragged"].logits.clone().requires_grad_())
+    by_model = torch.ones_like(case.tokens)
+    by_model[0, PROMPT + 1 : PROMPT + 3] = 0  # two tokens of the first completion come from a tool
+    self, inputs = batch_for_trl(case, model, loss_type=loss_type)
+    inputs["tool_mask"] = by_model[:, PROMPT:]
+    inputs["num_items_in_batch"] -= 2
+    theirs = self._compute_loss(model, inputs)
+    mask = case.mask & ours.prediction_mask(by_model)
+    mine = our_loss(case, model.logits, loss_type, mask)
+    assert mask.sum() == case.mask.sum() - 2
+    assert_same(mine, theirs)
+    assert_same(*gradient(mine, model.logits), *gradient(theirs, model.logits))
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+def test_metrics(case):
+    """The clip metric is a float32 mean in TRL, as is nothing else here."""
+    case = CASES[case]
+    model = TableModel(case.logits)
+    self, inputs = batch_for_trl(case, model, epsilon=LOW, epsilon_high=HIGH, beta=BETA)
+    self._compute_loss(model, inputs)
+    logprobs = ours.token_logprobs(case.logits, case.tokens)
+    old, ref = old_and_ref(case, 1.0)
+    clipped = ours.clip_frac(logprobs, old, ADVANTAGES[: len(old), None], case.mask, clip_low=LOW, clip_high=HIGH)
+    assert 0 < clipped < 1
+    assert metric(self, "clip_ratio/region_mean") == pytest.approx(clipped.item(), rel=1e-6)
+    assert metric(self, "kl") == pytest.approx(ours.masked_mean(ours.kl_k3(logprobs, ref), case.mask).item(), rel=1e-10)
+    entropy = ours.masked_mean(ours.entropy(case.logits), case.mask)
+    assert metric(self, "entropy") == pytest.approx(entropy.item(), rel=1e-10)
+
+
+@pytest.mark.parametrize(("case", "theirs"), [("full", "inf"), ("ragged", "nan")])
+def test_k3_overflows_alike(case, theirs):
+    """Neither clamps: exp(100) is beyond float32. TRL multiplies by the mask, so that an inf left out becomes NaN."""
+    case = CASES[case]
+    logprobs = ours.token_logprobs(case.logits.float(), case.tokens)
+    model = TableModel(case.logits.float())
+    self, inputs = batch_for_trl(case, model, beta=BETA)
+    inputs["ref_per_token_logps"] = (logprobs + 100)[:, PROMPT - 1 :]
+    self._compute_loss(model, inputs)
+    assert str(metric(self, "kl")) == theirs
+    assert ours.masked_mean(ours.kl_k3(logprobs, logprobs + 100), case.mask) == torch.inf
+
+
+# --- advantages and masks, from the rollout's own code ---
+
+
+def trl_advantages(rewards: Tensor, **options: object) -> tuple[Tensor, object]:
+    options = {"per_device_train_batch_size": len(rewards), "num_generations": GROUP} | options
+    self = trainer(TableModel(torch.empty(0)), **options)
+    return rollout(self, [[3]] * len(rewards), [[2]] * len(rewards), rewards)["advantages"], self
+
+
+@pytest.mark.parametrize("scale", ["group", "none"])
+@pytest.mark.parametrize("case", ["ragged", "full"])
+def test_group_advantages(case, scale):
+    rewards = CASES[case].rewards
+    theirs, _ = trl_advantages(rewards, scale_rewards=scale)
+    mine = ours.group_advantages(rewards, group_size=GROUP, scale=scale)
+    # TRL forms G / (G - 1) in float32 whatever the rewards are in: half an ulp of it, 3e-8, reaches the std
+    assert_same(mine, theirs, rtol=1e-7 if scale == "group" else 1e-10)
+
+
+def test_equal_rewards_that_round_are_not_noticed_by_trl():
+    """In float32 the mean of three times 0.9 is not 0.9. Here the group is dead; TRL divides the residue by 1e-4."""
+    rewards = torch.tensor([0.9, 0.9, 0.9, 1, 0, 0], dtype=torch.float32)
+    theirs, self = trl_advantages(rewards, num_generations=3)
+    mine = ours.group_advantages(rewards, group_size=3)
+    assert (mine[:3] == 0).all()
+    assert 1e-4 < theirs[:3].abs().min() < 1e-3
+    assert_same(mine[3:], theirs[3:])
+    assert ours.dead_group_share(rewards, group_size=3) == 0.5
+    assert metric(self, "frac_reward_zero_std") == 0  # it asks for a std below 1e-8
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+def test_dead_group_share(case):
+    rewards = CASES[case].rewards
+    _, self = trl_advantages(rewards)
+    dead = ours.dead_group_share(rewards, group_size=GROUP)
+    assert dead.item() == pytest.approx(1 / 3)
+    assert metric(self, "frac_reward_zero_std") == pytest.approx(dead.item(), rel=1e-6)  # a float32 mean in TRL
+
+
+def test_a_missing_reward_is_left_out_in_trl_and_an_error_here():
+    rewards = torch.tensor([1.0, 0.0, float("nan"), 0.0], dtype=torch.float64)
+    theirs, _ = trl_advantages(rewards)
+    assert theirs[2] == 0
+    assert_same(ours.group_advantages(rewards[[0, 1, 3]], group_size=3), theirs[[0, 1, 3]], rtol=1e-7)
+    with pytest.raises(ours.InputError, match="rewards is NaN"):
+        ours.group_advantages(rewards, group_size=GROUP)
+
+
+@pytest.mark.parametrize("pad", [0, EOS])
+def test_completion_mask(pad):
+    """TRL cuts what the model generated after the first EOS, then pads: with pad == EOS the last EOS must still count."""
+    generated = torch.tensor([[2, EOS, 3, EOS, pad], [2, 3, 4, 2, 3], [EOS, pad, pad, pad, pad], [4, 3, 2, 3, EOS]])
+    prompts = [[3], [EOS, 4], [2, 2], [3]]  # an EOS inside the prompt ends nothing
+    self = trainer(ScriptedModel(generated), pad=pad, eos=EOS, per_device_train_batch_size=4, num_generations=4)
+    completions, _ = self._generate_single_turn(prompts, None, {}, 4)
+    self.model = TableModel(torch.empty(0))
+    inputs = rollout(self, prompts, completions, torch.zeros(4))
+    tokens = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+    mask = ours.completion_mask(tokens, torch.full((4,), 2), eos_token_id=EOS)
+    assert mask.shape == (4, 2 + COMPLETION - 1)
+    assert not mask[:, :1].any()
+    assert torch.equal(mask[:, 1:].long(), inputs["completion_mask"])
+    assert int(mask.sum()) == inputs["num_items_in_batch"] == sum(map(len, completions))
+
+
+# --- a whole step on a model, and supervised fine-tuning ---
+
+
+def tiny_llama() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB, **size, initializer_range=0.5)).eval()
+
+
+@pytest.mark.parametrize("loss_type", AGGREGATE)
+def test_from_rewards_to_parameter_gradients(loss_type):
+    """Nothing of the arithmetic is ours on TRL's side: padding, masks, advantages, shift, temperature, loss."""
+    rewards = torch.tensor([1.0, 0.0, 0.5, 0.0])
+    case, model = CASES["ragged"], tiny_llama()
+    add_fused_lm_head(model, temperature=TEMPERATURE, outputs=("entropy",))
+    self, _ = batch_for_trl(case, model, loss_type=loss_type, temperature=TEMPERATURE)
+    inputs = rollout(self, *sequences(case), rewards=rewards)
+    theirs = self._compute_loss(model, inputs)
+
+    tokens = torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+    attention = torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1)
+    logits = model(input_ids=tokens, attention_mask=attention).logits
+    logprobs = ours.token_logprobs(logits, tokens, temperature=TEMPERATURE)
+    mask = ours.completion_mask(tokens, case.start, eos_token_id=EOS)
+    advantages = ours.group_advantages(rewards, group_size=4)[:, None]
+    mine = AGGREGATE[loss_type](ours.ppo_clip_loss(logprobs, logprobs.detach(), advantages), mask)
+    assert_same(mine, theirs, **FLOAT32)
+    parameters = tuple(model.parameters())
+    for a, b in zip(gradient(mine, *parameters), gradient(theirs, *parameters), strict=True):
+        assert_same(a, b, rtol=1e-4, atol=1e-6)  # float32 through two layers, summed in another order
+    entropy = ours.masked_mean(ours.entropy(logits, temperature=TEMPERATURE), mask)
+    assert metric(self, "entropy") == pytest.approx(entropy.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("num_tokens", [None, 40])
+@pytest.mark.parametrize("case", ["ragged", "full", "empty row"])
+def test_sft_loss_is_the_loss_of_the_transformers_trainer(case, num_tokens):
+    """transformers takes the logits to float32, whatever they are."""
+    case = CASES[case]
+    logits = case.logits.clone().requires_grad_()
+    labels = torch.full_like(case.tokens, -100)
+    labels[:, 1:][case.mask] = case.tokens[:, 1:][case.mask]
+    theirs = ForCausalLMLoss(logits, labels, VOCAB, num_items_in_batch=num_tokens)
+    mine = ours.sft_loss(ours.token_logprobs(logits, case.tokens), case.mask, num_tokens=num_tokens)
+    assert_same(mine, theirs, **FLOAT32)
+    assert_same(*gradient(mine, logits), *gradient(theirs, logits), **FLOAT32)
+
+
+@pytest.mark.parametrize("num_tokens", [None, 40])
+def test_sft_loss_is_the_loss_of_trl(num_tokens):
+    case, model = CASES["ragged"], tiny_llama()
+    add_fused_lm_head(model)
+    labels = torch.full_like(case.tokens, -100)
+    labels[:, 1:][case.mask] = case.tokens[:, 1:][case.mask]
+    theirs = model(case.tokens, labels=labels, fused_lm_head=True, num_items_in_batch=num_tokens).loss
+    hidden = model.model(case.tokens).last_hidden_state
+    logprobs = ours.chunked_token_logprobs(hidden, model.lm_head.weight, case.tokens)
+    mine = ours.sft_loss(logprobs, case.mask, num_tokens=num_tokens)
+    assert_same(mine, theirs, **FLOAT32)
+    parameters = tuple(model.parameters())
+    for a, b in zip(gradient(mine, *parameters), gradient(theirs, *parameters), strict=True):
+        assert_same(a, b, rtol=1e-4, atol=1e-6)  # as above

@@ -1,0 +1,208 @@
+"""Interruption and resumption, through the command line, as a user meets them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reference.__main__ import main
+from reference.training.runs import checkpoints, read_metrics
+
+TINY = [
+    "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "24", "--eval-problems", "4",
+    "--eval-samples", "2", "--device", "cpu",
+]  # fmt: skip
+
+
+def train(out: Path, steps: int, *more: str) -> int:
+    return main(["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, *more])
+
+
+def timeless(run: Path) -> list[dict[str, float]]:
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(run)]
+
+
+def weights(run: Path) -> bytes:
+    return (checkpoints(run)[-1] / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Six steps without interruption."""
+    run = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(run, 6, "--save-every", "3") == 0
+    return run
+
+
+def start(out: Path, steps: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "reference", "train", "grpo", "--out", str(out), "--steps", str(steps), *TINY]
+    # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
+    return subprocess.Popen(
+        [*command, "--save-every", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+
+
+def wait_for_steps(run: Path, count: int, process: subprocess.Popen) -> None:
+    deadline = time.time() + 120
+    while len(checkpoints(run)) == 0 or int(checkpoints(run)[-1].name[5:]) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.time() < deadline
+        time.sleep(0.02)
+
+
+def test_a_run_leaves_what_the_help_promises(whole):
+    assert [row["step"] for row in read_metrics(whole)] == [1, 2, 3, 4, 5, 6]
+    assert (whole / "training.png").read_bytes().startswith(b"\x89PNG")
+    accuracy = json.loads((whole / "accuracy.json").read_text())
+    assert accuracy.keys() == {"before", "after"} and accuracy["after"]["problems"] == 4
+    assert json.loads((whole / "config.json").read_text())["group_size"] == 4
+    assert [c.name for c in checkpoints(whole)] == ["step-000003", "step-000006"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
+    run = tmp_path / "run"
+    process = start(run, 6)
+    wait_for_steps(run, 2, process)
+    process.send_signal(stop)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL)
+    if stop == signal.SIGINT:
+        assert "go on with: python -m reference train grpo --resume" in output
+    assert 2 <= len(read_metrics(run)) < 6
+    assert main(["train", "grpo", "--resume", str(run)]) == 0
+    assert timeless(run) == timeless(whole)
+    assert weights(run) == weights(whole)
+
+
+def test_steps_logged_after_the_last_checkpoint_are_taken_again(whole, tmp_path):
+    # as if the machine had died between the log line of step 5 and the checkpoint that never came
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
+    (run / "metrics.jsonl").write_text((whole / "metrics.jsonl").read_text()[:-40])  # and a torn last line
+    assert main(["train", "grpo", "--resume", str(run)]) == 0
+    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+
+
+# ---- bad input: one sentence, exit code 2, nothing lost --------------------------------------------------------------
+
+
+def refused(capsys, *arguments: str) -> str:
+    assert main(["train", "grpo", *arguments]) == 2
+    message = capsys.readouterr().err.strip()
+    assert message.startswith("reference: ") and "\n" not in message and "Traceback" not in message
+    return message
+
+
+def test_a_model_that_does_not_exist(capsys, tmp_path):
+    assert "no model folder at" in refused(capsys, "--model", "./nowhere", "--out", str(tmp_path / "r"))
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    message = refused(capsys, "--out", str(tmp_path / "file" / "run"), *TINY)
+    assert "cannot write to" in message and "--out" in message
+
+
+def test_a_folder_that_holds_a_run_already(capsys, whole):
+    before = (whole / "metrics.jsonl").read_text()
+    assert "already holds a run: continue it with --resume" in refused(capsys, "--out", str(whole), *TINY)
+    assert (whole / "metrics.jsonl").read_text() == before
+
+
+def test_resuming_what_is_no_run(capsys, tmp_path):
+    assert "holds no run" in refused(capsys, "--resume", str(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "checksums.json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(capsys, whole, tmp_path, file, damage):
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    victim = run / "checkpoints" / "step-000006" / file
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "gone":
+        victim.unlink()
+    else:
+        victim.write_bytes(content if damage == "flip" else content[:-10])
+    message = refused(capsys, "--resume", str(run))
+    assert "step-000006 is damaged" in message and "delete that folder to go on from step-000003" in message
+    assert len(read_metrics(run)) == 6  # nothing was lost by asking
+
+
+def test_following_that_advice_works(whole, tmp_path):
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
+    assert main(["train", "grpo", "--resume", str(run)]) == 0
+    assert weights(run) == weights(whole)
+
+
+def test_a_damaged_log_is_named_by_line(capsys, whole, tmp_path):
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    (run / "metrics.jsonl").write_text("\n".join([lines[0], lines[1][:20], *lines[2:]]))
+    assert "damaged at line 2" in refused(capsys, "--resume", str(run))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_leaves_the_earlier_checkpoint(capsys, whole, tmp_path, monkeypatch):
+    import errno
+
+    import torch
+
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    message = refused(capsys, "--resume", str(run))
+    assert "No space left on device" in message and "earlier checkpoints are untouched" in message
+    assert [p.name for p in (run / "checkpoints").iterdir()] == ["step-000003"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--minibatches", "3"], "minibatches is 3, which does not divide"),
+        (["--group-size", "1"], "group_size is 1"),
+        (["--max-new-tokens", "900"], "lower max_new_tokens"),
+        (["--device", "tpu"], "device tpu is not available"),
+        (["--clip-low", "1.5"], "expected 0 <= clip_low < 1"),
+    ],
+)
+def test_options_that_cannot_work(capsys, tmp_path, arguments, words):
+    assert words in refused(
+        capsys, "--out", str(tmp_path / "r"), "--eval-problems", "2", "--eval-samples", "1", *arguments
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--steps", "0"], ["--lr", "fast"], ["--aggregation", "mean"], ["--nonsense"]])
+def test_options_that_argparse_refuses(capsys, arguments):
+    with pytest.raises(SystemExit) as exit_code:
+        main(["train", "grpo", *arguments])
+    assert exit_code.value.code == 2
+    assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["train", "--help"], ["train", "grpo", "--help"], ["pretrain", "--help"]]
+)
+def test_help_is_there_and_fast(command):
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "reference", *command], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0 and "usage: python -m reference" in done.stdout
+    assert time.perf_counter() - began < 15  # it must not load a model; the room is for a busy machine
