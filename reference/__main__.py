@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     recipes = train.add_subparsers(required=True, metavar="RECIPE")
     add_grpo(recipes)
     add_pretrain(commands)
+    add_figures(commands)
     return parser
 
 
@@ -136,6 +137,17 @@ def add_pretrain(commands: argparse._SubParsersAction) -> None:
     pretrain.set_defaults(command=pretrain_command)
 
 
+def add_figures(commands: argparse._SubParsersAction) -> None:
+    figures = commands.add_parser(
+        "figures",
+        help="redraw the pictures of the README",
+        description="Draw the README's pictures from the recorded runs in FOLDER/runs and the shipped model.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    figures.add_argument("--folder", metavar="FOLDER", type=Path, default=Path("figures"), help="where they go")
+    figures.set_defaults(command=figures_command)
+
+
 def positive(kind: type):
     """An argparse type: a number above zero."""
 
@@ -165,6 +177,14 @@ def pretrain_command(args: argparse.Namespace) -> int:
     device = pick_device(args.device)
     pretrain(args.out, steps=args.steps, batch_size=args.batch_size, lr=args.lr, seed=args.seed, device=str(device))
     print(f"saved to {args.out}: use it with --model {args.out}")
+    return 0
+
+
+def figures_command(args: argparse.Namespace) -> int:
+    from reference.teaching.gallery import draw_gallery
+
+    for path in draw_gallery(args.folder):
+        print(path)
     return 0
 
 

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.training.rollout import encode_prompts, sample
+from reference.world.rollout import encode_prompts, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
 ROWS_AT_ONCE = 512

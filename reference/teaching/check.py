@@ -77,7 +77,8 @@ def judge(name: str, function: Callable, seed: int = SEED) -> Verdict:
         if bug.breaks == name and all(
             same(g, outcome(bug.wrong, case), case) for g, case in zip(got, cases, strict=True)
         ):
-            text = f"✗ {name}: {bug.mistake}.\n  In a run: {bug.symptom}.\n  Seen in: {bug.wild}."
+            seen = f"\n  Seen in: {bug.wild}." if bug.wild else ""
+            text = f"✗ {name}: {bug.mistake}.\n  In a run: {bug.symptom}.{seen}"
             return Verdict("mistake", text, bug)
     first = failing[0]
     return Verdict(

@@ -44,7 +44,7 @@ def supervision(example: Example) -> None:
     )
 
 
-def walk(example: Example, position: int = 15) -> None:
+def walk(example: Example, position: int = 12) -> None:
     """Walk through the chat: which logit row scores which token, and does the mask keep it?"""
     last = example.tokens.shape[1] - 2
     interact(lambda position: figure_walk(example, position=position), position=slider("position t", position, 0, last))

@@ -36,7 +36,7 @@ from reference.objectives import (
     token_logprobs,
 )
 from reference.objectives.shapes import InputError
-from reference.training.rollout import Rollout, encode_prompts, sample
+from reference.world.rollout import Rollout, encode_prompts, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
 SIX_SCALARS = ("reward", "reward_std", "approx_kl", "clip_frac", "entropy", "grad_norm")
@@ -69,7 +69,10 @@ def train_grpo(
 
     ``model`` and ``optimizer`` are updated in place. ``ref_model`` is needed when ``kl_coef`` is not 0.
     """
-    require_divisible(prompts_per_step * group_size, minibatches)
+    require_options(
+        prompts_per_step=prompts_per_step, group_size=group_size, minibatches=minibatches, scale=scale,
+        clip_low=clip_low, clip_high=clip_high, kl_coef=kl_coef,
+    )  # fmt: skip
     if kl_coef and ref_model is None:
         raise InputError("kl_coef is not 0 but there is no ref_model: pass the model to stay close to")
     for step in range(first_step, steps):
@@ -174,6 +177,23 @@ def score(model: PreTrainedModel, batch: Rollout) -> Tensor:
     return model(batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False).logits
 
 
-def require_divisible(rows: int, minibatches: int) -> None:
+def require_options(
+    *,
+    prompts_per_step: int,
+    group_size: int,
+    minibatches: int,
+    scale: str,
+    clip_low: float,
+    clip_high: float,
+    kl_coef: float,
+) -> None:
+    """Refuse options that could only fail later, after minutes of sampling."""
+    rows = prompts_per_step * group_size
     if minibatches < 1 or rows % minibatches:
         raise InputError(f"minibatches is {minibatches}, which does not divide the {rows} completions of a step")
+    if kl_coef < 0:
+        raise InputError(f"kl_coef is {kl_coef}, expected at least 0: a negative one rewards leaving the reference")
+    # The objectives know their own limits: ask them, on a row of nothing.
+    group_advantages(torch.zeros(group_size), group_size=group_size, scale=scale)
+    nothing = torch.zeros(1, 1)
+    ppo_clip_loss(nothing, nothing, nothing, clip_low=clip_low, clip_high=clip_high)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.training.curves import figure_training
-from reference.training.grpo import SIX_SCALARS, require_divisible, train_grpo
+from reference.training.grpo import SIX_SCALARS, require_options, train_grpo
 from reference.training.runs import (
     append_metrics,
     create_run,
@@ -27,24 +28,29 @@ from reference.training.runs import (
     write_atomically,
 )
 from reference.world.model import BASE, load, pick_device
+from reference.world.rollout import encode_prompts, require_context
+from reference.world.tasks import MAX_STEPS, draw_problem
 
 SHORT = {"reward_std": "std", "approx_kl": "kl", "clip_frac": "clip", "entropy": "ent", "grad_norm": "grad"}
 LOOP_OPTIONS = (
     "seed", "prompts_per_step", "group_size", "minibatches", "micro_batch_size", "max_new_tokens", "temperature",
     "scale", "aggregation", "clip_low", "clip_high", "kl_coef",
 )  # fmt: skip
+CHECKED_OPTIONS = ("prompts_per_step", "group_size", "minibatches", "scale", "clip_low", "clip_high", "kl_coef")
 
 
 def run_grpo(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Train as the options say, in a new run folder or going on in an old one. True if the last step was reached."""
     options = read_options(resume) if resume else options
     device = pick_device(options["device"])
-    require_divisible(options["prompts_per_step"] * options["group_size"], options["minibatches"])
+    require_options(**{name: options[name] for name in CHECKED_OPTIONS})
     source = BASE if options["model"] == "base" else options["model"]
     found = newest_checkpoint(resume) if resume else None
     first_step = found[1] if found else 0
 
     model, tokenizer = load(found[0] if found else source, device=device)
+    longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
+    require_context(model, len(longest) + 1 + options["max_new_tokens"])  # + 1: the first number may have two digits
     ref_model = load(source, device=device)[0] if options["kl_coef"] else None
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.95), weight_decay=0.0)
     if found:

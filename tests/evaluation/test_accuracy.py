@@ -4,18 +4,19 @@ import torch
 from reference.evaluation.accuracy import evaluate, wilson_interval
 
 
-@pytest.mark.parametrize(
-    ("share", "n", "low", "high"),
-    [
-        # Wilson (1927), values as printed by statsmodels.stats.proportion.proportion_confint(method="wilson"), z = 1.96
-        (0.5, 100, 0.40383, 0.59617),
-        (0.0, 10, 0.0, 0.27754),
-        (1.0, 10, 0.72246, 1.0),
-        (0.8, 400, 0.75807, 0.83622),
-    ],
-)
-def test_wilson_interval(share, n, low, high):
-    assert wilson_interval(share, n) == pytest.approx((low, high), abs=2e-5)
+@pytest.mark.parametrize(("share", "n"), [(0.5, 100), (0.8, 400), (0.03, 50), (0.0, 10), (1.0, 10)])
+def test_wilson_interval_ends_where_the_share_is_just_z_standard_errors_away(share, n):
+    # What defines it: at each end p, |share - p| = z * sqrt(p (1 - p) / n), with the standard error taken at p itself.
+    low, high = wilson_interval(share, n)
+    assert low <= share <= high
+    for p in (low, high):
+        assert (share - p) ** 2 == pytest.approx(1.96**2 * p * (1 - p) / n, rel=1e-9, abs=1e-12)
+
+
+def test_wilson_interval_by_hand():
+    # 0 of 10: low is 0, high is z^2 / (n + z^2) = 3.8416 / 13.8416
+    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 3.8416 / 13.8416))
+    assert wilson_interval(1.0, 10) == pytest.approx((10 / 13.8416, 1.0))
 
 
 def test_wilson_covers_95_percent_of_the_time():

@@ -90,9 +90,9 @@ def test_an_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
 
 
-# Shapes: every tensor argument, once too long along each axis and once with an axis too few
+# Shapes: a length that differs from the arguments before it, then an axis too few or too many
 
-SHORTER_AXIS = [
+WRONG_LENGTH = [
     (token_logprobs, (LOGITS, TOKENS[:, :3]), "tokens", "axis 1 (time) is 3, expected 4"),
     (token_logprobs, (LOGITS, TOKENS[:1]), "tokens", "axis 0 (batch) is 1, expected 2"),
     (chunked_token_logprobs, (HIDDEN, HEAD[:, :2], TOKENS), "lm_head", "axis 1 (width) is 2, expected 3"),
@@ -136,7 +136,7 @@ def label(case):
     return f"{case[0].__name__}-{case[2]}-{case[3]}".replace(" ", "_")
 
 
-@pytest.mark.parametrize(("function", "args", "name", "words"), SHORTER_AXIS, ids=map(label, SHORTER_AXIS))
+@pytest.mark.parametrize(("function", "args", "name", "words"), WRONG_LENGTH, ids=map(label, WRONG_LENGTH))
 def test_a_wrong_length_is_refused_naming_the_argument_and_the_axis(function, args, name, words):
     says(refusal(function, *args, **OPTIONS.get(function, {})), f"{function.__name__}: {name} has shape", words)
 
@@ -456,3 +456,58 @@ def test_a_group_size_is_a_whole_number():
 
 def test_numpy_rewards_are_refused_and_named():
     says(refusal(group_advantages, np.zeros(4), group_size=2), "rewards is a", "ndarray", "torch tensor")
+
+
+# What is not yet refused, or not in one sentence
+
+
+@pytest.mark.xfail(strict=True, reason="NaN compares as false, so the token counts as not clipped")
+def test_nan_that_the_mask_keeps_is_refused_by_clip_frac():
+    says(refusal(clip_frac, BROKEN, X, A, MASK), "is NaN at position (1, 1)")
+
+
+@pytest.mark.xfail(strict=True, reason="clip_frac does not check the bounds it shares with the loss")
+def test_clip_bounds_out_of_range_are_refused_by_clip_frac():
+    says(refusal(clip_frac, X, X, A, MASK, clip_low=1.5), "clip_low=1.5", "0 <= clip_low < 1")
+
+
+@pytest.mark.xfail(strict=True, reason="NaN is neither below 0 nor at least 1")
+@pytest.mark.parametrize("bound", ["clip_low", "clip_high"])
+def test_a_clip_bound_of_nan_is_refused(bound):
+    says(refusal(ppo_clip_loss, X, X, A, **{bound: NAN}), f"{bound}=nan")
+
+
+@pytest.mark.xfail(strict=True, reason="only the advantages check the rewards")
+@pytest.mark.parametrize("function", [group_reward_std, dead_group_share])
+def test_a_nan_reward_is_refused_by_the_group_scalars(function):
+    says(refusal(function, torch.tensor([0.0, 1.0, NAN, 1.0]), group_size=2), "rewards is NaN at position (2,)")
+
+
+@pytest.mark.xfail(strict=True, reason="the position is counted over all rows at once")
+def test_chunked_log_probs_name_row_and_position_of_a_nan():
+    says(refusal(chunked_token_logprobs, BROKEN_HIDDEN, HEAD, TOKENS), "position (1, 2)")
+
+
+@pytest.mark.xfail(strict=True, reason="the message names token_loss, which neither function has")
+@pytest.mark.parametrize(("function", "name"), [(masked_mean, "x"), (sft_loss, "token_logprobs")])
+def test_a_kept_nan_is_reported_under_the_name_of_the_argument(function, name):
+    says(refusal(function, BROKEN, MASK), f"{name} is NaN")
+
+
+@pytest.mark.xfail(strict=True, reason="a tensor prints over several lines")
+def test_a_tensor_where_a_number_is_expected_is_refused_on_one_line():
+    says(refusal(token_logprobs, LOGITS, TOKENS, temperature=torch.ones(2, 2)), "temperature", "expected float")
+
+
+@pytest.mark.xfail(strict=True, reason="no axis can be one shorter than 0, which is noticed in the result only")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: refusal(token_logprobs, LOGITS[:, :0], TOKENS[:, :0]),
+        lambda: refusal(entropy, LOGITS[:, :0]),
+        lambda: refusal(prediction_mask, torch.ones(2, 0)),
+    ],
+    ids=["token_logprobs", "entropy", "prediction_mask"],
+)
+def test_a_batch_without_positions_is_refused_on_one_line(call):
+    says(call(), "time", "at least 1")

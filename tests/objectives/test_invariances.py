@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from reference.objectives import (
     aggregate,
@@ -118,12 +119,9 @@ def test_the_padded_rows_keep_their_completions(side):
 
 @pytest.fixture(scope="module")
 def gpt2():
-    transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=11, n_positions=16, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
-    )
-    model = transformers.GPT2LMHeadModel(config).double().eval()
+    config = GPT2Config(vocab_size=11, n_positions=16, n_embd=16, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0)
+    model = GPT2LMHeadModel(config).double().eval()
     with torch.no_grad():
         model.transformer.wpe.weight.mul_(20)  # initialised at 0.02: too small for a wrong position to show
     return model

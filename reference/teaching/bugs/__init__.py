@@ -1,4 +1,4 @@
-"""The bug catalogue: named wrong implementations, each one seen in the wild.
+"""The bug catalogue: named wrong implementations, with the place where each was seen in the wild, if we know one.
 
 One list, several uses: ``check`` names the mistake when a learner's function behaves like an entry, and the tests make
 sure that every entry is caught. An entry is a function with the right signature and one thing wrong with it.
@@ -19,18 +19,18 @@ class Bug:
     breaks: str
     mistake: str  # what the code does, in one sentence, without giving the answer away
     symptom: str  # how it shows in a training run
-    wild: str  # where it has happened
     wrong: Callable
+    wild: str = ""  # a public place where it happened; empty where we know of none
 
 
 BUGS: list[Bug] = []
 
 
-def bug(name: str, *, mistake: str, symptom: str, wild: str) -> Callable:
+def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
     """Add the decorated function to the catalogue. Its own name, up to the double underscore, says what it breaks."""
 
     def add(wrong: Callable) -> Callable:
-        BUGS.append(Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wild, wrong))
+        BUGS.append(Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild))
         return wrong
 
     return add

@@ -37,7 +37,6 @@ def token_logprobs__no_shift_full(logits: Tensor, tokens: Tensor, *, temperature
     "no shift, first column dropped",
     mistake="each position is asked for its own token, and then the first column is dropped: dropping is not shifting",
     symptom="log-probs near 0 after training, as the model only learns to copy its input",
-    wild="gpt-neox PR #1285",
 )
 def token_logprobs__no_shift_tail(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits / temperature).log_softmax(-1), tokens)[:, 1:]
@@ -47,7 +46,6 @@ def token_logprobs__no_shift_tail(logits: Tensor, tokens: Tensor, *, temperature
     "shift the wrong way",
     mistake="the logits are shifted instead of the tokens: position t + 1 is asked for the token at t, which it has read",
     symptom="the loss falls at once and the model writes nonsense",
-    wild="minimind PR #621 (off by one), trlx #582",
 )
 def token_logprobs__wrong_way(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits[:, 1:] / temperature).log_softmax(-1), tokens[:, :-1])
@@ -67,7 +65,6 @@ def token_logprobs__no_temperature(logits: Tensor, tokens: Tensor, *, temperatur
     "temperature after the softmax",
     mistake="the log-probs are divided by the temperature: what comes out no longer sums to 1 over the vocabulary",
     symptom="log-probs scaled by a constant, ratios raised to a power",
-    wild="hand-written samplers; compare TRL #2358, where scores arrived already warped",
 )
 def token_logprobs__late_temperature(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick(logits[:, :-1].log_softmax(-1), tokens[:, 1:]) / temperature
@@ -77,7 +74,6 @@ def token_logprobs__late_temperature(logits: Tensor, tokens: Tensor, *, temperat
     "temperature multiplied",
     mistake="the logits are multiplied by the temperature: hotter makes the distribution sharper instead of flatter",
     symptom="the first ratio of every update is not 1",
-    wild="slime PR #2197 and others around T = 0",
 )
 def token_logprobs__hot_is_cold(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits[:, :-1] * temperature).log_softmax(-1), tokens[:, 1:])
@@ -87,7 +83,6 @@ def token_logprobs__hot_is_cold(logits: Tensor, tokens: Tensor, *, temperature: 
     "logits instead of log-probs",
     mistake="raw logits are picked, without normalising over the vocabulary: their exp does not sum to 1",
     symptom="'log-probs' above 0, ratios that depend on an offset the model is free to choose",
-    wild="asked in LLMs-from-scratch #447: where do the logits come from?",
 )
 def token_logprobs__raw_logits(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick(logits[:, :-1] / temperature, tokens[:, 1:])
@@ -97,7 +92,6 @@ def token_logprobs__raw_logits(logits: Tensor, tokens: Tensor, *, temperature: f
     "probabilities instead of log-probs",
     mistake="these are probabilities: take the logarithm (in one step with the softmax, or small ones underflow)",
     symptom="differences between policies are no log-ratios, so every ratio is near 1",
-    wild="F.softmax for F.log_softmax, a classic",
 )
 def token_logprobs__probabilities(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits[:, :-1] / temperature).softmax(-1), tokens[:, 1:])
@@ -107,7 +101,7 @@ def token_logprobs__probabilities(logits: Tensor, tokens: Tensor, *, temperature
     "negative log-likelihood",
     mistake="the sign is that of a loss (NLL, cross-entropy): log-probs are never above 0",
     symptom="ratios are inverted, good completions become less likely",
-    wild="reusing F.cross_entropy without the minus; rlhf-book #125",
+    wild="rlhf-book #125",
 )
 def token_logprobs__nll(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return -pick((logits[:, :-1] / temperature).log_softmax(-1), tokens[:, 1:])
@@ -117,7 +111,6 @@ def token_logprobs__nll(logits: Tensor, tokens: Tensor, *, temperature: float = 
     "softmax over time",
     mistake="the softmax runs over the positions instead of over the vocabulary",
     symptom="log-probs change when a row is padded",
-    wild="dim=1 left over from unbatched code",
 )
 def token_logprobs__over_time(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits[:, :-1] / temperature).log_softmax(dim=1), tokens[:, 1:])
@@ -181,7 +174,7 @@ def completion_mask__no_eos(tokens: Tensor, completion_start: Tensor, *, eos_tok
     "mask by value",
     mistake="tokens are left out because of their id; where pad and EOS share one, the real EOS goes with the pads",
     symptom="the model never learns to stop; only where pad == EOS, so it passes on other tokenizers",
-    wild="TRL #1623, #4970, #6357; transformers #35352",
+    wild="TRL #1623, #4970, #6357",
 )
 def completion_mask__by_value(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, _ = spans(tokens, completion_start, eos_token_id)
@@ -192,7 +185,6 @@ def completion_mask__by_value(tokens: Tensor, completion_start: Tensor, *, eos_t
     "padding kept",
     mistake="everything after the prompt is kept, padding after the EOS too",
     symptom="the model is trained to write pads, more so in wide batches",
-    wild="TRL PR #4976 (mask not zeroed), many scripts with fixed-width generation",
 )
 def completion_mask__padding_kept(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, _ = spans(tokens, completion_start, eos_token_id)
@@ -203,7 +195,6 @@ def completion_mask__padding_kept(tokens: Tensor, completion_start: Tensor, *, e
     "EOS of the prompt",
     mistake="the first EOS of the whole row ends the mask; a chat prompt has EOS tokens of its own",
     symptom="every mask is empty, the loss is 0 or NaN from the first step",
-    wild="single-turn code met multi-turn chats; RLHF-Reward-Modeling #49",
 )
 def completion_mask__prompt_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, _ = spans(tokens, completion_start, eos_token_id)
@@ -215,7 +206,6 @@ def completion_mask__prompt_eos(tokens: Tensor, completion_start: Tensor, *, eos
     "last EOS instead of the first",
     mistake="the mask runs to the last EOS of the row; where pad is EOS, that is the end of the padding",
     symptom="padding is trained on wherever pad == EOS",
-    wild="transformers #35352 and its mirror images",
 )
 def completion_mask__last_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, ends, _ = spans(tokens, completion_start, eos_token_id)
@@ -240,7 +230,6 @@ def position_ids__arange(attention_mask: Tensor) -> Tensor:
     "positions from 1",
     mistake="the first real token gets position 1: every position is one too high",
     symptom="a small but constant error in every log-prob of a model with learned positions",
-    wild="cumsum without the minus one",
 )
 def position_ids__from_one(attention_mask: Tensor) -> Tensor:
     return attention_mask.long().cumsum(1)
@@ -250,7 +239,6 @@ def position_ids__from_one(attention_mask: Tensor) -> Tensor:
     "negative positions",
     mistake="pads on the left get position -1, which no embedding table has",
     symptom="an index error on the CPU, a device-side assert on the GPU",
-    wild="cumsum - 1 without a floor",
 )
 def position_ids__negative(attention_mask: Tensor) -> Tensor:
     return attention_mask.long().cumsum(1) - 1
@@ -285,7 +273,6 @@ def encode_pair__no_eos(tokenizer: PreTrainedTokenizerBase, prompt: str, complet
     "start counted apart",
     mistake="the ids are right, but the start is the length of the prompt tokenised alone; a merge across the boundary moves it",
     symptom="the first completion token is left out of the mask now and then",
-    wild="prompt_length = len(tokenizer(prompt)), in most SFT scripts",
 )
 def encode_pair__start_apart(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
     return whole(tokenizer, prompt, completion)[0], len(plain_ids(tokenizer, prompt))

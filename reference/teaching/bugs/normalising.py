@@ -11,7 +11,7 @@ from . import bug
     "mean over padding",
     mistake="your sum leaves the masked positions out, but your denominator still counts them",
     symptom="the loss shrinks as padding grows: the same data in a wider batch trains less",
-    wild="CleanRL-style .mean() carried over to padded text; rlhf-book PR #216",
+    wild="approx_kl in TRL's PPO: pads contribute 0 and are counted all the same",
 )
 def masked_mean__over_padding(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).mean()
@@ -21,7 +21,7 @@ def masked_mean__over_padding(x: Tensor, mask: Tensor) -> Tensor:
     "mask ignored",
     mistake="the mask has no effect: prompt and padding count as much as the completion",
     symptom="the model is trained to write prompts and pads",
-    wild="unmasked approx_kl and entropy in TRL's PPO until PR #6121",
+    wild="the entropy of TRL's PPO until PR #6121, approx_kl in rlhf-book until PR #216",
 )
 def masked_mean__mask_ignored(x: Tensor, mask: Tensor) -> Tensor:
     return x.mean()
@@ -31,7 +31,7 @@ def masked_mean__mask_ignored(x: Tensor, mask: Tensor) -> Tensor:
     "mean of row means",
     mistake="each row is averaged first and then the rows are: that is the mean per sequence, not per kept entry",
     symptom="tokens of short rows weigh more than tokens of long rows",
-    wild="asked for as a 'token mean' in open-instruct #636 and TRL PR #3138",
+    wild="TRL PR #3138 and open-instruct #636 discuss which of the two is meant",
 )
 def masked_mean__row_means(x: Tensor, mask: Tensor) -> Tensor:
     lengths = mask.sum(dim=1)
@@ -42,7 +42,6 @@ def masked_mean__row_means(x: Tensor, mask: Tensor) -> Tensor:
     "sum without a denominator",
     mistake="the kept entries are added up but not divided by how many there are",
     symptom="the gradient grows with batch size and length, and the learning rate means something else every step",
-    wild="sum reductions in early GRPO scripts",
 )
 def masked_mean__no_denominator(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum()
@@ -52,7 +51,7 @@ def masked_mean__no_denominator(x: Tensor, mask: Tensor) -> Tensor:
     "divided by the rows",
     mistake="the sum of the kept entries is divided by the number of rows instead of the number of kept entries",
     symptom="long completions push harder than the learning rate says",
-    wild="verl's seq-mean-token-sum mistaken for a mean",
+    wild="verl's seq-mean-token-sum does this on purpose",
 )
 def masked_mean__over_rows(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum() / len(x)
@@ -111,7 +110,6 @@ def aggregate__token_is_sequence(token_loss: Tensor, mask: Tensor, *, strategy: 
     "sequence_mean is a token mean",
     mistake="your sequence_mean divides by all kept tokens at once, so it gives the number that token_mean should give",
     symptom="long completions outweigh short ones although each was meant to count once",
-    wild="OpenRLHF's token_level_loss default read as GRPO",
 )
 def aggregate__sequence_is_token(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = (token_loss * mask).sum() / mask.sum()
@@ -122,7 +120,7 @@ def aggregate__sequence_is_token(token_loss: Tensor, mask: Tensor, *, strategy: 
     "padded width as the fixed length",
     mistake="fixed_length divides by the padded width of this batch, not by max_length, so the scale moves with padding",
     symptom="the same completions give another gradient when one long row joins the batch",
-    wild="verl seq-mean-token-sum-norm without loss_scale_factor (verl #3741)",
+    wild="verl's seq-mean-token-sum-norm without loss_scale_factor (verl #3741)",
 )
 def aggregate__padded_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = (token_loss * mask).sum() / mask.numel()
@@ -133,7 +131,7 @@ def aggregate__padded_width(token_loss: Tensor, mask: Tensor, *, strategy: str, 
     "fixed_length not averaged over rows",
     mistake="fixed_length divides by max_length but not by the number of rows: it is a sum over completions",
     symptom="doubling the batch doubles the gradient",
-    wild="verl #3741: Dr.GRPO divided by the length but not by the batch",
+    wild="verl #3741",
 )
 def aggregate__rows_not_averaged(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     return aggregate_with(
@@ -145,7 +143,6 @@ def aggregate__rows_not_averaged(token_loss: Tensor, mask: Tensor, *, strategy: 
     "padding in the row mean",
     mistake="sequence_mean divides each row by its padded width instead of by its own number of kept tokens",
     symptom="short completions in a wide batch hardly train",
-    wild=".mean(1) after multiplying by the mask, in several GRPO scripts",
 )
 def aggregate__row_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = (token_loss * mask).mean(dim=1).sum() / (mask.sum(dim=1) > 0).sum()

@@ -3,8 +3,8 @@ import torch
 
 from reference.objectives import InputError, ratio, token_logprobs
 from reference.training.grpo import score
-from reference.training.rollout import encode_prompts, sample
 from reference.world.model import load
+from reference.world.rollout import encode_prompts, sample
 from reference.world.tasks import Problem, draw_problem
 
 import random  # isort: skip
