@@ -140,8 +140,11 @@ def add_pretrain(commands: argparse._SubParsersAction) -> None:
 def add_figures(commands: argparse._SubParsersAction) -> None:
     figures = commands.add_parser(
         "figures",
-        help="redraw the pictures of the README",
-        description="Draw the README's pictures from the recorded runs in FOLDER/runs and the shipped model.",
+        help="redraw the pictures and the results table of the README",
+        description=(
+            "Draw the README's pictures from the recorded runs in FOLDER/runs and the shipped model, and write the "
+            "results table into the README beside FOLDER."
+        ),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     figures.add_argument("--folder", metavar="FOLDER", type=Path, default=Path("figures"), help="where they go")
@@ -181,10 +184,13 @@ def pretrain_command(args: argparse.Namespace) -> int:
 
 
 def figures_command(args: argparse.Namespace) -> int:
-    from reference.teaching.gallery import draw_gallery
+    from reference.teaching.gallery import draw_gallery, update_readme
 
     for path in draw_gallery(args.folder):
         print(path)
+    readme = args.folder.parent / "README.md"
+    if update_readme(readme, args.folder / "runs"):
+        print(f"{readme}: results table")
     return 0
 
 

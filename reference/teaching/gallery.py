@@ -5,11 +5,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from reference.evaluation.accuracy import wilson_interval
 from reference.objectives.shapes import InputError
 from reference.teaching.example import example
 from reference.teaching.figures import figure_walk, figure_weights
 from reference.training.curves import figure_seeds
-from reference.training.runs import read_metrics
+from reference.training.runs import read_metrics, write_atomically
 
 
 def draw_gallery(folder: Path) -> list[Path]:
@@ -22,6 +23,37 @@ def draw_gallery(folder: Path) -> list[Path]:
     for name, figure in pictures.items():
         figure.savefig(folder / name, dpi=120, metadata={"Software": None})
     return [folder / name for name in pictures]
+
+
+def results_table(folder: Path) -> str:
+    """The recorded runs as a Markdown table: held-out accuracy before and after, and the minutes each run took."""
+    rows = [
+        "| seed | sampled before | sampled after | greedy before | greedy after | pass@8 before → after | minutes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for seed, (metrics, accuracy) in enumerate(recorded_runs(folder)):
+        before, after = accuracy["before"], accuracy["after"]
+        told = [share(part[kind], part["problems"]) for kind in ("sampled", "greedy") for part in (before, after)]
+        minutes = (sum(row["seconds"] for row in metrics) + sum(accuracy["seconds"].values())) / 60
+        k = f"{before['pass_at_k']:.1%} → {after['pass_at_k']:.1%}"
+        rows.append("| " + " | ".join([str(seed), *told, k, f"{minutes:.1f}"]) + " |")
+    return "\n".join(rows)
+
+
+def share(value: float, n: int) -> str:
+    low, high = wilson_interval(value, n)
+    return f"{value:.1%} [{low:.1%}, {high:.1%}]"
+
+
+def update_readme(readme: Path, folder: Path) -> bool:
+    """Put the results table between its marks in the README. False if there are no marks to put it between."""
+    begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
+    text = readme.read_text() if readme.exists() else ""
+    if begin not in text or end not in text:
+        return False
+    head, rest = text.split(begin, 1)
+    write_atomically(readme, head + begin + results_table(folder) + end + rest.split(end, 1)[1])
+    return True
 
 
 def recorded_runs(folder: Path) -> list[tuple[list[dict], dict]]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -115,11 +116,13 @@ def measure(
     path = run / "accuracy.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     if when not in known:
+        began = time.perf_counter()
         accuracy = evaluate(
             model, tokenizer, problems=options["eval_problems"], samples=options["eval_samples"],
             max_new_tokens=options["max_new_tokens"],
         )  # fmt: skip
         known[when] = asdict(accuracy)
+        known.setdefault("seconds", {})[when] = time.perf_counter() - began
         write_atomically(path, json.dumps(known, indent=2) + "\n")
     print(f"{when:8} {Accuracy(**known[when])}", flush=True)
     return Accuracy(**known[when])

@@ -60,7 +60,7 @@ def test_a_run_leaves_what_the_help_promises(whole):
     assert [row["step"] for row in read_metrics(whole)] == [1, 2, 3, 4, 5, 6]
     assert (whole / "training.png").read_bytes().startswith(b"\x89PNG")
     accuracy = json.loads((whole / "accuracy.json").read_text())
-    assert accuracy.keys() == {"before", "after"} and accuracy["after"]["problems"] == 4
+    assert accuracy.keys() == {"before", "after", "seconds"} and accuracy["after"]["problems"] == 4
     assert json.loads((whole / "config.json").read_text())["group_size"] == 4
     assert [c.name for c in checkpoints(whole)] == ["step-000003", "step-000006"]
 
