@@ -114,7 +114,7 @@ def add_grpo(recipes: argparse._SubParsersAction) -> None:
         metavar="K",
         help="samples per held-out problem, also the k of pass@k",
     )
-    grpo.set_defaults(command=train_grpo_command)
+    grpo.set_defaults(command=train_command, recipe="grpo")
 
 
 def add_pretrain(commands: argparse._SubParsersAction) -> None:
@@ -125,16 +125,19 @@ def add_pretrain(commands: argparse._SubParsersAction) -> None:
             "Train the tokenizer, then the small model on drawn solutions, half of them careful, the rest hasty or "
             "sloppy. This is the command that made the checkpoint in reference/world/base."
         ),
+        epilog="Ctrl-C finishes the step, saves and stops; --resume RUN goes on exactly where it stopped.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = pretrain.add_argument
-    add("--out", metavar="FOLDER", type=Path, default=Path("runs/base"), help="where the checkpoint goes")
+    add("--out", metavar="FOLDER", type=Path, help="run folder; default runs/pretrain-N with the first free N")
+    add("--resume", metavar="RUN", type=Path, help="continue this run with the options it was started with")
     add("--steps", type=positive(int), default=3000, help="batches to train on")
     add("--batch-size", type=positive(int), default=64, metavar="N", help="chats per batch")
     add("--lr", type=positive(float), default=1e-3, help="peak learning rate")
     add("--seed", type=int, default=0, help="decides the corpus and the initial weights")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
-    pretrain.set_defaults(command=pretrain_command)
+    add("--save-every", type=positive(int), default=200, metavar="STEPS", help="steps between checkpoints")
+    pretrain.set_defaults(command=train_command, recipe="pretrain")
 
 
 def add_figures(commands: argparse._SubParsersAction) -> None:
@@ -166,21 +169,12 @@ def positive(kind: type):
     return parse
 
 
-def train_grpo_command(args: argparse.Namespace) -> int:
-    from reference.training.session import run_grpo  # torch and transformers only when they are needed
+def train_command(args: argparse.Namespace) -> int:
+    from reference.training import session  # torch and transformers only when they are needed
 
+    run = {"grpo": session.run_grpo, "pretrain": session.run_pretrain}[args.recipe]
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume")}
-    return 0 if run_grpo(options, out=args.out, resume=args.resume) else EXIT_INTERRUPTED
-
-
-def pretrain_command(args: argparse.Namespace) -> int:
-    from reference.training.pretrain import pretrain
-    from reference.world.model import pick_device
-
-    device = pick_device(args.device)
-    pretrain(args.out, steps=args.steps, batch_size=args.batch_size, lr=args.lr, seed=args.seed, device=str(device))
-    print(f"saved to {args.out}: use it with --model {args.out}")
-    return 0
+    return 0 if run(options, out=args.out, resume=args.resume) else EXIT_INTERRUPTED
 
 
 def figures_command(args: argparse.Namespace) -> int:

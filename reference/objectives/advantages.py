@@ -23,19 +23,28 @@ def group_advantages(
     One success among G completions gets (G - 1) / sqrt(G), for G = 8 that is 2.47 instead of 0.875 unscaled.
     Per completion, not per token: use ``advantages[:, None]`` in a token loss.
     """
-    if group_size < 1 or len(rewards) % group_size:
-        raise InputError(
-            f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
-        )
     if scale == "group" and group_size == 1:
         raise InputError(
             'group_size is 1: one reward has no standard deviation; sample at least 2, or use scale="none"'
         )
-    require_finite(rewards, "rewards")
-    groups = rewards.view(-1, group_size)
+    groups = split_groups(rewards, group_size)
     centred = groups - groups.mean(dim=1, keepdim=True)
     if scale == "group":
         centred = centred / (groups.std(dim=1, keepdim=True) + eps)
     # Equal rewards leave rounding residue in the mean, which a small std would blow up.
-    dead = groups.amax(dim=1, keepdim=True) == groups.amin(dim=1, keepdim=True)
-    return torch.where(dead, 0.0, centred).view(-1)
+    return torch.where(is_dead(groups)[:, None], 0.0, centred).view(-1)
+
+
+def split_groups(rewards: Tensor, group_size: int) -> Tensor:
+    """Rewards as (prompts, group_size), after checking that they are whole groups of numbers."""
+    if group_size < 1 or len(rewards) % group_size:
+        raise InputError(
+            f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
+        )
+    require_finite(rewards, "rewards")
+    return rewards.view(-1, group_size)
+
+
+def is_dead(groups: Tensor) -> Tensor:
+    """Which groups have equal rewards throughout, (prompts,). Compared exactly: their std may be rounding residue."""
+    return groups.amax(dim=1) == groups.amin(dim=1)

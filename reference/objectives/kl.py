@@ -4,7 +4,7 @@ Only what a first GRPO run needs: Schulman's k3. Direction matters: with samples
 KL(pi || ref).
 """
 
-from .shapes import Float, Tensor, typed
+from .shapes import Float, Tensor, bounded, typed
 
 
 @typed
@@ -21,7 +21,7 @@ def kl_k3(
 
     Source: Schulman, "Approximating KL divergence" (2020); GRPO (2402.03300, eq. 4); TRL's GRPO ``beta`` term.
     verl (`low_var_kl`) clamps d to +-20 and the result to +-10, OpenRLHF the result to +-10: no gradient beyond.
-    Overflow: where pi is below ref by more than 88 nats float32 gives inf, here as in TRL.
+    The exponent is capped where exp would overflow (66 nats in float32).
     """
     d = token_logprobs - ref_logprobs
-    return (-d).expm1() + d  # expm1 keeps the digits that exp(-d) - 1 loses near d = 0
+    return bounded(-d).expm1() + d  # expm1 keeps the digits that exp(-d) - 1 loses near d = 0

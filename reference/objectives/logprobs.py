@@ -65,8 +65,9 @@ def chunked_token_logprobs(
 
     chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
     picked = torch.cat([checkpoint(score, *chunk, use_reentrant=False) for chunk in chunks])
+    picked = picked.reshape(tokens.shape[0], -1)
     require_finite(picked, "log-prob (from the hidden states)")
-    return picked.reshape(tokens.shape[0], -1)
+    return picked
 
 
 @typed

@@ -59,7 +59,7 @@ def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred
     What the mask leaves out cannot reach the result, not even NaN or inf. Raises ``InputError`` when the mask keeps
     nothing (there is no mean of no numbers) and when a kept entry is NaN.
     """
-    total, keep = masked_sums(x, mask)
+    total, keep = masked_sums(x, mask, "x")
     return total.sum() / denominator(None, keep.sum(), "mask")
 
 
@@ -142,10 +142,10 @@ NOTHING_KEPT = (
 )
 
 
-def masked_sums(token_loss: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def masked_sums(token_loss: Tensor, mask: Tensor, name: str = "token_loss") -> tuple[Tensor, Tensor]:
     """Per-row sums of the kept losses, and the mask as booleans. ``where``, not ``*``: 0 * NaN is NaN."""
     keep = kept(mask)
-    require_finite(token_loss, "token_loss", mask=keep)
+    require_finite(token_loss, name, mask=keep)
     return torch.where(keep, token_loss, 0.0).sum(dim=1), keep
 
 

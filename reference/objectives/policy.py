@@ -6,7 +6,7 @@ by is ``masking``'s business.
 
 import torch
 
-from .shapes import Float, InputError, Tensor, typed
+from .shapes import Float, InputError, Tensor, bounded, typed
 
 
 @typed
@@ -15,10 +15,11 @@ def ratio(
 ) -> Float[Tensor, "batch pred"]:
     """Importance ratio pi(token) / pi_old(token) = exp(logp - old_logp): 1 for every token before the first update.
 
-    ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). verl and OpenRLHF clamp the
-    difference to +-20 first; TRL and this function do not.
+    ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped where exp
+    would overflow (66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all. An inf or NaN *input* at a
+    masked-out place still spoils the gradient: replace it before, ``torch.where(mask, logprobs, 0.0)``.
     """
-    return (token_logprobs - old_logprobs).exp()
+    return bounded(token_logprobs - old_logprobs).exp()
 
 
 @typed
@@ -45,10 +46,15 @@ def ppo_clip_loss(
     and ``epsilon_high``, verl ``clip_ratio_low`` and ``clip_ratio_high`` (there a third bound for A < 0, dual clip,
     is on by default).
     """
-    if clip_low < 0 or clip_high < 0 or clip_low >= 1:
-        raise InputError(
-            f"clip_low={clip_low} and clip_high={clip_high}: expected 0 <= clip_low < 1 and clip_high >= 0"
-        )
+    require_clip(clip_low, clip_high)
     advantages = advantages.detach()
     r = ratio(token_logprobs, old_logprobs)
     return torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip_low, 1 + clip_high))
+
+
+def require_clip(clip_low: float, clip_high: float) -> None:
+    """Refuse bounds that do not enclose 1, NaN included."""
+    if not (0 <= clip_low < 1 and clip_high >= 0):
+        raise InputError(
+            f"clip_low={clip_low} and clip_high={clip_high}: expected 0 <= clip_low < 1 and clip_high >= 0"
+        )

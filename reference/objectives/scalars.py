@@ -2,10 +2,11 @@
 
 import torch
 
+from .advantages import is_dead, split_groups
 from .kl import kl_k3
 from .masking import masked_mean
-from .policy import ratio
-from .shapes import Float, InputError, Shaped, Tensor, typed
+from .policy import ratio, require_clip
+from .shapes import Float, InputError, Shaped, Tensor, kept, require_finite, typed
 
 
 @typed
@@ -39,7 +40,9 @@ def clip_frac(
     As TRL's ``clip_ratio/region_mean``. CleanRL and others count |r - 1| > clip whatever the sign of A, which also
     counts tokens that are still being pulled back.
     """
+    require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
+    require_finite(advantages * r, "advantage times ratio", mask=kept(mask))
     clipped = ((advantages > 0) & (r > 1 + clip_high)) | ((advantages < 0) & (r < 1 - clip_low))
     return masked_mean(clipped.to(token_logprobs.dtype), mask)
 
@@ -48,18 +51,14 @@ def clip_frac(
 @torch.no_grad()
 def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
     """Mean over groups of the within-group standard deviation (ddof=1). At 0 every group is dead and nothing is learned."""
-    if group_size < 2 or len(rewards) % group_size:
-        raise InputError(f"group_size is {group_size}, expected at least 2 and a divisor of the {len(rewards)} rewards")
-    return rewards.view(-1, group_size).std(dim=1).mean()
+    groups = split_groups(rewards, group_size)
+    if group_size == 1:
+        raise InputError("group_size is 1: one reward has no standard deviation; pass groups of at least 2")
+    return torch.where(is_dead(groups), 0.0, groups.std(dim=1)).mean()
 
 
 @typed
 @torch.no_grad()
 def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
     """Share of groups whose rewards are all equal, so that every advantage is 0. TRL: ``frac_reward_zero_std``."""
-    if group_size < 1 or len(rewards) % group_size:
-        raise InputError(
-            f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
-        )
-    groups = rewards.view(-1, group_size)
-    return (groups.amax(dim=1) == groups.amin(dim=1)).to(rewards.dtype).mean()
+    return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()

@@ -6,6 +6,7 @@ once: ``Float[Tensor, "batch time-1"]`` is refused when axis 1 is not one shorte
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,7 +16,7 @@ from beartype.door import is_bearable
 from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
 
-__all__ = ["Bool", "Float", "InputError", "Int", "Shaped", "Tensor", "kept", "require_finite", "typed"]
+__all__ = ["Bool", "Float", "InputError", "Int", "Shaped", "Tensor", "bounded", "kept", "require_finite", "typed"]
 
 
 class InputError(ValueError):
@@ -34,14 +35,14 @@ def typed(function: F) -> F:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return checked(*args, **kwargs)
-        except TypeCheckError as error:
-            raise InputError(explain_mismatch(function, args, kwargs) or str(error)) from None
+        except TypeCheckError:
+            raise InputError(explain_mismatch(function, args, kwargs)) from None
 
     return wrapper
 
 
-def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str | None:
-    """The first argument that breaks its annotation, in words. ``None`` if it is the result that does."""
+def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
+    """The first argument that breaks its annotation, in words; or what makes the result break its own."""
     sizes: dict[str, int] = {}
     signature = inspect.signature(function)
     for name, value in signature.bind(*args, **kwargs).arguments.items():
@@ -49,7 +50,8 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str | Non
         where = f"{function.__name__}: {name}"
         if not hasattr(expected, "dim_str"):
             if not is_bearable(value, expected, conf=NUMBERS):
-                return f"{where} is {value!r} ({type(value).__name__}), expected {in_words(expected)}"
+                shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+                return f"{where} is {shown} ({type(value).__name__}), expected {in_words(expected)}"
             continue
         if not isinstance(value, Tensor):
             return f"{where} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
@@ -68,7 +70,10 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str | Non
         if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
             kind = " or ".join(sorted({str(d).rstrip("0123456789") for d in expected.dtypes})[:3])
             return f"{where} has dtype {str(value.dtype).removeprefix('torch.')}, expected {kind}"
-    return None
+    empty = next((axis for axis, size in sizes.items() if size == 0), None)
+    if empty:
+        return f"{function.__name__}: axis {empty} is empty, so there is nothing to score: its size must be at least 1"
+    return f"{function.__name__}: the result has not the shape its annotation promises: report this as a bug"
 
 
 def in_words(annotation: Any) -> str:
@@ -85,6 +90,15 @@ def kept(mask: Tensor, name: str = "mask") -> Tensor:
     if ((mask != 0) & (mask != 1)).any():
         raise InputError(f"{name} holds values other than 0 and 1: pass a mask of kept positions, not weights")
     return mask.bool()
+
+
+def bounded(log_ratio: Tensor) -> Tensor:
+    """A log-ratio that exp cannot overflow: capped at three quarters of the dtype's range, 66 nats in float32.
+
+    Where exp gives inf, a backward pass that multiplies it by a clip's or a mask's 0 gives NaN. Beyond the cap there is
+    no gradient, and no policy that is still a policy.
+    """
+    return log_ratio.clamp(max=0.75 * math.log(torch.finfo(log_ratio.dtype).max))
 
 
 def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:

@@ -1,7 +1,7 @@
 """Supervised fine-tuning: maximum likelihood of the tokens the mask keeps."""
 
 from .masking import token_mean
-from .shapes import Float, Shaped, Tensor, typed
+from .shapes import Float, Shaped, Tensor, kept, require_finite, typed
 
 
 @typed
@@ -15,4 +15,5 @@ def sft_loss(
     constant. ``num_tokens``: the count over all micro-batches, without which gradient accumulation changes the
     objective (transformers fixed this in 4.46; it is the default loss of its trainer since).
     """
+    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
     return token_mean(-token_logprobs, mask, num_tokens=num_tokens)

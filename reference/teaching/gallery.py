@@ -47,12 +47,12 @@ def share(value: float, n: int) -> str:
 
 def update_readme(readme: Path, folder: Path) -> bool:
     """Put the results table between its marks in the README. False if there are no marks to put it between."""
-    begin, end = "<!-- results -->\n", "\n<!-- end of results -->"
+    begin, end = "<!-- results -->", "<!-- end of results -->"
     text = readme.read_text() if readme.exists() else ""
     if begin not in text or end not in text:
         return False
-    head, rest = text.split(begin, 1)
-    write_atomically(readme, head + begin + results_table(folder) + end + rest.split(end, 1)[1])
+    head, tail = text.split(begin)[0], text.split(end)[1]
+    write_atomically(readme, f"{head}{begin}\n{results_table(folder)}\n{end}{tail}")
     return True
 
 

@@ -1,11 +1,13 @@
-"""The picture of a training run: the six scalars over its steps."""
+"""The pictures of training runs: scalars over steps, and several seeds together."""
+
+import math
 
 from matplotlib.figure import Figure
 
 from reference.evaluation.accuracy import wilson_interval
 from reference.style import BLUE, INK, MUTED, ORANGE, SKY, style
 
-PANELS = {
+SIX_SCALARS = {
     "reward": "mean reward (share right)",
     "reward_std": "reward std within groups",
     "approx_kl": "approx_kl, new vs old (nats/token)",
@@ -13,15 +15,17 @@ PANELS = {
     "entropy": "entropy (nats/token)",
     "grad_norm": "grad_norm before clipping",
 }
+LOSS = {"loss": "loss (nats/token)", "grad_norm": "grad_norm before clipping"}
 
 
-def figure_training(metrics: list[dict[str, float]], *, title: str = "") -> Figure:
-    """Six small panels, one per scalar: each step faintly, the mean of ten steps firmly."""
+def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, title: str = "") -> Figure:
+    """A small panel per scalar, three in a row: each step faintly, the mean of ten steps firmly."""
     with style():
-        figure = Figure(figsize=(11, 5.6), layout="constrained")
-        axes = figure.subplots(2, 3, sharex=True)
+        rows, columns = math.ceil(len(panels) / 3), min(3, len(panels))
+        figure = Figure(figsize=(3.7 * columns, 0.4 + 2.6 * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
         steps = [row["step"] for row in metrics]
-        for ax, (name, label) in zip(axes.flat, PANELS.items(), strict=True):
+        for ax, (name, label) in zip(axes.flat, panels.items(), strict=True):
             values = [row[name] for row in metrics]
             ax.plot(steps, values, color=BLUE, alpha=0.25, linewidth=1)
             ax.plot(steps, moving_mean(values, 10), color=BLUE)
@@ -30,7 +34,7 @@ def figure_training(metrics: list[dict[str, float]], *, title: str = "") -> Figu
             if len(values):
                 ax.annotate(f"{values[-1]:.3g}", (steps[-1], values[-1]), xytext=(4, 0), textcoords="offset points",
                             color=MUTED, fontsize=10, va="center", annotation_clip=False)  # fmt: skip
-        for ax in axes[1]:
+        for ax in axes[-1]:
             ax.set_xlabel("step")
         figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
         return figure

@@ -39,8 +39,6 @@ from reference.objectives.shapes import InputError
 from reference.world.rollout import Rollout, encode_prompts, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
-SIX_SCALARS = ("reward", "reward_std", "approx_kl", "clip_frac", "entropy", "grad_norm")
-
 
 def train_grpo(
     model: PreTrainedModel,

@@ -1,75 +1,90 @@
-"""Pretraining: how the shipped base checkpoint was made. Plain supervised learning on drawn solutions of mixed quality.
+"""Pretraining: how the shipped base model was made. Supervised learning on drawn solutions of mixed quality.
 
-    python -m reference pretrain --out runs/base        about 10 minutes on 2 CPU cores
+    python -m reference pretrain --out runs/base
 
 The loop is the shortest in the package: draw a batch of chats, score it, take the SFT loss on the assistant's tokens.
+The corpus is drawn as it is needed; all randomness of a step comes from the seed and the step.
 """
 
+import math
 import random
-from collections.abc import Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
-from reference.world.model import new_model
 from reference.world.tasks import chat, draw_problem, draw_solution
-from reference.world.tokenizer import train_tokenizer
+
+POOL = 16  # batches drawn together
 
 
 def pretrain(
-    out: Path, *, steps: int = 3000, batch_size: int = 64, lr: float = 1e-3, seed: int = 0, device: str = "cpu"
-) -> list[float]:
-    """Train tokenizer and model from nothing and save both to ``out``. Returns the loss of every step, in nats per token."""
-    tokenizer = train_tokenizer(seed=seed)
-    model = new_model(tokenizer, seed=seed).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=lr, total_steps=steps, pct_start=0.05)
-    batches = draw_batches(tokenizer, random.Random(seed), batch_size)
-    losses = []
-    for _ in (bar := tqdm(range(steps), desc="pretrain", unit="step")):
-        tokens, token_mask, num_tokens = next(batches)
-        tokens, mask = tokens.to(device), prediction_mask(token_mask.to(device))
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    *,
+    first_step: int = 0,
+    steps: int,
+    on_step: Callable[[int, dict[str, float]], bool],
+    seed: int = 0,
+    batch_size: int = 64,
+    lr: float = 1e-3,
+    max_grad_norm: float = 1.0,
+) -> None:
+    """Take steps ``first_step`` to ``steps - 1``. After each, ``on_step(step + 1, metrics)``; True from it ends the loop."""
+    pool: list[tuple[Tensor, Tensor, int]] = []
+    for step in range(first_step, steps):
+        began = time.perf_counter()
+        if not pool or step % POOL == 0:
+            pool = draw_pool(tokenizer, random.Random(f"{seed}/{step // POOL}"), batch_size)
+        tokens, token_mask, num_tokens = pool[step % POOL]
+        tokens, mask = tokens.to(model.device), prediction_mask(token_mask.to(model.device))
+
         logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
         loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps=steps, peak=lr)
         optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        bar.set_postfix(loss=f"{losses[-1]:.3f}")
-    model.cpu().save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    return losses
+
+        metrics = {"loss": loss.item(), "grad_norm": grad_norm.item(), "seconds": time.perf_counter() - began}
+        if on_step(step + 1, metrics):
+            return
 
 
-def draw_batches(
+def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:
+    """Linear warm-up over the first 5 % of the steps, then a cosine down to zero."""
+    done = (step + 1) / steps
+    return peak * (done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
+
+
+def draw_pool(
     tokenizer: PreTrainedTokenizerBase, rng: random.Random, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Endless batches: token ids and assistant mask, both (batch, time), right-padded, and the number to divide by.
+) -> list[tuple[Tensor, Tensor, int]]:
+    """``POOL`` batches: token ids and assistant mask, both (batch, time), right-padded, and the number to divide by.
 
-    Sixteen batches are drawn at a time and cut by length, which halves the padding; their order is shuffled. A batch of
-    short rows is a batch of hasty ones. Divided by its own token count, it would weigh as much as a batch of long rows,
-    and the model would learn to be hastier than its teachers: a per-micro-batch denominator is another objective. So
-    all sixteen are divided by their mean count.
+    They are drawn together and cut by length, which halves the padding; their order is shuffled. A batch of short rows
+    is then a batch of hasty ones. Divided by its own token count, it would weigh as much as a batch of long rows, and the
+    model would learn to be hastier than its teachers: a per-micro-batch denominator is another objective. So all of them
+    are divided by their mean count.
     """
+    problems = [draw_problem(rng) for _ in range(POOL * batch_size)]
+    encoded = tokenizer.apply_chat_template(
+        [chat(problem, draw_solution(problem, rng)) for problem in problems],
+        return_assistant_tokens_mask=True,
+        return_dict=True,
+    )
+    rows = sorted(zip(encoded["input_ids"], encoded["assistant_masks"], strict=True), key=lambda row: len(row[0]))
+    num_tokens = sum(sum(mask) for _, mask in rows) // POOL
     pad = torch.nn.utils.rnn.pad_sequence
-    while True:
-        problems = [draw_problem(rng) for _ in range(16 * batch_size)]
-        encoded = tokenizer.apply_chat_template(
-            [chat(problem, draw_solution(problem, rng)) for problem in problems],
-            return_assistant_tokens_mask=True,
-            return_dict=True,
-        )
-        rows = sorted(zip(encoded["input_ids"], encoded["assistant_masks"], strict=True), key=lambda row: len(row[0]))
-        num_tokens = sum(sum(mask) for _, mask in rows) // 16
-        for first in rng.sample(range(0, len(rows), batch_size), k=16):
-            tokens, masks = zip(
-                *((torch.tensor(t), torch.tensor(m)) for t, m in rows[first : first + batch_size]), strict=True
-            )
-            padded = pad(tokens, batch_first=True, padding_value=tokenizer.pad_token_id)
-            yield padded, pad(masks, batch_first=True), num_tokens
+    batches = []
+    for first in rng.sample(range(0, len(rows), batch_size), k=POOL):
+        ids, masks = zip(*rows[first : first + batch_size], strict=True)
+        tokens = pad([torch.tensor(i) for i in ids], batch_first=True, padding_value=tokenizer.pad_token_id)
+        batches.append((tokens, pad([torch.tensor(m) for m in masks], batch_first=True), num_tokens))
+    return batches

@@ -37,10 +37,10 @@ def create_run(folder: Path, options: dict[str, Any]) -> Path:
     return folder
 
 
-def read_options(folder: Path) -> dict[str, Any]:
-    """The options a run was started with."""
+def read_options(folder: Path, recipe: str) -> dict[str, Any]:
+    """The options a run of ``recipe`` was started with."""
     try:
-        return json.loads((folder / "config.json").read_text())
+        options = json.loads((folder / "config.json").read_text())
     except OSError:
         raise InputError(
             f"{folder} holds no run (no readable config.json): give the folder that the run printed"
@@ -49,6 +49,11 @@ def read_options(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"{folder}/config.json is damaged: restore it, or start a new run with another --out"
         ) from None
+    if options.get("recipe") != recipe:
+        raise InputError(
+            f"{folder} is a run of {options.get('recipe')}, not of {recipe}: resume it with its own command"
+        )
+    return options
 
 
 def save_checkpoint(
@@ -86,11 +91,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "checkpoints").glob("step-*"))
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path, int] | None:
-    """The newest checkpoint and the number of steps behind it; ``None`` before the first. Verifies every checksum."""
+def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
+    """The newest checkpoint and the number of steps behind it; none and 0 before the first. Verifies every checksum."""
     found = checkpoints(folder)
     if not found:
-        return None
+        return None, 0
     newest = found[-1]
     try:
         sums = json.loads((newest / "checksums.json").read_text())

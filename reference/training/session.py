@@ -1,11 +1,11 @@
-"""One training session from the command line: folders, progress, interruption and resumption around the bare loop."""
+"""A training session from the command line: folders, progress, interruption and resumption around the bare loops."""
 
 import itertools
 import json
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +16,9 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.accuracy import Accuracy, evaluate
-from reference.training.curves import figure_training
-from reference.training.grpo import SIX_SCALARS, require_options, train_grpo
+from reference.training.curves import LOSS, SIX_SCALARS, figure_curves
+from reference.training.grpo import require_options, train_grpo
+from reference.training.pretrain import pretrain
 from reference.training.runs import (
     append_metrics,
     create_run,
@@ -28,85 +29,124 @@ from reference.training.runs import (
     save_checkpoint,
     write_atomically,
 )
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import BASE, load, new_model, pick_device
 from reference.world.rollout import encode_prompts, require_context
 from reference.world.tasks import MAX_STEPS, draw_problem
+from reference.world.tokenizer import train_tokenizer
 
 SHORT = {"reward_std": "std", "approx_kl": "kl", "clip_frac": "clip", "entropy": "ent", "grad_norm": "grad"}
-LOOP_OPTIONS = (
-    "seed", "prompts_per_step", "group_size", "minibatches", "micro_batch_size", "max_new_tokens", "temperature",
-    "scale", "aggregation", "clip_low", "clip_high", "kl_coef",
-)  # fmt: skip
-CHECKED_OPTIONS = ("prompts_per_step", "group_size", "minibatches", "scale", "clip_low", "clip_high", "kl_coef")
+CHECKED = ("prompts_per_step", "group_size", "minibatches", "scale", "clip_low", "clip_high", "kl_coef")
+LOOP = (*CHECKED, "seed", "micro_batch_size", "max_new_tokens", "temperature", "aggregation")
 
 
 def run_grpo(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Train as the options say, in a new run folder or going on in an old one. True if the last step was reached."""
-    options = read_options(resume) if resume else options
+    options = read_options(resume, "grpo") if resume else options
+    require_options(**{name: options[name] for name in CHECKED})
     device = pick_device(options["device"])
-    require_options(**{name: options[name] for name in CHECKED_OPTIONS})
     source = BASE if options["model"] == "base" else options["model"]
-    found = newest_checkpoint(resume) if resume else None
-    first_step = found[1] if found else 0
+    checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
 
-    model, tokenizer = load(found[0] if found else source, device=device)
+    model, tokenizer = load(checkpoint or source, device=device)
     longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
     require_context(model, len(longest) + 1 + options["max_new_tokens"])  # + 1: the first number may have two digits
     ref_model = load(source, device=device)[0] if options["kl_coef"] else None
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.95), weight_decay=0.0)
-    if found:
-        optimizer.load_state_dict(torch.load(found[0] / "optimizer.pt", map_location=device, weights_only=True))
-    run = resume or create_run(out or first_free_folder(), options)
-    rewind_metrics(run, first_step)
-    print(f"run      {run} on {device}" + (f", going on after step {first_step}" if resume else ""), flush=True)
+    run = open_run(options, out, resume, checkpoint, first_step, optimizer)
 
     before = measure(run, "before", model, tokenizer, options)
-    last_step = train(run, model, tokenizer, optimizer, ref_model, options, first_step)
-    draw_curves(run)
-    if last_step < options["steps"]:
-        print(f"stopped  after step {last_step}; go on with: python -m reference train grpo --resume {run}")
+    with recorded(run, options, first_step, model, tokenizer, optimizer, shown=SIX_SCALARS) as on_step:
+        loop = {name: options[name] for name in LOOP}
+        train_grpo(
+            model, tokenizer, optimizer, first_step=first_step, steps=options["steps"], on_step=on_step,
+            ref_model=ref_model, **loop,
+        )  # fmt: skip
+    if not close_run(run, options, SIX_SCALARS):
         return False
     after = measure(run, "after", model, tokenizer, options)
     print(f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}")
-    print(f"saved    {run}: metrics.jsonl, training.png, checkpoints/step-{last_step:06d}")
     return True
 
 
-def train(
+def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
+    """Make the base model from nothing, or go on making it. True if the last step was reached."""
+    options = read_options(resume, "pretrain") if resume else options
+    device = pick_device(options["device"])
+    checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
+    if checkpoint:
+        model, tokenizer = load(checkpoint, device=device)
+    else:
+        tokenizer = train_tokenizer(seed=options["seed"])
+        model = new_model(tokenizer, seed=options["seed"]).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+    run = open_run(options, out, resume, checkpoint, first_step, optimizer)
+    with recorded(run, options, first_step, model, tokenizer, optimizer, shown=LOSS) as on_step:
+        pretrain(
+            model, tokenizer, optimizer, first_step=first_step, steps=options["steps"], on_step=on_step,
+            seed=options["seed"], batch_size=options["batch_size"], lr=options["lr"],
+        )  # fmt: skip
+    return close_run(run, options, LOSS)
+
+
+def open_run(
+    options: dict[str, Any],
+    out: Path | None,
+    resume: Path | None,
+    checkpoint: Path | None,
+    first_step: int,
+    optimizer: torch.optim.Optimizer,
+) -> Path:
+    """The run folder, new or as it was after ``first_step`` steps, and the optimizer with it."""
+    if checkpoint:
+        optimizer.load_state_dict(torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True))
+    run = resume or create_run(out or first_free_folder(options["recipe"]), options)
+    rewind_metrics(run, first_step)
+    print(f"run      {run}" + (f", going on after step {first_step}" if resume else ""), flush=True)
+    return run
+
+
+@contextmanager
+def recorded(
     run: Path,
+    options: dict[str, Any],
+    first_step: int,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     optimizer: torch.optim.Optimizer,
-    ref_model: PreTrainedModel | None,
-    options: dict[str, Any],
-    first_step: int,
-) -> int:
-    """The loop with progress bar, log, checkpoints and Ctrl-C. Returns the number of steps taken in all."""
-    steps, last = options["steps"], first_step
-    with interruptible() as interrupted, tqdm(total=steps, initial=first_step, desc="grpo", unit="step") as bar:
+    *,
+    shown: dict[str, str],
+) -> Iterator[Callable[[int, dict[str, float]], bool]]:
+    """A progress bar, and the ``on_step`` that logs, saves, and asks whether Ctrl-C was pressed."""
+    steps = options["steps"]
+    with (
+        interruptible() as interrupted,
+        tqdm(total=steps, initial=first_step, desc=options["recipe"], unit="step") as bar,
+    ):
 
         def on_step(step: int, metrics: dict[str, float]) -> bool:
-            nonlocal last
-            last = step
             append_metrics(run, {"step": step, **metrics})
-            bar.set_postfix_str("  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in SIX_SCALARS))
+            bar.set_postfix_str("  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in shown))
             bar.update()
-            if step == steps or step % options["save_every"] == 0 or interrupted():
+            stop = interrupted()
+            if stop or step == steps or step % options["save_every"] == 0:
                 save_checkpoint(run, step, model, tokenizer, optimizer)
-            return interrupted()
+            return stop
 
-        loop = {name: options[name] for name in LOOP_OPTIONS}
-        train_grpo(
-            model,
-            tokenizer,
-            optimizer,
-            first_step=first_step,
-            steps=steps,
-            on_step=on_step,
-            ref_model=ref_model,
-            **loop,
-        )
-    return last
+        yield on_step
+
+
+def close_run(run: Path, options: dict[str, Any], shown: dict[str, str]) -> bool:
+    """Draw the curves and say what comes next. True if the run took all its steps."""
+    metrics = read_metrics(run)
+    last = int(metrics[-1]["step"]) if metrics else 0
+    title = f"{options['recipe']}, {last} steps"
+    figure_curves(metrics, shown, title=title).savefig(run / "training.png", dpi=120)
+    if last < options["steps"]:
+        command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
+        print(f"stopped  after step {last}; go on with: python -m reference {command} --resume {run}")
+        return False
+    print(f"saved    {run}/checkpoints/step-{last:06d} (use it with --model), metrics.jsonl, training.png")
+    return True
 
 
 def measure(
@@ -129,7 +169,7 @@ def measure(
 
 
 @contextmanager
-def interruptible() -> Iterator:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a question the loop can ask between two steps; the second one stops at once."""
     asked = False
 
@@ -147,13 +187,6 @@ def interruptible() -> Iterator:
         signal.signal(signal.SIGINT, previous)
 
 
-def draw_curves(run: Path) -> None:
-    """Draw training.png from the run's metrics."""
-    metrics = read_metrics(run)
-    if metrics:
-        figure_training(metrics, title=f"GRPO, {metrics[-1]['step']} steps").savefig(run / "training.png", dpi=120)
-
-
-def first_free_folder() -> Path:
+def first_free_folder(recipe: str) -> Path:
     """runs/grpo-1, or the first number that is not taken."""
-    return next(path for n in itertools.count(1) if not (path := Path(f"runs/grpo-{n}")).exists())
+    return next(path for n in itertools.count(1) if not (path := Path(f"runs/{recipe}-{n}")).exists())

@@ -4,7 +4,6 @@ One function, ``load``, serves all three cases, so that whatever runs on the sma
 """
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -114,8 +113,3 @@ def pick_device(name: str = "auto") -> torch.device:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise InputError(f"device {name} is not available here: use one of {usable}, or leave the choice to 'auto'")
     return torch.device(name)
-
-
-def no_network() -> None:
-    """Keep the hub libraries from asking the network, for runs that must not depend on it."""
-    os.environ["HF_HUB_OFFLINE"] = "1"

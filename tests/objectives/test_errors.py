@@ -284,6 +284,10 @@ def test_a_budget_below_one_token_is_refused(max_length):
         says(call(), f"max_length is {max_length}", "at least 1")
 
 
+def test_a_budget_of_one_token_is_accepted():
+    assert fixed_length(torch.tensor([[3.0], [5.0]]), torch.tensor([[1], [1]]), max_length=1).item() == 4.0
+
+
 @pytest.mark.parametrize("count", [0, -3])
 def test_a_global_count_below_one_is_refused(count):
     for function, name, options in (

@@ -99,7 +99,9 @@ def logits_and_tokens(draw):
         if v > 0:
             logits[b, t, v] = -INF
     ids = st.lists(st.integers(0, vocab - 1), min_size=time, max_size=time)
-    tokens = torch.tensor([draw(ids) for _ in range(batch)], dtype=draw(st.sampled_from([torch.int32, torch.int64])))
+    tokens = torch.tensor(
+        [draw(ids) for _ in range(batch)], dtype=draw(st.sampled_from([torch.int16, torch.int32, torch.int64]))
+    )
     return logits, tokens, draw(st.sampled_from([1.0, 0.5, 1.7, 1]))
 
 
