@@ -26,8 +26,8 @@ def token_logprobs(
     token id outside the vocabulary (labels of -100 belong in the mask).
 
     Source: the policy term log pi(a|s) of PPO (1707.06347, eq. 1). TRL `selective_log_softmax`, verl
-    `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same; TRL and OpenRLHF leave bf16 logits in
-    bf16, here they go to float32.
+    `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same, but leave bf16 logits in bf16; here,
+    and in the fused head that TRL's trainers use, they are summed in float32.
     """
     scored = require_vocabulary(tokens[:, 1:], logits.shape[-1])
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)  # the last position predicts nothing we have
@@ -95,8 +95,8 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
         H[b, t] = - sum_v p_v * log p_v,   p = softmax(logits[b, t] / temperature)
 
     On the prediction axis: entry t is the uncertainty about ``tokens[:, t + 1]``. A bonus is *subtracted* from a loss.
-    Not the same as the mean of -logp over sampled tokens, which only estimates it. TRL and verl take the tempered
-    logits, as here; OpenRLHF takes the untempered ones.
+    Not the same as the mean of -logp over sampled tokens, which only estimates it. TRL, verl and OpenRLHF (0.11.2) take
+    the tempered logits too; OpenRLHF 0.11.0 took the untempered ones.
     """
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0
@@ -110,7 +110,8 @@ def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "b
     """Positions that count real tokens only, so that left padding does not move a row: cumsum(attention_mask) - 1.
 
     Padding before the first token gets 0. Models with learned positions (GPT-2) are wrong without it under left padding;
-    rotary models only see differences of positions and do not notice. OpenRLHF does the same; TRL's GRPO passes none.
+    rotary models only see differences of positions and do not notice. OpenRLHF does the same, with 1 for pads; TRL's
+    GRPO passes none.
     """
     return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
 

@@ -27,7 +27,7 @@ def completion_mask(
     is right when pad and EOS share an id. A row without EOS (truncated) is kept to its end; a start at the very end
     gives an empty row.
 
-    As TRL's GRPO (`completion_mask`) and verl's `response_mask`, there on the completion's own axis.
+    As TRL's GRPO (`completion_mask`) and verl's `get_response_mask`, there on the completion's own axis.
     """
     length = tokens.shape[1]
     if (completion_start < 1).any() or (completion_start > length).any():
@@ -70,7 +70,8 @@ def token_mean(
     """Every token weighs the same: sum of kept losses / number of kept tokens. Long completions weigh more.
 
     DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
-    (``num_tokens`` here); TRL ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
+    (``num_tokens`` here; TRL counts the generation batch, the same thing where one optimizer step uses all of it). TRL
+    ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
     """
     total, keep = masked_sums(token_loss, mask)
     return total.sum() / denominator(num_tokens, keep.sum(), "num_tokens")
@@ -103,7 +104,7 @@ def fixed_length(
 
     Dr.GRPO (2503.20783). ``max_length`` is the generation budget, not the padded width: verl's
     "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with padding. All rows count,
-    empty ones too (as TRL ``loss_type="dr_grpo"``). On one batch it is ``token_mean`` times a scalar.
+    empty ones too (as TRL ``loss_type="dr_grpo"``; verl leaves them out). On one batch it is ``token_mean`` times a scalar.
     """
     if max_length < 1:
         raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")

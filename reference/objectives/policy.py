@@ -15,8 +15,8 @@ def ratio(
 ) -> Float[Tensor, "batch pred"]:
     """Importance ratio pi(token) / pi_old(token) = exp(logp - old_logp): 1 for every token before the first update.
 
-    ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped where exp
-    would overflow (66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all. An inf or NaN *input* at a
+    ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
+    can overflow (at 66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all. An inf or NaN *input* at a
     masked-out place still spoils the gradient: replace it before, ``torch.where(mask, logprobs, 0.0)``.
     """
     return bounded(token_logprobs - old_logprobs).exp()

@@ -37,7 +37,7 @@ def clip_frac(
 ) -> Float[Tensor, ""]:
     """Share of tokens whose gradient the clip has switched off: A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low.
 
-    As TRL's ``clip_ratio/region_mean``. CleanRL and others count |r - 1| > clip whatever the sign of A, which also
+    As TRL's ``clip_ratio/region_mean``, verl's ``pg_clipfrac`` and OpenRLHF's ``clip_ratio``. CleanRL and others count |r - 1| > clip whatever the sign of A, which also
     counts tokens that are still being pulled back.
     """
     require_clip(clip_low, clip_high)
@@ -60,5 +60,8 @@ def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
 @typed
 @torch.no_grad()
 def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
-    """Share of groups whose rewards are all equal, so that every advantage is 0. TRL: ``frac_reward_zero_std``."""
+    """Share of groups whose rewards are all equal, so that every advantage is 0.
+
+    TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue.
+    """
     return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()

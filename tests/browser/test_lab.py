@@ -25,6 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PANEL = "xpath=ancestor::*[contains(@class, 'widget-vbox')][1]"  # the widget that a control belongs to
 
 pytestmark = [
     pytest.mark.browser,
@@ -133,8 +134,8 @@ def test_it_runs_and_widgets_answer(page):
 def move_a_slider(page) -> int:
     """With the keyboard, as someone without a mouse would: focus, arrow, and another picture."""
     handle = page.locator(".widget-slider [role=slider]").first
-    panel = page.locator(".widget-vbox", has=handle).last
-    picture = panel.locator("img").first
+    panel = handle.locator(PANEL)
+    picture = panel.locator("img")
     before = picture.get_attribute("src")
     handle.focus()
     handle.press("ArrowRight")
@@ -148,7 +149,7 @@ def move_a_slider(page) -> int:
 
 def answer_a_quiz(page) -> int:
     radio = page.locator(".widget-radio-box input").first
-    quiz = page.locator(".widget-vbox", has=radio).last
+    quiz = radio.locator(PANEL)
     radio.check()
     quiz.get_by_role("button", name="Check my answer").click()
     quiz.get_by_role("status").wait_for(timeout=10_000)
