@@ -34,7 +34,7 @@ figures: $(READY)  ## redraw the pictures of the README from the recorded runs
 	$(RUN) -m reference figures
 
 notebooks: $(READY)  ## execute the notebooks in place, as they are committed (widgets leave their picture)
-	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 
 lint: $(READY)  ## format and lint, as pre-commit does
 	$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
