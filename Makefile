@@ -17,7 +17,7 @@ help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 lab: $(READY)  ## open the course in JupyterLab, on notebook 00
-	$(RUN) -m jupyter lab $(ROOT) notebooks/00_everything_is_a_masked_loss.ipynb
+	$(RUN) -m jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/notebooks/00_everything_is_a_masked_loss.ipynb
 
 test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
