@@ -4,23 +4,14 @@ The answer key is the reference itself. Cases go from small to large, so that th
 think about; each seed draws new numbers.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from reference.objectives import (
-    aggregate,
-    completion_mask,
-    fixed_length,
-    masked_mean,
-    position_ids,
-    sequence_mean,
-    token_logprobs,
-    token_mean,
-)
-from reference.objectives.masking import masked_sums
+from reference.objectives import aggregate, completion_mask, masked_mean, position_ids, token_logprobs
 from reference.world.model import load
 from reference.world.tokenizer import encode_pair
 
@@ -35,6 +26,7 @@ class Case:
     options: dict[str, Any]
     differentiable: tuple[str, ...] = ()
     count_where: torch.Tensor | None = None  # compare here only; elsewhere any valid value will do
+    edge: bool = False  # a special case: a mistake is still recognised if it behaves differently here
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,8 @@ class Exercise:
     reference: Callable
     cases: Callable[[int], list[Case]]
     hints: tuple[str, ...]
-    helpers: tuple[Callable, ...] = ()  # what the reference calls and a reader of the answer wants to see
+    in_short: str  # a solution without the checks of the inputs, as ``answer`` shows it first
+    remark: Callable[[Callable], str] = lambda solution: ""  # what a passing solution may still want to know
 
 
 def numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:
@@ -57,25 +50,34 @@ def ragged_mask(lengths: list[int], width: int, *, start: int = 0) -> torch.Tens
     return torch.stack([(position >= start) & (position < start + length) for length in lengths])
 
 
+HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two turns of an assistant, or a tool in between
+
+
 def masked_mean_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
-    shapes = [([2, 3], 3, 0), ([1, 4], 5, 1), ([2, 0, 5], 6, 0), ([4, 4], 4, 0), ([7, 1, 3, 2], 9, 2)]
-    return [
-        Case({"x": numbers(g, len(lengths), width), "mask": ragged_mask(lengths, width, start=start)}, {}, ("x",))
-        for lengths, width, start in shapes
-    ]
+    masks = [ragged_mask([2, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([7, 1, 3, 2], 9, start=2)]
+    cases = [Case({"x": numbers(g, *mask.shape), "mask": mask}, {}, ("x",)) for mask in masks]
+    empty_row = ragged_mask([2, 0, 5], 6)
+    return [*cases, Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True)]
 
 
 def aggregate_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for lengths, width, budget in [([2, 4], 5, 8), ([1, 6, 3], 7, 10), ([3, 0, 5], 6, 12)]:
+    masks = [ragged_mask([2, 4], 5), ragged_mask([1, 6, 3], 7), HOLES, ragged_mask([3, 0, 5], 6)]
+    for mask, budget in zip(masks, (8, 10, 4, 12), strict=True):
         for strategy in ("token_mean", "sequence_mean", "fixed_length"):
-            loss, mask = numbers(g, len(lengths), width), ragged_mask(lengths, width)
-            cases.append(
-                Case({"token_loss": loss, "mask": mask}, {"strategy": strategy, "max_length": budget}, ("token_loss",))
-            )
+            arguments = {"token_loss": numbers(g, *mask.shape), "mask": mask}
+            options = {"strategy": strategy, "max_length": budget}
+            cases.append(Case(arguments, options, ("token_loss",), edge=not mask.any(dim=1).all()))
     return cases
+
+
+def leaks_nan(solution: Callable) -> str:
+    """Does a NaN under the mask reach the result? Legitimate, and worth knowing."""
+    x, mask = torch.tensor([[1.0, torch.nan], [2.0, 3.0]]), torch.tensor([[True, False], [True, True]])
+    options = {} if len(inspect.signature(solution).parameters) == 2 else {"strategy": "token_mean", "max_length": 2}
+    return " (A NaN under the mask would reach it: see section 5.)" if solution(x, mask, **options).isnan() else ""
 
 
 def token_logprobs_cases(seed: int) -> list[Case]:
@@ -108,13 +110,20 @@ def completion_mask_cases(seed: int) -> list[Case]:
             starts.append(left + prompt)
         arguments = {"tokens": torch.tensor(rows), "completion_start": torch.tensor(starts)}
         cases.append(Case(arguments, {"eos_token_id": EOS}))
-    return cases
+    after = torch.randint(2, 9, (2,), generator=g).tolist()  # generation in a batch may go on after the EOS
+    arguments = {"tokens": torch.tensor([[4, EOS, 7, EOS, *after, 0]]), "completion_start": torch.tensor([2])}
+    return [*cases, Case(arguments, {"eos_token_id": EOS})]
 
 
 def position_ids_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     pads = torch.randint(1, 4, (2,), generator=g).tolist()
-    masks = [[[1, 1, 1]], [[0, 1, 1, 1], [1, 1, 1, 1]], [[0] * pads[0] + [1] * (7 - pads[0]), [1] * 5 + [0] * 2]]
+    masks = [
+        [[1, 1, 1]],
+        [[0, 1, 1, 1], [1, 1, 1, 1]],
+        [[0] * pads[0] + [1] * (7 - pads[0]), [1] * 5 + [0] * 2],
+        [[0, 1, 0, 1, 1]],  # two pieces joined with padding between them
+    ]
     cases = []
     for mask in map(torch.tensor, masks):
         cases.append(Case({"attention_mask": mask}, {}, count_where=mask.bool()))
@@ -130,6 +139,7 @@ def encode_pair_cases(seed: int) -> list[Case]:
         (f"{number}. So far so ", "good."),
         ("Next", " one."),
         ("An", "swer: 7"),
+        ("See", "ck"),  # the completion's letters complete a token that began in the prompt
     ]
     return [Case({"tokenizer": tokenizer, "prompt": p, "completion": c}, {}) for p, c in pairs]
 
@@ -141,9 +151,13 @@ EXERCISES: dict[str, Exercise] = {
         (
             "Two sums and a division. Which entries does each of the two sums run over?",
             "The numerator adds up x where the mask is 1. The denominator is the number of those places, not x.numel().",
-            "x * mask is 0 where the mask is 0. What do you get if you sum the mask itself?",
+            "torch.where(mask, x, 0.0) clears the rest of x. What do you get if you sum the mask itself?",
         ),
-        helpers=(masked_sums,),
+        """
+def masked_mean(x, mask):
+    return torch.where(mask, x, 0.0).sum() / mask.sum()
+""",
+        remark=leaks_nan,
     ),
     "aggregate": Exercise(
         aggregate,
@@ -155,7 +169,15 @@ EXERCISES: dict[str, Exercise] = {
             "A row that keeps nothing is 0 / 0 in sequence_mean. clamp_min(1) saves the division; then make sure the row "
             "is not counted as a row either.",
         ),
-        helpers=(token_mean, sequence_mean, fixed_length, masked_sums),
+        """
+def aggregate(token_loss, mask, *, strategy, max_length):
+    row_sums = torch.where(mask, token_loss, 0.0).sum(dim=1)
+    lengths = mask.sum(dim=1)
+    if strategy == "sequence_mean":
+        return (row_sums / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
+    return row_sums.sum() / (lengths.sum() if strategy == "token_mean" else len(mask) * max_length)
+""",
+        remark=leaks_nan,
     ),
     "token_logprobs": Exercise(
         token_logprobs,
@@ -166,6 +188,11 @@ EXERCISES: dict[str, Exercise] = {
             "Temperature divides the logits before log_softmax over the vocabulary (the last axis); then gather picks one "
             "entry per position. gather wants an index with a last axis of its own: unsqueeze(-1), later squeeze(-1).",
         ),
+        """
+def token_logprobs(logits, tokens, *, temperature):
+    logprobs = (logits[:, :-1] / temperature).log_softmax(dim=-1)
+    return logprobs.gather(dim=-1, index=tokens[:, 1:].unsqueeze(-1)).squeeze(-1)
+""",
     ),
     "completion_mask": Exercise(
         completion_mask,
@@ -174,9 +201,16 @@ EXERCISES: dict[str, Exercise] = {
             "Think on the token axis first: from completion_start through the first EOS that is not before it. Then move "
             "to the prediction axis.",
             "torch.arange(T) against completion_start[:, None] gives 'inside the completion'. For 'up to the first EOS', "
-            "count the EOS tokens strictly before each position: none means keep.",
+            "count the EOS tokens of the completion strictly before each position: none means keep.",
             "Entry t of the result speaks of tokens[:, t + 1]. Which column of the token-axis mask has to go?",
         ),
+        """
+def completion_mask(tokens, completion_start, *, eos_token_id):
+    inside = torch.arange(tokens.shape[1]) >= completion_start[:, None]
+    is_end = inside & (tokens == eos_token_id)
+    ends_before = is_end.cumsum(dim=1) - is_end.long()
+    return (inside & (ends_before == 0))[:, 1:]
+""",
     ),
     "position_ids": Exercise(
         position_ids,
@@ -184,8 +218,12 @@ EXERCISES: dict[str, Exercise] = {
         (
             "The first real token of every row is number 0, wherever it stands. What counts real tokens from the left?",
             "cumsum along the row counts them, starting from 1.",
-            "Left pads come out negative after that. Any valid position will do for them, but it must be one.",
+            "Left pads come out negative after that. Any position of the row will do for them, but it must be one.",
         ),
+        """
+def position_ids(attention_mask):
+    return (attention_mask.long().cumsum(dim=1) - 1).clamp_min(0)
+""",
     ),
     "encode_pair": Exercise(
         encode_pair,
@@ -196,5 +234,12 @@ EXERCISES: dict[str, Exercise] = {
             "it covers.",
             "The completion begins at the first token whose end lies beyond len(prompt).",
         ),
+        """
+def encode_pair(tokenizer, prompt, completion):
+    text = prompt + completion + tokenizer.eos_token
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ends = [end for start, end in encoded["offset_mapping"]]
+    return encoded["input_ids"], next(i for i, end in enumerate(ends) if end > len(prompt))
+""",
     ),
 }

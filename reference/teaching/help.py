@@ -23,10 +23,16 @@ def hint(name: str) -> None:
 
 
 def answer(name: str) -> None:
-    """Show the reference implementation, docstring and all, and the helpers it calls."""
+    """Show a solution in its essential lines, and below it the reference with its docstring and checks."""
     exercise = find(name)
-    source = "\n\n".join(inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.helpers))
-    display(Markdown(f"```python\n{source}```"))
+    source = inspect.getsource(inspect.unwrap(exercise.reference))
+    module = exercise.reference.__module__
+    display(
+        Markdown(
+            f"The essential lines:\n```python{exercise.in_short}```\n"
+            f"The reference, with formula, sources and checks (`{module}`):\n```python\n{source}```"
+        )
+    )
 
 
 def find(name: str) -> Exercise:

@@ -86,12 +86,12 @@ QUESTIONS: dict[str, Question] = {
             ),
             no(
                 "Something in between.",
-                "For micro-batches of several rows, yes. For one row each it is exactly sequence_mean.",
+                "For one row each it is exactly sequence_mean. With several rows each it is a third objective.",
             ),
         ),
     ),
     "zero_loss": Question(
-        "The reported loss of a GRPO run is 0.0000 on the first step. What does that tell you?",
+        "With sequence_mean, the loss of a GRPO run is 0.0000 on the first step. What does that tell you?",
         (
             no(
                 "Nothing is learned.",
@@ -99,10 +99,21 @@ QUESTIONS: dict[str, Question] = {
             ),
             yes(
                 "Nothing: the value of this loss is not what matters.",
-                "At ratio 1 each token's loss is minus its advantage, and advantages average to 0 in every group. "
-                "The gradient is not 0.",
+                "At ratio 1 each row's mean loss is minus its advantage, and advantages average to 0 in every group. Under "
+                "token_mean the value is not 0 and means just as little. Whether anything is learned, grad_norm tells.",
             ),
             no("The rewards are all equal.", "Then grad_norm would be 0 as well. The loss value alone cannot tell."),
+        ),
+    ),
+    "which_grpo": Question(
+        'A TRL config says GRPOConfig(loss_type="dapo"). A completion is twice as long as another. Whose tokens weigh more?',
+        (
+            no("Those of the short one.", 'That would be loss_type="grpo", sequence_mean.'),
+            yes(
+                "Neither: each token weighs the same.",
+                '"dapo" is token_mean over the global batch; so the long one counts double.',
+            ),
+            no("Those of the long one.", "The long completion weighs more as a whole, its tokens do not."),
         ),
     ),
     # ---- 01 log-probs and alignment --------------------------------------------------------------------------------
@@ -153,7 +164,7 @@ QUESTIONS: dict[str, Question] = {
         ),
     ),
     "who_needs_positions": Question(
-        "Which model goes wrong when a row is left-padded and no position_ids are passed?",
+        "A row is left-padded; the attention mask is passed, position_ids are not. Which model goes wrong?",
         (
             yes(
                 "GPT-2, with learned positions.",
@@ -165,8 +176,16 @@ QUESTIONS: dict[str, Question] = {
             ),
             no(
                 "Both.",
-                "Only absolute positions notice. That is how the bug survived in code tested on Llama-like models.",
+                "Only absolute positions notice, as long as the attention mask hides the pads.",
             ),
+        ),
+    ),
+    "which_test": Question(
+        "Trainer and sampler share one scoring function, and it has no shift. Which test notices?",
+        (
+            no("The first ratio must be 1.", "It is 1: both sides make the same mistake, and it cancels."),
+            yes("All probabilities must sum to 1.", "It compares with the truth, not with itself."),
+            no("The loss must fall.", "It falls faster than it should: copying is easy."),
         ),
     ),
     "nll_or_logprob": Question(

@@ -111,6 +111,118 @@ def test_a_right_solution_passes_however_it_is_written(name, solution):
         assert judge(name, solution, seed).passed, judge(name, solution, seed).message
 
 
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_short_answer_is_a_right_one(name):
+    namespace = {"torch": torch}
+    exec(EXERCISES[name].in_short, namespace)
+    for seed in SEEDS:
+        assert judge(name, namespace[name], seed).passed
+
+
+# ---- mistakes as people really write them ----------------------------------------------------------------------------
+
+
+def strategies(sequence_mean):
+    """An ``aggregate`` that is right but for the given ``sequence_mean``."""
+
+    def aggregate(token_loss, mask, *, strategy, max_length):
+        if strategy == "sequence_mean":
+            return sequence_mean(token_loss, mask)
+        total = (token_loss * mask).sum()
+        return total / mask.sum() if strategy == "token_mean" else total / (len(mask) * max_length)
+
+    return aggregate
+
+
+@pytest.mark.parametrize(
+    ("name", "solution", "bug"),
+    [
+        ("masked_mean", lambda x, m: ((x * m).sum(1) / m.sum(1)).mean(), "mean of row means"),
+        ("masked_mean", lambda x, m: ((x * m).sum(1) / m.sum(1).clamp_min(1)).mean(), "mean of row means"),
+        ("masked_mean", lambda x, m: (x * m).mean(), "mean over padding"),
+        ("aggregate", strategies(lambda x, m: ((x * m).sum(1) / m.sum(1)).mean()), "NaN from an empty row"),
+        ("aggregate", strategies(lambda x, m: (x * m).mean(1).mean()), "padding in the row mean"),
+        (
+            "aggregate",
+            strategies(lambda x, m: ((x * m).sum(1) / m.sum(1).clamp_min(1)).mean()),
+            "empty row counted as a loss of 0",
+        ),
+    ],
+)
+def test_a_known_mistake_is_named_in_its_natural_form(name, solution, bug):
+    verdict = judge(name, solution)
+    assert verdict.bug is not None and verdict.bug.name == bug, verdict.message
+
+
+def first_entries(x, mask):  # as if every mask began at the left and had no holes
+    return torch.cat([row[: int(keep.sum())] for row, keep in zip(x, mask, strict=True)]).mean()
+
+
+def one_span(x, mask):
+    rows = []
+    for row, keep in zip(x, mask, strict=True):
+        where = keep.nonzero()[:, 0]
+        rows += [row[where[0] : where[-1] + 1]] if len(where) else []
+    return torch.cat(rows).mean()
+
+
+def strip_trailing(tokens, completion_start, *, eos_token_id):  # what follows the EOS is not always padding
+    out = torch.zeros(tokens.shape[0], tokens.shape[1] - 1)
+    for b, start in enumerate(completion_start.tolist()):
+        row = tokens[b].tolist()
+        end = len(row)
+        while end > start and row[end - 1] in (eos_token_id, 0):
+            end -= 1
+        out[b, start - 1 : min(end + 1, len(row)) - 1] = 1
+    return out
+
+
+def common_prefix(tokenizer, prompt, completion):
+    whole, _ = encode_pair(tokenizer, prompt, completion)
+    alone = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    return whole, next((i for i, (a, b) in enumerate(zip(whole, alone, strict=False)) if a != b), len(alone))
+
+
+def from_the_first_pad(attention_mask):
+    return (torch.arange(attention_mask.shape[1]) - attention_mask.argmax(1, keepdim=True)).clamp_min(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "solution"),
+    [
+        ("masked_mean", first_entries),
+        ("masked_mean", one_span),
+        ("completion_mask", strip_trailing),
+        ("encode_pair", common_prefix),
+        ("position_ids", from_the_first_pad),
+    ],
+)
+def test_a_solution_that_only_works_on_easy_inputs_is_rejected(name, solution):
+    for seed in SEEDS:
+        assert judge(name, solution, seed).status in ("wrong", "mistake")
+
+
+def test_half_a_solution_is_told_what_is_left():
+    def half(token_loss, mask, *, strategy, max_length):
+        if strategy == "token_mean":
+            return (token_loss * mask).sum() / mask.sum()
+        raise NotImplementedError
+
+    message = judge("aggregate", half).message
+    assert "right so far; still to do is strategy='sequence_mean'" in message
+
+
+def test_a_pass_mentions_a_nan_that_would_leak():
+    assert "NaN under the mask" in judge("masked_mean", lambda x, m: (x * m).sum() / m.sum()).message
+    assert "NaN" not in judge("masked_mean", EXERCISES["masked_mean"].reference).message
+
+
+@pytest.mark.parametrize("value", [object(), {"a": 1}, "text", [[1], 2], torch.zeros(2, 3).to_sparse()])
+def test_no_return_value_can_crash_it(value):
+    for name in EXERCISES:
+        assert judge(name, lambda *a, value=value, **k: value).status in ("wrong", "mistake")
+
+
 # ---- everything else gets a line that helps --------------------------------------------------------------------------
 
 
@@ -199,4 +311,5 @@ def test_the_answer_is_the_source_of_the_reference(name, monkeypatch):
     shown = []
     monkeypatch.setattr(module, "display", shown.append)
     reference.answer(name)
-    assert f"def {name}(" in shown[0].data and '"""' in shown[0].data
+    assert EXERCISES[name].in_short in shown[0].data  # the essential lines first
+    assert shown[0].data.count(f"def {name}(") == 2 and '"""' in shown[0].data  # then the reference itself

@@ -213,6 +213,25 @@ def completion_mask__last_eos(tokens: Tensor, completion_start: Tensor, *, eos_t
     return (inside & ((to_come > 0) | ~ends.any(1, keepdim=True)))[:, 1:]
 
 
+@bug(
+    "truncated rows lost",
+    mistake="a completion without an EOS keeps nothing; it was cut off, but its tokens were sampled all the same",
+    symptom="truncated completions never train, nobody asked for that, and the loss may divide by zero",
+)
+def completion_mask__truncated_lost(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, ends, before = spans(tokens, completion_start, eos_token_id)
+    return (inside & (before == 0) & ends.any(1, keepdim=True))[:, 1:]
+
+
+@bug(
+    "not shifted, and padding kept",
+    mistake="index t is compared with completion_start as if it spoke of token t, and nothing ends the mask after the EOS",
+    symptom="the first completion token is never trained, and pads are",
+)
+def completion_mask__raw_arange(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    return torch.arange(tokens.shape[1] - 1) >= completion_start[:, None]
+
+
 # ---- position_ids ----------------------------------------------------------------------------------------------------
 
 
@@ -271,11 +290,23 @@ def encode_pair__no_eos(tokenizer: PreTrainedTokenizerBase, prompt: str, complet
 
 @bug(
     "start counted apart",
-    mistake="the ids are right, but the start is the length of the prompt tokenised alone; a merge across the boundary moves it",
+    mistake="the ids are right, the start is not: it is the length of the prompt tokenised alone, and a merge moves it",
     symptom="the first completion token is left out of the mask now and then",
 )
 def encode_pair__start_apart(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
     return whole(tokenizer, prompt, completion)[0], len(plain_ids(tokenizer, prompt))
+
+
+@bug(
+    "straddling token left to the prompt",
+    mistake="a token that begins in the prompt and ends in the completion is counted as prompt, so part of it is not trained",
+    symptom="the first letters of some completions are never learned",
+)
+def encode_pair__straddler(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    ids, _ = whole(tokenizer, prompt, completion)
+    text = prompt + completion + tokenizer.eos_token
+    starts = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return ids, next(index for index, (start, _) in enumerate(starts) if start >= len(prompt))
 
 
 def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

@@ -147,3 +147,23 @@ def aggregate__rows_not_averaged(token_loss: Tensor, mask: Tensor, *, strategy: 
 def aggregate__row_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = (token_loss * mask).mean(dim=1).sum() / (mask.sum(dim=1) > 0).sum()
     return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "mask ignored",
+    mistake="the mask has no effect: prompt and padding count as much as the completion",
+    symptom="the model is trained to write prompts and pads",
+)
+def aggregate__mask_ignored(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    everything = token_loss.sum() / (len(mask) * max_length)
+    return everything if strategy == "fixed_length" else token_loss.mean()
+
+
+@bug(
+    "two strategies swapped",
+    mistake="sequence_mean and token_mean are swapped: each gives the number that the other should give",
+    symptom="you study the length bias with the labels exchanged",
+)
+def aggregate__swapped(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    other = {"sequence_mean": "token_mean", "token_mean": "sequence_mean"}.get(strategy, strategy)
+    return aggregate_with(token_loss, mask, other, max_length)
