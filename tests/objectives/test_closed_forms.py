@@ -539,3 +539,14 @@ def test_scalars_are_watched_not_trained():
     assert not clip_frac(logp, logp, advantages, mask).requires_grad
     assert not group_reward_std(rewards, group_size=2).requires_grad
     assert not dead_group_share(rewards, group_size=2).requires_grad
+
+
+@pytest.mark.parametrize("d", [-60.0, -70.0, -1000.0])
+def test_k3_far_below_the_reference_is_finite_and_never_pushes_further_away(d):
+    # float32 overflows at 88.7 nats and the cap is three quarters of that: before it the gradient is 1 - exp(-d), a
+    # huge pull back; beyond it nothing. A gradient above 0 would push the policy further from the reference.
+    logp = torch.tensor([[d]], requires_grad=True)
+    k3 = kl_k3(logp, torch.zeros(1, 1))
+    k3.sum().backward()
+    assert k3.isfinite().all()
+    assert logp.grad.item() == (pytest.approx(-math.exp(60.0), rel=1e-5) if d == -60.0 else 0.0)
