@@ -1,10 +1,9 @@
 """The command line: python -m reference COMMAND. Each command's --help says what it does and what comes out."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
-
-from reference.objectives.shapes import InputError
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 
@@ -13,12 +12,22 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0: done. 2: bad input, said in one sentence. 130: interrupted, and the run can be resumed."""
     args = build_parser().parse_args(arguments)
     try:
-        return args.command(args)
-    except InputError as error:
-        print(f"reference: {error}", file=sys.stderr)
+        # torch takes a second or two to import: --help and a mistyped option need not wait for it
+        from torch import OutOfMemoryError
+
+        from reference.objectives.shapes import InputError
+
+        try:
+            return args.command(args)
+        except InputError as error:
+            print(f"reference: {error}", file=sys.stderr)
+        except OutOfMemoryError:
+            print(
+                "reference: out of memory: lower --micro-batch-size, --group-size or --max-new-tokens", file=sys.stderr
+            )
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("\nreference: interrupted", file=sys.stderr)
+        print("\nreference: interrupted; a run that has begun can be continued with --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
 
 
@@ -162,19 +171,50 @@ def positive(kind: type):
             value = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not above 0 and finite")
         return value
 
     return parse
 
 
 def train_command(args: argparse.Namespace) -> int:
-    from reference.training import session  # torch and transformers only when they are needed
+    from reference.training import session
 
     run = {"grpo": session.run_grpo, "pretrain": session.run_pretrain}[args.recipe]
+    if args.resume:
+        refuse_other_options(args)
+        args = recorded_arguments(args)
+    if args.recipe != "pretrain" and Path(args.model).is_dir():
+        args.model = str(Path(args.model).resolve())  # so that the run can be resumed from any folder
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume")}
     return 0 if run(options, out=args.out, resume=args.resume) else EXIT_INTERRUPTED
+
+
+def command_line(recipe: str) -> list[str]:
+    return ["pretrain"] if recipe == "pretrain" else ["train", recipe]
+
+
+def refuse_other_options(args: argparse.Namespace) -> None:
+    """A resumed run repeats an uninterrupted one, so it takes no other options: say so instead of ignoring them."""
+    from reference.objectives.shapes import InputError
+
+    defaults = vars(build_parser().parse_args(command_line(args.recipe)))
+    other = [name for name, value in vars(args).items() if name != "resume" and value != defaults[name]]
+    if other:
+        flag = "--" + other[0].replace("_", "-")
+        raise InputError(
+            f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
+        )
+
+
+def recorded_arguments(args: argparse.Namespace) -> argparse.Namespace:
+    """The options of the run, read back through the parser, which knows their names, types and limits."""
+    from reference.training.runs import read_options
+
+    options = read_options(args.resume, args.recipe)
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if name != "recipe"]
+    return build_parser().parse_args([*command_line(args.recipe), *given, f"--resume={args.resume}"])
 
 
 def figures_command(args: argparse.Namespace) -> int:

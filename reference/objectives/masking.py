@@ -16,7 +16,7 @@ from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, kept, require_
 
 @typed
 def completion_mask(
-    tokens: Int[Tensor, "batch time"], completion_start: Int[Tensor, " batch"], *, eos_token_id: int
+    tokens: Int[Tensor, "batch time"], completion_start: Int[Tensor, " batch"], *, eos_token_id: int | list[int]
 ) -> Bool[Tensor, "batch time-1"]:
     """Which predictions are of completion tokens: from ``completion_start`` through the first EOS after it, inclusive.
 
@@ -25,7 +25,7 @@ def completion_mask(
     ``completion_start[b]`` is the index in ``tokens[b]`` of the first completion token, left padding included. The EOS
     itself is kept: a model that is never trained on it never learns to stop. Found by position, not by value, so it
     is right when pad and EOS share an id. A row without EOS (truncated) is kept to its end; a start at the very end
-    gives an empty row.
+    gives an empty row. Some models end a turn with one of several tokens: pass their ids as a list.
 
     As TRL's GRPO (`completion_mask`) and verl's `get_response_mask`, there on the completion's own axis.
     """
@@ -37,7 +37,7 @@ def completion_mask(
         )
     position = torch.arange(length, device=tokens.device)
     inside = position >= completion_start[:, None]
-    is_end = inside & (tokens == eos_token_id)
+    is_end = inside & torch.isin(tokens, torch.tensor(eos_token_id, device=tokens.device))
     ends_before = is_end.cumsum(dim=1) - is_end.long()  # EOS tokens strictly before each position
     return (inside & (ends_before == 0))[:, 1:]
 

@@ -1,6 +1,5 @@
 """The pictures of the README, drawn from the recorded runs and the shipped model: python -m reference figures"""
 
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -11,6 +10,7 @@ from reference.teaching.example import example
 from reference.teaching.figures import figure_walk, figure_weights
 from reference.training.curves import figure_seeds
 from reference.training.runs import read_metrics, write_atomically
+from reference.training.session import read_accuracy
 
 
 def draw_gallery(folder: Path) -> list[Path]:
@@ -49,7 +49,7 @@ def update_readme(readme: Path, folder: Path) -> bool:
     """Put the results table between its marks in the README. False if there are no marks to put it between."""
     begin, end = "<!-- results -->", "<!-- end of results -->"
     text = readme.read_text() if readme.exists() else ""
-    if begin not in text or end not in text:
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
         return False
     head, tail = text.split(begin)[0], text.split(end)[1]
     write_atomically(readme, f"{head}{begin}\n{results_table(folder)}\n{end}{tail}")
@@ -63,7 +63,13 @@ def recorded_runs(folder: Path) -> list[tuple[list[dict], dict]]:
         raise InputError(
             f"{folder} holds no runs: record one with python -m reference train grpo --out {folder}/grpo-seed-0"
         )
-    return [(read_metrics(run), json.loads((run / "accuracy.json").read_text())) for run in runs]
+    found = []
+    for run in runs:
+        accuracy = read_accuracy(run)
+        if not {"before", "after", "seconds"} <= accuracy.keys() or not read_metrics(run):
+            raise InputError(f"{run} is not a finished run: finish it with --resume, or take it out of {folder}")
+        found.append((read_metrics(run), accuracy))
+    return found
 
 
 def figure_recorded_grpo(folder: Path) -> Figure:

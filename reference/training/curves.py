@@ -26,7 +26,7 @@ def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, ti
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
         steps = [row["step"] for row in metrics]
         for ax, (name, label) in zip(axes.flat, panels.items(), strict=True):
-            values = [row[name] for row in metrics]
+            values = [row.get(name, math.nan) for row in metrics]
             ax.plot(steps, values, color=BLUE, alpha=0.25, linewidth=1)
             ax.plot(steps, moving_mean(values, 10), color=BLUE)
             ax.set_title(label, fontsize=11)

@@ -13,6 +13,7 @@ What differs from the paper, and why:
   - All randomness of step k comes from (seed, k), so a resumed run repeats an uninterrupted one bit for bit.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -165,6 +166,10 @@ def update(
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + share * value.item()
     totals["grad_norm"] = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm).item()
+    if not math.isfinite(totals["grad_norm"]):
+        raise InputError(
+            f"the gradient is {totals['grad_norm']}: the weights were left as they were; start again with a lower lr"
+        )
     optimizer.step()
     return totals
 
@@ -189,7 +194,7 @@ def require_options(
     rows = prompts_per_step * group_size
     if minibatches < 1 or rows % minibatches:
         raise InputError(f"minibatches is {minibatches}, which does not divide the {rows} completions of a step")
-    if kl_coef < 0:
+    if not 0 <= kl_coef < math.inf:
         raise InputError(f"kl_coef is {kl_coef}, expected at least 0: a negative one rewards leaving the reference")
     # The objectives know their own limits: ask them, on a row of nothing.
     group_advantages(torch.zeros(group_size), group_size=group_size, scale=scale)

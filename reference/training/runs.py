@@ -13,11 +13,13 @@ are kept: should one be damaged later, the other is there.
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
@@ -49,10 +51,9 @@ def read_options(folder: Path, recipe: str) -> dict[str, Any]:
         raise InputError(
             f"{folder}/config.json is damaged: restore it, or start a new run with another --out"
         ) from None
-    if options.get("recipe") != recipe:
-        raise InputError(
-            f"{folder} is a run of {options.get('recipe')}, not of {recipe}: resume it with its own command"
-        )
+    found = options.get("recipe") if isinstance(options, dict) else type(options).__name__
+    if found != recipe:
+        raise InputError(f"{folder} is a run of {found}, not of {recipe}: resume it with its own command")
     return options
 
 
@@ -75,10 +76,13 @@ def save_checkpoint(
         sums = {file.name: checksum(file) for file in sorted(draft.iterdir())}
         (draft / "checksums.json").write_text(json.dumps(sums, indent=2))
         draft.rename(place)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if not isinstance(error, (OSError, RuntimeError, SafetensorError)):  # what a full disk is called, in turn
+            raise
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(
-            f"cannot save a checkpoint in {folder} ({error.strerror or error}): make room, then --resume {folder}; "
+            f"cannot save a checkpoint in {folder} ({reason}): make room, then --resume {folder}; "
             "earlier checkpoints are untouched"
         ) from None
     for old in checkpoints(folder)[:-KEPT]:
@@ -88,24 +92,38 @@ def save_checkpoint(
 
 def checkpoints(folder: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first."""
-    return sorted((folder / "checkpoints").glob("step-*"))
+    found = [path for path in (folder / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
+    return sorted(found, key=steps_of)
+
+
+def steps_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
     """The newest checkpoint and the number of steps behind it; none and 0 before the first. Verifies every checksum."""
+    for draft in (folder / "checkpoints").glob(".step-*"):  # of a process that died while saving
+        shutil.rmtree(draft, ignore_errors=True)
     found = checkpoints(folder)
     if not found:
         return None, 0
     newest = found[-1]
-    try:
-        sums = json.loads((newest / "checksums.json").read_text())
-        wrong = [name for name, value in sums.items() if checksum(newest / name) != value]
-    except (OSError, ValueError) as error:
-        wrong = [getattr(error, "filename", None) or "checksums.json"]
-    if wrong:
+    if wrong := damaged_file(newest):
         remedy = f"delete that folder to go on from {found[-2].name}" if len(found) > 1 else "start a new run"
-        raise InputError(f"checkpoint {newest} is damaged ({Path(wrong[0]).name}): {remedy}")
-    return newest, int(newest.name.removeprefix("step-"))
+        raise InputError(f"checkpoint {newest} is damaged ({wrong}): {remedy}")
+    return newest, steps_of(newest)
+
+
+def damaged_file(checkpoint: Path) -> str | None:
+    """The name of a file that is missing or not what was saved; ``None`` if all are."""
+    try:
+        sums = json.loads((checkpoint / "checksums.json").read_text())
+        needed = {"config.json", "optimizer.pt", *sums}
+        return next((name for name in sorted(needed) if checksum(checkpoint / name) != sums[name]), None)
+    except OSError as error:
+        return Path(error.filename or "checksums.json").name
+    except (ValueError, TypeError, KeyError):
+        return "checksums.json"
 
 
 def checksum(file: Path) -> str:
@@ -121,23 +139,30 @@ def append_metrics(folder: Path, row: dict[str, float]) -> None:
 def read_metrics(folder: Path) -> list[dict[str, float]]:
     """The metrics of every finished step. A last line cut short by a crash is left out."""
     path = folder / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.is_file() else []
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except ValueError:
+            row = json.loads(line)
+            row["step"] = int(row["step"])
+            rows.append(row)
+        except (ValueError, TypeError, KeyError):
             if number < len(lines):
                 raise InputError(
-                    f"{path} is damaged at line {number}: restore it, or delete it to go on without"
+                    f"{path} is damaged at line {number}: restore it, or move it away to go on without"
                 ) from None
     return rows
 
 
 def rewind_metrics(folder: Path, step: int) -> None:
-    """Forget what was logged after ``step`` steps: those steps are about to be taken again."""
-    rows = [row for row in read_metrics(folder) if row["step"] <= step]
-    write_atomically(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    """Take out what was logged after ``step`` steps, which are about to be taken again; kept in metrics.old.jsonl."""
+    rows = read_metrics(folder)
+    later = [row for row in rows if row["step"] > step]
+    if later:
+        with (folder / "metrics.old.jsonl").open("a") as file:
+            file.writelines(json.dumps(row) + "\n" for row in later)
+    earlier = [row for row in rows if row["step"] <= step]
+    write_atomically(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in earlier))
 
 
 def write_atomically(path: Path, text: str) -> None:

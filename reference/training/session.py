@@ -16,21 +16,22 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.objectives import token_logprobs
+from reference.objectives.shapes import InputError
 from reference.training.curves import LOSS, SIX_SCALARS, figure_curves
-from reference.training.grpo import require_options, train_grpo
+from reference.training.grpo import require_options, score, train_grpo
 from reference.training.pretrain import pretrain
 from reference.training.runs import (
     append_metrics,
     create_run,
     newest_checkpoint,
     read_metrics,
-    read_options,
     rewind_metrics,
     save_checkpoint,
     write_atomically,
 )
 from reference.world.model import BASE, load, new_model, pick_device
-from reference.world.rollout import encode_prompts, require_context
+from reference.world.rollout import encode_prompts, require_context, sample
 from reference.world.tasks import MAX_STEPS, draw_problem
 from reference.world.tokenizer import train_tokenizer
 
@@ -41,7 +42,6 @@ LOOP = (*CHECKED, "seed", "micro_batch_size", "max_new_tokens", "temperature", "
 
 def run_grpo(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Train as the options say, in a new run folder or going on in an old one. True if the last step was reached."""
-    options = read_options(resume, "grpo") if resume else options
     require_options(**{name: options[name] for name in CHECKED})
     device = pick_device(options["device"])
     source = BASE if options["model"] == "base" else options["model"]
@@ -50,11 +50,15 @@ def run_grpo(options: dict[str, Any], *, out: Path | None = None, resume: Path |
     model, tokenizer = load(checkpoint or source, device=device)
     longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
     require_context(model, len(longest) + 1 + options["max_new_tokens"])  # + 1: the first number may have two digits
+    require_cache(model, tokenizer)
     ref_model = load(source, device=device)[0] if options["kl_coef"] else None
     optimizer = torch.optim.AdamW(model.parameters(), lr=options["lr"], betas=(0.9, 0.95), weight_decay=0.0)
     run = open_run(options, out, resume, checkpoint, first_step, optimizer)
 
-    before = measure(run, "before", model, tokenizer, options)
+    start = load(source, device=device)[0] if first_step else model  # "before" is before the first step
+    before = measure(run, "before", start, tokenizer, options)
+    if first_step < options["steps"]:
+        forget(run, "after")
     with recorded(run, options, first_step, model, tokenizer, optimizer, shown=SIX_SCALARS) as on_step:
         loop = {name: options[name] for name in LOOP}
         train_grpo(
@@ -70,7 +74,6 @@ def run_grpo(options: dict[str, Any], *, out: Path | None = None, resume: Path |
 
 def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Make the base model from nothing, or go on making it. True if the last step was reached."""
-    options = read_options(resume, "pretrain") if resume else options
     device = pick_device(options["device"])
     checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
     if checkpoint:
@@ -98,7 +101,10 @@ def open_run(
 ) -> Path:
     """The run folder, new or as it was after ``first_step`` steps, and the optimizer with it."""
     if checkpoint:
-        optimizer.load_state_dict(torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True))
+        try:
+            optimizer.load_state_dict(torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True))
+        except Exception as error:  # unpickling and loading raise many types; each means that the file is not ours
+            raise InputError(f"{checkpoint}/optimizer.pt does not fit this model ({error}): start a new run") from None
     run = resume or create_run(out or first_free_folder(options["recipe"]), options)
     rewind_metrics(run, first_step)
     print(f"run      {run}" + (f", going on after step {first_step}" if resume else ""), flush=True)
@@ -153,8 +159,7 @@ def measure(
     run: Path, when: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: dict[str, Any]
 ) -> Accuracy:
     """Held-out accuracy, measured once per run and kept in accuracy.json."""
-    path = run / "accuracy.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
+    path, known = run / "accuracy.json", read_accuracy(run)
     if when not in known:
         began = time.perf_counter()
         accuracy = evaluate(
@@ -166,6 +171,47 @@ def measure(
         write_atomically(path, json.dumps(known, indent=2) + "\n")
     print(f"{when:8} {Accuracy(**known[when])}", flush=True)
     return Accuracy(**known[when])
+
+
+def read_accuracy(run: Path) -> dict[str, Any]:
+    """What was measured so far: "before" and "after" as Accuracy, and the "seconds" it took."""
+    path = run / "accuracy.json"
+    try:
+        known = json.loads(path.read_text()) if path.exists() else {}
+        for when in {"before", "after"} & known.keys():
+            str(Accuracy(**known[when]))
+        return known
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        raise InputError(f"{path} is damaged: delete it, and the accuracy is measured again") from None
+
+
+def forget(run: Path, when: str) -> None:
+    """Drop a measurement that no longer holds."""
+    known = read_accuracy(run)
+    if known.pop(when, None):
+        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+
+
+def require_cache(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a model that cannot be sampled token by token: its first ratio would not be 1, and nothing would say so."""
+    problems = [draw_problem(random.Random(0), num_steps=steps) for steps in (2, MAX_STEPS)]
+    try:
+        generator = torch.Generator(model.device).manual_seed(0)
+        rollout = sample(model, tokenizer, encode_prompts(tokenizer, problems), max_new_tokens=4, generator=generator)
+        with torch.no_grad():
+            new = token_logprobs(score(model, rollout), rollout.tokens)
+        error = (new - rollout.old_logprobs)[rollout.completion_mask].abs().max().item()
+    except InputError:
+        raise
+    except Exception as failure:  # recurrent and hybrid models fail in their own ways
+        raise InputError(
+            f"this model cannot be sampled with a key-value cache ({failure}): use an attention model"
+        ) from None
+    if error > 1e-2:
+        raise InputError(
+            f"log-probs of this model differ by {error:.2g} nats between sampling and scoring: it does not use the "
+            "key-value cache as attention models do, and training on it would be wrong"
+        )
 
 
 @contextmanager

@@ -82,8 +82,31 @@ def load(
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.chat_template is None:
-        tokenizer.chat_template = PLAIN_TEMPLATE
+        adds_bos = tokenizer.bos_token_id is not None and tokenizer("")["input_ids"] == [tokenizer.bos_token_id]
+        tokenizer.chat_template = ("{{ bos_token }}" if adds_bos else "") + PLAIN_TEMPLATE
+    try:
+        ids = tokenizer.apply_chat_template(
+            [{"role": "user", "content": "What is 1+2?"}], add_generation_prompt=True, return_dict=False
+        )
+    except Exception as error:  # templates are programs: they may fail in any way
+        raise InputError(f"the chat template of {name_or_path} cannot render a user's turn ({error})") from None
+    rows = model.get_input_embeddings().num_embeddings
+    if (highest := max(*ids, tokenizer.pad_token_id, tokenizer.eos_token_id)) >= rows:
+        raise InputError(
+            f"the tokenizer of {name_or_path} gives ids up to {highest}, the model has only {rows} embeddings: they do "
+            "not belong together"
+        )
     return model.to(device).eval(), tokenizer
+
+
+def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Every id that ends a completion: the tokenizer's EOS, and those of the model's generation config.
+
+    Gemma and Phi, among others, end a turn with a token that is not the tokenizer's EOS.
+    """
+    more = model.generation_config.eos_token_id if model.generation_config else None
+    more = more if isinstance(more, list) else [] if more is None else [more]
+    return sorted({tokenizer.eos_token_id, *more})
 
 
 def require_source(name_or_path: str | Path) -> None:

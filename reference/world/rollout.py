@@ -12,6 +12,7 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import completion_mask, position_ids
 from reference.objectives.shapes import InputError, require_finite
+from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat
 
 
@@ -29,8 +30,10 @@ class Rollout:
     def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
         """The completions as text, without the EOS and what follows it."""
         start = self.prompt_width
-        rows = [row[start:][kept[start - 1 :]] for row, kept in zip(self.tokens, self.completion_mask, strict=True)]
-        return tokenizer.batch_decode(rows, skip_special_tokens=True)
+        kept = self.completion_mask[:, start - 1 :]
+        lengths = (kept.sum(dim=1) - (~self.truncated).long()).tolist()  # without the EOS, where there is one
+        rows = [row[start : start + length].tolist() for row, length in zip(self.tokens, lengths, strict=True)]
+        return tokenizer.batch_decode(rows)  # other special tokens stay: a verifier must see them
 
     def rows(self, index: Tensor) -> "Rollout":
         """The named rows, without the columns that are padding in all of them."""
@@ -71,7 +74,7 @@ def sample(
     width = max(map(len, prompts))
     require_context(model, width + max_new_tokens)
     device = model.device
-    pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
+    pad, ends = tokenizer.pad_token_id, eos_ids(model, tokenizer)
     tokens = torch.full((len(prompts), width + max_new_tokens), pad, device=device)
     attention = torch.zeros_like(tokens, dtype=torch.bool)
     logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
@@ -102,7 +105,7 @@ def sample(
         tokens[alive, end] = torch.where(going, choice, pad)
         attention[alive, end] = going
         logprobs[alive, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
-        done[alive] |= choice == eos
+        done[alive] |= torch.isin(choice, torch.tensor(ends, device=device))
         begin = end
         still = (~done[alive]).nonzero().squeeze(1)
         if len(still) == 0:
@@ -113,7 +116,7 @@ def sample(
 
     end = int(attention.any(dim=0).nonzero()[-1]) + 1
     start = torch.full((len(prompts),), width, device=device)
-    keep = completion_mask(tokens[:, :end], start, eos_token_id=eos)
+    keep = completion_mask(tokens[:, :end], start, eos_token_id=ends)
     return Rollout(tokens[:, :end], attention[:, :end], keep, logprobs[:, : end - 1], ~done, width)
 
 

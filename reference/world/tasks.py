@@ -121,5 +121,5 @@ def chat(problem: Problem, solution: str | None = None) -> list[dict[str, str]]:
 
 def verify(problem: Problem, completion: str) -> float:
     """1.0 if the last line is exactly ``Answer: N`` with the right N, else 0.0. No partial credit, no guessing."""
-    match = re.search(r"(?:^|\n)Answer: (\d{1,2})\s*$", completion)
+    match = re.search(r"(?:^|\n)Answer: (0|[1-9][0-9]?)\s*$", completion)
     return float(match is not None and int(match[1]) == problem.answer)

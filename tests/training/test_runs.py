@@ -212,3 +212,102 @@ def test_help_is_there_and_fast(command):
     done = subprocess.run([sys.executable, "-m", "reference", *command], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0 and "usage: python -m reference" in done.stdout
     assert time.perf_counter() - began < 15  # it must not load a model; the room is for a busy machine
+
+
+# ---- a run folder that was edited or damaged -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied(whole, tmp_path) -> Path:
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("steps", "a"),
+        ("steps", 3.5),
+        ("lr", -1),
+        ("temperature", 0),
+        ("group_size", []),
+        ("kl_coef", None),
+        ("colour", 1),
+    ],
+)
+def test_an_edited_config_goes_through_the_parser(copied, capsys, name, value):
+    options = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**options, name: value}))
+    with pytest.raises(SystemExit) as exit_code:
+        main(["train", "grpo", "--resume", str(copied)])
+    assert exit_code.value.code == 2 and name.replace("_", "-") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "{"])
+def test_a_config_that_is_none(copied, capsys, text):
+    (copied / "config.json").write_text(text)
+    assert "config.json is damaged" in (message := refused(capsys, "--resume", str(copied))) or "is a run of" in message
+
+
+@pytest.mark.parametrize("text", ['{"before":', "[]", "null", '{"before": {"x": 1}}', '{"before": {"problems": 0}}'])
+def test_a_damaged_accuracy_file(copied, capsys, text):
+    (copied / "accuracy.json").write_text(text)
+    assert "accuracy.json is damaged: delete it" in refused(capsys, "--resume", str(copied))
+
+
+@pytest.mark.parametrize("line", ["null", "1", '{"a": 1}', "\udcff"])
+def test_a_log_line_that_is_no_step(copied, capsys, line):
+    lines = (copied / "metrics.jsonl").read_bytes().splitlines()
+    lines[1] = line.encode("utf-8", "surrogateescape")
+    (copied / "metrics.jsonl").write_bytes(b"\n".join(lines))
+    assert "damaged at line 2" in refused(capsys, "--resume", str(copied))
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"config.json": 1}'])
+def test_damaged_checksums(copied, capsys, text):
+    (copied / "checkpoints" / "step-000006" / "checksums.json").write_text(text)
+    assert "step-000006 is damaged" in refused(capsys, "--resume", str(copied))
+
+
+def test_other_folders_beside_the_checkpoints_are_left_alone(copied, whole):
+    for name in ("step-000006.bak", "step-old"):
+        (copied / "checkpoints" / name).mkdir()
+    (copied / "checkpoints" / ".step-000007.123").mkdir()  # of a process that died while saving
+    assert main(["train", "grpo", "--resume", str(copied)]) == 0
+    left = sorted(p.name for p in (copied / "checkpoints").iterdir())
+    assert left == ["step-000003", "step-000006", "step-000006.bak", "step-old"]
+
+
+def test_other_options_are_refused_with_resume(copied, capsys):
+    assert "leave out --kl-coef" in refused(capsys, "--resume", str(copied), "--kl-coef", "0.1")
+    assert "leave out --out" in refused(capsys, "--resume", str(copied), "--out", "elsewhere")
+
+
+def test_lost_checkpoints_do_not_cost_the_log(copied, whole):
+    subprocess.run(["rm", "-r", copied / "checkpoints"], check=True)
+    (copied / "checkpoints").mkdir()
+    before = (copied / "metrics.jsonl").read_text()
+    assert main(["train", "grpo", "--resume", str(copied)]) == 0
+    assert (copied / "metrics.old.jsonl").read_text() == before
+    assert timeless(copied) == timeless(whole) and weights(copied) == weights(whole)
+
+
+def test_a_lost_accuracy_file_is_measured_again_before_on_the_starting_model(copied, whole):
+    subprocess.run(["rm", "-r", copied / "checkpoints" / "step-000006", copied / "accuracy.json"], check=True)
+    assert main(["train", "grpo", "--resume", str(copied)]) == 0
+    again, first = (json.loads((r / "accuracy.json").read_text()) for r in (copied, whole))
+    assert (again["before"], again["after"]) == (first["before"], first["after"])
+
+
+def test_a_recurrent_model_is_refused_instead_of_trained_wrongly(capsys, tmp_path, base):
+    from transformers import MambaConfig, MambaForCausalLM
+
+    config = MambaConfig(
+        vocab_size=len(base[1]), hidden_size=32, num_hidden_layers=2, state_size=4,
+        pad_token_id=0, bos_token_id=None, eos_token_id=1,
+    )  # fmt: skip
+    MambaForCausalLM(config).save_pretrained(tmp_path / "mamba")
+    base[1].save_pretrained(tmp_path / "mamba")
+    message = refused(capsys, "--model", str(tmp_path / "mamba"), "--out", str(tmp_path / "r"), *TINY)
+    assert "key-value cache" in message and not (tmp_path / "r").exists()

@@ -1,12 +1,16 @@
+import random
 import subprocess
 import sys
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
+from transformers import LlamaConfig as SMALL_LLAMA
 
 from reference.objectives import InputError
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import BASE, eos_ids, load, pick_device
+from reference.world.rollout import encode_prompts, sample
+from reference.world.tasks import draw_problem
 
 
 def test_the_shipped_checkpoint_is_small_and_about_a_million_parameters(base):
@@ -113,3 +117,28 @@ def test_an_unknown_or_absent_device():
     assert pick_device("cpu") == torch.device("cpu")
     with pytest.raises(InputError, match="device tpu is not available here: use one of"):
         pick_device("tpu")
+
+
+@pytest.mark.parametrize("template", ["{% if", "{{ raise_exception('no') }}"])
+def test_a_chat_template_that_does_not_render(damaged, template):
+    (damaged / "chat_template.jinja").write_text(template)
+    with pytest.raises(InputError, match=r"chat template of .* cannot render a user's turn"):
+        load(damaged)
+
+
+def test_a_tokenizer_that_is_not_the_models(base, tmp_path):
+    config = SMALL_LLAMA.from_dict({**base[0].config.to_dict(), "vocab_size": 50})
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    base[1].save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="they do not belong together"):
+        load(tmp_path)
+
+
+def test_a_turn_may_end_with_a_token_that_is_not_the_tokenizers_eos(base):
+    model, tokenizer = load()
+    newline = tokenizer.convert_tokens_to_ids("Ċ")
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, newline]
+    assert eos_ids(model, tokenizer) == sorted([tokenizer.eos_token_id, newline])
+    prompts = encode_prompts(tokenizer, [draw_problem(random.Random(0))])
+    rollout = sample(model, tokenizer, prompts, max_new_tokens=40, greedy=True)
+    assert not rollout.truncated.any() and rollout.tokens[0, -1] == newline and rollout.completion_mask[0, -1]

@@ -34,6 +34,8 @@ def test_held_out_problems_are_never_drawn_for_training():
         ("Answer: 50 or 51", 0.0),
         ("The Answer: 50", 0.0),
         ("Answer: 050", 0.0),
+        ("Answer: <|call|>50", 0.0),
+        ("Answer: \uff150", 0.0),  # a full-width five
         ("50", 0.0),
         ("", 0.0),
     ],
