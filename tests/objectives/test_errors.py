@@ -255,6 +255,14 @@ def test_a_function_that_breaks_its_own_annotation_is_told_apart_from_one_called
     says(refusal(forgets_to_shift, X), "forgets_to_shift: the result", "report this as a bug")
 
 
+def test_an_argument_one_shorter_than_another_is_refused_naming_the_length_it_should_have():
+    @typed
+    def of_predictions(tokens: Float[Tensor, "batch time"], logp: Float[Tensor, "batch time-1"]) -> None: ...
+
+    of_predictions(torch.ones(2, 4), torch.ones(2, 3))
+    says(refusal(of_predictions, torch.ones(2, 4), torch.ones(2, 4)), "logp", "axis 1 (time-1) is 4, expected 3")
+
+
 # Plain options
 
 
@@ -357,6 +365,11 @@ def test_clip_bounds_out_of_range_are_refused_by_clip_frac():
 @pytest.mark.parametrize("bound", ["clip_low", "clip_high"])
 def test_a_clip_bound_of_nan_is_refused(bound):
     says(refusal(ppo_clip_loss, X, X, A, **{bound: NAN}), f"{bound}=nan")
+
+
+def test_a_whole_number_is_not_blamed_for_the_argument_after_it():
+    message = refusal(ppo_clip_loss, X, X, A, clip_low=0, clip_high="0.2")
+    says(message, "ppo_clip_loss: clip_high is '0.2' (str), expected float")
 
 
 # Masks
@@ -472,6 +485,17 @@ def test_nan_that_the_mask_keeps_is_refused_by_approx_kl():
 
 def test_nan_that_the_mask_keeps_is_refused_by_clip_frac():
     says(refusal(clip_frac, BROKEN, X, A, MASK), "is NaN at position (1, 1)")
+
+
+def test_clip_frac_accepts_nan_under_the_mask_and_ratios_of_zero():
+    without = MASK.clone()
+    without[1, 1] = False
+    assert clip_frac(BROKEN, X, A, without).item() == 0.0
+    assert clip_frac(torch.full((2, 3), -1000.0), X, torch.zeros(2, 1), MASK).item() == 0.0
+
+
+def test_of_several_nans_the_first_is_named():
+    says(refusal(token_mean, torch.tensor([[0.0, NAN, NAN], [NAN, 0.0, 0.0]]), MASK), "NaN at position (0, 1)")
 
 
 @pytest.mark.parametrize(("function", "name"), [(masked_mean, "x"), (sft_loss, "token_logprobs")])
