@@ -1,11 +1,13 @@
 """The command line: python -m reference COMMAND. Each command's --help says what it does and what comes out."""
 
 import argparse
+import errno
 import math
 import sys
 from pathlib import Path
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +27,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(
                 "reference: out of memory: lower --micro-batch-size, --group-size or --max-new-tokens", file=sys.stderr
             )
+        except OSError as error:
+            if error.errno not in DISK_TROUBLE:
+                raise
+            print(f"reference: {error}: make room or fix the rights, then go on with --resume", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print("\nreference: interrupted; a run that has begun can be continued with --resume", file=sys.stderr)

@@ -178,6 +178,25 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(capsys, whole, tmp_path, monk
     assert [p.name for p in (run / "checkpoints").iterdir()] == ["step-000003"]
 
 
+def test_a_disk_that_fills_up_while_logging(capsys, whole, tmp_path, monkeypatch):
+    import errno
+
+    from reference.training import session
+
+    run = tmp_path / "run"
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "append_metrics", full)
+        assert "No space left on device: make room" in refused(capsys, "--resume", str(run))
+    assert main(["train", "grpo", "--resume", str(run)]) == 0  # with room again
+    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
