@@ -193,6 +193,12 @@ def test_completion_mask_by_hand(row, start, expected):
     assert mask.int().tolist() == [expected]
 
 
+def test_whichever_of_several_end_tokens_comes_first_ends_the_completion():
+    tokens = torch.tensor([[PROMPT, A, 8, EOS, 8], [PROMPT, EOS, 8, A, A], [PROMPT, A, B, A, B]])
+    mask = completion_mask(tokens, torch.tensor([1, 1, 1]), eos_token_id=[EOS, 8])
+    assert mask.int().tolist() == [[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]]
+
+
 def test_the_eos_is_kept_and_the_padding_is_not_when_both_have_the_same_id():
     """Left padding, an end-of-turn in the prompt and right padding, all id 3: only the first 3 of the completion counts."""
     tokens = torch.tensor([[3, 3, 5, 3, 1, 2, 3, 3, 3]])

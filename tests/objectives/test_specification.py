@@ -333,15 +333,16 @@ def test_prediction_mask_of_every_mask(width, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
 @pytest.mark.parametrize("time", [1, 2, 4])
-def test_completion_mask_of_every_sequence_and_every_start(time, dtype):
-    eos = 2
+@pytest.mark.parametrize("eos", [2, [2], [0, 2], [2, 7]])
+def test_completion_mask_of_every_sequence_and_every_start(time, eos, dtype):
+    ends_turn = eos if isinstance(eos, list) else [eos]
     for start in range(1, time + 1):
         rows = torch.cartesian_prod(*[torch.arange(3)] * time).view(-1, time).to(dtype)
         ours = completion_mask(rows, torch.full((len(rows),), start, dtype=dtype), eos_token_id=eos)
         assert ours.shape == (len(rows), time - 1)
         assert ours.dtype == torch.bool
         for row, mask in zip(rows.tolist(), ours.tolist(), strict=True):
-            ends = [i for i in range(start, time) if row[i] == eos]
+            ends = [i for i in range(start, time) if row[i] in ends_turn]
             last = ends[0] if ends else time - 1
             for t in range(time - 1):
                 assert mask[t] == (start <= t + 1 <= last)
