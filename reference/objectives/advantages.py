@@ -42,6 +42,8 @@ def split_groups(rewards: Tensor, group_size: int) -> Tensor:
             f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
         )
     require_finite(rewards, "rewards")
+    if len(rewards) == 0 or rewards.isinf().any():
+        raise InputError("rewards is empty or holds infinities: pass one finite number per completion")
     return rewards.view(-1, group_size)
 
 

@@ -54,6 +54,8 @@ def chunked_token_logprobs(
 
     Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`.
     """
+    if hidden.dtype != lm_head.dtype:
+        raise InputError(f"hidden is {hidden.dtype} and lm_head {lm_head.dtype}: cast one of them to the other's dtype")
     if chunk_size < 1:
         raise InputError(f"chunk_size is {chunk_size}, expected at least 1 position")
     scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
@@ -65,7 +67,7 @@ def chunked_token_logprobs(
 
     chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
     picked = torch.cat([checkpoint(score, *chunk, use_reentrant=False) for chunk in chunks])
-    picked = picked.reshape(tokens.shape[0], -1)
+    picked = picked.reshape(tokens.shape[0], tokens.shape[1] - 1)
     require_finite(picked, "log-prob (from the hidden states)")
     return picked
 

@@ -25,7 +25,8 @@ def completion_mask(
     ``completion_start[b]`` is the index in ``tokens[b]`` of the first completion token, left padding included. The EOS
     itself is kept: a model that is never trained on it never learns to stop. Found by position, not by value, so it
     is right when pad and EOS share an id. A row without EOS (truncated) is kept to its end; a start at the very end
-    gives an empty row. Some models end a turn with one of several tokens: pass their ids as a list.
+    gives an empty row. A truncated row that is padded on the right has no EOS to stop at: combine the result with
+    ``prediction_mask(attention_mask)``. Some models end a turn with one of several tokens: pass their ids as a list.
 
     As TRL's GRPO (`completion_mask`) and verl's `get_response_mask`, there on the completion's own axis.
     """
@@ -35,6 +36,8 @@ def completion_mask(
             f"completion_start is {completion_start.tolist()}, expected indices from 1 to {length}: "
             "the first token has nothing before it to be predicted from"
         )
+    if isinstance(eos_token_id, bool) or eos_token_id == []:
+        raise InputError(f"eos_token_id is {eos_token_id}: pass the id that ends a turn, or a list of such ids")
     position = torch.arange(length, device=tokens.device)
     inside = position >= completion_start[:, None]
     is_end = inside & torch.isin(tokens, torch.tensor(eos_token_id, device=tokens.device))
@@ -127,7 +130,8 @@ def aggregate(
     """One of the three normalisers by name, for loops in which the strategy is a choice.
 
     ``max_length`` is needed by "fixed_length" only. Pass both global counts when a batch is split; each strategy takes
-    the one it divides by.
+    the one it divides by. ``num_sequences`` counts the rows that keep a token for "sequence_mean", all rows for
+    "fixed_length": the two differ where there are empty rows.
     """
     if strategy == "token_mean":
         return token_mean(token_loss, mask, num_tokens=num_tokens)

@@ -16,8 +16,8 @@ def ratio(
     """Importance ratio pi(token) / pi_old(token) = exp(logp - old_logp): 1 for every token before the first update.
 
     ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
-    can overflow (at 66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all. An inf or NaN *input* at a
-    masked-out place still spoils the gradient: replace it before, ``torch.where(mask, logprobs, 0.0)``.
+    can overflow (at 66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all.
+    A masked-out log-prob of inf or NaN leaves no gradient; an advantage must be finite everywhere, padding included.
     """
     return bounded(token_logprobs - old_logprobs).exp()
 

@@ -58,7 +58,7 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
         axes = expected.dim_str.split()
         shape = tuple(value.shape)
         if len(axes) != len(shape):
-            return f"{where} has shape {shape}, expected {len(axes)} axes ({', '.join(axes)})"
+            return f"{where} has shape {shape}, expected {len(axes)} axes ({', '.join(axes).replace('#', '')})"
         for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
             if axis.startswith("#") and size == 1:
                 continue
@@ -68,7 +68,7 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
             if wanted != size:
                 return f"{where} has shape {shape}: axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
         if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
-            kind = " or ".join(sorted({str(d).rstrip("0123456789") for d in expected.dtypes})[:3])
+            kind = "a float dtype" if any("float" in str(d) for d in expected.dtypes) else "an int dtype"
             return f"{where} has dtype {str(value.dtype).removeprefix('torch.')}, expected {kind}"
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:

@@ -531,3 +531,26 @@ def test_a_group_size_is_a_whole_number():
 
 def test_numpy_rewards_are_refused_and_named():
     says(refusal(group_advantages, np.zeros(4), group_size=2), "rewards is a", "ndarray", "torch tensor")
+
+
+@pytest.mark.parametrize("eos", [[], True])
+def test_an_eos_that_is_no_id_is_refused(eos):
+    message = refusal(completion_mask, torch.ones(1, 3).long(), torch.tensor([1]), eos_token_id=eos)
+    says(message, f"eos_token_id is {eos}", "pass the id that ends a turn")
+
+
+@pytest.mark.parametrize("rewards", [[], [1.0, float("inf")]])
+def test_rewards_that_are_empty_or_infinite_are_refused(rewards):
+    for function in (group_advantages, dead_group_share, group_reward_std):
+        says(refusal(function, torch.tensor(rewards), group_size=2), "rewards is empty or holds infinities")
+
+
+def test_hidden_states_and_head_must_share_a_dtype():
+    hidden, head = torch.ones(1, 3, 2), torch.ones(4, 2, dtype=torch.float64)
+    message = refusal(chunked_token_logprobs, hidden, head, torch.zeros(1, 3).long())
+    says(message, "hidden is torch.float32 and lm_head torch.float64", "cast")
+
+
+def test_a_batch_of_no_rows_is_an_empty_result():
+    empty = chunked_token_logprobs(torch.ones(0, 3, 2), torch.ones(4, 2), torch.zeros(0, 3).long())
+    assert empty.shape == (0, 2)
