@@ -3,7 +3,6 @@
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,8 @@ def test_the_ground_floor_needs_torch_and_shape_checking_only():
 
 def test_importing_the_package_loads_neither_torch_nor_transformers():
     code = "import sys, reference; print({'torch', 'transformers', 'matplotlib', 'ipywidgets'} & set(sys.modules))"
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-    assert time.perf_counter() - began < 10  # 0.1 s in practice; the room is for a busy machine
 
 
 def test_importing_the_objectives_does_not_load_transformers():

@@ -1,7 +1,5 @@
 """``check`` accepts what is right, names what is a known mistake, and explains the rest. Never a traceback."""
 
-import time
-
 import pytest
 import torch
 
@@ -274,16 +272,6 @@ def test_feedback_never_contains_the_answer():
     for bug in BUGS:
         message = judge(bug.breaks, bug.wrong).message
         assert "def " not in message and "gather(" not in message and "cumsum" not in message
-
-
-def test_feedback_comes_within_a_second():
-    judge("encode_pair", encode_pair)  # the first call loads the tokenizer
-    for name, exercise in EXERCISES.items():
-        bugs = [b for b in BUGS if b.breaks == name]
-        began = time.perf_counter()
-        judge(name, bugs[-1].wrong)
-        judge(name, exercise.reference)
-        assert time.perf_counter() - began < 2 * 1.0
 
 
 def test_unknown_names_are_answered_with_the_known_ones():

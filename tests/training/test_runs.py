@@ -1,7 +1,6 @@
 """Interruption and resumption, through the command line, as a user meets them."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -226,11 +225,15 @@ def test_options_that_argparse_refuses(capsys, arguments):
 @pytest.mark.parametrize(
     "command", [["--help"], ["train", "--help"], ["train", "grpo", "--help"], ["pretrain", "--help"]]
 )
-def test_help_is_there_and_fast(command):
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", "reference", *command], capture_output=True, text=True, env=os.environ)
+def test_help_is_there(command):
+    done = subprocess.run([sys.executable, "-m", "reference", *command], capture_output=True, text=True)
     assert done.returncode == 0 and "usage: python -m reference" in done.stdout
-    assert time.perf_counter() - began < 15  # it must not load a model; the room is for a busy machine
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from reference.__main__ import build_parser; build_parser(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 # ---- a run folder that was edited or damaged -------------------------------------------------------------------------

@@ -1,6 +1,4 @@
 import random
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -17,19 +15,6 @@ def test_the_shipped_checkpoint_is_small_and_about_a_million_parameters(base):
     weights = BASE / "model.safetensors"
     assert weights.stat().st_size <= 5 * 1024 * 1024
     assert 0.7e6 < base[0].num_parameters() < 1.3e6
-
-
-def test_it_loads_in_under_a_second_once_the_libraries_are_there():
-    code = (
-        "import time; from reference.world.model import load, BASE; import transformers.models.llama.modeling_llama;"
-        "t = time.perf_counter(); load(); print(time.perf_counter() - t)"
-    )
-    seconds = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(2)
-    )
-    # The requirement is 1 s on an idle machine; a shared one gets some room. The measured time is in the message.
-    assert seconds < 3, f"loading took {seconds:.2f} s"
 
 
 def test_save_and_load_give_the_same_logits(base, tmp_path):
