@@ -5,50 +5,160 @@
 | logprobs | how likely was each token? (and the prediction axis, defined once) |
 | masking | which tokens count, and what is the sum divided by? |
 | supervised | how is a demonstration imitated? |
+| returns | what came after each token? |
 | advantages | how much better than expected was a completion? |
 | policy | how far may one batch of samples move the policy? |
-| kl | how far is the policy from the reference? |
+| value | what is the critic fitted to? |
+| kl | how far is the policy from the reference, and what does a penalty on it really do? |
+| preference | how is one completion made more likely than another? |
+| preference_variants | and without a reference, or without pairs? |
+| steering | what is added to the loss, what to the reward, and with which sign? |
 | scalars | what should I watch? |
 """
 
-from .advantages import group_advantages
-from .kl import kl_k3
+from .advantages import (
+    batch_advantages,
+    group_advantages,
+    reinforce_plus_plus_advantages,
+    reinforce_plus_plus_baseline_advantages,
+    rloo_advantages,
+    whiten,
+)
+from .kl import (
+    adaptive_kl_coef,
+    kl_abs,
+    kl_charge,
+    kl_full,
+    kl_k1,
+    kl_k2,
+    kl_k3,
+    kl_penalty,
+    kl_straight_through,
+    kl_unbiased,
+)
 from .logprobs import chunked_token_logprobs, entropy, position_ids, sequence_logprobs, token_logprobs
 from .masking import (
     aggregate,
     completion_mask,
     fixed_length,
     masked_mean,
+    overlong_mask,
     prediction_mask,
     sequence_mean,
+    sequence_sum,
     token_mean,
 )
-from .policy import ppo_clip_loss, ratio
-from .scalars import approx_kl, clip_frac, dead_group_share, group_reward_std
+from .policy import (
+    cispo_loss,
+    gspo_loss,
+    ppo_clip_loss,
+    ratio,
+    reinforce_loss,
+    sampler_correction,
+    sequence_ratio,
+)
+from .preference import (
+    bradley_terry_loss,
+    cdpo_loss,
+    dpo_loss,
+    hinge_loss,
+    implicit_reward,
+    ipo_loss,
+    preference_margin,
+    robust_dpo_loss,
+)
+from .preference_variants import kto_kl, kto_loss, orpo_loss, simpo_loss
+from .returns import discounted_returns, gae, td_residuals, token_rewards
+from .scalars import (
+    approx_kl,
+    clip_frac,
+    dead_group_share,
+    grad_norm,
+    group_reward_std,
+    mean_entropy,
+    mean_kl,
+    mean_length,
+    mean_ratio,
+    reward_mean,
+    truncated_share,
+)
 from .shapes import InputError
-from .supervised import sft_loss
+from .steering import kl_penalised_rewards, length_penalised_rewards, soft_overlong_penalty, total_loss
+from .supervised import sft_loss, token_nll
+from .value import explained_variance, value_loss
 
 __all__ = [
     "InputError",
+    "adaptive_kl_coef",
     "aggregate",
     "approx_kl",
+    "batch_advantages",
+    "bradley_terry_loss",
+    "cdpo_loss",
     "chunked_token_logprobs",
+    "cispo_loss",
     "clip_frac",
     "completion_mask",
     "dead_group_share",
+    "discounted_returns",
+    "dpo_loss",
     "entropy",
+    "explained_variance",
     "fixed_length",
+    "gae",
+    "grad_norm",
     "group_advantages",
     "group_reward_std",
+    "gspo_loss",
+    "hinge_loss",
+    "implicit_reward",
+    "ipo_loss",
+    "kl_abs",
+    "kl_charge",
+    "kl_full",
+    "kl_k1",
+    "kl_k2",
     "kl_k3",
+    "kl_penalised_rewards",
+    "kl_penalty",
+    "kl_straight_through",
+    "kl_unbiased",
+    "kto_kl",
+    "kto_loss",
+    "length_penalised_rewards",
     "masked_mean",
+    "mean_entropy",
+    "mean_kl",
+    "mean_length",
+    "mean_ratio",
+    "orpo_loss",
+    "overlong_mask",
     "position_ids",
     "ppo_clip_loss",
     "prediction_mask",
+    "preference_margin",
     "ratio",
+    "reinforce_loss",
+    "reinforce_plus_plus_advantages",
+    "reinforce_plus_plus_baseline_advantages",
+    "reward_mean",
+    "rloo_advantages",
+    "robust_dpo_loss",
+    "sampler_correction",
     "sequence_logprobs",
     "sequence_mean",
+    "sequence_ratio",
+    "sequence_sum",
     "sft_loss",
+    "simpo_loss",
+    "soft_overlong_penalty",
+    "td_residuals",
     "token_logprobs",
     "token_mean",
+    "token_nll",
+    "token_rewards",
+    "total_loss",
+    "truncated_share",
+    "value_loss",
+    "whiten",
 ]

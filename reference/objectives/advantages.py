@@ -1,38 +1,174 @@
-"""Advantages: how much better than expected a completion was."""
+"""Advantages: how much better than expected a completion was.
+
+``rewards`` is (prompts * group_size,), the completions of one prompt next to each other; rewards per token become one per
+completion with ``sequence_sum``. Results are per completion, (batch,): use ``advantages[:, None]`` in a token loss. Only the
+REINFORCE++ forms and ``whiten`` work per token. All are constants.
+
+| baseline | scale | function | who |
+|---|---|---|---|
+| group mean | group std | ``group_advantages`` | GRPO |
+| group mean | none | ``group_advantages(scale="none")`` | Dr.GRPO |
+| group mean | batch std | ``group_advantages(scale="batch")`` | LitePPO |
+| batch mean | batch std | ``batch_advantages`` | |
+| mean of the others | none | ``rloo_advantages`` | RLOO |
+| batch mean of tokens | batch std of tokens | ``reinforce_plus_plus_advantages`` | REINFORCE++ |
+| group mean, then that | batch std of tokens | ``reinforce_plus_plus_baseline_advantages`` | its baseline form |
+"""
 
 from typing import Literal
 
 import torch
 
-from .shapes import Float, InputError, Tensor, require_finite, typed
+from .masking import masked_sums
+from .returns import discounted_returns
+from .shapes import Float, InputError, Shaped, Tensor, at_least_float32, require_at_least, require_finite, typed
 
 
 @typed
+@torch.no_grad()
 def group_advantages(
-    rewards: Float[Tensor, " batch"], *, group_size: int, scale: Literal["group", "none"] = "group", eps: float = 1e-4
+    rewards: Float[Tensor, " batch"],
+    *,
+    group_size: int,
+    scale: Literal["group", "batch", "none"] = "group",
+    ddof: Literal[0, 1] = 1,
+    eps: float = 1e-4,
 ) -> Float[Tensor, " batch"]:
-    """Advantage of each completion over the others of its prompt.
+    """Advantage of each completion over the mean of its prompt's.
 
-        scale="group":  A = (r - mean) / (std + eps)      GRPO (2402.03300, sec. 4.1.2)
-        scale="none":   A = r - mean                      Dr.GRPO (2503.20783)
+        scale="group":  A = (r - mean) / (std of the group + eps)      GRPO (2402.03300, sec. 4.1.2)
+        scale="batch":  A = (r - mean) / (std of all rewards + eps)    LitePPO (2508.08221)
+        scale="none":   A = r - mean                                   Dr.GRPO (2503.20783)
 
-    ``rewards`` is (prompts * group_size,), the completions of one prompt next to each other. ``std`` divides by
-    group_size - 1 (ddof=1), as torch, TRL, verl and OpenRLHF do; open-instruct divides by group_size. ``eps`` is 1e-4
-    in TRL, 1e-6 in verl, 1e-9 in OpenRLHF. A group whose rewards are all equal gets exactly 0: it teaches nothing.
+    ``std`` divides by n - ddof: 1 in torch, TRL, verl and OpenRLHF, 0 in open-instruct. ``eps`` is 1e-4 in TRL, 1e-6 in
+    verl, 1e-9 in OpenRLHF. A group whose rewards are all equal gets exactly 0: it teaches nothing.
 
-    One success among G completions gets (G - 1) / sqrt(G), for G = 8 that is 2.47 instead of 0.875 unscaled.
-    Per completion, not per token: use ``advantages[:, None]`` in a token loss.
+    Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own reward
+    (``rloo_advantages`` does not); divided by the group's std it is not even parallel to it: every mixed group gets the
+    same total weight, however easy or hard. One success among G gets (G - 1) / sqrt(G), for G = 8 that is 2.47
+    instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std, for rewards that are not whole groups, and
+    for NaN or infinite rewards.
     """
-    if scale == "group" and group_size == 1:
+    groups = split_groups(rewards, group_size)
+    require_at_least(eps, "eps", 0)
+    if scale != "none" and group_size == 1:
         raise InputError(
             'group_size is 1: one reward has no standard deviation; sample at least 2, or use scale="none"'
         )
-    groups = split_groups(rewards, group_size)
     centred = groups - groups.mean(dim=1, keepdim=True)
     if scale == "group":
-        centred = centred / (groups.std(dim=1, keepdim=True) + eps)
+        centred = centred / (groups.std(dim=1, keepdim=True, correction=ddof) + eps)
+    elif scale == "batch":
+        centred = centred / (groups.std(correction=ddof) + eps)
     # Equal rewards leave rounding residue in the mean, which a small std would blow up.
     return torch.where(is_dead(groups)[:, None], 0.0, centred).view(-1)
+
+
+@typed
+@torch.no_grad()
+def batch_advantages(
+    rewards: Float[Tensor, " batch"], *, ddof: Literal[0, 1] = 1, eps: float = 1e-4
+) -> Float[Tensor, " batch"]:
+    """Advantage over the mean of the whole batch, whatever the prompt.
+
+        A = (r - mean of all) / (std of all + eps)
+
+    What the article calls batch-level statistics. Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here a
+    right answer to an easy prompt and one to a hard prompt get the same advantage, so part of the signal is only
+    the prompt's difficulty. All rewards equal gives exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
+    """
+    if len(rewards) == 1:
+        raise InputError("rewards holds one number, which has no standard deviation: pass at least 2")
+    return group_advantages(rewards, group_size=len(rewards), ddof=ddof, eps=eps)
+
+
+@typed
+@torch.no_grad()
+def rloo_advantages(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, " batch"]:
+    """REINFORCE leave-one-out: each completion against the mean of the *others* of its prompt.
+
+        A_i = r_i - mean of r_j, j != i          = G / (G - 1) * (r_i - mean of all)
+
+    The baseline does not depend on the completion it judges, so the gradient is unbiased. One success among G gets 1, the
+    failures -1 / (G - 1). Kool et al. (2019); Ahmadian et al. (2402.14740, eq. 8). TRL ``RLOOTrainer``, OpenRLHF ``rloo``, verl
+    ``rloo`` (which gives a group of 1 its raw reward), and NeMo-RL's GRPO. Raises ``InputError`` for a group of 1.
+    """
+    groups = split_groups(rewards, group_size)
+    if group_size == 1:
+        raise InputError(
+            "group_size is 1: there are no other completions to compare with; sample at least 2 per prompt"
+        )
+    others = (groups.sum(dim=1, keepdim=True) - groups) / (group_size - 1)
+    return torch.where(is_dead(groups)[:, None], 0.0, groups - others).view(-1)
+
+
+@typed
+@torch.no_grad()
+def whiten(
+    x: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    shift_mean: bool = True,
+    ddof: Literal[0, 1] = 1,
+    eps: float = 1e-8,
+) -> Float[Tensor, "batch pred"]:
+    """Scaled to variance 1, and moved to mean 0, over the kept tokens of the whole batch. 0 where the mask is 0.
+
+        (x - mean) / sqrt(var + eps)          shift_mean=False: the mean is added back
+
+    Long rows count for more in both statistics. Whiten *before* splitting into micro-batches or processes, or each part
+    has its own. TRL's PPO and verl: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL: ddof 0, and the variance held at 1e-8 or
+    above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a mask that keeps fewer
+    than 1 + ddof tokens and for kept NaN.
+    """
+    total, keep = masked_sums(x, mask, "x")
+    count = keep.sum()
+    require_at_least(eps, "eps", 0)
+    if count <= ddof:
+        raise InputError(
+            f"mask keeps {int(count)} tokens, which have no variance with ddof={ddof}: pass at least {1 + ddof}"
+        )
+    x = torch.where(keep, at_least_float32(x), 0.0)
+    mean = total.sum() / count
+    centred = torch.where(keep, x - mean, 0.0)
+    if x[keep].amax() == x[keep].amin():
+        centred = torch.zeros_like(x)  # not the mean's rounding residue times 10000
+    scaled = centred * (centred.square().sum() / (count - ddof) + eps).rsqrt()
+    return scaled if shift_mean else torch.where(keep, scaled + mean, 0.0)
+
+
+@typed
+@torch.no_grad()
+def reinforce_plus_plus_advantages(
+    rewards: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, gamma: float = 1.0
+) -> Float[Tensor, "batch pred"]:
+    """REINFORCE++: the return of each token, whitened over all tokens of the batch. No critic and no group.
+
+        A = whiten(discounted_returns(rewards))
+
+    ``rewards`` per token from ``token_rewards``, the KL (k1) in it. Hu (2501.03262, sec. 3); verl ``reinforce_plus_plus``, the
+    same; OpenRLHF ``reinforce`` and NeMo-RL whiten with ddof 0.
+    """
+    return whiten(discounted_returns(rewards, mask, gamma=gamma), mask)
+
+
+@typed
+@torch.no_grad()
+def reinforce_plus_plus_baseline_advantages(
+    rewards: Float[Tensor, " batch"], mask: Shaped[Tensor, "batch pred"], *, group_size: int
+) -> Float[Tensor, "batch pred"]:
+    """REINFORCE++-baseline: reward minus group mean, spread over its tokens, whitened over all tokens of the batch.
+
+        A = whiten(r - group mean)
+
+    The std is the batch's, so a lone success in a hard group is not blown up by its group's small std. KL goes into the
+    loss here (k2 in the paper). Hu et al. (2501.03262, eq. 13-14); verl ``reinforce_plus_plus_baseline``; OpenRLHF
+    ``reinforce_baseline`` puts the KL in the reward and whitens the returns. Raises ``InputError`` for a group of 1.
+    """
+    if group_size == 1:
+        raise InputError("group_size is 1: a reward minus its own mean is 0; sample at least 2 completions per prompt")
+    centred = group_advantages(rewards, group_size=group_size, scale="none")
+    return whiten(centred[:, None].expand(mask.shape), mask)
 
 
 def split_groups(rewards: Tensor, group_size: int) -> Tensor:

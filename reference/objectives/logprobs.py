@@ -7,15 +7,23 @@ always concerns ``tokens[:, t + 1]``. The shift happens in this file and in ``ma
 All log-probs are in nats. Half-precision logits are taken to float32 first; float64 stays float64.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from .shapes import Float, InputError, Int, Shaped, Tensor, kept, require_finite, typed
+from .masking import sequence_sum
+from .shapes import Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_finite, typed
 
 
 @typed
 def token_logprobs(
-    logits: Float[Tensor, "batch time vocab"], tokens: Int[Tensor, "batch time"], *, temperature: float = 1.0
+    logits: Float[Tensor, "batch time vocab"],
+    tokens: Int[Tensor, "batch time"],
+    *,
+    temperature: float = 1.0,
+    chunk_size: int | None = None,
 ) -> Float[Tensor, "batch time-1"]:
     """Log-probability of each token given all tokens before it.
 
@@ -25,13 +33,22 @@ def token_logprobs(
     with, or the very first importance ratio is not 1. ``-inf`` logits are fine; NaN logits are an error, and so is a
     token id outside the vocabulary (labels of -100 belong in the mask).
 
+    ``chunk_size``: score so many positions at a time. No second (batch, time, vocab) tensor is made going forward, and
+    only the logits' own gradient going back; values and gradients are the same. Where the logits themselves are too
+    large, use ``chunked_token_logprobs``.
+
     Source: the policy term log pi(a|s) of PPO (1707.06347, eq. 1). TRL `selective_log_softmax`, verl
     `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same, but leave bf16 logits in bf16; here,
     and in the fused head that TRL's trainers use, they are summed in float32.
     """
     scored = require_vocabulary(tokens[:, 1:], logits.shape[-1])
-    logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)  # the last position predicts nothing we have
-    picked = logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
+    if chunk_size is None:
+        logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)  # the last position predicts nothing we have
+        picked = logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
+    else:
+        require_chunk(chunk_size)
+        scaled(logits[:1, :1], temperature)  # refuses a temperature before any work is done
+        picked = LogprobsInChunks.apply(logits, scored, temperature, chunk_size)
     require_finite(picked, "log-prob (from the logits)")
     return picked
 
@@ -56,8 +73,7 @@ def chunked_token_logprobs(
     """
     if hidden.dtype != lm_head.dtype:
         raise InputError(f"hidden is {hidden.dtype} and lm_head {lm_head.dtype}: cast one of them to the other's dtype")
-    if chunk_size < 1:
-        raise InputError(f"chunk_size is {chunk_size}, expected at least 1 position")
+    require_chunk(chunk_size)
     scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
     states = hidden[:, :-1].reshape(-1, hidden.shape[-1])
 
@@ -84,10 +100,9 @@ def sequence_logprobs(
     DPO (2305.18290, eq. 7) needs the sum; the average is SimPO's (2405.14734) and TRL's IPO. Taking the average where
     the sum is meant is a known bug (it divides beta by the length).
     """
-    keep = kept(mask)
-    require_finite(token_logprobs, "token_logprobs", mask=keep)
-    total = torch.where(keep, token_logprobs, 0.0).sum(dim=1)
-    return total / keep.sum(dim=1).clamp_min(1) if average else total
+    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
+    total = sequence_sum(token_logprobs, mask)
+    return total / kept(mask).sum(dim=1).clamp_min(1) if average else total
 
 
 @typed
@@ -118,11 +133,51 @@ def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "b
     return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
 
 
+class LogprobsInChunks(torch.autograd.Function):
+    """log_softmax and gather with their gradient by hand, d logp / d logit = (onehot - p) / temperature, piece by piece.
+
+    autograd would keep the log-softmax of every position for the backward pass; here each piece's is computed again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, scored: Tensor, temperature: float, chunk_size: int) -> Tensor:
+        ctx.save_for_backward(logits, scored)
+        ctx.temperature, ctx.chunk_size = temperature, chunk_size
+        picked = torch.empty(scored.shape, dtype=at_least_float32(logits[:0]).dtype, device=logits.device)
+        for here in pieces(*scored.shape, chunk_size):
+            logprobs = scaled(logits[here], temperature).log_softmax(dim=-1)
+            picked[here] = logprobs.gather(dim=-1, index=scored[here].unsqueeze(-1)).squeeze(-1)
+        return picked
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        logits, scored = ctx.saved_tensors
+        result = torch.zeros_like(logits)  # the last position predicts nothing and gets no gradient
+        for here in pieces(*scored.shape, ctx.chunk_size):
+            g = gradient[here].unsqueeze(-1)
+            p = scaled(logits[here], ctx.temperature).softmax(dim=-1)
+            result[here] = (-g * p).scatter_add_(-1, scored[here].unsqueeze(-1), g) / ctx.temperature
+        return result, None, None, None
+
+
+def pieces(batch: int, pred: int, chunk_size: int) -> Iterator[tuple[slice, slice]]:
+    """(rows, positions) that together cover a (batch, pred) grid, at most ``chunk_size`` positions each."""
+    rows, positions = max(1, chunk_size // max(1, pred)), min(max(1, pred), chunk_size)
+    for row in range(0, batch, rows):
+        for position in range(0, pred, positions):
+            yield slice(row, row + rows), slice(position, min(position + positions, pred))
+
+
+def require_chunk(chunk_size: int) -> None:
+    if chunk_size < 1:
+        raise InputError(f"chunk_size is {chunk_size}, expected at least 1 position")
+
+
 def scaled(logits: Tensor, temperature: float) -> Tensor:
     """Logits / temperature, in at least float32."""
     if not temperature > 0:
         raise InputError(f"temperature is {temperature}, expected > 0: greedy decoding has no log-probs to train on")
-    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    logits = at_least_float32(logits)
     return logits if temperature == 1.0 else logits / temperature
 
 

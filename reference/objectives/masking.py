@@ -5,13 +5,15 @@ Almost every post-training loss is ``(token_loss * mask).sum() / normalizer``. M
 
 Three normalisers, one function each. Each takes its denominator from the batch, or as an argument: pass the count over
 *all* micro-batches and processes, add up the results, and the gradient is exactly that of one big batch.
+
+What sums over tokens does so in at least float32 and returns that dtype: float16 overflows at 65504.
 """
 
 from typing import Literal
 
 import torch
 
-from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, kept, require_finite, typed
+from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_finite, typed
 
 
 @typed
@@ -56,6 +58,20 @@ def prediction_mask(token_mask: Shaped[Tensor, "batch time"]) -> Bool[Tensor, "b
 
 
 @typed
+def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " batch"]) -> Bool[Tensor, "batch pred"]:
+    """The mask without the rows that were cut off at the token budget: they keep no token, so they train nothing.
+
+        result[b, t] = mask[b, t] and not truncated[b]
+
+    A truncated answer is scored 0 although nobody knows how it would have ended. Mask the loss only: leave the rows in
+    their group when advantages are computed, or the others' baseline changes. Overlong filtering of DAPO (2503.14476,
+    sec. 3.4); TRL ``mask_truncated_completions``, open-instruct the same, NeMo-RL ``overlong_filtering``; off by default
+    in all three. verl shapes the reward instead (``soft_overlong_penalty``). Count tokens and sequences *after* it.
+    """
+    return kept(mask) & ~truncated[:, None]
+
+
+@typed
 def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
     """Mean of the kept entries: sum(x * mask) / sum(mask).
 
@@ -64,6 +80,18 @@ def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred
     """
     total, keep = masked_sums(x, mask, "x")
     return total.sum() / denominator(None, keep.sum(), "mask")
+
+
+@typed
+def sequence_sum(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, " batch"]:
+    """Sum of the kept entries of each row: one number per sequence, 0 for an empty row.
+
+        sum_t m[b, t] * x[b, t]
+
+    Of log-probs it is log p(completion | prompt) (``sequence_logprobs``), of token rewards the completion's reward, of
+    per-token k1 the KL sample of the whole sequence. Raises ``InputError`` when a kept entry is NaN.
+    """
+    return masked_sums(x, mask, "x")[0]
 
 
 @typed
@@ -151,7 +179,7 @@ def masked_sums(token_loss: Tensor, mask: Tensor, name: str = "token_loss") -> t
     """Per-row sums of the kept losses, and the mask as booleans. ``where``, not ``*``: 0 * NaN is NaN."""
     keep = kept(mask)
     require_finite(token_loss, name, mask=keep)
-    return torch.where(keep, token_loss, 0.0).sum(dim=1), keep
+    return torch.where(keep, at_least_float32(token_loss), 0.0).sum(dim=1), keep
 
 
 def denominator(given: int | None, counted: Tensor, name: str) -> int | Tensor:

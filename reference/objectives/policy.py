@@ -1,12 +1,22 @@
 """Policy losses: how far one batch of samples may move the policy.
 
 Losses come per token, unaggregated, on the prediction axis, and are minimised. What they are summed with and divided
-by is ``masking``'s business.
+by is ``masking``'s business. ``advantages`` are constants of shape (batch, pred), or (batch, 1) for one per completion as
+in GRPO: no gradient flows into them, and they must be finite everywhere, padding included.
+
+Three sets of log-probs, not to be confused: ``token_logprobs`` of the policy being trained (with gradient), ``old_logprobs``
+of the policy at the start of this batch, ``sampler_logprobs`` as the inference engine reported them. The last two are the same
+policy and differ by numerics only, which ``sampler_correction`` makes up for.
 """
+
+import math
+from typing import Literal
 
 import torch
 
-from .shapes import Float, InputError, Tensor, bounded, typed
+from .logprobs import sequence_logprobs
+from .masking import sequence_sum
+from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_finite, typed
 
 
 @typed
@@ -23,6 +33,39 @@ def ratio(
 
 
 @typed
+def sequence_ratio(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+) -> Float[Tensor, "batch 1"]:
+    """GSPO's importance ratio of a whole completion: the geometric mean of its tokens' ratios, (batch, 1).
+
+        s = exp( sum_t m * (logp - old_logp) / sum_t m )
+
+    The length-normalised ratio, not pi(y) / pi_old(y), whose spread grows with length. 1 for a row without kept tokens.
+    GSPO (2507.18071, eq. 7); TRL ``importance_sampling_level="sequence"``, verl and OpenRLHF ``gspo``. Raises ``InputError``
+    for kept NaN.
+    """
+    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
+    require_finite(old_logprobs, "old_logprobs", mask=kept(mask))
+    return bounded(sequence_logprobs(token_logprobs - old_logprobs, mask, average=True)).exp()[:, None]
+
+
+@typed
+def reinforce_loss(
+    token_logprobs: Float[Tensor, "batch pred"], advantages: Float[Tensor, "batch #pred"]
+) -> Float[Tensor, "batch pred"]:
+    """The policy gradient written as a loss per token: its gradient, not its value, means something.
+
+        loss = -A * logp          gradient: -A * grad(logp)
+
+    Unbiased for samples of the policy itself, one step per batch. REINFORCE (Williams 1992); the loss of TRL's RLOO at
+    ratio 1, and ``ppo_clip_loss`` has the same gradient there.
+    """
+    return -advantages.detach() * token_logprobs
+
+
+@typed
 def ppo_clip_loss(
     token_logprobs: Float[Tensor, "batch pred"],
     old_logprobs: Float[Tensor, "batch pred"],
@@ -30,26 +73,126 @@ def ppo_clip_loss(
     *,
     clip_low: float = 0.2,
     clip_high: float = 0.2,
+    dual_clip: float | None = None,
 ) -> Float[Tensor, "batch pred"]:
     """PPO's clipped surrogate as a loss per token.
 
         r = exp(logp - old_logp)
         loss = max(-A * r, -A * clip(r, 1 - clip_low, 1 + clip_high)) = -min(A * r, A * clip(r))
+        dual clip, only where A < 0:  min(loss, -A * dual_clip)
 
     The gradient is zero only where r has already gone too far in the direction A asks for: A > 0 and r > 1 + clip_high,
     or A < 0 and r < 1 - clip_low. In the other two quadrants it stays, or a policy that moved the wrong way could not
-    come back. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still trains.
+    come back. With A < 0 and a large r that pull has no bound: ``dual_clip`` (above 1) gives it one, beyond which the
+    token has no gradient. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still trains.
 
-    ``advantages``: (batch, pred) per token, or (batch, 1) for one per completion as in GRPO. They are constants: no
-    gradient flows into them.
-    Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10). TRL ``epsilon``
-    and ``epsilon_high``, verl ``clip_ratio_low`` and ``clip_ratio_high`` (there a third bound for A < 0, dual clip,
-    is on by default).
+    Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10); dual clip is from
+    1912.09729, eq. 4. TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` caps r of the unclipped branch, for either sign
+    of A); verl ``clip_ratio_low``, ``clip_ratio_high``, and ``clip_ratio_c`` 3, on by default; OpenRLHF ``dual_clip``, off.
     """
+    return clipped_surrogate(ratio(token_logprobs, old_logprobs), advantages, clip_low, clip_high, dual_clip)
+
+
+@typed
+def gspo_loss(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    advantages: Float[Tensor, "batch 1"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    clip_low: float = 3e-4,
+    clip_high: float = 4e-4,
+) -> Float[Tensor, "batch pred"]:
+    """GSPO: the clipped surrogate with one ratio per completion, so that a completion is clipped whole or not at all.
+
+        s = sequence_ratio          loss = max(-A * s, -A * clip(s, 1 - clip_low, 1 + clip_high)), the same for all tokens
+
+    ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over. One
+    advantage per completion, (batch, 1). The clip is a thousand times tighter than PPO's, because s is a mean over tokens.
+    GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any aggregation); verl
+    ``gspo`` gives each token its own gradient through s * pi / detach(pi): the same under ``sequence_mean`` only.
+    """
+    s = sequence_ratio(token_logprobs, old_logprobs, mask)
+    return clipped_surrogate(s, advantages, clip_low, clip_high, None).expand(mask.shape)
+
+
+@typed
+def cispo_loss(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    advantages: Float[Tensor, "batch #pred"],
+    *,
+    clip_low: float | None = None,
+    clip_high: float = 4.0,
+) -> Float[Tensor, "batch pred"]:
+    """CISPO: REINFORCE with a capped importance weight. The weight is clipped, never the gradient: every token trains.
+
+        loss = -detach(clip(r, 1 - clip_low, 1 + clip_high)) * A * logp          clip_low=None: no lower bound
+
+    MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound. TRL ``loss_type="cispo"``: ``epsilon_high`` there is the cap
+    itself, 5 for our clip_high 4; verl clips to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise.
+    """
+    require_clip(0.0 if clip_low is None else clip_low, clip_high)
+    lowest = None if clip_low is None else 1 - clip_low
+    weight = ratio(token_logprobs, old_logprobs).detach().clamp(lowest, 1 + clip_high)
+    return reinforce_loss(token_logprobs, weight * advantages)
+
+
+@typed
+@torch.no_grad()
+def sampler_correction(
+    old_logprobs: Float[Tensor, "batch pred"],
+    sampler_logprobs: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    level: Literal["token", "sequence", "geometric"] = "token",
+    mode: Literal["truncate", "mask"] = "truncate",
+    low: float = 0.0,
+    high: float = 2.0,
+) -> Float[Tensor, "batch pred"]:
+    """Importance weights for tokens that an inference engine drew from slightly other probabilities than the trainer's.
+
+        d = old_logp - sampler_logp
+        w = exp(d_t)  token         exp(sum_t d)  sequence         exp(mean_t d)  geometric
+        truncate: clip(w, low, high)          mask: w where low <= w <= high, else 0
+
+    Multiply the *policy* loss with it, not the KL. A constant; 0 where the mask is 0. Without it the gradient is biased
+    as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
+    "token" and "truncate" is TIS (Yao et al. 2025), "token" and "mask" IcePop (0.5 to 5). TRL
+    ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is`` with threshold 2; OpenRLHF
+    ``is_correction_type``. A sequence weight is the true ratio of a completion, and spreads with its length.
+    """
+    if not 0 <= low <= 1 <= high:
+        raise InputError(
+            f"low={low} and high={high}: expected 0 <= low <= 1 <= high, or exact agreement is changed too"
+        )
+    keep = kept(mask)
+    require_finite(old_logprobs, "old_logprobs", mask=keep)
+    require_finite(sampler_logprobs, "sampler_logprobs", mask=keep)
+    d = torch.where(keep, old_logprobs - sampler_logprobs, 0.0)
+    if level != "token":
+        d = sequence_sum(d, mask) if level == "sequence" else sequence_logprobs(d, mask, average=True)
+        d = d[:, None].expand(mask.shape)
+    weight = bounded(d).exp()
+    if mode == "truncate":
+        weight = weight.clamp(low, high)
+    else:
+        weight = torch.where((weight >= low) & (weight <= high), weight, 0.0)
+    return torch.where(keep, weight, 0.0)
+
+
+def clipped_surrogate(
+    r: Tensor, advantages: Tensor, clip_low: float, clip_high: float, dual_clip: float | None
+) -> Tensor:
+    """PPO's loss for a ratio of any granularity."""
     require_clip(clip_low, clip_high)
     advantages = advantages.detach()
-    r = ratio(token_logprobs, old_logprobs)
-    return torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip_low, 1 + clip_high))
+    loss = torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip_low, 1 + clip_high))
+    if dual_clip is None:
+        return loss
+    if not 1 < dual_clip < math.inf:
+        raise InputError(f"dual_clip is {dual_clip}, expected a ratio above 1, such as 3")
+    return torch.where(advantages < 0, torch.minimum(loss, -advantages * dual_clip), loss)
 
 
 def require_clip(clip_low: float, clip_high: float) -> None:

@@ -1,12 +1,68 @@
-"""Scalars worth watching while a policy trains. None of them is a loss; all are means over the tokens the mask keeps."""
+"""Scalars worth watching while a policy trains. None of them is a loss, and no gradient flows through them.
+
+Means over tokens are over those that the mask keeps. ``explained_variance`` of the critic is in ``value``.
+"""
+
+from collections.abc import Iterable
+from typing import Literal
 
 import torch
 
 from .advantages import is_dead, split_groups
-from .kl import kl_k3
+from .kl import kl_k3, kl_penalty
+from .logprobs import entropy
 from .masking import masked_mean
 from .policy import ratio, require_clip
-from .shapes import Float, InputError, Shaped, Tensor, kept, require_finite, typed
+from .shapes import Bool, Float, InputError, Shaped, Tensor, at_least_float32, kept, require_finite, typed
+
+
+@typed
+@torch.no_grad()
+def reward_mean(rewards: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Mean reward of the batch, before any baseline, penalty or normalisation. An advantage's mean is 0 by construction."""
+    split_groups(rewards, 1)  # refuses NaN, infinities and an empty batch
+    return at_least_float32(rewards).mean()
+
+
+@typed
+@torch.no_grad()
+def mean_kl(
+    token_logprobs: Float[Tensor, "batch pred"],
+    ref_logprobs: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    estimator: Literal["k1", "k2", "k3", "abs"] = "k3",
+) -> Float[Tensor, ""]:
+    """Estimated KL(pi || ref) in nats per token: how far training has drifted from the *reference*. Samples from pi.
+
+    Log k1 and k3 both: they have the same mean, so a gap between them is noise, or samples that are not from pi. k1 can be
+    negative by chance. TRL and verl log k3 (``kl``, ``kl_loss``) or k1 (``objective/kl``, ``actor/reward_kl_penalty``).
+    """
+    return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
+
+
+@typed
+@torch.no_grad()
+def mean_entropy(
+    logits: Float[Tensor, "batch time vocab"], mask: Shaped[Tensor, "batch time-1"], *, temperature: float = 1.0
+) -> Float[Tensor, ""]:
+    """Mean next-token entropy over completion tokens, in nats, between 0 and ln(vocab). Falling fast: the policy collapses."""
+    return masked_mean(entropy(logits, temperature=temperature), mask)
+
+
+@typed
+@torch.no_grad()
+def mean_ratio(
+    token_logprobs: Float[Tensor, "batch pred"],
+    old_logprobs: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+) -> Float[Tensor, ""]:
+    """Mean importance ratio. At the first inner step it is 1, or old and new log-probs are not of the same policy.
+
+    Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the sampler.
+    TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio`` of trainer over sampler.
+    """
+    return masked_mean(ratio(token_logprobs, old_logprobs), mask)
 
 
 @typed
@@ -34,17 +90,23 @@ def clip_frac(
     *,
     clip_low: float = 0.2,
     clip_high: float = 0.2,
+    definition: Literal["no_gradient", "outside"] = "no_gradient",
 ) -> Float[Tensor, ""]:
-    """Share of tokens whose gradient the clip has switched off: A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low.
+    """Share of tokens that the clip concerns, by either of the two definitions in use.
 
-    As TRL's ``clip_ratio/region_mean``, verl's ``pg_clipfrac`` and OpenRLHF's ``clip_ratio``. CleanRL and others count |r - 1| > clip whatever the sign of A, which also
-    counts tokens that are still being pulled back.
+        no_gradient:  A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low
+        outside:      r > 1 + clip_high or r < 1 - clip_low, whatever the sign of A
+
+    The first counts tokens whose gradient is off: TRL ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF
+    ``clip_ratio``. The second also counts those still being pulled back: CleanRL, Stable-Baselines3, Spinning Up.
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
     require_finite(advantages * r, "advantage times ratio", mask=kept(mask))
-    clipped = ((advantages > 0) & (r > 1 + clip_high)) | ((advantages < 0) & (r < 1 - clip_low))
-    return masked_mean(clipped.to(token_logprobs.dtype), mask)
+    above, below = r > 1 + clip_high, r < 1 - clip_low
+    if definition == "no_gradient":
+        above, below = above & (advantages > 0), below & (advantages < 0)
+    return masked_mean((above | below).to(at_least_float32(r).dtype), mask)
 
 
 @typed
@@ -65,3 +127,31 @@ def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
     TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue.
     """
     return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()
+
+
+@typed
+@torch.no_grad()
+def mean_length(mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
+    """Mean number of kept tokens per completion, empty rows included. Rising with a flat reward: verbosity is being paid for."""
+    return kept(mask).sum(dim=1).float().mean()
+
+
+@typed
+@torch.no_grad()
+def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Share of completions that ran into the token budget. TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio``."""
+    return truncated.float().mean()
+
+
+@typed
+@torch.no_grad()
+def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
+    """L2 norm of all gradients together, before any clipping. Parameters without a gradient count as 0.
+
+    Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or NaN norm
+    is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        raise InputError("parameters have no gradients: call this after backward() and before zero_grad()")
+    return torch.stack([g.float().norm() if g.dtype != torch.float64 else g.norm() for g in gradients]).norm()

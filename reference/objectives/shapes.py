@@ -16,7 +16,21 @@ from beartype.door import is_bearable
 from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
 
-__all__ = ["Bool", "Float", "InputError", "Int", "Shaped", "Tensor", "bounded", "kept", "require_finite", "typed"]
+__all__ = [
+    "Bool",
+    "Float",
+    "InputError",
+    "Int",
+    "Shaped",
+    "Tensor",
+    "at_least_float32",
+    "bounded",
+    "kept",
+    "require_at_least",
+    "require_finite",
+    "require_positive",
+    "typed",
+]
 
 
 class InputError(ValueError):
@@ -48,6 +62,9 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
     for name, value in signature.bind(*args, **kwargs).arguments.items():
         expected = signature.parameters[name].annotation
         where = f"{function.__name__}: {name}"
+        if value is None and type(None) in get_args(expected):
+            continue
+        expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
         if not hasattr(expected, "dim_str"):
             if not is_bearable(value, expected, conf=NUMBERS):
                 shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
@@ -64,7 +81,10 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
                 continue
             axis = axis.removeprefix("#")
             known, minus, less = axis.partition("-")  # "time-1": one shorter than time
-            wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
+            if axis.isdigit():
+                wanted = int(axis)
+            else:
+                wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
             if wanted != size:
                 return f"{where} has shape {shape}: axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
         if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
@@ -99,6 +119,24 @@ def bounded(log_ratio: Tensor) -> Tensor:
     no gradient, and no policy that is still a policy.
     """
     return log_ratio.clamp(max=0.75 * math.log(torch.finfo(log_ratio.dtype).max))
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision taken to float32; float32 and float64 stay. For whatever adds up many numbers, or few of a vocabulary."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def require_positive(value: float, name: str) -> None:
+    """Refuse 0, negative numbers, infinity and NaN."""
+    if not 0 < value < math.inf:
+        raise InputError(f"{name} is {value}, expected a finite number above 0")
+
+
+def require_at_least(value: float, name: str, least: float, most: float = math.inf) -> None:
+    """Refuse what lies outside [least, most], infinity and NaN."""
+    if not (least <= value <= most and math.isfinite(value)):
+        limits = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+        raise InputError(f"{name} is {value}, expected a finite number {limits}")
 
 
 def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:

@@ -5,6 +5,18 @@ from .shapes import Float, Shaped, Tensor, kept, require_finite, typed
 
 
 @typed
+def token_nll(token_logprobs: Float[Tensor, "batch pred"]) -> Float[Tensor, "batch pred"]:
+    """Negative log-likelihood of each token, in nats, at least 0: the log-prob with the other sign.
+
+        nll = -logp
+
+    The same number as ``F.cross_entropy(..., reduction="none")``, which takes logits and labels at once: supervised learning
+    calls it cross-entropy, RL uses the log-prob. Any normaliser of ``masking`` applies; ``sft_loss`` takes ``token_mean``.
+    """
+    return -token_logprobs
+
+
+@typed
 def sft_loss(
     token_logprobs: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_tokens: int | None = None
 ) -> Float[Tensor, ""]:
@@ -16,4 +28,4 @@ def sft_loss(
     objective (transformers fixed this in 4.46; it is the default loss of its trainer since).
     """
     require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
-    return token_mean(-token_logprobs, mask, num_tokens=num_tokens)
+    return token_mean(token_nll(token_logprobs), mask, num_tokens=num_tokens)

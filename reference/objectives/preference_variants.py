@@ -1,0 +1,105 @@
+"""Preference losses that do without something DPO needs: SimPO and ORPO without a reference, KTO without pairs.
+
+Inputs are log-probs of whole completions in nats from ``sequence_logprobs``; each function says whether summed or averaged.
+"""
+
+import torch
+from torch.nn.functional import logsigmoid
+
+from .preference import Pairs, log_ratio
+from .shapes import (
+    Bool,
+    Float,
+    InputError,
+    Tensor,
+    at_least_float32,
+    require_at_least,
+    require_finite,
+    require_positive,
+    typed,
+)
+
+
+@typed
+def simpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float = 2.0, gamma: float = 1.0) -> Pairs:
+    """SimPO: no reference, *averaged* log-probs as the reward, and a target margin.
+
+        -log sigmoid(beta * (chosen - rejected) - gamma)
+
+    Log-probs from ``sequence_logprobs(..., average=True)``, in nats per token. ``gamma`` is in units of reward (beta times
+    nats). Meng et al. (2405.14734, eq. 6). TRL (``CPOTrainer``, ``simpo_gamma``) writes beta * (difference - gamma / beta), the
+    same; open-instruct's option is the ratio gamma / beta.
+    """
+    require_positive(beta, "beta")
+    require_at_least(gamma, "gamma", 0)
+    return -logsigmoid(beta * log_ratio(chosen_logprobs, rejected_logprobs) - gamma)
+
+
+@typed
+def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float = 0.1) -> Pairs:
+    """ORPO: the chosen completion's NLL plus beta times a log-odds-ratio loss. No reference, *averaged* log-probs.
+
+        odds(a) = exp(a) / (1 - exp(a))
+        -chosen - beta * log sigmoid(log odds(chosen) - log odds(rejected))
+
+    ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-8). TRL
+    (``ORPOTrainer``) takes its NLL over prompt and completion, here and in the paper over the completion.
+    """
+    require_positive(beta, "beta")
+    log_ratio(chosen_logprobs, rejected_logprobs)  # refuses NaN
+    if (chosen_logprobs > 0).any() or (rejected_logprobs > 0).any():
+        raise InputError("chosen_logprobs or rejected_logprobs is above 0: pass log-probs, not their negatives")
+    log_odds = log_odds_of(chosen_logprobs) - log_odds_of(rejected_logprobs)
+    return -at_least_float32(chosen_logprobs) - beta * logsigmoid(log_odds)
+
+
+@typed
+def kto_loss(
+    logprobs: Float[Tensor, " batch"],
+    ref_logprobs: Float[Tensor, " batch"],
+    desirable: Bool[Tensor, " batch"],
+    kl: Float[Tensor, ""],
+    *,
+    beta: float = 0.1,
+    desirable_weight: float = 1.0,
+    undesirable_weight: float = 1.0,
+) -> Float[Tensor, " batch"]:
+    """KTO: one completion at a time, marked good or bad, against a common reference point ``kl`` (see ``kto_kl``).
+
+        d = logp - ref_logp
+        desirable:    w_D * (1 - sigmoid(beta * (d - kl)))
+        undesirable:  w_U * (1 - sigmoid(beta * (kl - d)))
+
+    Summed log-probs, in nats. The weights make up for unequal counts of good and bad. No gradient flows into ``kl``.
+    Ethayarajh et al. (2402.01306, eq. 8); TRL ``KTOTrainer`` (``desirable_weight``, ``undesirable_weight``).
+    """
+    require_positive(beta, "beta")
+    require_at_least(desirable_weight, "desirable_weight", 0)
+    require_at_least(undesirable_weight, "undesirable_weight", 0)
+    require_finite(kl, "kl")
+    d = log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs") - kl.detach()
+    signed = torch.where(desirable, d, -d)
+    weight = torch.where(desirable, desirable_weight, undesirable_weight).to(d.dtype)
+    return weight * (1 - (beta * signed).sigmoid())
+
+
+@typed
+def kto_kl(
+    mismatched_logprobs: Float[Tensor, " batch"], ref_mismatched_logprobs: Float[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    """KTO's reference point: a rough KL(pi || ref), from completions put under *other* prompts of the batch. A constant.
+
+        max(0, mean(logp - ref_logp))
+
+    Pair each prompt with the completion of the next one, summed log-probs. A batch of one has no mismatched pair: with
+    its own completion the KL would equal its reward. Averaged over *all* processes in TRL. KTO (2402.01306, sec. 4.1).
+    """
+    d = log_ratio(mismatched_logprobs, ref_mismatched_logprobs, "mismatched_logprobs", "ref_mismatched_logprobs")
+    return d.detach().mean().clamp_min(0)
+
+
+def log_odds_of(logprobs: Tensor) -> Tensor:
+    """log(p / (1 - p)) from log p <= 0. expm1 keeps 1 - p exact near p = 1; p = 1 itself would be infinite odds."""
+    logprobs = at_least_float32(logprobs)
+    logprobs = logprobs.clamp_max(-torch.finfo(logprobs.dtype).tiny)
+    return logprobs - (-logprobs.expm1()).log()

@@ -1,0 +1,172 @@
+"""Returns and advantages of every token: what came after it, and how much better that was than the critic expected.
+
+All on the prediction axis, all constants (nothing here passes a gradient on). ``values[:, t]`` is V of the state *before*
+``tokens[:, t + 1]`` is chosen, so it is read from the hidden state at position t; a value read at the token itself
+depends on the action, and a baseline that does is biased.
+
+Masked positions. Whatever the mask leaves out after a row's last kept token is padding: its rewards and values do not
+exist. Between kept tokens it is what a tool or the environment wrote, and there are two ways to go across:
+
+  masked="skip"    those positions are no steps: the next kept token follows at once (verl, NeMo-RL)
+  masked="decay"   each is a step with reward 0 and the value given for it, and costs one gamma (and lambda). OpenRLHF
+                   and slime run over all positions; OpenRLHF zeroes the values there: pass values * mask
+
+How a row ends. ``bootstrap`` (batch,) is V of the state after the last kept token: 0 where the completion terminated (the
+default), the critic's value where it was merely cut off. Treating truncation as termination teaches that long is bad.
+"""
+
+from typing import Literal
+
+import torch
+
+from .shapes import (
+    Float,
+    InputError,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    kept,
+    require_at_least,
+    require_finite,
+    typed,
+)
+
+Crossing = Literal["skip", "decay"]
+
+
+@typed
+def token_rewards(
+    rewards: Float[Tensor, " batch"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    kl: Float[Tensor, "batch pred"] | None = None,
+    kl_coef: float = 0.0,
+) -> Float[Tensor, "batch pred"]:
+    """One reward per completion as rewards per token: the score on the last kept token, minus kl_coef * kl on each.
+
+        r[b, t] = rewards[b] * [t is the row's last kept token] - kl_coef * kl[b, t]
+
+    Its undiscounted return is the score minus ``kl_coef`` times the KL to go. Use k1: no other estimator is right in the
+    reward. 0 where the mask is 0; an empty row has no token to carry its reward. No gradient flows into it.
+    InstructGPT (2203.02155, eq. 2). OpenRLHF and verl place the score here, TRL's PPO (up to 1.12) one slot *after* EOS
+    and makes the value mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
+    """
+    keep = kept(mask)
+    require_finite(rewards, "rewards")
+    require_at_least(kl_coef, "kl_coef", 0)
+    if (kl is None) != (kl_coef == 0):
+        raise InputError(f"kl_coef is {kl_coef} and kl is {'missing' if kl is None else 'given'}: pass both or neither")
+    last = keep & (keep.flip(1).cumsum(dim=1).flip(1) == 1)
+    result = torch.where(last, rewards.detach()[:, None], 0.0)
+    if kl is not None:
+        require_finite(kl, "kl", mask=keep)
+        result = result - kl_coef * torch.where(keep, kl.detach(), 0.0)
+    return result
+
+
+@typed
+def discounted_returns(
+    rewards: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    gamma: float = 1.0,
+    bootstrap: Float[Tensor, " batch"] | None = None,
+    masked: Crossing = "skip",
+) -> Float[Tensor, "batch pred"]:
+    """Return of each token: its reward plus the discounted rewards after it, a Monte Carlo sample of Q(s_t, a_t).
+
+        G_t = r_t + gamma * G_next          G after the last kept token = bootstrap
+
+    0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a tool
+    earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file.
+    Sutton & Barto (2018), eq. 3.8; verl's REINFORCE++ and OpenRLHF's ``get_cumulative_returns`` (bootstrap 0).
+    """
+    require_at_least(gamma, "gamma", 0, 1)
+    keep, step = steps(mask, masked)
+    rewards = constant(rewards, keep, "rewards")
+    running = at_end(bootstrap, rewards)
+    returns = torch.zeros_like(rewards)
+    for t in reversed(range(rewards.shape[1])):
+        running = torch.where(step[:, t], rewards[:, t] + gamma * running, running)
+        returns[:, t] = running
+    return torch.where(keep, returns, 0.0)
+
+
+@typed
+def td_residuals(
+    rewards: Float[Tensor, "batch pred"],
+    values: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    gamma: float = 1.0,
+    bootstrap: Float[Tensor, " batch"] | None = None,
+    masked: Crossing = "skip",
+) -> Float[Tensor, "batch pred"]:
+    """How much better one step went than the critic expected.
+
+        delta_t = r_t + gamma * V(next state) - V(state)          V after the last kept token = bootstrap
+
+    0 where the mask is 0. It is ``gae`` with gae_lambda=0: no variance from later tokens, all the critic's bias.
+    GAE (1506.02438, eq. 10). Arguments as in ``gae``.
+    """
+    return gae(rewards, values, mask, gamma=gamma, gae_lambda=0.0, bootstrap=bootstrap, masked=masked)
+
+
+@typed
+def gae(
+    rewards: Float[Tensor, "batch pred"],
+    values: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    gamma: float = 1.0,
+    gae_lambda: float = 0.95,
+    bootstrap: Float[Tensor, " batch"] | None = None,
+    masked: Crossing = "skip",
+) -> Float[Tensor, "batch pred"]:
+    """Generalised advantage estimate of each token, from Monte Carlo (lambda 1) to one-step TD (lambda 0).
+
+        delta_t = r_t + gamma * V_next - V_t          A_t = delta_t + gamma * gae_lambda * A_next
+
+    The critic's target is ``gae(...) + values``, the lambda-return. Not whitened: see ``whiten``, and take the target
+    before it. 0 where the mask is 0. gamma and gae_lambda in [0, 1]. ``masked`` and ``bootstrap``: top of this file.
+    Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k.
+    GAE (1506.02438, eq. 16). Defaults: TRL 1 and 0.95, verl and slime 1 and 1. verl and NeMo-RL skip, OpenRLHF, slime
+    and TRL's PPO decay. Raises ``InputError`` for a kept NaN and for coefficients outside [0, 1].
+    """
+    require_at_least(gamma, "gamma", 0, 1)
+    require_at_least(gae_lambda, "gae_lambda", 0, 1)
+    keep, step = steps(mask, masked)
+    rewards = constant(rewards, keep, "rewards")
+    values = constant(values, step, "values")
+    next_value = at_end(bootstrap, values)
+    next_advantage = torch.zeros_like(next_value)
+    advantages = torch.zeros_like(rewards + values)
+    for t in reversed(range(rewards.shape[1])):
+        delta = rewards[:, t] + gamma * next_value - values[:, t]
+        advantages[:, t] = delta + gamma * gae_lambda * next_advantage
+        next_value = torch.where(step[:, t], values[:, t], next_value)
+        next_advantage = torch.where(step[:, t], advantages[:, t], next_advantage)
+    return torch.where(keep, advantages, 0.0)
+
+
+def steps(mask: Tensor, masked: Crossing) -> tuple[Tensor, Tensor]:
+    """Which positions are kept, and which are steps of the process: with "decay" also the gaps between kept tokens."""
+    keep = kept(mask)
+    if masked == "skip":
+        return keep, keep
+    before, after = keep.cumsum(dim=1) > 0, keep.flip(1).cumsum(dim=1).flip(1) > 0
+    return keep, before & after
+
+
+def constant(x: Tensor, keep: Tensor, name: str) -> Tensor:
+    """Without gradient, in at least float32, and 0 where ``keep`` is False, whatever stood there."""
+    require_finite(x, name, mask=keep)
+    return torch.where(keep, at_least_float32(x.detach()), 0.0)
+
+
+def at_end(bootstrap: Tensor | None, like: Tensor) -> Tensor:
+    """The value of the state after the last kept token, (batch,)."""
+    if bootstrap is None:
+        return torch.zeros_like(like[:, 0])
+    require_finite(bootstrap, "bootstrap")
+    return bootstrap.detach().to(like.dtype)

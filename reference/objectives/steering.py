@@ -1,0 +1,149 @@
+"""Steering: the terms that are added to a policy loss or to a reward so that the model stays what it was.
+
+Where a term belongs is not a matter of taste. In the loss goes what has a gradient: value error, KL, NLL, entropy. In the
+reward goes what only the sample has: its length, its score. Every coefficient is at least 0 and every term is given
+in its natural sign; the signs are set here, once.
+"""
+
+import torch
+
+from .masking import sequence_sum
+from .shapes import Float, InputError, Int, Shaped, Tensor, require_at_least, require_finite, typed
+
+Scalar = Float[Tensor, ""]
+
+
+@typed
+def total_loss(
+    policy_loss: Scalar,
+    *,
+    value_loss: Scalar | None = None,
+    vf_coef: float = 0.0,
+    kl: Scalar | None = None,
+    kl_coef: float = 0.0,
+    sft_loss: Scalar | None = None,
+    sft_coef: float = 0.0,
+    entropy: Scalar | None = None,
+    entropy_coef: float = 0.0,
+    length_penalty: Tensor | float | None = None,
+) -> Scalar:
+    """Everything that one optimizer step minimises.
+
+        policy + vf_coef * value + kl_coef * KL + sft_coef * NLL - entropy_coef * H
+
+    Each term is an aggregated scalar in its natural sign: value error, NLL and entropy are never negative (a negative one is
+    refused, its sign is wrong), a sampled KL may be. Entropy is subtracted: more of it is better. A term is given if and only
+    if its coefficient is not 0, and it must have a gradient wherever policy_loss has one.
+
+    ``length_penalty`` is always refused: the length of a sample is no function of the weights, its gradient is 0 and a
+    length term in the loss does nothing; ``length_penalised_rewards`` does. Raises ``InputError`` for all of these and for NaN.
+    PPO (1707.06347, eq. 9) for value and entropy, InstructGPT (2203.02155, eq. 2) for the SFT mix. TRL, verl, OpenRLHF
+    and slime all subtract the entropy; no framework has a length term in the loss.
+    """
+    if length_penalty is not None:
+        raise InputError(
+            "length_penalty has no gradient: the length of a sample does not depend on the weights; "
+            "put it in the reward with length_penalised_rewards or soft_overlong_penalty"
+        )
+    require_finite(policy_loss, "policy_loss")
+    total = policy_loss
+    total = add(total, value_loss, "value_loss", vf_coef, "vf_coef")
+    total = add(total, kl, "kl", kl_coef, "kl_coef", may_be_negative=True)
+    total = add(total, sft_loss, "sft_loss", sft_coef, "sft_coef")
+    return add(total, entropy, "entropy", entropy_coef, "entropy_coef", sign=-1)
+
+
+@typed
+@torch.no_grad()
+def kl_penalised_rewards(
+    rewards: Float[Tensor, " batch"],
+    kl: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    kl_coef: float,
+) -> Float[Tensor, " batch"]:
+    """Rewards minus the KL sample of the whole completion: what a group baseline should see.
+
+        r - kl_coef * sum_t m * kl_t
+
+    ``kl`` per token, from ``kl_k1``: with it the policy gradient of this reward is the exact gradient of reward minus
+    kl_coef * KL(pi || ref). Nats per sequence, so a long completion pays more. Apply it *before* the baseline (TRL's RLOO,
+    verl's ``use_kl_in_reward``); divided by a group std afterwards, the penalty is scaled along with the reward. Per token
+    and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and for a negative coefficient.
+    """
+    require_at_least(kl_coef, "kl_coef", 0)
+    require_finite(rewards, "rewards")
+    return rewards - kl_coef * sequence_sum(kl, mask)
+
+
+@typed
+@torch.no_grad()
+def length_penalised_rewards(
+    rewards: Float[Tensor, " batch"], lengths: Int[Tensor, " batch"], *, length_coef: float, max_length: int
+) -> Float[Tensor, " batch"]:
+    """Rewards minus a price per token: a completion of the full budget pays length_coef.
+
+        r - length_coef * length / max_length
+
+    ``lengths``: kept tokens of each completion, ``mask.sum(dim=1)``. Within a group the shorter of two right answers wins; so
+    does the shorter of two wrong ones, which is why long-answer tasks prefer ``soft_overlong_penalty``.
+    Raises ``InputError`` for a negative coefficient, NaN rewards, and lengths outside [0, max_length].
+    """
+    require_at_least(length_coef, "length_coef", 0)
+    require_finite(rewards, "rewards")
+    require_lengths(lengths, max_length)
+    return rewards - length_coef * lengths / max_length
+
+
+@typed
+@torch.no_grad()
+def soft_overlong_penalty(lengths: Int[Tensor, " batch"], *, max_length: int, buffer: int) -> Float[Tensor, " batch"]:
+    """DAPO's soft overlong punishment, to *add* to rewards: 0, then falling to -1 over the last ``buffer`` tokens.
+
+        0                                            length <= max_length - buffer
+        (max_length - buffer - length) / buffer      up to max_length
+        -1                                           beyond
+
+    DAPO (2503.14476, eq. 13); TRL ``get_soft_overlong_punishment``, verl ``overlong_buffer_cfg``, OpenRLHF's overlong
+    penalty. The alternative is to leave truncated rows out of the loss: ``overlong_mask``. Raises ``InputError`` unless
+    0 < buffer <= max_length and lengths are at least 0.
+    """
+    if not 0 < buffer <= max_length:
+        raise InputError(f"buffer={buffer} and max_length={max_length}: expected 0 < buffer <= max_length, in tokens")
+    require_lengths(lengths, None)
+    return ((max_length - buffer - lengths) / buffer).clamp(-1, 0)
+
+
+def add(
+    total: Tensor,
+    term: Tensor | None,
+    name: str,
+    coef: float,
+    coef_name: str,
+    *,
+    sign: int = 1,
+    may_be_negative: bool = False,
+) -> Tensor:
+    """The total with one more term, or why it cannot be added."""
+    require_at_least(coef, coef_name, 0)
+    if (term is None) != (coef == 0):
+        given = "missing" if term is None else "given"
+        raise InputError(f"{coef_name} is {coef} and {name} is {given}: pass both, or neither")
+    if term is None:
+        return total
+    require_finite(term, name)
+    if term < 0 and not may_be_negative:
+        raise InputError(
+            f"{name} is {float(term):g}, but it can never be below 0: pass it with its natural sign, not negated"
+        )
+    if total.requires_grad and not term.requires_grad:
+        raise InputError(f"{name} has no gradient: it was detached, and a constant in the loss steers nothing")
+    return total + sign * coef * term
+
+
+def require_lengths(lengths: Tensor, max_length: int | None) -> None:
+    if max_length is not None and max_length < 1:
+        raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")
+    if (lengths < 0).any() or (max_length is not None and (lengths > max_length).any()):
+        limit = "at least 0" if max_length is None else f"0 to max_length = {max_length}"
+        raise InputError(f"lengths runs from {int(lengths.min())} to {int(lengths.max())}, expected {limit}")

@@ -1,0 +1,64 @@
+"""The critic: what the value head is fitted to, and how well it does.
+
+V(s_t) is the expected return from the prefix before token t + 1. Its target is a constant: Monte Carlo returns
+(``discounted_returns``) or lambda-returns (``gae(...) + values``).
+"""
+
+import torch
+
+from .shapes import Float, InputError, Shaped, Tensor, at_least_float32, kept, require_finite, require_positive, typed
+
+
+@typed
+def value_loss(
+    values: Float[Tensor, "batch pred"],
+    returns: Float[Tensor, "batch pred"],
+    *,
+    old_values: Float[Tensor, "batch pred"] | None = None,
+    clip: float | None = None,
+) -> Float[Tensor, "batch pred"]:
+    """Half the squared error of the critic, a loss per token; its gradient is values - returns.
+
+        0.5 * (V - R)^2                                             clip=None
+        0.5 * max((V - R)^2, (V_clip - R)^2)                        V_clip = old_V + clip(V - old_V, -clip, clip)
+
+    The 0.5 makes the gradient the error itself. It rescales vf_coef, nothing else; with a separate critic under Adam not
+    even that, with a shared trunk it changes the balance between policy and value. Clipped, the gradient is 0 where
+    V has left old_V by more than ``clip`` *and* the clipped value is the worse of the two: also when V has overshot R.
+    ``returns`` and ``old_values`` are constants. Raises ``InputError`` for one of old_values and clip without the other.
+    PPO (1707.06347, eq. 9); the clip is from OpenAI baselines. TRL ``cliprange_value`` 0.2 (PPO, up to 1.12), verl 0.5,
+    OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with the 0.5; slime without it.
+    """
+    if (old_values is None) != (clip is None):
+        raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
+    error = (values - returns.detach()) ** 2
+    if clip is not None:
+        require_positive(clip, "clip")
+        old = old_values.detach()
+        clipped = old + (values - old).clamp(-clip, clip)
+        error = torch.maximum(error, (clipped - returns.detach()) ** 2)
+    return 0.5 * error
+
+
+@typed
+@torch.no_grad()
+def explained_variance(
+    values: Float[Tensor, "batch pred"], returns: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"]
+) -> Float[Tensor, ""]:
+    """Share of the variance of the returns that the critic explains, over the kept tokens.
+
+        1 - Var(R - V) / Var(R)
+
+    1 is a perfect critic, 0 no better than a constant, below 0 worse. A constant offset of V costs nothing here. NaN when
+    all returns are equal: there is nothing to explain, as in CleanRL and Stable-Baselines3. TRL's and OpenRLHF's PPO do
+    not log it, verl does (``critic/vf_explained_var``). Raises ``InputError`` for an empty mask and for kept NaN.
+    """
+    keep = kept(mask)
+    require_finite(values, "values", mask=keep)
+    require_finite(returns, "returns", mask=keep)
+    if not keep.any():
+        raise InputError("mask keeps no token, so there are no values to compare with returns")
+    v, target = at_least_float32(values[keep]), at_least_float32(returns[keep])
+    if target.amax() == target.amin():
+        return torch.full_like(target[0], torch.nan)
+    return 1 - (target - v).var(correction=0) / target.var(correction=0)
