@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_grpo(recipes)
     add_pretrain(commands)
     add_figures(commands)
+    add_formulas(commands)
     return parser
 
 
@@ -169,6 +170,18 @@ def add_figures(commands: argparse._SubParsersAction) -> None:
     figures.set_defaults(command=figures_command)
 
 
+def add_formulas(commands: argparse._SubParsersAction) -> None:
+    formulas = commands.add_parser(
+        "formulas",
+        help="look a formula up",
+        description="Print the functions that mention every word, best match first. An exact name: its whole docstring.",
+        epilog="Examples: python -m reference formulas clip higher; python -m reference formulas ppo_clip_loss",
+    )
+    formulas.add_argument("words", nargs="*", metavar="WORD", help="words to look for, such as: kl reward")
+    formulas.add_argument("--write", action="store_true", help="write the index reference/objectives/README.md instead")
+    formulas.set_defaults(command=formulas_command)
+
+
 def positive(kind: type):
     """An argparse type: a number above zero."""
 
@@ -221,6 +234,15 @@ def recorded_arguments(args: argparse.Namespace) -> argparse.Namespace:
     options = read_options(args.resume, args.recipe)
     given = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if name != "recipe"]
     return build_parser().parse_args([*command_line(args.recipe), *given, f"--resume={args.resume}"])
+
+
+def formulas_command(args: argparse.Namespace) -> int:
+    from reference.formulas import INDEX, index, told
+
+    if args.write:
+        INDEX.write_text(index())
+    print(INDEX if args.write else told(args.words))
+    return 0
 
 
 def figures_command(args: argparse.Namespace) -> int:

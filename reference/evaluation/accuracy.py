@@ -1,6 +1,5 @@
 """Accuracy on held-out problems, sampled and greedy, with its uncertainty."""
 
-import math
 import random
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.evaluation.statistics import wilson_interval
 from reference.world.rollout import encode_prompts, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
@@ -88,14 +88,3 @@ def score(
     )  # fmt: skip
     texts = rollout.texts(tokenizer)
     return [verify(p, t) * (not cut) for p, t, cut in zip(problems, texts, rollout.truncated.tolist(), strict=True)]
-
-
-def wilson_interval(share: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share of n independent trials (Wilson 1927). Honest at 0 and 1, where share +- z*se is not.
-
-    For a mean over several samples per problem, n is the number of problems: the samples of one problem are not
-    independent, and counting problems only makes the interval wider than need be.
-    """
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -112,7 +112,7 @@ def whiten(
     ddof: Literal[0, 1] = 1,
     eps: float = 1e-8,
 ) -> Float[Tensor, "batch pred"]:
-    """Scaled to variance 1, and moved to mean 0, over the kept tokens of the whole batch. 0 where the mask is 0.
+    """Normalised advantages: mean 0 and variance 1 over the kept tokens of the whole batch. 0 where the mask is 0.
 
         (x - mean) / sqrt(var + eps)          shift_mean=False: the mean is added back
 

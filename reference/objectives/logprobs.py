@@ -64,6 +64,8 @@ def chunked_token_logprobs(
 ) -> Float[Tensor, "batch time-1"]:
     """``token_logprobs`` of ``hidden @ lm_head.T`` without ever holding the (batch, time, vocab) logits.
 
+        logp[b, t] = log_softmax(lm_head @ hidden[b, t] / temperature)[tokens[b, t + 1]]
+
     Positions are scored ``chunk_size`` at a time; each chunk's logits are thrown away and computed again in the backward
     pass. Values and gradients are those of ``token_logprobs``; peak memory grows with chunk_size * vocab instead of
     batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one through
@@ -124,7 +126,9 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
 
 @typed
 def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
-    """Positions that count real tokens only, so that left padding does not move a row: cumsum(attention_mask) - 1.
+    """Positions that count real tokens only, so that left padding does not move a row.
+
+        position[b, t] = max(0, sum of attention_mask[b, :t + 1] - 1)
 
     Padding before the first token gets 0. Models with learned positions (GPT-2) are wrong without it under left padding;
     rotary models only see differences of positions and do not notice. OpenRLHF does the same, with 1 for pads; TRL's

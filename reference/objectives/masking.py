@@ -49,7 +49,9 @@ def completion_mask(
 
 @typed
 def prediction_mask(token_mask: Shaped[Tensor, "batch time"]) -> Bool[Tensor, "batch time-1"]:
-    """A mask over tokens, such as a chat template's assistant mask, moved to the prediction axis: drop its first column.
+    """A mask over tokens, such as a chat template's assistant mask, moved to the prediction axis.
+
+        result[b, t] = token_mask[b, t + 1]          its first column is dropped
 
     Entry t of the result is the entry t + 1 of the input. Using ``token_mask[:, :-1]`` instead trains on the role
     header and never on the EOS.
@@ -73,7 +75,9 @@ def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " 
 
 @typed
 def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
-    """Mean of the kept entries: sum(x * mask) / sum(mask).
+    """Mean of the kept entries.
+
+        sum(m * x) / sum(m)
 
     What the mask leaves out cannot reach the result, not even NaN or inf. Raises ``InputError`` when the mask keeps
     nothing (there is no mean of no numbers) and when a kept entry is NaN.
@@ -98,7 +102,9 @@ def sequence_sum(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pre
 def token_mean(
     token_loss: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_tokens: int | None = None
 ) -> Float[Tensor, ""]:
-    """Every token weighs the same: sum of kept losses / number of kept tokens. Long completions weigh more.
+    """Every token of the batch weighs the same, so long completions weigh more.
+
+        sum of kept losses / num_tokens          num_tokens: given, or the number of kept tokens here
 
     DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
     (``num_tokens`` here; TRL counts the generation batch, the same thing where one optimizer step uses all of it). TRL
@@ -112,7 +118,9 @@ def token_mean(
 def sequence_mean(
     token_loss: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_sequences: int | None = None
 ) -> Float[Tensor, ""]:
-    """Every completion weighs the same: mean over rows of (sum of kept losses / number of kept tokens).
+    """Every completion weighs the same: the mean over rows of each row's mean over its kept tokens.
+
+        sum over rows of (sum of kept losses / number of kept tokens) / num_sequences
 
     GRPO (2402.03300, eq. 3). A token of a long completion weighs less than one of a short completion: the length bias
     that Dr.GRPO points at. Rows without kept tokens are not counted (as in verl and OpenRLHF; TRL ``loss_type="grpo"``
@@ -132,6 +140,8 @@ def fixed_length(
     num_sequences: int | None = None,
 ) -> Float[Tensor, ""]:
     """Every token weighs 1 / (rows * max_length), whatever the lengths are: the denominator is a constant.
+
+        sum of kept losses / (num_sequences * max_length)
 
     Dr.GRPO (2503.20783). ``max_length`` is the generation budget, not the padded width: verl's
     "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with padding. All rows count,

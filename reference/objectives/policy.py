@@ -23,7 +23,9 @@ from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_fi
 def ratio(
     token_logprobs: Float[Tensor, "batch pred"], old_logprobs: Float[Tensor, "batch pred"]
 ) -> Float[Tensor, "batch pred"]:
-    """Importance ratio pi(token) / pi_old(token) = exp(logp - old_logp): 1 for every token before the first update.
+    """Importance ratio pi(token) / pi_old(token): 1 for every token before the first update.
+
+        r = exp(logp - old_logp)
 
     ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
     can overflow (at 66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all.
@@ -38,7 +40,7 @@ def sequence_ratio(
     old_logprobs: Float[Tensor, "batch pred"],
     mask: Shaped[Tensor, "batch pred"],
 ) -> Float[Tensor, "batch 1"]:
-    """GSPO's importance ratio of a whole completion: the geometric mean of its tokens' ratios, (batch, 1).
+    """GSPO's sequence-level importance ratio of a completion: the geometric mean of its tokens' ratios, (batch, 1).
 
         s = exp( sum_t m * (logp - old_logp) / sum_t m )
 
@@ -158,7 +160,7 @@ def sampler_correction(
 
     Multiply the *policy* loss with it, not the KL. A constant; 0 where the mask is 0. Without it the gradient is biased
     as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
-    "token" and "truncate" is TIS (Yao et al. 2025), "token" and "mask" IcePop (0.5 to 5). TRL
+    "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to 5). TRL
     ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is`` with threshold 2; OpenRLHF
     ``is_correction_type``. A sequence weight is the true ratio of a completion, and spreads with its length.
     """

@@ -19,7 +19,12 @@ from .shapes import Bool, Float, InputError, Shaped, Tensor, at_least_float32, k
 @typed
 @torch.no_grad()
 def reward_mean(rewards: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """Mean reward of the batch, before any baseline, penalty or normalisation. An advantage's mean is 0 by construction."""
+    """Mean reward of the batch, before any baseline, penalty or normalisation.
+
+        sum(r) / batch
+
+    Not the mean advantage, which is 0 by construction. Raises ``InputError`` for NaN, infinities and an empty batch.
+    """
     split_groups(rewards, 1)  # refuses NaN, infinities and an empty batch
     return at_least_float32(rewards).mean()
 
@@ -73,6 +78,8 @@ def approx_kl(
     mask: Shaped[Tensor, "batch pred"],
 ) -> Float[Tensor, ""]:
     """How far this update has moved the policy: k3 for KL(old || new) in nats per token, on samples from old.
+
+        d = logp - old_logp          mean of exp(d) - 1 - d over the kept tokens
 
     Zero on the first inner step by construction. It says nothing about the distance to the *reference*. CleanRL logs
     this one (`approx_kl`) beside k1 (`old_approx_kl`); TRL's PPO logged 0.5 * (new - old)^2 instead.

@@ -20,9 +20,11 @@ def token_nll(token_logprobs: Float[Tensor, "batch pred"]) -> Float[Tensor, "bat
 def sft_loss(
     token_logprobs: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_tokens: int | None = None
 ) -> Float[Tensor, ""]:
-    """Negative log-likelihood in nats per kept token: - sum(m * logp) / sum(m).
+    """Negative log-likelihood (cross-entropy) of the kept tokens, in nats per token.
 
-    The same number as ``F.cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index=-100)`` with -100 where the mask
+        - sum(m * logp) / num_tokens          num_tokens: given, or sum(m)
+
+    exp of it is the perplexity. The same number as ``F.cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index=-100)`` with -100 where the mask
     is 0. Direction: minimising it maximises log-probs, and is the forward KL from the data to the model up to a
     constant. ``num_tokens``: the count over all micro-batches, without which gradient accumulation changes the
     objective (transformers fixed this in 4.46; it is the default loss of its trainer since).

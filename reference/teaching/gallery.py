@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from reference.evaluation.accuracy import wilson_interval
+from reference.evaluation.statistics import wilson_interval
 from reference.objectives.shapes import InputError
 from reference.teaching.example import example
 from reference.teaching.figures import figure_walk, figure_weights

@@ -4,7 +4,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from reference.evaluation.accuracy import wilson_interval
+from reference.evaluation.statistics import wilson_interval
 from reference.style import BLUE, INK, MUTED, ORANGE, SKY, style
 
 SIX_SCALARS = {

@@ -1,0 +1,214 @@
+"""Evaluation mathematics against enumeration of all subsets, all samples and all resamples, and by hand."""
+
+import itertools
+import math
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference.evaluation.statistics import (
+    bootstrap_interval,
+    majority_score,
+    majority_vote,
+    pass_at_k,
+    wilson_interval,
+)
+from reference.objectives import InputError
+
+generated = settings(deadline=None, max_examples=200, derandomize=True)
+
+# pass@k
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_pass_at_k_is_the_share_of_subsets_that_hold_a_right_answer(n):
+    for c in range(n + 1):
+        answers = [True] * c + [False] * (n - c)
+        for k in range(1, n + 1):
+            subsets = list(itertools.combinations(answers, k))
+            assert pass_at_k(c, n, k) == pytest.approx(sum(map(any, subsets)) / len(subsets), rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.7, 1.0])
+def test_pass_at_k_is_unbiased_over_all_outcomes_of_n_samples(p):
+    n = 6
+    for k in range(1, n + 1):
+        expected = sum(math.comb(n, c) * p**c * (1 - p) ** (n - c) * pass_at_k(c, n, k) for c in range(n + 1))
+        assert expected == pytest.approx(1 - (1 - p) ** k, rel=1e-10, abs=1e-12)
+
+
+def test_drawing_with_replacement_is_biased():
+    # One right answer among four: any four of the four hold it. With replacement it is missed (3/4)^4 of the time.
+    assert pass_at_k(1, 4, 4) == 1.0
+    assert pytest.approx(0.684, abs=5e-4) == 1 - (3 / 4) ** 4
+    assert pass_at_k(1, 4, 2) == 1 - 3 / 6  # C(3, 2) / C(4, 2): half of the pairs miss it
+
+
+def test_pass_at_1_is_the_share_and_large_numbers_do_not_overflow():
+    assert pass_at_k(3, 10, 1) == pytest.approx(0.3, rel=1e-15)
+    assert pass_at_k(10, 10_000, 1000) == pytest.approx(
+        1 - math.prod((9000 - i) / (10_000 - i) for i in range(10)), rel=1e-12
+    )
+    assert pass_at_k(0, 10_000, 5000) == 0.0 and pass_at_k(9_999, 10_000, 2) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ((-1, 4, 1), "num_correct"),
+        ((5, 4, 1), "num_correct"),
+        ((1, 4, 0), "k is 0"),
+        ((1, 4, 5), "k is 5"),
+        ((0, 0, 1), "k is 1"),
+    ],
+)
+def test_pass_at_k_refuses_what_cannot_be_counted(arguments, named):
+    with pytest.raises(InputError, match=named):
+        pass_at_k(*arguments)
+
+
+# Majority vote
+
+
+def test_the_vote_by_hand():
+    assert majority_vote(["7", "8", "7"]) == ["7"]
+    assert majority_vote(["8", "7", "7", "8", None]) == ["8", "7"]  # a tie, in the order of appearance
+    assert majority_vote([None, None]) == []
+    assert majority_vote([None, None, "3"]) == ["3"]  # who does not answer does not vote
+
+
+@pytest.mark.parametrize(
+    ("ties", "score_of_first", "score_of_second"), [("split", 0.5, 0.5), ("first", 1.0, 0.0), ("wrong", 0.0, 0.0)]
+)
+def test_the_tie_rule(ties, score_of_first, score_of_second):
+    answers = ["8", "7", "7", "8"]
+    assert majority_score(answers, "8", ties=ties) == score_of_first
+    assert majority_score(answers, "7", ties=ties) == score_of_second
+    assert majority_score(answers, "9", ties=ties) == 0.0
+    assert majority_score([*answers, "7"], "7", ties=ties) == 1.0  # no tie: the rule is not asked
+    assert majority_score([None], "7", ties=ties) == 0.0
+
+
+def test_the_default_rule_is_split():
+    assert majority_score(["a", "b", "c"], "b") == pytest.approx(1 / 3, rel=1e-15)
+
+
+@generated
+@given(st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=7), st.sampled_from(["1", "2", "3"]))
+def test_split_is_the_mean_of_first_over_all_orders_of_the_samples(answers, truth):
+    if len(answers) > 5:
+        answers = answers[:5]  # 120 orders
+    orders = list(itertools.permutations(answers))
+    mean = sum(majority_score(order, truth, ties="first") for order in orders) / len(orders)
+    assert majority_score(answers, truth, ties="split") == pytest.approx(mean, rel=1e-12, abs=1e-15)
+
+
+@generated
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=9))
+def test_every_winner_has_the_most_votes(answers):
+    counts = Counter(answers)
+    assert {counts[winner] for winner in majority_vote(answers)} == {max(counts.values())}
+    assert sum(majority_score(answers, truth) for truth in range(4)) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("answers", "truth", "ties", "named"),
+    [
+        ([], "1", "split", "answers is empty"),
+        (["1"], None, "split", "truth is None"),
+        (["1"], "1", "random", "ties is"),
+    ],
+)
+def test_the_vote_refuses(answers, truth, ties, named):
+    with pytest.raises(InputError, match=named):
+        majority_score(answers, truth, ties=ties)
+
+
+# Intervals
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.5, 100), (0.8, 400), (0.03, 50), (0.0, 10), (1.0, 10)])
+def test_wilson_interval_ends_where_the_share_is_just_z_standard_errors_away(share, n):
+    # What defines it: at each end p, |share - p| = z * sqrt(p (1 - p) / n), with the standard error taken at p itself.
+    low, high = wilson_interval(share, n)
+    assert low <= share <= high
+    for p in (low, high):
+        assert (share - p) ** 2 == pytest.approx(1.96**2 * p * (1 - p) / n, rel=1e-9, abs=1e-12)
+
+
+def test_wilson_interval_by_hand():
+    # 0 of 10: low is 0, high is z^2 / (n + z^2) = 3.8416 / 13.8416
+    assert wilson_interval(0.0, 10) == pytest.approx((0.0, 3.8416 / 13.8416))
+    assert wilson_interval(1.0, 10) == pytest.approx((10 / 13.8416, 1.0))
+
+
+def test_wilson_covers_95_percent_of_the_time():
+    # 4000 experiments of n = 50 at p = 0.9, where the naive interval covers only about 88 %.
+    g = torch.Generator().manual_seed(0)
+    counts = (torch.rand(4000, 50, generator=g) < 0.9).sum(dim=1)
+    hits = sum(low <= 0.9 <= high for low, high in (wilson_interval(c / 50, 50) for c in counts.tolist()))
+    assert hits / 4000 == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "z"),
+    [(-0.1, 10, 1.96), (1.1, 10, 1.96), (math.nan, 10, 1.96), (0.5, 0, 1.96), (0.5, 10, 0.0), (0.5, 10, math.inf)],
+)
+def test_wilson_refuses(share, n, z):
+    with pytest.raises(InputError, match="expected"):
+        wilson_interval(share, n, z=z)
+
+
+def test_the_bootstrap_against_all_resamples_of_three_values():
+    # 27 equally likely resamples of (0, 1, 5); the interval's ends are quantiles of their means.
+    values = [0.0, 1.0, 5.0]
+    means = torch.tensor([sum(drawn) / 3 for drawn in itertools.product(values, repeat=3)], dtype=torch.float64)
+    low, high = bootstrap_interval(values, level=0.8, resamples=200_000)
+    assert (low, high) == pytest.approx((means.quantile(0.1).item(), means.quantile(0.9).item()), abs=1e-9)
+
+
+def test_the_bootstrap_has_the_width_of_the_normal_interval_for_many_problems():
+    g = torch.Generator().manual_seed(0)
+    values = torch.randn(2000, generator=g, dtype=torch.float64)
+    low, high = bootstrap_interval(values.tolist(), resamples=4000)
+    standard_error = values.std() / 2000**0.5
+    # With 4000 resamples each end is a quantile with a standard error of about 0.04 standard errors of the mean.
+    assert low == pytest.approx((values.mean() - 1.96 * standard_error).item(), abs=0.15 * standard_error.item())
+    assert high == pytest.approx((values.mean() + 1.96 * standard_error).item(), abs=0.15 * standard_error.item())
+
+
+def test_the_bootstrap_takes_any_statistic_and_repeats_itself():
+    values = [0.0, 0.0, 1.0, 4.0]
+    medians = bootstrap_interval(values, statistic=lambda x: x.median(dim=1).values)
+    assert medians[0] == 0.0 and medians[1] == 4.0
+    assert medians == bootstrap_interval(values, statistic=lambda x: x.median(dim=1).values)
+    assert bootstrap_interval(values, seed=1, resamples=50) != bootstrap_interval(values, seed=2, resamples=50)
+
+
+def test_paired_differences_have_a_narrower_interval_than_two_models_apart():
+    g = torch.Generator().manual_seed(0)
+    difficulty = torch.rand(200, generator=g)
+    better, worse = (difficulty + 0.05).tolist(), difficulty.tolist()
+    paired = bootstrap_interval([a - b for a, b in zip(better, worse, strict=True)])
+    assert paired == pytest.approx((0.05, 0.05), abs=1e-6)  # the difference is the same on every problem
+    apart = bootstrap_interval(better)[0], bootstrap_interval(worse)[1]
+    assert apart[0] < apart[1]  # judged one by one, the two models cannot be told apart
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "named"),
+    [
+        ([], {}, "values"),
+        ([0.5, math.nan], {}, "values"),
+        ([[0.5]], {}, "values"),
+        ([0.5], {"level": 1.0}, "level"),
+        ([0.5], {"level": 0.0}, "level"),
+        ([0.5], {"resamples": 0}, "resamples"),
+    ],
+)
+def test_the_bootstrap_refuses(values, options, named):
+    with pytest.raises(InputError, match=named):
+        bootstrap_interval(values, **options)
