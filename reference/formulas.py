@@ -20,6 +20,14 @@ FILES = (
 )  # fmt: skip
 
 
+HEADER = """# Formulas
+
+Every function here, with its formula. Made from the docstrings by `python -m reference formulas --write`; shapes,
+gradients, conventions and who does it differently are in the docstrings themselves. To search them:
+`python -m reference formulas clip higher`. What each was compared with: [oracles](../../tests/oracles/README.md).
+"""
+
+
 @dataclass(frozen=True)
 class Formula:
     """One function, as its docstring tells it."""
@@ -64,7 +72,7 @@ def formulas() -> list[Formula]:
 
 
 def search(words: list[str]) -> list[Formula]:
-    """Formulas with a word that begins with each of ``words``; names come first, then first sentences, then the rest."""
+    """Formulas with a word that begins with each of ``words``; names first, then first sentences, then the rest."""
 
     def distance(formula: Formula) -> int | None:
         places = (f"{formula.name} {formula.name.replace('_', ' ')}", formula.summary, formula.text)
@@ -98,25 +106,22 @@ def told(words: list[str]) -> str:
 
 def index() -> str:
     """The page ``objectives/README.md``."""
-    parts = [
-        "# Formulas\n\n"
-        "Every function here, with its formula. Made from the docstrings by `python -m reference formulas --write`; shapes,\n"
-        "gradients, conventions and who does it differently are in the docstrings themselves. To search them:\n"
-        "`python -m reference formulas clip higher`. What each was compared with: [oracles](../../tests/oracles/README.md).\n"
-    ]
-    everything = formulas()
-    for file in FILES:
-        module = importlib.import_module(f"reference.{file}")
-        title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
-        path = ("" if file.startswith("objectives") else "../evaluation/") + file.split(".")[1] + ".py"
-        parts.append(
-            f"\n## [{Path(path).name}]({path})\n\n{title}.\n\n| function | what | formula | source |\n|---|---|---|---|\n"
-        )
-        for formula in everything:
-            if formula.file == file:
-                shown = "<br>".join(f"`{line.replace('|', chr(92) + '|')}`" for line in formula.lines if line)
-                papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in formula.papers)
-                parts.append(
-                    f"| `{formula.name}` | {formula.summary.replace('|', chr(92) + '|')} | {shown} | {papers} |\n"
-                )
-    return "".join(parts)
+    return HEADER + "".join(map(section, FILES))
+
+
+def section(file: str) -> str:
+    """The table of one file."""
+    floor, name = file.split(".")
+    path = f"{name}.py" if floor == "objectives" else f"../{floor}/{name}.py"
+    title = (importlib.import_module(f"reference.{file}").__doc__ or "").splitlines()[0]
+    rows = []
+    for formula in formulas():
+        if formula.file == file:
+            lines = "<br>".join(f"`{line}`" for line in formula.lines if line)
+            papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in formula.papers)
+            cells = (f"`{formula.name}`", formula.summary.replace("``", "`"), lines, papers)
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    return (
+        f"\n## [{name}.py]({path})\n\n{title}\n\n| function | what | formula | source |\n|---|---|---|---|\n"
+        + "".join(rows)
+    )

@@ -16,14 +16,14 @@ from reference.objectives.shapes import InputError
 
 
 def pass_at_k(num_correct: int, num_samples: int, k: int) -> float:
-    """pass@k: probability that one of k completions or more is right, if ``num_correct`` of ``num_samples`` are. Unbiased.
+    """pass@k: probability that at least one of k completions is right, if c of n are. Unbiased.
 
         1 - C(n - c, k) / C(n, k)          n = num_samples, c = num_correct
 
     The mean, over all subsets of k of the n samples, of "one of them is right". For one problem: average over problems.
-    1 - (1 - c/n)^k, which draws with replacement, is too low: 0.684 instead of 1 for n = k = 4, c = 1. Sample more than k
-    (n = k is unbiased too, but only 0 or 1). Raises ``InputError`` unless 0 <= c <= n and 1 <= k <= n.
-    Chen et al. (2107.03374, eq. 1); NeMo-RL, open-instruct, prime-rl and slime do this; OpenRLHF takes the max over n; verl's
+    1 - (1 - c/n)^k, which draws with replacement, is too low: 0.684 instead of 1 for n = k = 4, c = 1. Sample more than
+    k (n = k is unbiased too, but only 0 or 1). Raises ``InputError`` unless 0 <= c <= n and 1 <= k <= n. Chen et al.
+    (2107.03374, eq. 1); NeMo-RL, open-instruct, prime-rl and slime do this; OpenRLHF takes the max over n; verl's
     best@N draws with replacement.
     """
     if not 0 <= num_correct <= num_samples:
@@ -38,8 +38,8 @@ def pass_at_k(num_correct: int, num_samples: int, k: int) -> float:
 def majority_vote(answers: Sequence[Hashable | None]) -> list[Hashable]:
     """The most frequent answers, all of them where there is a tie, in the order in which they first appear.
 
-    None is a completion from which no answer could be extracted: it does not vote. No votes at all give []. Self-consistency
-    (2203.11171). How a tie is scored is the caller's choice to state: ``majority_score``.
+    None is a completion from which no answer could be extracted: it does not vote. No votes at all give [].
+    Self-consistency (2203.11171). How a tie is scored is the caller's choice to state: ``majority_score``.
     """
     votes = Counter(answer for answer in answers if answer is not None)
     most = max(votes.values(), default=0)
@@ -55,8 +55,8 @@ def majority_score(
         first   whichever of the tied answers appeared first (NeMo-RL's cons@k)
         wrong   a tie is no majority
 
-    "first" depends on the order of the samples, so it is noise; the rules differ most for few samples: with two of them every
-    disagreement is a tie. Raises ``InputError`` for no answers, an unknown rule, and a truth of None.
+    "first" depends on the order of the samples, so it is noise; the rules differ most for few samples: with two of them
+    every disagreement is a tie. Raises ``InputError`` for no answers, an unknown rule, and a truth of None.
     """
     if len(answers) == 0:
         raise InputError("answers is empty: pass one entry per completion, None where no answer could be extracted")
@@ -73,13 +73,13 @@ def majority_score(
 
 
 def wilson_interval(share: float, n: int, *, z: float = 1.96) -> tuple[float, float]:
-    """95 % confidence interval of a share of n independent trials. Honest at 0 and 1, where share +- z * se has no width.
+    """95 % confidence interval of a share of n independent trials. Honest at 0 and 1, unlike share +- z * se.
 
         middle = (share + z^2 / 2n) / (1 + z^2 / n)
         half = z / (1 + z^2 / n) * sqrt(share * (1 - share) / n + z^2 / 4n^2)
 
-    For a mean over several samples per problem, n is the number of problems: counting them only makes the interval wider than
-    need be. Wilson (1927). Raises ``InputError`` for a share outside [0, 1], n below 1, and z not above 0.
+    For a mean over several samples per problem, n is the number of problems: counting them only makes the interval
+    wider than need be. Wilson (1927). Raises ``InputError`` for a share outside [0, 1], n below 1, and z not above 0.
     """
     if not 0 <= share <= 1:
         raise InputError(f"share is {share}, expected 0 to 1: divide the number of successes by n")
@@ -98,7 +98,7 @@ def bootstrap_interval(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile confidence interval of any statistic of per-problem scores, by drawing the problems again with replacement.
+    """Percentile confidence interval of any statistic of per-problem scores, by drawing the problems again.
 
     ``values``: one number per problem, such as its pass@k or its share of right samples. ``statistic`` maps (resamples,
     problems) to (resamples,). To compare two models on the same problems pass the *differences*: the interval of the

@@ -1,4 +1,4 @@
-"""Every objective as a pure function: tensors in, tensors out. Shapes in the signature, formula and source in the docstring.
+"""Every objective as a pure function: tensors in, tensors out. Shapes in the signature, the rest in the docstring.
 
 | file | question it answers |
 |---|---|
@@ -25,9 +25,7 @@ from .advantages import (
     whiten,
 )
 from .kl import (
-    adaptive_kl_coef,
     kl_abs,
-    kl_charge,
     kl_full,
     kl_k1,
     kl_k2,
@@ -83,7 +81,14 @@ from .scalars import (
     truncated_share,
 )
 from .shapes import InputError
-from .steering import kl_penalised_rewards, length_penalised_rewards, soft_overlong_penalty, total_loss
+from .steering import (
+    adaptive_kl_coef,
+    kl_charge,
+    kl_penalised_rewards,
+    length_penalised_rewards,
+    soft_overlong_penalty,
+    total_loss,
+)
 from .supervised import sft_loss, token_nll
 from .value import explained_variance, value_loss
 

@@ -1,8 +1,8 @@
 """Advantages: how much better than expected a completion was.
 
-``rewards`` is (prompts * group_size,), the completions of one prompt next to each other; rewards per token become one per
-completion with ``sequence_sum``. Results are per completion, (batch,): use ``advantages[:, None]`` in a token loss. Only the
-REINFORCE++ forms and ``whiten`` work per token. All are constants.
+``rewards`` is (prompts * group_size,), the completions of one prompt next to each other; rewards per token become one
+per completion with ``sequence_sum``. Results are per completion, (batch,): use ``advantages[:, None]`` in a token loss.
+Only the REINFORCE++ forms and ``whiten`` work per token. All are constants.
 
 | baseline | scale | function | who |
 |---|---|---|---|
@@ -43,11 +43,11 @@ def group_advantages(
     ``std`` divides by n - ddof: 1 in torch, TRL, verl and OpenRLHF, 0 in open-instruct. ``eps`` is 1e-4 in TRL, 1e-6 in
     verl, 1e-9 in OpenRLHF. A group whose rewards are all equal gets exactly 0: it teaches nothing.
 
-    Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own reward
-    (``rloo_advantages`` does not); divided by the group's std it is not even parallel to it: every mixed group gets the
-    same total weight, however easy or hard. One success among G gets (G - 1) / sqrt(G), for G = 8 that is 2.47
-    instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std, for rewards that are not whole groups, and
-    for NaN or infinite rewards.
+    Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own
+    reward (``rloo_advantages`` does not); divided by the group's std it is not even parallel to it: every mixed group
+    gets the same sum of squared advantages, G - ddof, however easy or hard. One success among G gets (G - 1) / sqrt(G)
+    with ddof 1: for G = 8 that is 2.47 instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std,
+    for rewards that are not whole groups, and for NaN or infinite rewards.
     """
     groups = split_groups(rewards, group_size)
     require_at_least(eps, "eps", 0)
@@ -73,9 +73,9 @@ def batch_advantages(
 
         A = (r - mean of all) / (std of all + eps)
 
-    What the article calls batch-level statistics. Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here a
-    right answer to an easy prompt and one to a hard prompt get the same advantage, so part of the signal is only
-    the prompt's difficulty. All rewards equal gives exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
+    What the article calls batch-level statistics. Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here
+    a right answer to an easy prompt and one to a hard prompt get the same advantage, so part of the signal is only the
+    prompt's difficulty. All rewards equal gives exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
     """
     if len(rewards) == 1:
         raise InputError("rewards holds one number, which has no standard deviation: pass at least 2")
@@ -89,9 +89,10 @@ def rloo_advantages(rewards: Float[Tensor, " batch"], *, group_size: int) -> Flo
 
         A_i = r_i - mean of r_j, j != i          = G / (G - 1) * (r_i - mean of all)
 
-    The baseline does not depend on the completion it judges, so the gradient is unbiased. One success among G gets 1, the
-    failures -1 / (G - 1). Kool et al. (2019); Ahmadian et al. (2402.14740, eq. 8). TRL ``RLOOTrainer``, OpenRLHF ``rloo``, verl
-    ``rloo`` (which gives a group of 1 its raw reward), and NeMo-RL's GRPO. Raises ``InputError`` for a group of 1.
+    The baseline does not depend on the completion it judges, so the gradient is unbiased. One success among G gets 1,
+    the failures -1 / (G - 1). Kool et al. (2019); Ahmadian et al. (2402.14740). TRL ``RLOOTrainer``, OpenRLHF ``rloo``,
+    verl ``rloo`` (which gives a group of 1 its raw reward), and NeMo-RL's GRPO, which then divides by a std. Raises
+    ``InputError`` for a group of 1, rewards that are not whole groups, NaN and infinity.
     """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
@@ -118,10 +119,12 @@ def whiten(
 
     Long rows count for more in both statistics. Whiten *before* splitting into micro-batches or processes, or each part
     has its own. TRL's PPO and verl: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL: ddof 0, and the variance held at 1e-8 or
-    above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a mask that keeps fewer
-    than 1 + ddof tokens and for kept NaN.
+    above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a mask that
+    keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
     """
     total, keep = masked_sums(x, mask, "x")
+    if (x.isinf() & keep).any():
+        raise InputError("x holds infinities, which have no mean: find what produced them")
     count = keep.sum()
     require_at_least(eps, "eps", 0)
     if count <= ddof:
@@ -146,8 +149,10 @@ def reinforce_plus_plus_advantages(
 
         A = whiten(discounted_returns(rewards))
 
-    ``rewards`` per token from ``token_rewards``, the KL (k1) in it. Hu (2501.03262, sec. 3); verl ``reinforce_plus_plus``, the
-    same; OpenRLHF ``reinforce`` and NeMo-RL whiten with ddof 0.
+    ``rewards`` per token from ``token_rewards``, the KL (k1) in it. Hu et al. (2501.03262, v9 sec. 3.1); verl
+    ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL has no return to go and
+    charges each token its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept
+    NaN.
     """
     return whiten(discounted_returns(rewards, mask, gamma=gamma), mask)
 
@@ -162,8 +167,9 @@ def reinforce_plus_plus_baseline_advantages(
         A = whiten(r - group mean)
 
     The std is the batch's, so a lone success in a hard group is not blown up by its group's small std. KL goes into the
-    loss here (k2 in the paper). Hu et al. (2501.03262, eq. 13-14); verl ``reinforce_plus_plus_baseline``; OpenRLHF
-    ``reinforce_baseline`` puts the KL in the reward and whitens the returns. Raises ``InputError`` for a group of 1.
+    loss here (k2 in the paper). Hu et al. (2501.03262, v9 sec. 3.2); verl ``reinforce_plus_plus_baseline``; OpenRLHF
+    ``reinforce_baseline`` puts the KL in the reward unless ``algo.kl.use_loss``, and whitens the returns. Raises
+    ``InputError`` for a group of 1.
     """
     if group_size == 1:
         raise InputError("group_size is 1: a reward minus its own mean is 0; sample at least 2 completions per prompt")

@@ -14,7 +14,7 @@ Expected gradient, on samples from pi (exact, held to 1e-10 by tests/objectives/
 | k1 | exactly 0: no penalty at all | of the sequence KL(pi || ref): what is wanted |
 | k2 | of the reverse KL at each visited state, "myopic" | wrong |
 | k3 | of the *forward* KL(ref || pi) at each visited state | wrong, can point uphill |
-| abs | of neither | wrong |
+| abs | of sum_v abs(pi - ref) at each visited state, twice the total variation | wrong |
 | full | myopic reverse KL | (needs no samples of the token) |
 | ``kl_unbiased`` | myopic reverse KL, also on samples of an older policy | |
 
@@ -30,13 +30,8 @@ from .logprobs import scaled
 from .policy import ratio
 from .shapes import (
     Float,
-    InputError,
-    Shaped,
     Tensor,
-    at_least_float32,
     bounded,
-    kept,
-    require_at_least,
     require_finite,
     require_positive,
     typed,
@@ -67,9 +62,9 @@ def kl_k2(
 
         k2 = (logp - ref_logp)^2 / 2
 
-    The bias is of third order in d. Gradient in a loss: d * grad(logp), in expectation exactly that of the reverse KL at
-    the visited states. Schulman (2020); verl ``mse``, OpenRLHF and NeMo-RL ``k2``, and open-instruct's
-    ``kl_estimator=1``. prime-rl uses d^2 without the half.
+    The bias is of third order in d. Gradient in a loss: d * grad(logp), in expectation exactly that of the reverse KL
+    at the visited states. Schulman (2020); verl ``mse``, OpenRLHF and NeMo-RL ``k2``, and open-instruct's
+    ``kl_estimator=1``. prime-rl penalises the squared trainer-to-sampler log-ratio instead, without the half.
     """
     return 0.5 * (token_logprobs - ref_logprobs) ** 2
 
@@ -84,13 +79,13 @@ def kl_k3(
 
     On samples from pi its mean is the KL, without bias and with less variance than k1 where the two policies are close;
     where ref is much likelier than pi, exp(-d) has a heavy tail. Gradient in a loss: (1 - exp(-d)) * grad(logp), in
-    expectation that of the forward KL(ref || pi), token by token, not of KL(pi || ref).
-    Swap the arguments and it estimates something else: on samples from pi, exp(d) - 1 - d has mean chi2(pi || ref) - KL.
+    expectation that of the forward KL(ref || pi), token by token, not of KL(pi || ref). Swap the arguments and it
+    estimates something else: on samples from pi, exp(d) - 1 - d has mean chi2(pi || ref) - KL.
 
     Source: Schulman, "Approximating KL divergence" (2020); GRPO (2402.03300, eq. 4); TRL's GRPO ``beta`` term with
     ``use_bias_correction_kl=False`` (since 1.10 the default multiplies k3 by the ratio: ``kl_unbiased``). verl
     (``low_var_kl``) clamps d to +-20 and the result to +-10, OpenRLHF the result to +-10: see ``kl_penalty``.
-    The exponent is capped before exp can overflow (at 66 nats in float32); beyond, the gradient is 0.
+    The exponent is capped before exp can overflow (at 66 nats in float32, 8.3 in float16); beyond, the gradient is 0.
     """
     d = -bounded(ref_logprobs - token_logprobs)
     return (-d).expm1() + d  # expm1 keeps the digits that exp(-d) - 1 loses near d = 0
@@ -104,7 +99,8 @@ def kl_abs(
 
         abs = |logp - ref_logp|
 
-    Gradient in a loss: sign(d) * grad(logp), of no divergence between the two policies. verl ``abs``.
+    Gradient in a loss: sign(d) * grad(logp), in expectation that of sum_v |pi - ref|, twice the total variation
+    distance, at each visited state; not that of a KL. verl ``abs``.
     """
     return (token_logprobs - ref_logprobs).abs()
 
@@ -121,15 +117,16 @@ def kl_full(
         KL[b, t] = sum_v p_v * (log p_v - log q_v),   p = softmax(logits / temperature), q = softmax(ref_logits / ...)
 
     No variance from the sampled token, so it is the Rao-Blackwellised k1; the prefixes are still samples. Gradient in a
-    loss: the exact myopic reverse KL; it drops the effect of a token on later states. Swap the arguments for the forward
-    KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why frameworks sample instead (verl names it
-    ``full`` and raises NotImplementedError). A token that only the reference forbids makes it inf; NaN logits raise
+    loss: the exact myopic reverse KL; it drops the effect of a token on later states. Swap the arguments for the
+    forward KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why frameworks sample instead (verl names
+    it ``full`` and raises NotImplementedError). A token that only the reference forbids makes it inf; NaN logits raise
     ``InputError``.
     """
     logp = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     ref_logp = scaled(ref_logits[:, :-1], temperature).log_softmax(dim=-1)
-    difference = torch.where(logp == -torch.inf, 0.0, logp - ref_logp)  # p log p -> 0 as p -> 0
-    result = (logp.exp() * difference).sum(dim=-1)
+    p = logp.exp()
+    difference = torch.where(p == 0, 0.0, logp - ref_logp)  # p log p -> 0 as p -> 0
+    result = (p * difference).sum(dim=-1)
     require_finite(result, "KL (from the logits)")
     return result
 
@@ -152,7 +149,8 @@ def kl_penalty(
 
     A clamped token has no gradient: a policy that has drifted that far is not called back. verl: k3 with 20 and 10, the
     others unclamped; OpenRLHF: every estimator with max_kl=10; NeMo-RL: 20 and 10; open-instruct: d at 40; TRL: none.
-    With max_kl=10, k3 loses its gradient once ref / pi exceeds 13.6. Bounds must be above 0.
+    With max_kl=10, k3 loses its gradient once ref / pi exceeds 13.6, or pi / ref exceeds e^11. Raises ``InputError``
+    for bounds that are not above 0.
     """
     d = token_logprobs - ref_logprobs
     if max_log_ratio is not None:
@@ -177,11 +175,12 @@ def kl_unbiased(
 
         r = exp(logp - old_logp)        k1, k3: r * k        k2: detach(r) * k2
 
-    On policy pass ``token_logprobs.detach()`` as ``old_logprobs``: r is 1, and differentiating it adds the k * grad(logp)
-    that k1 and k3 lack. k2 has the right gradient already and needs r as a weight only. Myopic, at the states that the
-    old policy visited. Mean of k1 and k3: KL(pi || ref) at those states.
-    DeepSeek-V3.2 (2512.02556); TRL ``use_bias_correction_kl`` (k3, the default since 1.10), NeMo-RL always, slime
-    ``--use-unbiased-kl``, open-instruct ``kl_estimator=3`` (k1).
+    On policy pass ``token_logprobs.detach()`` as ``old_logprobs``: r is 1, and differentiating it adds the k *
+    grad(logp) that k1 and k3 lack. k2 has the right gradient already and needs r as a weight only. Myopic, at the
+    states that the old policy visited. Mean of k1 and k3: KL(pi || ref) at those states. Gradient: r * d * grad(logp)
+    of k2 and k3, r * (d + 1) * grad(logp) of k1, whose additional term has mean 0. DeepSeek-V3.2 (2512.02556); TRL
+    ``use_bias_correction_kl`` (k3, the default since 1.10; right at ``importance_sampling_level="token"``), NeMo-RL
+    always, slime ``--use-unbiased-kl``, open-instruct ``kl_estimator=3`` (k1).
     """
     weight = ratio(token_logprobs, old_logprobs)
     if estimator == "k2":
@@ -196,59 +195,12 @@ def kl_straight_through(
     *,
     estimator: Literal["k1", "k3", "abs"] = "k3",
 ) -> Float[Tensor, "batch pred"]:
-    """The value of one estimator with the gradient of k2: unbiased to log *and* to train with, on policy.
+    """The value of one estimator with the gradient of k2: with k1 or k3 right to log *and* to train with, on policy.
 
         result = detach(k) + k2 - detach(k2)
 
-    Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+`` and ``k3+``.
+    Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+`` and ``k3+``; OpenRLHF
+    ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)).
     """
     k2 = kl_k2(token_logprobs, ref_logprobs)
     return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + (k2 - k2.detach())
-
-
-@typed
-def kl_charge(
-    kl: Float[Tensor, "batch pred"],
-    mask: Shaped[Tensor, "batch pred"],
-    *,
-    credit: Literal["own", "to_go", "sequence"] = "to_go",
-) -> Float[Tensor, "batch pred"]:
-    """KL in the reward: the nats that each token's advantage is charged with. Subtract kl_coef times it. A constant.
-
-        own:  kl_t          to_go:  sum of kl_s for s >= t          sequence:  sum of all kl_s of the row
-
-    With k1, "to_go" and "sequence" give exactly the gradient of the sequence KL(pi || ref), "to_go" with less variance;
-    "own" gives the myopic one. No other estimator is right in the reward: k3's expected gradient can point uphill.
-    0 where the mask is 0. "to_go": PPO and OpenRLHF through the return (``token_rewards``); "sequence": TRL's RLOO and verl's
-    GRPO, charged before the baseline (``kl_penalised_rewards``); "own": NeMo-RL's and slime's REINFORCE++.
-    """
-    keep = kept(mask)
-    require_finite(kl, "kl", mask=keep)
-    own = torch.where(keep, at_least_float32(kl.detach()), 0.0)
-    charge = {
-        "own": lambda: own,
-        "to_go": lambda: own.flip(1).cumsum(dim=1).flip(1),
-        "sequence": lambda: own.sum(dim=1, keepdim=True).expand_as(own),
-    }[credit]()
-    return torch.where(keep, charge, 0.0)
-
-
-def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horizon: float, num_samples: int) -> float:
-    """The next coefficient of a KL penalty that steers the observed KL to a target.
-
-        error = clip(observed_kl / target - 1, -0.2, 0.2)          kl_coef * (1 + error * num_samples / horizon)
-
-    ``observed_kl`` and ``target`` in the same unit: nats per sequence in the paper, per token in verl. ``num_samples``:
-    completions since the last call; ``horizon``: completions after which a full error multiplies by 1.2 at most.
-    Raises ``InputError`` for a target, horizon or count that is not above 0 and for a KL that is not finite.
-    Ziegler et al. (1909.08593, sec. 2.2); verl ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000), OpenRLHF
-    ``AdaptiveKLController``.
-    """
-    require_at_least(kl_coef, "kl_coef", 0)
-    require_positive(target, "target")
-    require_positive(horizon, "horizon")
-    require_positive(num_samples, "num_samples")
-    if not abs(observed_kl) < float("inf"):
-        raise InputError(f"observed_kl is {observed_kl}, expected a finite number of nats")
-    error = min(max(observed_kl / target - 1, -0.2), 0.2)
-    return kl_coef * (1 + error * num_samples / horizon)

@@ -38,8 +38,9 @@ def token_logprobs(
     large, use ``chunked_token_logprobs``.
 
     Source: the policy term log pi(a|s) of PPO (1707.06347, eq. 1). TRL `selective_log_softmax`, verl
-    `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same, but leave bf16 logits in bf16; here,
-    and in the fused head that TRL's trainers use, they are summed in float32.
+    `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same; their plain torch paths return bf16
+    for bf16 logits. TRL's fused head and OpenRLHF's actor go to float32 first, and so does this function.
+    Raises ``InputError`` for a temperature not above 0, ids outside the vocabulary, NaN, and chunk_size below 1.
     """
     scored = require_vocabulary(tokens[:, 1:], logits.shape[-1])
     if chunk_size is None:
@@ -66,10 +67,10 @@ def chunked_token_logprobs(
 
         logp[b, t] = log_softmax(lm_head @ hidden[b, t] / temperature)[tokens[b, t + 1]]
 
-    Positions are scored ``chunk_size`` at a time; each chunk's logits are thrown away and computed again in the backward
-    pass. Values and gradients are those of ``token_logprobs``; peak memory grows with chunk_size * vocab instead of
-    batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one through
-    ``token_logprobs``.
+    Positions are scored ``chunk_size`` at a time; each chunk's logits are thrown away and computed again in the
+    backward pass. Values and gradients are those of ``token_logprobs``; peak memory grows with chunk_size * vocab
+    instead of batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one
+    through ``token_logprobs``. Raises ``InputError`` as ``token_logprobs`` does, and when the two dtypes differ.
 
     Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`.
     """
@@ -100,7 +101,7 @@ def sequence_logprobs(
 
     Returns nats per sequence (per token with ``average``). A row without a kept token gives 0: an empty product is 1.
     DPO (2305.18290, eq. 7) needs the sum; the average is SimPO's (2405.14734) and TRL's IPO. Taking the average where
-    the sum is meant is a known bug (it divides beta by the length).
+    the sum is meant is a known bug (it divides beta by the length). Raises ``InputError`` for kept NaN.
     """
     require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
     total = sequence_sum(token_logprobs, mask)
@@ -115,7 +116,8 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
 
     On the prediction axis: entry t is the uncertainty about ``tokens[:, t + 1]``. A bonus is *subtracted* from a loss.
     Not the same as the mean of -logp over sampled tokens, which only estimates it. TRL, verl and OpenRLHF (0.11.2) take
-    the tempered logits too; OpenRLHF 0.11.0 took the untempered ones.
+    the tempered logits too; OpenRLHF 0.11.0 took the untempered ones. Raises ``InputError`` for NaN
+    logits and for a temperature not above 0.
     """
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0
@@ -130,15 +132,15 @@ def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "b
 
         position[b, t] = max(0, sum of attention_mask[b, :t + 1] - 1)
 
-    Padding before the first token gets 0. Models with learned positions (GPT-2) are wrong without it under left padding;
-    rotary models only see differences of positions and do not notice. OpenRLHF does the same, with 1 for pads; TRL's
-    GRPO passes none.
+    Padding before the first token gets 0, padding after the last repeats its position. Models with learned positions
+    (GPT-2) are wrong without it under left padding; rotary models only see differences of positions and do not notice.
+    OpenRLHF does the same, with 1 for pads; TRL's GRPO passes none.
     """
     return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
 
 
 class LogprobsInChunks(torch.autograd.Function):
-    """log_softmax and gather with their gradient by hand, d logp / d logit = (onehot - p) / temperature, piece by piece.
+    """log_softmax and gather and their gradient by hand, d logp / d logit = (onehot - p) / temperature, piece by piece.
 
     autograd would keep the log-softmax of every position for the backward pass; here each piece's is computed again.
     """

@@ -53,8 +53,9 @@ def prediction_mask(token_mask: Shaped[Tensor, "batch time"]) -> Bool[Tensor, "b
 
         result[b, t] = token_mask[b, t + 1]          its first column is dropped
 
-    Entry t of the result is the entry t + 1 of the input. Using ``token_mask[:, :-1]`` instead trains on the role
-    header and never on the EOS.
+    Entry t of the result is the entry t + 1 of the input. Using ``token_mask[:, :-1]`` instead leaves out
+    the first token of every answer and trains on the token after its EOS: the next turn's header, or padding.
+    Raises ``InputError`` for values other than 0 and 1.
     """
     return kept(token_mask, "token_mask")[:, 1:]
 
@@ -67,8 +68,9 @@ def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " 
 
     A truncated answer is scored 0 although nobody knows how it would have ended. Mask the loss only: leave the rows in
     their group when advantages are computed, or the others' baseline changes. Overlong filtering of DAPO (2503.14476,
-    sec. 3.4); TRL ``mask_truncated_completions``, open-instruct the same, NeMo-RL ``overlong_filtering``; off by default
-    in all three. verl shapes the reward instead (``soft_overlong_penalty``). Count tokens and sequences *after* it.
+    sec. 3.4); TRL ``mask_truncated_completions``, open-instruct the same, NeMo-RL ``overlong_filtering``; off by
+    default in all three. verl shapes the reward instead (``soft_overlong_penalty``). Count tokens and sequences *after*
+    it.
     """
     return kept(mask) & ~truncated[:, None]
 
@@ -107,7 +109,7 @@ def token_mean(
         sum of kept losses / num_tokens          num_tokens: given, or the number of kept tokens here
 
     DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
-    (``num_tokens`` here; TRL counts the generation batch, the same thing where one optimizer step uses all of it). TRL
+    (``num_tokens`` here; TRL takes the generation batch's and scales it by the share that one optimizer step uses). TRL
     ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
     """
     total, keep = masked_sums(token_loss, mask)
@@ -123,8 +125,8 @@ def sequence_mean(
         sum over rows of (sum of kept losses / number of kept tokens) / num_sequences
 
     GRPO (2402.03300, eq. 3). A token of a long completion weighs less than one of a short completion: the length bias
-    that Dr.GRPO points at. Rows without kept tokens are not counted (as in verl and OpenRLHF; TRL ``loss_type="grpo"``
-    counts them as zeros, which equals ``num_sequences=batch``).
+    that Dr.GRPO points at. Rows without kept tokens are not counted, as in OpenRLHF and in verl's function; TRL
+    ``loss_type="grpo"`` and verl's trainer divide by all rows, which equals ``num_sequences=batch``.
     """
     total, keep = masked_sums(token_loss, mask)
     lengths = keep.sum(dim=1)
@@ -145,7 +147,8 @@ def fixed_length(
 
     Dr.GRPO (2503.20783). ``max_length`` is the generation budget, not the padded width: verl's
     "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with padding. All rows count,
-    empty ones too (as TRL ``loss_type="dr_grpo"``; verl leaves them out). On one batch it is ``token_mean`` times a scalar.
+    empty ones too, as in TRL ``loss_type="dr_grpo"`` and in verl's trainer. On one batch it is ``token_mean`` times a
+    scalar.
     """
     if max_length < 1:
         raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")

@@ -1,12 +1,12 @@
 """Policy losses: how far one batch of samples may move the policy.
 
-Losses come per token, unaggregated, on the prediction axis, and are minimised. What they are summed with and divided
-by is ``masking``'s business. ``advantages`` are constants of shape (batch, pred), or (batch, 1) for one per completion as
+Losses come per token, unaggregated, on the prediction axis, and are minimised. What they are summed with and divided by
+is ``masking``'s business. ``advantages`` are constants of shape (batch, pred), or (batch, 1) for one per completion as
 in GRPO: no gradient flows into them, and they must be finite everywhere, padding included.
 
-Three sets of log-probs, not to be confused: ``token_logprobs`` of the policy being trained (with gradient), ``old_logprobs``
-of the policy at the start of this batch, ``sampler_logprobs`` as the inference engine reported them. The last two are the same
-policy and differ by numerics only, which ``sampler_correction`` makes up for.
+Three sets of log-probs, not to be confused: ``token_logprobs`` of the policy being trained (with gradient),
+``old_logprobs`` of the policy at the start of this batch, ``sampler_logprobs`` as the inference engine reported them.
+The last two are the same policy and differ by numerics only, which ``sampler_correction`` makes up for.
 """
 
 import math
@@ -28,8 +28,8 @@ def ratio(
         r = exp(logp - old_logp)
 
     ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
-    can overflow (at 66 nats in float32); verl and OpenRLHF clamp it to +-20, TRL not at all.
-    A masked-out log-prob of inf or NaN leaves no gradient; an advantage must be finite everywhere, padding included.
+    can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO losses clamp it to +-20, TRL not at
+    all.
     """
     return bounded(token_logprobs - old_logprobs).exp()
 
@@ -45,8 +45,8 @@ def sequence_ratio(
         s = exp( sum_t m * (logp - old_logp) / sum_t m )
 
     The length-normalised ratio, not pi(y) / pi_old(y), whose spread grows with length. 1 for a row without kept tokens.
-    GSPO (2507.18071, eq. 7); TRL ``importance_sampling_level="sequence"``, verl and OpenRLHF ``gspo``. Raises ``InputError``
-    for kept NaN.
+    GSPO (2507.18071, eq. 7); TRL ``importance_sampling_level="sequence"``, verl and OpenRLHF ``gspo``. Raises
+    ``InputError`` for kept NaN.
     """
     require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
     require_finite(old_logprobs, "old_logprobs", mask=kept(mask))
@@ -61,8 +61,9 @@ def reinforce_loss(
 
         loss = -A * logp          gradient: -A * grad(logp)
 
-    Unbiased for samples of the policy itself, one step per batch. REINFORCE (Williams 1992); the loss of TRL's RLOO at
-    ratio 1, and ``ppo_clip_loss`` has the same gradient there.
+    Unbiased for samples of the policy itself, one step per batch. REINFORCE (Williams 1992). At ratio 1
+    ``ppo_clip_loss`` has the same gradient; so has TRL's RLOO, whose ratio is that of the whole completion, if the
+    tokens of a row are summed.
     """
     return -advantages.detach() * token_logprobs
 
@@ -86,11 +87,13 @@ def ppo_clip_loss(
     The gradient is zero only where r has already gone too far in the direction A asks for: A > 0 and r > 1 + clip_high,
     or A < 0 and r < 1 - clip_low. In the other two quadrants it stays, or a policy that moved the wrong way could not
     come back. With A < 0 and a large r that pull has no bound: ``dual_clip`` (above 1) gives it one, beyond which the
-    token has no gradient. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still trains.
+    token has no gradient. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still
+    trains.
 
     Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10); dual clip is from
-    1912.09729, eq. 4. TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` caps r of the unclipped branch, for either sign
-    of A); verl ``clip_ratio_low``, ``clip_ratio_high``, and ``clip_ratio_c`` 3, on by default; OpenRLHF ``dual_clip``, off.
+    Ye et al. (1912.09729). TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` caps r of the unclipped branch, for
+    either sign of A); verl ``clip_ratio_low``, ``clip_ratio_high``, and ``clip_ratio_c`` 3, on by default; OpenRLHF
+    ``dual_clip``, off. Raises ``InputError`` for bounds that do not enclose 1 and for a dual_clip not above 1.
     """
     return clipped_surrogate(ratio(token_logprobs, old_logprobs), advantages, clip_low, clip_high, dual_clip)
 
@@ -107,12 +110,13 @@ def gspo_loss(
 ) -> Float[Tensor, "batch pred"]:
     """GSPO: the clipped surrogate with one ratio per completion, so that a completion is clipped whole or not at all.
 
-        s = sequence_ratio          loss = max(-A * s, -A * clip(s, 1 - clip_low, 1 + clip_high)), the same for all tokens
+        s = sequence_ratio          loss = max(-A * s, -A * clip(s, 1 - clip_low, 1 + clip_high)), for all tokens
 
-    ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over. One
-    advantage per completion, (batch, 1). The clip is a thousand times tighter than PPO's, because s is a mean over tokens.
-    GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any aggregation); verl
-    ``gspo`` gives each token its own gradient through s * pi / detach(pi): the same under ``sequence_mean`` only.
+    ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over.
+    One advantage per completion, (batch, 1). The clip is 500 to 700 times tighter than PPO's 0.2, because s is a mean
+    over tokens. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
+    aggregation); verl ``gspo`` gives each token its own gradient through s * pi / detach(pi): the same under
+    ``sequence_mean`` only. Raises ``InputError`` for kept NaN and for bounds that do not enclose 1.
     """
     s = sequence_ratio(token_logprobs, old_logprobs, mask)
     return clipped_surrogate(s, advantages, clip_low, clip_high, None).expand(mask.shape)
@@ -131,8 +135,9 @@ def cispo_loss(
 
         loss = -detach(clip(r, 1 - clip_low, 1 + clip_high)) * A * logp          clip_low=None: no lower bound
 
-    MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound. TRL ``loss_type="cispo"``: ``epsilon_high`` there is the cap
-    itself, 5 for our clip_high 4; verl clips to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise.
+    MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound and names no upper one; a cap of 5 is TRL's advice. TRL
+    ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4; verl clips to [1 - low, 1 +
+    high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
     """
     require_clip(0.0 if clip_low is None else clip_low, clip_high)
     lowest = None if clip_low is None else 1 - clip_low
@@ -160,9 +165,12 @@ def sampler_correction(
 
     Multiply the *policy* loss with it, not the KL. A constant; 0 where the mask is 0. Without it the gradient is biased
     as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
-    "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to 5). TRL
-    ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is`` with threshold 2; OpenRLHF
-    ``is_correction_type``. A sequence weight is the true ratio of a completion, and spreads with its length.
+    "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to
+    5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is``, off by
+    default, threshold 2; OpenRLHF ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the
+    geometric mean and keeps the token weights. A sequence weight is the true ratio of a completion, and spreads with
+    its length. Raises ``InputError`` for bounds that do not enclose 1 and for kept log-probs that are NaN or both
+    infinite.
     """
     if not 0 <= low <= 1 <= high:
         raise InputError(
@@ -172,6 +180,7 @@ def sampler_correction(
     require_finite(old_logprobs, "old_logprobs", mask=keep)
     require_finite(sampler_logprobs, "sampler_logprobs", mask=keep)
     d = torch.where(keep, old_logprobs - sampler_logprobs, 0.0)
+    require_finite(d, "old_logprobs - sampler_logprobs (inf - inf)")
     if level != "token":
         d = sequence_sum(d, mask) if level == "sequence" else sequence_logprobs(d, mask, average=True)
         d = d[:, None].expand(mask.shape)

@@ -1,8 +1,8 @@
 """Preference losses: gradient descent on pairs, no samples from the policy, no advantage.
 
 Inputs are log-probs of whole completions in nats, (pairs,), from ``sequence_logprobs``; losses come one per pair, so a
-mean over pairs is all the aggregation there is. Summed, not averaged, log-probs: with averages beta means something else
-for every length. Losses that need no pairs or no reference are in ``preference_variants``.
+mean over pairs is all the aggregation there is. Summed, not averaged, log-probs: with averages beta means something
+else for every length. Losses that need no pairs or no reference are in ``preference_variants``.
 
     margin = (chosen - ref_chosen) - (rejected - ref_rejected)
 
@@ -32,8 +32,9 @@ def bradley_terry_loss(chosen_rewards: Pairs, rejected_rewards: Pairs, *, margin
 
         -log sigmoid(r_chosen - r_rejected - margin)
 
-    Only differences are learned: a constant per prompt stays free. ``margin``: how much better chosen was rated, if known
-    (Llama 2, 2307.09288, eq. 2). InstructGPT (2203.02155, eq. 1); TRL ``RewardTrainer``, OpenRLHF ``PairWiseLoss``.
+    Only differences are learned: a constant per prompt stays free. ``margin``: how much better chosen was rated, if
+    known (Llama 2, 2307.09288, eq. 2). InstructGPT (2203.02155, eq. 1); TRL ``RewardTrainer``, OpenRLHF
+    ``PairWiseLoss``. Raises ``InputError`` for NaN.
     """
     gap = log_ratio(chosen_rewards, rejected_rewards, "chosen_rewards", "rejected_rewards")
     if margin is not None:
@@ -73,7 +74,8 @@ def implicit_reward(logprobs: Pairs, ref_logprobs: Pairs, *, beta: float = 0.1) 
         beta * (logp - ref_logp)
 
     Summed log-probs, in nats times beta. DPO (2305.18290, eq. 5); TRL logs its mean as ``rewards/chosen`` and
-    ``rewards/rejected``, without gradient; here the gradient is left in.
+    ``rewards/rejected``, without gradient; here the gradient is left in. Raises ``InputError`` for beta not above 0 and
+    for NaN.
     """
     require_positive(beta, "beta")
     require_finite(logprobs, "logprobs")
@@ -98,7 +100,7 @@ def dpo_loss(
     margin = logit(p) / beta, smaller for larger beta. Early on, at margin 0, the gradient is beta / 2, which is why a
     larger beta looks more aggressive in a few steps of SGD. Always-preferred pairs have no optimum: the margin grows.
     DPO (2305.18290, eq. 7). TRL ``loss_type="sigmoid"``, OpenRLHF ``DPOLoss``, NeMo-RL; open-instruct's default
-    ``dpo_norm`` averages the log-probs instead.
+    ``dpo_norm`` averages the log-probs instead. Raises ``InputError`` for beta not above 0 and for NaN.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -119,8 +121,9 @@ def cdpo_loss(
 
         -(1 - e) * log sigmoid(beta * margin) - e * log sigmoid(-beta * margin)
 
-    Has an optimum on every pair, at margin logit(1 - e) / beta. e in [0, 0.5]. Mitchell, "A note on DPO with noisy
-    preferences" (2023); OpenRLHF ``label_smoothing``, TRL in CPO only (its DPO's ``label_smoothing`` is ``robust``).
+    For e > 0 every pair has an optimum, at margin logit(1 - e) / beta. e in [0, 0.5]. Mitchell, "A note on DPO with
+    noisy preferences" (2023); OpenRLHF ``label_smoothing``; TRL in CPO, while in its DPO that option belongs to
+    ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN.
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -143,7 +146,8 @@ def robust_dpo_loss(
         (-(1 - e) * log sigmoid(beta * margin) + e * log sigmoid(-beta * margin)) / (1 - 2 * e)
 
     Not cDPO: the second term has the other sign, so the loss is unbounded below on a single pair. e in [0, 0.5).
-    Chowdhury et al. (2403.00409, eq. 12); TRL ``loss_type="robust"``.
+    Chowdhury et al. (2403.00409), rDPO; TRL ``loss_type="robust"``. Raises ``InputError`` for beta not above 0, e
+    outside its range, and NaN.
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -169,9 +173,10 @@ def ipo_loss(
 
         (margin - 1 / (2 * beta))^2
 
-    ``beta`` is the paper's tau, the strength of the tie to the reference. The paper sums log-probs, as do OpenRLHF and the
-    DPO authors' code; TRL averages them per token: pass ``sequence_logprobs(..., average=True)`` for all four, and
-    the target 1 / (2 * beta) is nats per token. The two are different losses. Azar et al. (2310.12036, eq. 17).
+    ``beta`` is the paper's tau, the strength of the tie to the reference. The paper's formula has summed log-probs, as
+    have OpenRLHF and the DPO authors' code; TRL averages them per token and says that the paper's authors did so too:
+    pass ``sequence_logprobs(..., average=True)`` for all four, and the target 1 / (2 * beta) is nats per token. The two
+    are different losses. Azar et al. (2310.12036, eq. 17). Raises ``InputError`` for beta not above 0 and for NaN.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -191,7 +196,8 @@ def hinge_loss(
 
         max(0, 1 - beta * margin)
 
-    SLiC-HF (2305.10425) with the margin of RSO (2309.06657, eq. 11); TRL ``loss_type="hinge"``.
+    SLiC-HF (2305.10425) with the margin of RSO (2309.06657, "hinge-norm", where beta is gamma); TRL
+    ``loss_type="hinge"``. Raises ``InputError`` for beta not above 0 and for NaN.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)

@@ -1,6 +1,7 @@
 """Preference losses that do without something DPO needs: SimPO and ORPO without a reference, KTO without pairs.
 
-Inputs are log-probs of whole completions in nats from ``sequence_logprobs``; each function says whether summed or averaged.
+Inputs are log-probs of whole completions in nats from ``sequence_logprobs``; each function says whether summed or
+averaged.
 """
 
 import torch
@@ -26,9 +27,10 @@ def simpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float 
 
         -log sigmoid(beta * (chosen - rejected) - gamma)
 
-    Log-probs from ``sequence_logprobs(..., average=True)``, in nats per token. ``gamma`` is in units of reward (beta times
-    nats). Meng et al. (2405.14734, eq. 6). TRL (``CPOTrainer``, ``simpo_gamma``) writes beta * (difference - gamma / beta), the
-    same; open-instruct's option is the ratio gamma / beta.
+    Log-probs from ``sequence_logprobs(..., average=True)``, in nats per token. ``gamma`` is in units of reward (beta
+    times nats). Meng et al. (2405.14734, eq. 6). Raises ``InputError`` for beta not above 0, a negative gamma and NaN.
+    TRL (``CPOTrainer``, ``simpo_gamma``) writes beta * (difference - gamma / beta), the same; open-instruct's option is
+    the ratio gamma / beta.
     """
     require_positive(beta, "beta")
     require_at_least(gamma, "gamma", 0)
@@ -42,8 +44,9 @@ def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float =
         odds(a) = exp(a) / (1 - exp(a))
         -chosen - beta * log sigmoid(log odds(chosen) - log odds(rejected))
 
-    ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-8). TRL
-    (``ORPOTrainer``) takes its NLL over prompt and completion, here and in the paper over the completion.
+    ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-7). TRL
+    (``ORPOTrainer``) takes its NLL over prompt and completion, one mean over all tokens of the batch; here, as in the
+    paper, over the completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
     """
     require_positive(beta, "beta")
     log_ratio(chosen_logprobs, rejected_logprobs)  # refuses NaN
@@ -71,7 +74,8 @@ def kto_loss(
         undesirable:  w_U * (1 - sigmoid(beta * (kl - d)))
 
     Summed log-probs, in nats. The weights make up for unequal counts of good and bad. No gradient flows into ``kl``.
-    Ethayarajh et al. (2402.01306, eq. 8); TRL ``KTOTrainer`` (``desirable_weight``, ``undesirable_weight``).
+    Ethayarajh et al. (2402.01306, eq. 8); TRL ``KTOTrainer`` (``desirable_weight``, ``undesirable_weight``). Raises
+    ``InputError`` for beta not above 0, negative weights and NaN.
     """
     require_positive(beta, "beta")
     require_at_least(desirable_weight, "desirable_weight", 0)
@@ -87,12 +91,13 @@ def kto_loss(
 def kto_kl(
     mismatched_logprobs: Float[Tensor, " batch"], ref_mismatched_logprobs: Float[Tensor, " batch"]
 ) -> Float[Tensor, ""]:
-    """KTO's reference point: a rough KL(pi || ref), from completions put under *other* prompts of the batch. A constant.
+    """KTO's reference point: a rough KL(pi || ref), from completions put under *other* prompts. A constant.
 
         max(0, mean(logp - ref_logp))
 
-    Pair each prompt with the completion of the next one, summed log-probs. A batch of one has no mismatched pair: with
-    its own completion the KL would equal its reward. Averaged over *all* processes in TRL. KTO (2402.01306, sec. 4.1).
+    Pair each prompt with the completion of another row, such as its neighbour's; summed log-probs. A batch of one has
+    no mismatched pair: with its own completion the KL would equal its reward. Averaged over *all* processes in TRL. KTO
+    (2402.01306). Raises ``InputError`` for NaN.
     """
     d = log_ratio(mismatched_logprobs, ref_mismatched_logprobs, "mismatched_logprobs", "ref_mismatched_logprobs")
     return d.detach().mean().clamp_min(0)

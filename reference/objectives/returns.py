@@ -1,8 +1,8 @@
 """Returns and advantages of every token: what came after it, and how much better that was than the critic expected.
 
-All on the prediction axis, all constants (nothing here passes a gradient on). ``values[:, t]`` is V of the state *before*
-``tokens[:, t + 1]`` is chosen, so it is read from the hidden state at position t; a value read at the token itself
-depends on the action, and a baseline that does is biased.
+All on the prediction axis, all constants (nothing here passes a gradient on). ``values[:, t]`` is V of the state
+*before* ``tokens[:, t + 1]`` is chosen, so it is read from the hidden state at position t; a value read at the token
+itself depends on the action, and a baseline that does is biased.
 
 Masked positions. Whatever the mask leaves out after a row's last kept token is padding: its rewards and values do not
 exist. Between kept tokens it is what a tool or the environment wrote, and there are two ways to go across:
@@ -11,8 +11,9 @@ exist. Between kept tokens it is what a tool or the environment wrote, and there
   masked="decay"   each is a step with reward 0 and the value given for it, and costs one gamma (and lambda). OpenRLHF
                    and slime run over all positions; OpenRLHF zeroes the values there: pass values * mask
 
-How a row ends. ``bootstrap`` (batch,) is V of the state after the last kept token: 0 where the completion terminated (the
-default), the critic's value where it was merely cut off. Treating truncation as termination teaches that long is bad.
+How a row ends. ``bootstrap`` (batch,) is V of the state after the last kept token: 0 where the completion terminated
+(the default), the critic's value where it was merely cut off. Treating truncation as termination teaches that long is
+bad.
 """
 
 from typing import Literal
@@ -46,8 +47,8 @@ def token_rewards(
 
         r[b, t] = rewards[b] * [t is the row's last kept token] - kl_coef * kl[b, t]
 
-    Its undiscounted return is the score minus ``kl_coef`` times the KL to go. Use k1: no other estimator is right in the
-    reward. 0 where the mask is 0; an empty row has no token to carry its reward. No gradient flows into it.
+    Its undiscounted return is the score minus ``kl_coef`` times the KL to go. Use k1: no other estimator is right in
+    the reward. 0 where the mask is 0; an empty row has no token to carry its reward. No gradient flows into it.
     InstructGPT (2203.02155, eq. 2). OpenRLHF and verl place the score here, TRL's PPO (up to 1.12) one slot *after* EOS
     and makes the value mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
     """
@@ -77,9 +78,10 @@ def discounted_returns(
 
         G_t = r_t + gamma * G_next          G after the last kept token = bootstrap
 
-    0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a tool
-    earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file.
-    Sutton & Barto (2018), eq. 3.8; verl's REINFORCE++ and OpenRLHF's ``get_cumulative_returns`` (bootstrap 0).
+    0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a
+    tool earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file. Sutton & Barto
+    (2018), eq. 3.9; verl's REINFORCE++ and OpenRLHF's ``get_cumulative_returns`` (bootstrap 0). Raises ``InputError``
+    for a kept NaN and for gamma outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)
     keep, step = steps(mask, masked)
@@ -107,7 +109,7 @@ def td_residuals(
         delta_t = r_t + gamma * V(next state) - V(state)          V after the last kept token = bootstrap
 
     0 where the mask is 0. It is ``gae`` with gae_lambda=0: no variance from later tokens, all the critic's bias.
-    GAE (1506.02438, eq. 10). Arguments as in ``gae``.
+    GAE (1506.02438, sec. 3). Arguments and errors as in ``gae``.
     """
     return gae(rewards, values, mask, gamma=gamma, gae_lambda=0.0, bootstrap=bootstrap, masked=masked)
 
@@ -129,9 +131,10 @@ def gae(
 
     The critic's target is ``gae(...) + values``, the lambda-return. Not whitened: see ``whiten``, and take the target
     before it. 0 where the mask is 0. gamma and gae_lambda in [0, 1]. ``masked`` and ``bootstrap``: top of this file.
-    Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k.
-    GAE (1506.02438, eq. 16). Defaults: TRL 1 and 0.95, verl and slime 1 and 1. verl and NeMo-RL skip, OpenRLHF, slime
-    and TRL's PPO decay. Raises ``InputError`` for a kept NaN and for coefficients outside [0, 1].
+    Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k. GAE
+    (1506.02438, eq. 16). Defaults: TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1.
+    verl and NeMo-RL skip, OpenRLHF, slime and TRL's PPO decay. Raises ``InputError`` for a kept NaN and for
+    coefficients outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)
     require_at_least(gae_lambda, "gae_lambda", 0, 1)

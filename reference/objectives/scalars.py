@@ -40,8 +40,9 @@ def mean_kl(
 ) -> Float[Tensor, ""]:
     """Estimated KL(pi || ref) in nats per token: how far training has drifted from the *reference*. Samples from pi.
 
-    Log k1 and k3 both: they have the same mean, so a gap between them is noise, or samples that are not from pi. k1 can be
-    negative by chance. TRL and verl log k3 (``kl``, ``kl_loss``) or k1 (``objective/kl``, ``actor/reward_kl_penalty``).
+    Log k1 and k3 both: they have the same mean, so a gap between them is noise, or samples that are not from pi. k1 can
+    be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl k3 as
+    ``kl_loss`` and k1 as ``actor/reward_kl_penalty``. Raises ``InputError`` for an empty mask and for kept NaN.
     """
     return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
 
@@ -51,7 +52,11 @@ def mean_kl(
 def mean_entropy(
     logits: Float[Tensor, "batch time vocab"], mask: Shaped[Tensor, "batch time-1"], *, temperature: float = 1.0
 ) -> Float[Tensor, ""]:
-    """Mean next-token entropy over completion tokens, in nats, between 0 and ln(vocab). Falling fast: the policy collapses."""
+    """Mean next-token entropy over completion tokens, in nats, between 0 and ln(vocab).
+
+    Falling fast, it says that the policy collapses onto one way of answering. Raises ``InputError`` as ``entropy``
+    does, and for an empty mask.
+    """
     return masked_mean(entropy(logits, temperature=temperature), mask)
 
 
@@ -64,8 +69,9 @@ def mean_ratio(
 ) -> Float[Tensor, ""]:
     """Mean importance ratio. At the first inner step it is 1, or old and new log-probs are not of the same policy.
 
-    Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the sampler.
-    TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio`` of trainer over sampler.
+    Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the
+    sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio`` of trainer over
+    sampler.
     """
     return masked_mean(ratio(token_logprobs, old_logprobs), mask)
 
@@ -82,7 +88,9 @@ def approx_kl(
         d = logp - old_logp          mean of exp(d) - 1 - d over the kept tokens
 
     Zero on the first inner step by construction. It says nothing about the distance to the *reference*. CleanRL logs
-    this one (`approx_kl`) beside k1 (`old_approx_kl`); TRL's PPO logged 0.5 * (new - old)^2 instead.
+    this one (`approx_kl`) beside k1 (`old_approx_kl`); TRL's PPO logged 0.5 * (new - old)^2 instead, verl and OpenRLHF
+    log the mean of old - new (k1 of the same KL) as ``ppo_kl``. Raises ``InputError`` for an empty mask and for kept
+    NaN.
     """
     return masked_mean(kl_k3(old_logprobs, token_logprobs), mask)
 
@@ -104,8 +112,10 @@ def clip_frac(
         no_gradient:  A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low
         outside:      r > 1 + clip_high or r < 1 - clip_low, whatever the sign of A
 
-    The first counts tokens whose gradient is off: TRL ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF
-    ``clip_ratio``. The second also counts those still being pulled back: CleanRL, Stable-Baselines3, Spinning Up.
+    The first counts tokens whose gradient the clip turns off (dual clip apart, verl's ``pg_clipfrac_lower``): TRL
+    ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF ``clip_ratio``. The second also counts those still being
+    pulled back: CleanRL, Stable-Baselines3, Spinning Up. For GSPO pass the log of ``sequence_ratio``, expanded, and
+    zeros as the old log-probs. Raises ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
@@ -119,7 +129,11 @@ def clip_frac(
 @typed
 @torch.no_grad()
 def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
-    """Mean over groups of the within-group standard deviation (ddof=1). At 0 every group is dead and nothing is learned."""
+    """Mean over groups of the within-group standard deviation (ddof=1). At 0 nothing is learned.
+
+    OpenRLHF ``group_reward_std``; TRL's ``reward_std`` is that of all rewards. Raises ``InputError`` for a group of 1
+    and for rewards that are not whole groups of finite numbers.
+    """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
         raise InputError("group_size is 1: one reward has no standard deviation; pass groups of at least 2")
@@ -132,6 +146,7 @@ def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
     """Share of groups whose rewards are all equal, so that every advantage is 0.
 
     TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue.
+    Raises ``InputError`` for rewards that are not whole groups of finite numbers.
     """
     return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()
 
@@ -139,14 +154,24 @@ def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
 @typed
 @torch.no_grad()
 def mean_length(mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
-    """Mean number of kept tokens per completion, empty rows included. Rising with a flat reward: verbosity is being paid for."""
+    """Mean number of kept tokens per completion, empty rows included.
+
+    Rising while the reward stays flat, it says that verbosity is being paid for.
+    """
+    if len(mask) == 0:
+        raise InputError("mask has no rows, so there is no mean length")
     return kept(mask).sum(dim=1).float().mean()
 
 
 @typed
 @torch.no_grad()
 def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
-    """Share of completions that ran into the token budget. TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio``."""
+    """Share of completions that ran into the token budget.
+
+    TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio``.
+    """
+    if len(truncated) == 0:
+        raise InputError("truncated is empty, so there is no share of truncated completions")
     return truncated.float().mean()
 
 
@@ -155,8 +180,8 @@ def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
 def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
     """L2 norm of all gradients together, before any clipping. Parameters without a gradient count as 0.
 
-    Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or NaN norm
-    is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
+    Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
+    NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:

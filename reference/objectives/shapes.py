@@ -86,7 +86,8 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
             else:
                 wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
             if wanted != size:
-                return f"{where} has shape {shape}: axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
+                found = f"axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
+                return f"{where} has shape {shape}: {found}"
         if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
             kind = "a float dtype" if any("float" in str(d) for d in expected.dtypes) else "an int dtype"
             return f"{where} has dtype {str(value.dtype).removeprefix('torch.')}, expected {kind}"
@@ -122,7 +123,7 @@ def bounded(log_ratio: Tensor) -> Tensor:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision taken to float32; float32 and float64 stay. For whatever adds up many numbers, or few of a vocabulary."""
+    """Half precision taken to float32; float32 and float64 stay. For whatever adds up many numbers."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
@@ -140,7 +141,7 @@ def require_at_least(value: float, name: str, least: float, most: float = math.i
 
 
 def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:
-    """Raise ``InputError`` at the first NaN of ``x`` (where ``mask`` keeps it). Infinities pass: they mean something."""
+    """Raise ``InputError`` at the first NaN of ``x`` (where ``mask`` keeps it). Infinities pass."""
     bad = x.isnan() if mask is None else x.isnan() & mask
     if bad.any():
         at = tuple(bad.nonzero()[0].tolist())

@@ -1,14 +1,29 @@
 """Steering: the terms that are added to a policy loss or to a reward so that the model stays what it was.
 
-Where a term belongs is not a matter of taste. In the loss goes what has a gradient: value error, KL, NLL, entropy. In the
-reward goes what only the sample has: its length, its score. Every coefficient is at least 0 and every term is given
+Where a term belongs is not a matter of taste. In the loss goes what has a gradient: value error, KL, NLL, entropy. In
+the reward goes what only the sample has: its length, its score. Every coefficient is at least 0 and every term is given
 in its natural sign; the signs are set here, once.
 """
+
+import math
+from typing import Literal
 
 import torch
 
 from .masking import sequence_sum
-from .shapes import Float, InputError, Int, Shaped, Tensor, require_at_least, require_finite, typed
+from .shapes import (
+    Float,
+    InputError,
+    Int,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    kept,
+    require_at_least,
+    require_finite,
+    require_positive,
+    typed,
+)
 
 Scalar = Float[Tensor, ""]
 
@@ -31,14 +46,15 @@ def total_loss(
 
         policy + vf_coef * value + kl_coef * KL + sft_coef * NLL - entropy_coef * H
 
-    Each term is an aggregated scalar in its natural sign: value error, NLL and entropy are never negative (a negative one is
-    refused, its sign is wrong), a sampled KL may be. Entropy is subtracted: more of it is better. A term is given if and only
-    if its coefficient is not 0, and it must have a gradient wherever policy_loss has one.
+    Each term is an aggregated scalar in its natural sign: value error, NLL and entropy are never negative (a negative
+    one is refused, its sign is wrong), a sampled KL may be. Entropy is subtracted: more of it is better. A term is
+    given if and only if its coefficient is not 0, and it must have a gradient wherever policy_loss has one.
 
     ``length_penalty`` is always refused: the length of a sample is no function of the weights, its gradient is 0 and a
-    length term in the loss does nothing; ``length_penalised_rewards`` does. Raises ``InputError`` for all of these and for NaN.
-    PPO (1707.06347, eq. 9) for value and entropy, InstructGPT (2203.02155, eq. 2) for the SFT mix. TRL, verl, OpenRLHF
-    and slime all subtract the entropy; no framework has a length term in the loss.
+    length term in the loss does nothing; ``length_penalised_rewards`` does. Raises ``InputError`` for all of these and
+    for NaN. PPO (1707.06347, eq. 9) for value and entropy, InstructGPT (2203.02155, eq. 2) for an NLL term (there on
+    pretraining data). TRL, verl, OpenRLHF and slime all subtract the entropy; no framework has a length term in the
+    loss.
     """
     if length_penalty is not None:
         raise InputError(
@@ -67,13 +83,67 @@ def kl_penalised_rewards(
         r - kl_coef * sum_t m * kl_t
 
     ``kl`` per token, from ``kl_k1``: with it the policy gradient of this reward is the exact gradient of reward minus
-    kl_coef * KL(pi || ref). Nats per sequence, so a long completion pays more. Apply it *before* the baseline (TRL's RLOO,
-    verl's ``use_kl_in_reward``); divided by a group std afterwards, the penalty is scaled along with the reward. Per token
-    and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and for a negative coefficient.
+    kl_coef * KL(pi || ref). Nats per sequence, so a long completion pays more. Apply it *before* the baseline (TRL's
+    RLOO, verl's ``use_kl_in_reward``); divided by a group std afterwards, the penalty is scaled along with the reward.
+    Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and for a negative
+    coefficient.
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_finite(rewards, "rewards")
     return rewards - kl_coef * sequence_sum(kl, mask)
+
+
+@typed
+def kl_charge(
+    kl: Float[Tensor, "batch pred"],
+    mask: Shaped[Tensor, "batch pred"],
+    *,
+    credit: Literal["own", "to_go", "sequence"] = "to_go",
+) -> Float[Tensor, "batch pred"]:
+    """KL in the reward: the nats that each token's advantage is charged with. Subtract kl_coef times it. A constant.
+
+        own:  kl_t          to_go:  sum of kl_s for s >= t          sequence:  sum of all kl_s of the row
+
+    With k1, "to_go" and "sequence" give exactly the gradient of the sequence KL(pi || ref), "to_go" as a rule with less
+    variance; "own" gives the myopic one. No other estimator is right in the reward: k3's expected gradient can point
+    uphill. 0 where the mask is 0. "to_go": PPO, OpenRLHF and slime's REINFORCE++ through the return
+    (``token_rewards``); "sequence": TRL's RLOO and verl's GRPO, charged before the baseline (``kl_penalised_rewards``);
+    "own": NeMo-RL's REINFORCE++ and slime's REINFORCE++-baseline. Raises ``InputError`` for kept NaN.
+    """
+    keep = kept(mask)
+    require_finite(kl, "kl", mask=keep)
+    own = torch.where(keep, at_least_float32(kl.detach()), 0.0)
+    charge = {
+        "own": lambda: own,
+        "to_go": lambda: own.flip(1).cumsum(dim=1).flip(1),
+        "sequence": lambda: own.sum(dim=1, keepdim=True).expand_as(own),
+    }[credit]()
+    return torch.where(keep, charge, 0.0)
+
+
+@typed
+def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horizon: float, num_samples: int) -> float:
+    """The next coefficient of a KL penalty that steers the observed KL to a target.
+
+        error = clip(observed_kl / target - 1, -0.2, 0.2)          kl_coef * (1 + error * num_samples / horizon)
+
+    ``observed_kl`` and ``target`` in the same unit: nats per sequence in the paper, per token in verl. ``num_samples``:
+    completions since the last call; ``horizon``: completions over which a full error multiplies the coefficient by
+    about 1.2 (or 0.8). Raises ``InputError`` for a negative coefficient, a target, horizon or count not above 0, a KL
+    that is not finite, and 5 horizons or more in one call, which could turn the penalty into a reward. Ziegler et al.
+    (1909.08593, sec. 2.2), with a constant 0.1 in the place of num_samples / horizon, which is the form of verl
+    ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and OpenRLHF ``AdaptiveKLController``.
+    """
+    require_at_least(kl_coef, "kl_coef", 0)
+    require_positive(target, "target")
+    require_positive(horizon, "horizon")
+    require_positive(num_samples, "num_samples")
+    if not math.isfinite(observed_kl):
+        raise InputError(f"observed_kl is {observed_kl}, expected a finite number of nats")
+    if num_samples >= 5 * horizon:
+        raise InputError(f"num_samples is {num_samples}, 5 horizons of {horizon:g} or more: update more often")
+    error = min(max(observed_kl / target - 1, -0.2), 0.2)
+    return kl_coef * (1 + error * num_samples / horizon)
 
 
 @typed
@@ -85,9 +155,9 @@ def length_penalised_rewards(
 
         r - length_coef * length / max_length
 
-    ``lengths``: kept tokens of each completion, ``mask.sum(dim=1)``. Within a group the shorter of two right answers wins; so
-    does the shorter of two wrong ones, which is why long-answer tasks prefer ``soft_overlong_penalty``.
-    Raises ``InputError`` for a negative coefficient, NaN rewards, and lengths outside [0, max_length].
+    ``lengths``: kept tokens of each completion, ``mask.sum(dim=1)``. Within a group the shorter of two right answers
+    wins; so does the shorter of two wrong ones, which is why long-answer tasks prefer ``soft_overlong_penalty``. Raises
+    ``InputError`` for a negative coefficient, NaN rewards, and lengths outside [0, max_length].
     """
     require_at_least(length_coef, "length_coef", 0)
     require_finite(rewards, "rewards")

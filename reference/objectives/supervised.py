@@ -10,8 +10,9 @@ def token_nll(token_logprobs: Float[Tensor, "batch pred"]) -> Float[Tensor, "bat
 
         nll = -logp
 
-    The same number as ``F.cross_entropy(..., reduction="none")``, which takes logits and labels at once: supervised learning
-    calls it cross-entropy, RL uses the log-prob. Any normaliser of ``masking`` applies; ``sft_loss`` takes ``token_mean``.
+    The same number as ``F.cross_entropy(..., reduction="none")``, which takes logits and labels at once: supervised
+    learning calls it cross-entropy, RL uses the log-prob. Any normaliser of ``masking`` applies; ``sft_loss`` takes
+    ``token_mean``.
     """
     return -token_logprobs
 
@@ -24,10 +25,11 @@ def sft_loss(
 
         - sum(m * logp) / num_tokens          num_tokens: given, or sum(m)
 
-    exp of it is the perplexity. The same number as ``F.cross_entropy(logits[:, :-1], labels[:, 1:], ignore_index=-100)`` with -100 where the mask
-    is 0. Direction: minimising it maximises log-probs, and is the forward KL from the data to the model up to a
-    constant. ``num_tokens``: the count over all micro-batches, without which gradient accumulation changes the
-    objective (transformers fixed this in 4.46; it is the default loss of its trainer since).
+    exp of it is the perplexity. The same number as ``F.cross_entropy(logits[:, :-1], labels[:, 1:],
+    ignore_index=-100)`` with -100 where the mask is 0. Minimising it is minimising KL(data || model) up to a constant.
+    ``num_tokens``: the count over all micro-batches, without which gradient accumulation changes the objective
+    (transformers passes it to the model as ``num_items_in_batch``). Raises ``InputError`` for an empty mask and for
+    kept NaN.
     """
     require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
     return token_mean(token_nll(token_logprobs), mask, num_tokens=num_tokens)

@@ -22,12 +22,12 @@ def value_loss(
         0.5 * (V - R)^2                                             clip=None
         0.5 * max((V - R)^2, (V_clip - R)^2)                        V_clip = old_V + clip(V - old_V, -clip, clip)
 
-    The 0.5 makes the gradient the error itself. It rescales vf_coef, nothing else; with a separate critic under Adam not
-    even that, with a shared trunk it changes the balance between policy and value. Clipped, the gradient is 0 where
+    The 0.5 makes the gradient the error itself. It rescales vf_coef, nothing else; with a separate critic under Adam
+    not even that, with a shared trunk it changes the balance between policy and value. Clipped, the gradient is 0 where
     V has left old_V by more than ``clip`` *and* the clipped value is the worse of the two: also when V has overshot R.
-    ``returns`` and ``old_values`` are constants. Raises ``InputError`` for one of old_values and clip without the other.
-    PPO (1707.06347, eq. 9); the clip is from OpenAI baselines. TRL ``cliprange_value`` 0.2 (PPO, up to 1.12), verl 0.5,
-    OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with the 0.5; slime without it.
+    ``returns`` and ``old_values`` are constants. Raises ``InputError`` for one of old_values and clip without the
+    other. PPO (1707.06347, eq. 9, there without the 0.5); the clip is from OpenAI baselines. TRL ``cliprange_value``
+    0.2 (PPO, up to 1.12), verl 0.5, OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with the 0.5; slime without it.
     """
     if (old_values is None) != (clip is None):
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
@@ -49,9 +49,10 @@ def explained_variance(
 
         1 - Var(R - V) / Var(R)
 
-    1 is a perfect critic, 0 no better than a constant, below 0 worse. A constant offset of V costs nothing here. NaN when
-    all returns are equal: there is nothing to explain, as in CleanRL and Stable-Baselines3. TRL's and OpenRLHF's PPO do
-    not log it, verl does (``critic/vf_explained_var``). Raises ``InputError`` for an empty mask and for kept NaN.
+    1 is a perfect critic, 0 no better than a constant, below 0 worse. A constant offset of V costs nothing here. NaN
+    when all returns are equal: there is nothing to explain, as in CleanRL and Stable-Baselines3. TRL's and OpenRLHF's
+    PPO do not log it, verl does (``critic/vf_explained_var``, with 1e-5 added to Var(R)). Raises ``InputError`` for an
+    empty mask and for kept NaN.
     """
     keep = kept(mask)
     require_finite(values, "values", mask=keep)
