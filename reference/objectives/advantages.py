@@ -41,7 +41,8 @@ def group_advantages(
         scale="none":   A = r - mean                                   Dr.GRPO (2503.20783)
 
     ``std`` divides by n - ddof: 1 in torch, TRL, verl and OpenRLHF, 0 in open-instruct. ``eps`` is 1e-4 in TRL, 1e-6 in
-    verl, 1e-9 in OpenRLHF. A group whose rewards are all equal gets exactly 0: it teaches nothing.
+    verl (which gives a group of 1 its raw reward), 1e-9 in OpenRLHF. A group whose rewards are all equal gets exactly
+    0: it teaches nothing.
 
     Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own
     reward (``rloo_advantages`` does not); divided by the group's std it is not even parallel to it: every mixed group
@@ -91,8 +92,8 @@ def rloo_advantages(rewards: Float[Tensor, " batch"], *, group_size: int) -> Flo
 
     The baseline does not depend on the completion it judges, so the gradient is unbiased. One success among G gets 1,
     the failures -1 / (G - 1). Kool et al. (2019); Ahmadian et al. (2402.14740). TRL ``RLOOTrainer``, OpenRLHF ``rloo``,
-    verl ``rloo`` (which gives a group of 1 its raw reward), and NeMo-RL's GRPO, which then divides by a std. Raises
-    ``InputError`` for a group of 1, rewards that are not whole groups, NaN and infinity.
+    verl ``rloo`` (which gives a group of 1 its raw reward; ``rloo_vectorized`` gives it 0), and NeMo-RL's GRPO, which
+    then divides by a std. Raises ``InputError`` for a group of 1, rewards that are not whole groups, NaN and infinity.
     """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
@@ -168,8 +169,8 @@ def reinforce_plus_plus_baseline_advantages(
 
     The std is the batch's, so a lone success in a hard group is not blown up by its group's small std. KL goes into the
     loss here (k2 in the paper). Hu et al. (2501.03262, v9 sec. 3.2); verl ``reinforce_plus_plus_baseline``; OpenRLHF
-    ``reinforce_baseline`` puts the KL in the reward unless ``algo.kl.use_loss``, and whitens the returns. Raises
-    ``InputError`` for a group of 1.
+    ``reinforce_baseline`` puts the KL in the reward unless ``algo.kl.use_loss``, and whitens the returns with ddof 0.
+    Raises ``InputError`` for a group of 1.
     """
     if group_size == 1:
         raise InputError("group_size is 1: a reward minus its own mean is 0; sample at least 2 completions per prompt")

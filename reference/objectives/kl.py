@@ -199,8 +199,9 @@ def kl_straight_through(
 
         result = detach(k) + k2 - detach(k2)
 
-    Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+`` and ``k3+``; OpenRLHF
-    ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)).
+    Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+``, ``k3+`` and ``abs+``; OpenRLHF
+    ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). Both cut the
+    value at 10, not the gradient.
     """
     k2 = kl_k2(token_logprobs, ref_logprobs)
     return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + (k2 - k2.detach())

@@ -115,8 +115,10 @@ def gspo_loss(
     ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over.
     One advantage per completion, (batch, 1). The clip is 500 to 700 times tighter than PPO's 0.2, because s is a mean
     over tokens. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
-    aggregation); verl ``gspo`` gives each token its own gradient through s * pi / detach(pi): the same under
-    ``sequence_mean`` only. Raises ``InputError`` for kept NaN and for bounds that do not enclose 1.
+    aggregation); verl ``gspo`` routes the gradient through s * pi / detach(pi), which is the same under every
+    normaliser unless the tokens of a row get weights or advantages of their own; it caps log s at 10, and takes 0.2 and
+    token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises ``InputError`` for kept
+    NaN and for bounds that do not enclose 1.
     """
     s = sequence_ratio(token_logprobs, old_logprobs, mask)
     return clipped_surrogate(s, advantages, clip_low, clip_high, None).expand(mask.shape)
@@ -167,10 +169,10 @@ def sampler_correction(
     as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
     "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to
     5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is``, off by
-    default, threshold 2; OpenRLHF ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the
-    geometric mean and keeps the token weights. A sequence weight is the true ratio of a completion, and spreads with
-    its length. Raises ``InputError`` for bounds that do not enclose 1 and for kept log-probs that are NaN or both
-    infinite.
+    default, one threshold (2) to truncate and two to mask, at token or sequence level; OpenRLHF
+    ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the geometric mean and keeps the token
+    weights. A sequence weight is the true ratio of a completion, and spreads with its length. Raises ``InputError`` for
+    bounds that do not enclose 1 and for kept log-probs that are NaN or both infinite.
     """
     if not 0 <= low <= 1 <= high:
         raise InputError(

@@ -83,7 +83,7 @@ def kto_loss(
     require_finite(kl, "kl")
     d = log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs") - kl.detach()
     signed = torch.where(desirable, d, -d)
-    weight = torch.where(desirable, desirable_weight, undesirable_weight).to(d.dtype)
+    weight = torch.where(desirable, d.new_tensor(desirable_weight), d.new_tensor(undesirable_weight))
     return weight * (1 - (beta * signed).sigmoid())
 
 

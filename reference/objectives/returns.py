@@ -49,8 +49,9 @@ def token_rewards(
 
     Its undiscounted return is the score minus ``kl_coef`` times the KL to go. Use k1: no other estimator is right in
     the reward. 0 where the mask is 0; an empty row has no token to carry its reward. No gradient flows into it.
-    InstructGPT (2203.02155, eq. 2). OpenRLHF and verl place the score here, TRL's PPO (up to 1.12) one slot *after* EOS
-    and makes the value mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
+    InstructGPT (2203.02155, eq. 2). OpenRLHF places the score here; verl on the completion's last token whoever wrote
+    it, where GAE never sees it if that is a tool's; TRL's PPO (up to 1.12) one slot *after* EOS and makes the value
+    mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
     """
     keep = kept(mask)
     require_finite(rewards, "rewards")
@@ -80,8 +81,8 @@ def discounted_returns(
 
     0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a
     tool earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file. Sutton & Barto
-    (2018), eq. 3.9; verl's REINFORCE++ and OpenRLHF's ``get_cumulative_returns`` (bootstrap 0). Raises ``InputError``
-    for a kept NaN and for gamma outside [0, 1].
+    (2018), eq. 3.9; verl's REINFORCE++ (skips) and OpenRLHF's ``get_cumulative_returns`` (decays), with bootstrap 0.
+    Raises ``InputError`` for a kept NaN and for gamma outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)
     keep, step = steps(mask, masked)

@@ -41,8 +41,9 @@ def mean_kl(
     """Estimated KL(pi || ref) in nats per token: how far training has drifted from the *reference*. Samples from pi.
 
     Log k1 and k3 both: they have the same mean, so a gap between them is noise, or samples that are not from pi. k1 can
-    be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl k3 as
-    ``kl_loss`` and k1 as ``actor/reward_kl_penalty``. Raises ``InputError`` for an empty mask and for kept NaN.
+    be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl its
+    ``kl_loss_type`` (k3, clamped) as ``kl_loss`` and the mean over rows of k1 as ``actor/reward_kl_penalty``. Raises
+    ``InputError`` for an empty mask and for kept NaN.
     """
     return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
 
@@ -168,7 +169,7 @@ def mean_length(mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
 def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
     """Share of completions that ran into the token budget.
 
-    TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio``.
+    TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio`` (every row as long as the padded width).
     """
     if len(truncated) == 0:
         raise InputError("truncated is empty, so there is no share of truncated completions")

@@ -84,9 +84,9 @@ def kl_penalised_rewards(
 
     ``kl`` per token, from ``kl_k1``: with it the policy gradient of this reward is the exact gradient of reward minus
     kl_coef * KL(pi || ref). Nats per sequence, so a long completion pays more. Apply it *before* the baseline (TRL's
-    RLOO, verl's ``use_kl_in_reward``); divided by a group std afterwards, the penalty is scaled along with the reward.
-    Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and for a negative
-    coefficient.
+    RLOO, verl's ``use_kl_in_reward`` with GRPO and RLOO); divided by a group std afterwards, the penalty is scaled
+    along with the reward. Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and
+    for a negative coefficient.
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_finite(rewards, "rewards")
@@ -106,9 +106,10 @@ def kl_charge(
 
     With k1, "to_go" and "sequence" give exactly the gradient of the sequence KL(pi || ref), "to_go" as a rule with less
     variance; "own" gives the myopic one. No other estimator is right in the reward: k3's expected gradient can point
-    uphill. 0 where the mask is 0. "to_go": PPO, OpenRLHF and slime's REINFORCE++ through the return
-    (``token_rewards``); "sequence": TRL's RLOO and verl's GRPO, charged before the baseline (``kl_penalised_rewards``);
-    "own": NeMo-RL's REINFORCE++ and slime's REINFORCE++-baseline. Raises ``InputError`` for kept NaN.
+    uphill. 0 where the mask is 0. "to_go": PPO, verl's GAE, OpenRLHF and slime's REINFORCE++ through the return
+    (``token_rewards``); "sequence": TRL's RLOO and verl's GRPO and RLOO, charged before the baseline
+    (``kl_penalised_rewards``); "own": NeMo-RL's REINFORCE++ and slime's REINFORCE++-baseline. Raises ``InputError`` for
+    kept NaN.
     """
     keep = kept(mask)
     require_finite(kl, "kl", mask=keep)
@@ -127,12 +128,13 @@ def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horiz
 
         error = clip(observed_kl / target - 1, -0.2, 0.2)          kl_coef * (1 + error * num_samples / horizon)
 
-    ``observed_kl`` and ``target`` in the same unit: nats per sequence in the paper, per token in verl. ``num_samples``:
-    completions since the last call; ``horizon``: completions over which a full error multiplies the coefficient by
-    about 1.2 (or 0.8). Raises ``InputError`` for a negative coefficient, a target, horizon or count not above 0, a KL
-    that is not finite, and 5 horizons or more in one call, which could turn the penalty into a reward. Ziegler et al.
-    (1909.08593, sec. 2.2), with a constant 0.1 in the place of num_samples / horizon, which is the form of verl
-    ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and OpenRLHF ``AdaptiveKLController``.
+    ``observed_kl`` and ``target`` in the same unit: nats per sequence in the paper, per token in verl and OpenRLHF.
+    ``num_samples``: completions since the last call; ``horizon``: completions over which a full error multiplies the
+    coefficient by about 1.2 (or 0.8). Raises ``InputError`` for a negative coefficient, a target, horizon or count not
+    above 0, a KL that is not finite, and 5 horizons or more in one call, which could turn the penalty into a reward.
+    Ziegler et al. (1909.08593, sec. 2.2), with a constant 0.1 in the place of num_samples / horizon, which is the form
+    of verl ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and OpenRLHF
+    ``AdaptiveKLController``.
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_positive(target, "target")
@@ -175,8 +177,9 @@ def soft_overlong_penalty(lengths: Int[Tensor, " batch"], *, max_length: int, bu
         -1                                           beyond
 
     DAPO (2503.14476, eq. 13); TRL ``get_soft_overlong_punishment``, verl ``overlong_buffer_cfg``, OpenRLHF's overlong
-    penalty. The alternative is to leave truncated rows out of the loss: ``overlong_mask``. Raises ``InputError`` unless
-    0 < buffer <= max_length and lengths are at least 0.
+    penalty; both scale it by a factor, and verl's goes on below -1. In float32. The alternative is to leave truncated
+    rows out of the loss: ``overlong_mask``. Raises ``InputError`` unless 0 < buffer <= max_length and lengths are at
+    least 0.
     """
     if not 0 < buffer <= max_length:
         raise InputError(f"buffer={buffer} and max_length={max_length}: expected 0 < buffer <= max_length, in tokens")
