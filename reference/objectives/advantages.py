@@ -74,9 +74,10 @@ def batch_advantages(
 
         A = (r - mean of all) / (std of all + eps)
 
-    What the article calls batch-level statistics. Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here
-    a right answer to an easy prompt and one to a hard prompt get the same advantage, so part of the signal is only the
-    prompt's difficulty. All rewards equal gives exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
+    What the article calls batch-level statistics; TRL's RLOO has it as ``normalize_advantages``, after its baseline.
+    Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here a right answer to an easy prompt and one to a
+    hard prompt get the same advantage, so part of the signal is only the prompt's difficulty. All rewards equal gives
+    exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
     """
     if len(rewards) == 1:
         raise InputError("rewards holds one number, which has no standard deviation: pass at least 2")
@@ -119,9 +120,9 @@ def whiten(
         (x - mean) / sqrt(var + eps)          shift_mean=False: the mean is added back
 
     Long rows count for more in both statistics. Whiten *before* splitting into micro-batches or processes, or each part
-    has its own. TRL's PPO and verl: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL: ddof 0, and the variance held at 1e-8 or
-    above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a mask that
-    keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
+    has its own. TRL's PPO (up to 1.12) and verl: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL: ddof 0, and the variance held
+    at 1e-8 or above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a
+    mask that keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
     """
     total, keep = masked_sums(x, mask, "x")
     if (x.isinf() & keep).any():

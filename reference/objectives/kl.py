@@ -48,8 +48,8 @@ def kl_k1(
 
     Its mean over finitely many samples can be negative too; its expectation cannot, on samples from pi. On samples from
     ref its mean is -KL(ref || pi). Gradient in a loss: grad(logp), whose expectation is exactly 0, so k1 belongs in the
-    reward. Schulman (2020). The default of TRL's RLOO, verl ``kl``, OpenRLHF ``k1``, all in the reward; slime's default
-    in the loss.
+    reward. Schulman (2020). TRL's RLOO; the default of verl (``kl``) and of OpenRLHF (``k1``), all in the reward;
+    slime's default in the loss.
     """
     return token_logprobs - ref_logprobs
 
@@ -118,9 +118,9 @@ def kl_full(
 
     No variance from the sampled token, so it is the Rao-Blackwellised k1; the prefixes are still samples. Gradient in a
     loss: the exact myopic reverse KL; it drops the effect of a token on later states. Swap the arguments for the
-    forward KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why frameworks sample instead (verl names
-    it ``full`` and raises NotImplementedError). A token that only the reference forbids makes it inf; NaN logits raise
-    ``InputError``.
+    forward KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why RL trainers sample instead (TRL's
+    distillation computes it, ``beta=1``; verl names it ``full`` and raises NotImplementedError). A token that only the
+    reference forbids makes it inf; NaN logits raise ``InputError``.
     """
     logp = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     ref_logp = scaled(ref_logits[:, :-1], temperature).log_softmax(dim=-1)
@@ -179,8 +179,9 @@ def kl_unbiased(
     grad(logp) that k1 and k3 lack. k2 has the right gradient already and needs r as a weight only. Myopic, at the
     states that the old policy visited. Mean of k1 and k3: KL(pi || ref) at those states. Gradient: r * d * grad(logp)
     of k2 and k3, r * (d + 1) * grad(logp) of k1, whose additional term has mean 0. DeepSeek-V3.2 (2512.02556); TRL
-    ``use_bias_correction_kl`` (k3, the default since 1.10; right at ``importance_sampling_level="token"``), NeMo-RL
-    always, slime ``--use-unbiased-kl``, open-instruct ``kl_estimator=3`` (k1).
+    ``use_bias_correction_kl`` (k3, the default since 1.10; right at ``importance_sampling_level="token"``; at
+    ``"sequence"`` it multiplies by the sequence ratio), NeMo-RL always, slime ``--use-unbiased-kl``, open-instruct
+    ``kl_estimator=3`` (k1).
     """
     weight = ratio(token_logprobs, old_logprobs)
     if estimator == "k2":

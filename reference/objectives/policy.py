@@ -28,8 +28,8 @@ def ratio(
         r = exp(logp - old_logp)
 
     ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
-    can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO losses clamp it to +-20, TRL not at
-    all.
+    can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO losses clamp it to +-20, TRL only in
+    ``vespo``.
     """
     return bounded(token_logprobs - old_logprobs).exp()
 
@@ -91,9 +91,10 @@ def ppo_clip_loss(
     trains.
 
     Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10); dual clip is from
-    Ye et al. (1912.09729). TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` caps r of the unclipped branch, for
-    either sign of A); verl ``clip_ratio_low``, ``clip_ratio_high``, and ``clip_ratio_c`` 3, on by default; OpenRLHF
-    ``dual_clip``, off. Raises ``InputError`` for bounds that do not enclose 1 and for a dual_clip not above 1.
+    Ye et al. (1912.09729). TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` is ``dual_clip`` from 1 + epsilon_high
+    on; below that it also lowers the upper clip of A > 0); verl ``clip_ratio_low``, ``clip_ratio_high``, and
+    ``clip_ratio_c`` 3, on by default; OpenRLHF ``dual_clip``, off. Raises ``InputError`` for bounds that do not enclose
+    1 and for a dual_clip not above 1.
     """
     return clipped_surrogate(ratio(token_logprobs, old_logprobs), advantages, clip_low, clip_high, dual_clip)
 
@@ -115,10 +116,10 @@ def gspo_loss(
     ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over.
     One advantage per completion, (batch, 1). The clip is 500 to 700 times tighter than PPO's 0.2, because s is a mean
     over tokens. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
-    aggregation); verl ``gspo`` routes the gradient through s * pi / detach(pi), which is the same under every
-    normaliser unless the tokens of a row get weights or advantages of their own; it caps log s at 10, and takes 0.2 and
-    token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises ``InputError`` for kept
-    NaN and for bounds that do not enclose 1.
+    aggregation; ``epsilon`` stays 0.2 unless set); verl ``gspo`` routes the gradient through s * pi / detach(pi), which
+    is the same under every normaliser unless the tokens of a row get weights or advantages of their own; it caps log s
+    at 10, and takes 0.2 and token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises
+    ``InputError`` for kept NaN and for bounds that do not enclose 1.
     """
     s = sequence_ratio(token_logprobs, old_logprobs, mask)
     return clipped_surrogate(s, advantages, clip_low, clip_high, None).expand(mask.shape)
@@ -138,8 +139,8 @@ def cispo_loss(
         loss = -detach(clip(r, 1 - clip_low, 1 + clip_high)) * A * logp          clip_low=None: no lower bound
 
     MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound and names no upper one; a cap of 5 is TRL's advice. TRL
-    ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4; verl clips to [1 - low, 1 +
-    high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
+    ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4, and 0.2 if unset; verl clips
+    to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
     """
     require_clip(0.0 if clip_low is None else clip_low, clip_high)
     lowest = None if clip_low is None else 1 - clip_low
@@ -168,8 +169,8 @@ def sampler_correction(
     Multiply the *policy* loss with it, not the KL. A constant; 0 where the mask is 0. Without it the gradient is biased
     as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
     "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to
-    5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with cap 3 by default; verl ``rollout_is``, off by
-    default, one threshold (2) to truncate and two to mask, at token or sequence level; OpenRLHF
+    5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with a cap of 3 by default, no geometric level; verl
+    ``rollout_is``, off by default, one threshold (2) to truncate and two to mask, at token or sequence level; OpenRLHF
     ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the geometric mean and keeps the token
     weights. A sequence weight is the true ratio of a completion, and spreads with its length. Raises ``InputError`` for
     bounds that do not enclose 1 and for kept log-probs that are NaN or both infinite.

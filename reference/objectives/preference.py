@@ -100,7 +100,8 @@ def dpo_loss(
     margin = logit(p) / beta, smaller for larger beta. Early on, at margin 0, the gradient is beta / 2, which is why a
     larger beta looks more aggressive in a few steps of SGD. Always-preferred pairs have no optimum: the margin grows.
     DPO (2305.18290, eq. 7). TRL ``loss_type="sigmoid"``, OpenRLHF ``DPOLoss``, NeMo-RL; open-instruct's default
-    ``dpo_norm`` averages the log-probs instead. Raises ``InputError`` for beta not above 0 and for NaN.
+    ``dpo_norm`` averages the log-probs instead, as does TRL's ``sigmoid_norm``. Raises ``InputError`` for beta not
+    above 0 and for NaN.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)

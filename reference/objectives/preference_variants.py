@@ -29,8 +29,8 @@ def simpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float 
 
     Log-probs from ``sequence_logprobs(..., average=True)``, in nats per token. ``gamma`` is in units of reward (beta
     times nats). Meng et al. (2405.14734, eq. 6). Raises ``InputError`` for beta not above 0, a negative gamma and NaN.
-    TRL (``CPOTrainer``, ``simpo_gamma``) writes beta * (difference - gamma / beta), the same; open-instruct's option is
-    the ratio gamma / beta.
+    TRL (``trl.experimental.cpo``, defaults 0.1 and 0.5, plus the NLL of chosen unless ``cpo_alpha=0``) writes beta *
+    (difference - gamma / beta), the same; open-instruct's option is the ratio gamma / beta.
     """
     require_positive(beta, "beta")
     require_at_least(gamma, "gamma", 0)
@@ -45,8 +45,8 @@ def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float =
         -chosen - beta * log sigmoid(log odds(chosen) - log odds(rejected))
 
     ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-7). TRL
-    (``ORPOTrainer``) takes its NLL over prompt and completion, one mean over all tokens of the batch; here, as in the
-    paper, over the completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
+    (``trl.experimental.orpo``) takes its NLL over prompt and completion, one mean over all tokens of the batch; here,
+    as in the paper, over the completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
     """
     require_positive(beta, "beta")
     log_ratio(chosen_logprobs, rejected_logprobs)  # refuses NaN
@@ -96,8 +96,8 @@ def kto_kl(
         max(0, mean(logp - ref_logp))
 
     Pair each prompt with the completion of another row, such as its neighbour's; summed log-probs. A batch of one has
-    no mismatched pair: with its own completion the KL would equal its reward. Averaged over *all* processes in TRL. KTO
-    (2402.01306). Raises ``InputError`` for NaN.
+    no mismatched pair: with its own completion the KL would equal its reward. TRL takes the row before, within one
+    device's batch, and averages over *all* processes. KTO (2402.01306). Raises ``InputError`` for NaN.
     """
     d = log_ratio(mismatched_logprobs, ref_mismatched_logprobs, "mismatched_logprobs", "ref_mismatched_logprobs")
     return d.detach().mean().clamp_min(0)

@@ -134,7 +134,7 @@ def gae(
     before it. 0 where the mask is 0. gamma and gae_lambda in [0, 1]. ``masked`` and ``bootstrap``: top of this file.
     Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k. GAE
     (1506.02438, eq. 16). Defaults: TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1.
-    verl and NeMo-RL skip, OpenRLHF, slime and TRL's PPO decay. Raises ``InputError`` for a kept NaN and for
+    verl and NeMo-RL skip, OpenRLHF and slime decay. Raises ``InputError`` for a kept NaN and for
     coefficients outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)

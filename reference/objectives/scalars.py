@@ -71,8 +71,8 @@ def mean_ratio(
     """Mean importance ratio. At the first inner step it is 1, or old and new log-probs are not of the same policy.
 
     Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the
-    sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio`` of trainer over
-    sampler.
+    sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio/mean`` of trainer over
+    sampler, after its cap.
     """
     return masked_mean(ratio(token_logprobs, old_logprobs), mask)
 
@@ -115,8 +115,9 @@ def clip_frac(
 
     The first counts tokens whose gradient the clip turns off (dual clip apart, verl's ``pg_clipfrac_lower``): TRL
     ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF ``clip_ratio``. The second also counts those still being
-    pulled back: CleanRL, Stable-Baselines3, Spinning Up. For GSPO pass the log of ``sequence_ratio``, expanded, and
-    zeros as the old log-probs. Raises ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
+    pulled back: CleanRL, Stable-Baselines3, Spinning Up. For GSPO pass the log of ``sequence_ratio``, zeros as the old
+    log-probs, and ``mask.any(dim=1)[:, None]``: it counts completions then, as TRL does. Raises ``InputError`` for an
+    empty mask, kept NaN, and bounds that do not enclose 1.
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
@@ -146,8 +147,9 @@ def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
 def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
     """Share of groups whose rewards are all equal, so that every advantage is 0.
 
-    TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue.
-    Raises ``InputError`` for rewards that are not whole groups of finite numbers.
+    TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue; with
+    ``scale_rewards="batch"`` it is about the whole batch. Raises ``InputError`` for rewards that are not whole groups
+    of finite numbers.
     """
     return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()
 

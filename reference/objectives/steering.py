@@ -164,7 +164,7 @@ def length_penalised_rewards(
     require_at_least(length_coef, "length_coef", 0)
     require_finite(rewards, "rewards")
     require_lengths(lengths, max_length)
-    return rewards - length_coef * lengths / max_length
+    return rewards - length_coef * lengths.to(at_least_float32(rewards).dtype) / max_length
 
 
 @typed

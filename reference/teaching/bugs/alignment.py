@@ -270,7 +270,7 @@ def position_ids__negative(attention_mask: Tensor) -> Tensor:
     "tokenised separately",
     mistake="prompt and completion are tokenised apart, so at the boundary the ids differ from those of the whole text",
     symptom="the model is trained on token sequences it never meets, and scores its own text differently",
-    wild="TRL warns of it ('mismatch between tokenized prompt and the start of tokenized prompt+completion')",
+    wild="TRL's SFT trainer warns of it ('The tokenized prompt is not a prefix of the tokenized prompt+completion')",
 )
 def encode_pair__separately(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
     first, second = plain_ids(tokenizer, prompt), plain_ids(tokenizer, completion + tokenizer.eos_token)
