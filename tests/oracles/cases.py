@@ -16,10 +16,21 @@ from torch import Tensor
 VOCAB, PROMPT, COMPLETION, GROUP = 5, 2, 5, 4
 EOS = 1  # also the padding: masks must find the end by position, not by value
 CLIP_LOW, CLIP_HIGH = 0.2, 0.28  # unequal, so that swapping them shows
+GSPO_LOW, GSPO_HIGH = 0.05, 0.08  # a mean over tokens moves less: narrower, so that the clip is visited
+DUAL_CLIP, VALUE_CLIP = 1.5, 0.5
+SAMPLER_LOW, SAMPLER_HIGH = 0.8, 1.5  # 1 / 0.8 is not 1.5: a bound on the inverse ratio shows
 TEMPERATURE = 0.7
+GAMMA, LAMBDA = 0.9, 0.8
+KL_COEF, KL_TARGET, KL_HORIZON = 0.3, 0.1, 20
+ENTROPY_COEF = 0.2
+BETA, SMOOTHING = 0.3, 0.1
+BUFFER = 3  # of the soft overlong penalty, in tokens
 GLOBAL_TOKENS, GLOBAL_SEQUENCES, PROCESSES, BUDGET = 40, 16, 2, 11
 
 ORDINARY = ("ragged", "full", "empty row")
+HOLES = (*ORDINARY, "tools")  # and masks with holes
+FAR = (*ORDINARY, "far")  # and log-ratios beyond the clamps
+PAIRED = ("ragged", "tools")  # four rows, two completions of each of two prompts
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
@@ -36,7 +47,16 @@ class Case:
     ref: Tensor
     advantages: Tensor
     token_loss: Tensor
-    rewards: Tensor
+    rewards: Tensor  # of more completions than there are rows, in groups of GROUP
+    lengths: Tensor  # tokens of each completion, whoever wrote them
+    scores: Tensor  # one per row
+    token_rewards: Tensor
+    values: Tensor
+    old_values: Tensor
+    returns: Tensor
+    sampler: Tensor
+    pairs: Tensor  # (chosen, rejected, the reference's chosen and rejected), summed log-probs
+    margins: Tensor
 
 
 def make_case(seed: int, lengths: tuple[int, ...]) -> Case:
@@ -62,11 +82,20 @@ def make_case(seed: int, lengths: tuple[int, ...]) -> Case:
         mask=mask,
         logits=2 * normal(rows, PROMPT + COMPLETION, VOCAB),
         logprobs=logprobs,
-        old=(logprobs + 0.4 * normal(rows, preds)).round(decimals=4),
+        old=(old := (logprobs + 0.4 * normal(rows, preds)).round(decimals=4)),
         ref=(logprobs + 0.4 * normal(rows, preds)).round(decimals=4),
         advantages=normal(rows, preds),
         token_loss=torch.where(mask, normal(rows, preds), 77.0),  # a value that shows when the mask is forgotten
         rewards=torch.cat([lone_success, all_equal, normal(GROUP)]),
+        lengths=torch.tensor(lengths),
+        scores=normal(rows),
+        token_rewards=torch.where(mask, normal(rows, preds), 55.0),
+        values=(values := normal(rows, preds)),
+        old_values=(values + 0.7 * normal(rows, preds)).round(decimals=4),
+        returns=normal(rows, preds),
+        sampler=(old + 0.5 * normal(rows, preds)).round(decimals=4),
+        pairs=-2 * normal(4, rows).abs() - 0.1,
+        margins=normal(rows).abs(),
     )
 
 
@@ -76,7 +105,22 @@ def make_cases() -> dict[str, Case]:
         "full": make_case(2, (5, 5, 5)),
         "empty row": make_case(3, (3, 0, 5)),
         "far": make_far(),
+        "tools": make_tools(),
     }
+
+
+def make_tools() -> Case:
+    """A tool or the environment wrote some of the tokens: the mask has holes, and may end before the row does."""
+    case = make_case(5, (5, 5, 4, 2))
+    written = torch.tensor([[1, 1, 0, 0, 1], [1, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 0, 0, 0, 0]], dtype=torch.bool)
+    mask = case.mask.clone()
+    mask[:, PROMPT - 1 :] &= written
+    return replace(
+        case,
+        mask=mask,
+        token_loss=torch.where(mask, case.token_loss, 77.0),
+        token_rewards=torch.where(mask, case.token_rewards, 55.0),
+    )
 
 
 def make_far() -> Case:

@@ -1,0 +1,88 @@
+"""The table of README.md says what the tests of this folder found: no more, no less, and about every function."""
+
+import pytest
+import torch
+
+from .claims import BEGIN, END, NAMES, NO_COUNTERPART, README, WHOLE_STEP, Claim, Same, cell, table
+
+
+@pytest.fixture
+def held(oracle_run, request) -> set[Claim]:
+    """Every claim of this folder. A run of some of the tests cannot tell them."""
+    writing = request.config.getoption("--write-table", False)
+    if oracle_run.partial and not writing:
+        pytest.skip("a part of the oracles ran: the table needs all of them")
+    assert not oracle_run.partial, (
+        "the table is written after all oracles: python -m pytest tests/oracles --write-table"
+    )
+    unfinished = oracle_run.claiming - oracle_run.held.keys()
+    assert not unfinished, f"the table needs these tests to pass: {sorted(unfinished)}"
+    return {claim for claims in oracle_run.held.values() for claim in claims}
+
+
+def test_every_function_is_compared_or_said_to_have_no_counterpart(held):
+    claimed = {claim.function for claim in held}
+    silent = NAMES - claimed - NO_COUNTERPART.keys()
+    assert not silent, f"no oracle test claims anything about {sorted(silent)}, and NO_COUNTERPART gives no reason"
+    assert NO_COUNTERPART.keys() <= NAMES - {WHOLE_STEP}, "NO_COUNTERPART names a function that is gone"
+    assert not NO_COUNTERPART.keys() & claimed, "NO_COUNTERPART names a function that a test compares"
+
+
+def test_the_table_is_what_the_tests_say(held, request):
+    before, _, rest = README.read_text().partition(BEGIN)
+    committed, _, after = rest.partition(END)
+    expected = table(held)
+    if request.config.getoption("--write-table", False):
+        README.write_text(before + expected + after)
+        return
+    message = "the table is not what the tests say: python -m pytest tests/oracles --write-table"
+    assert (BEGIN + committed + END).splitlines() == expected.splitlines(), message
+
+
+# --- the claims themselves ---
+
+
+def test_a_comparison_is_as_strict_as_the_claim_and_no_other():
+    one = torch.ones(3, dtype=torch.float64)
+    strict, wide = Claim("kl_k3", "TRL", "`a`"), Claim("ratio", "TRL", "`b`", rtol=1e-5, gradient_rtol=1e-3)
+    same = Same([strict, wide])
+    with pytest.raises(ValueError, match="which function"):
+        same(one, one)
+    with pytest.raises(ValueError, match="claims no equality of entropy"):
+        same(one, one, of="entropy")
+    with pytest.raises(AssertionError):
+        same(one, one + 1e-9, of="kl_k3")
+    assert not same.compared
+    same(one, one + 1e-11, of="kl_k3")
+    same.gradient(one, one + 5e-4, of="ratio")
+    assert same.compared == {strict, wide}
+    with pytest.raises(AssertionError):
+        same(one, one + 5e-4, of="ratio")
+
+
+def test_gradients_are_compared_entry_by_entry():
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    swapped = torch.stack([x[1], x[0]]) + torch.tensor([-1.0, 1.0]).double()  # same values, same gradient of the sum
+    same = Same([Claim("kl_k3", "TRL", "`a`")])
+    same(x, swapped)
+    with pytest.raises(AssertionError):
+        same(x, swapped, x)
+
+
+@pytest.mark.parametrize(
+    "wrong", [("kl_k4", "TRL", "`a`"), ("kl_k3", "trl", "`a`"), ("kl_k3", "TRL", "a | b"), ("kl_k3", "TRL")]
+)
+def test_a_claim_is_about_a_function_of_ours_and_fits_into_a_cell(wrong):
+    with pytest.raises(ValueError):
+        Claim(*wrong)
+
+
+def test_a_cell_puts_equalities_of_one_tolerance_together_and_differences_below():
+    claims = [
+        Claim("kl_k3", "TRL", "`a`"),
+        Claim("kl_k3", "TRL", "`b`"),
+        Claim("kl_k3", "TRL", "`c`", rtol=1e-5, gradient_rtol=1e-4),
+        Claim("kl_k3", "TRL", "`a`", differs="overflows"),
+    ]
+    assert cell(claims) == "= 1e-10 `a`; `b`<br>f32 (gradients 1e-4) `c`<br>`a`: overflows"
+    assert cell([]) == "—"
