@@ -45,10 +45,11 @@ def group_advantages(
     0: it teaches nothing.
 
     Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own
-    reward (``rloo_advantages`` does not); divided by the group's std it is not even parallel to it: every mixed group
-    gets the same sum of squared advantages, G - ddof, however easy or hard. One success among G gets (G - 1) / sqrt(G)
-    with ddof 1: for G = 8 that is 2.47 instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std,
-    for rewards that are not whole groups, and for NaN or infinite rewards.
+    reward (``rloo_advantages`` does not); divided by the group's std every mixed group gets the same sum of squared
+    advantages, G - ddof, however easy or hard: on 0/1 rewards that weighs prompts by difficulty from G = 4 on (easy and
+    hard ones above medium ones), with three different rewards the gradient is not even parallel to the true one. One
+    success among G gets (G - 1) / sqrt(G) with ddof 1: for G = 8 that is 2.47 instead of 0.875 unscaled. Raises
+    ``InputError`` for a group of 1 with a std, for rewards that are not whole groups, and for NaN or infinite rewards.
     """
     groups = split_groups(rewards, group_size)
     require_at_least(eps, "eps", 0)

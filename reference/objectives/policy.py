@@ -172,8 +172,9 @@ def sampler_correction(
     5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with a cap of 3 by default, no geometric level; verl
     ``rollout_is``, off by default, one threshold (2) to truncate and two to mask, at token or sequence level; OpenRLHF
     ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the geometric mean and keeps the token
-    weights. A sequence weight is the true ratio of a completion, and spreads with its length. Raises ``InputError`` for
-    bounds that do not enclose 1 and for kept log-probs that are NaN or both infinite.
+    weights. Only a sequence weight, the true ratio of a completion, leaves no bias in two tokens or more, and it
+    spreads with the length; no weight brings back what top-p never draws. Raises ``InputError`` for bounds that do not
+    enclose 1 and for kept log-probs that are NaN or both infinite.
     """
     if not 0 <= low <= 1 <= high:
         raise InputError(

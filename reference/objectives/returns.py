@@ -13,7 +13,7 @@ exist. Between kept tokens it is what a tool or the environment wrote, and there
 
 How a row ends. ``bootstrap`` (batch,) is V of the state after the last kept token: 0 where the completion terminated
 (the default), the critic's value where it was merely cut off. Treating truncation as termination teaches that long is
-bad.
+bad where V is positive, and good where it is negative.
 """
 
 from typing import Literal

@@ -59,3 +59,41 @@ def assert_exact(actual: Tensor, expected: Tensor | float) -> None:
     """Equal to 1e-10 of the value (1e-12 where it is 0): some thousand float64 roundings, and no estimator's error."""
     expected = torch.as_tensor(expected, dtype=torch.float64).expand_as(actual)
     torch.testing.assert_close(actual.detach(), expected.detach(), rtol=1e-10, atol=1e-12)
+
+
+# What follows is built from the above: per-token log-probs, states and the two directions of the KL
+
+
+def random_policies(vocab: int, length: int, seed: int, count: int) -> list[Tensor]:
+    """Several policies, one after the other from the same generator; the first is that of ``random_policy``."""
+    made = torch.Generator().manual_seed(seed)
+    rows = len(all_prefixes(vocab, length))
+    return [torch.randn(rows, vocab, dtype=torch.float64, generator=made).requires_grad_() for _ in range(count)]
+
+
+def log_probs(table: Tensor, sequences: Tensor) -> Tensor:
+    """Log-probability of each token of each sequence, differentiable: what a policy scores its own samples with."""
+    return torch.softmax(table, dim=1)[rows_of(sequences, table.shape[1]), sequences].log()
+
+
+def visits(table: Tensor, sequences: Tensor) -> Tensor:
+    """Probability that a policy comes through each row of the table, that of its prefix. A constant: (rows,)."""
+    total = torch.zeros(len(table), dtype=table.dtype)
+    for row, weight in zip(rows_of(sequences, table.shape[1]), probabilities(table, sequences).detach(), strict=True):
+        total[row] += weight
+    return total
+
+
+def kl_per_row(first: Tensor, second: Tensor) -> Tensor:
+    """KL(first || second) of the two distributions in each row, by its definition: sum over tokens of p log(p / q)."""
+    p, q = torch.softmax(first, dim=1), torch.softmax(second, dim=1)
+    return (p * (p / q).log()).sum(dim=1)
+
+
+def mean_over(weights: Tensor, tokens: Tensor) -> Tensor:
+    """The loss that a batch of all sequences has: tokens added up in each row, rows weighted by a constant."""
+    return (weights.detach() * tokens.sum(dim=1)).sum()
+
+
+def cosine(first: Tensor, second: Tensor) -> float:
+    return (first.flatten() @ second.flatten() / (first.norm() * second.norm())).item()
