@@ -2,7 +2,7 @@
 
 ``rewards`` is (prompts * group_size,), the completions of one prompt next to each other; rewards per token become one
 per completion with ``sequence_sum``. Results are per completion, (batch,): use ``advantages[:, None]`` in a token loss.
-Only the REINFORCE++ forms and ``whiten`` work per token. All are constants.
+Only the REINFORCE++ forms and ``whiten`` work per token. All are constants, in at least float32.
 
 | baseline | scale | function | who |
 |---|---|---|---|
@@ -21,7 +21,7 @@ import torch
 
 from .masking import masked_sums
 from .returns import discounted_returns
-from .shapes import Float, InputError, Shaped, Tensor, at_least_float32, require_at_least, require_finite, typed
+from .shapes import Float, InputError, Shaped, Tensor, at_least_float32, kept, require_at_least, require_finite, typed
 
 
 @typed
@@ -80,8 +80,8 @@ def batch_advantages(
     hard prompt get the same advantage, so part of the signal is only the prompt's difficulty. All rewards equal gives
     exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
     """
-    if len(rewards) == 1:
-        raise InputError("rewards holds one number, which has no standard deviation: pass at least 2")
+    if len(rewards) < 2:
+        raise InputError(f"rewards holds {len(rewards)} numbers, which have no standard deviation: pass at least 2")
     return group_advantages(rewards, group_size=len(rewards), ddof=ddof, eps=eps)
 
 
@@ -125,9 +125,8 @@ def whiten(
     at 1e-8 or above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a
     mask that keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
     """
+    require_finite(x, "x", mask=kept(mask))
     total, keep = masked_sums(x, mask, "x")
-    if (x.isinf() & keep).any():
-        raise InputError("x holds infinities, which have no mean: find what produced them")
     count = keep.sum()
     require_at_least(eps, "eps", 0)
     if count <= ddof:
@@ -138,8 +137,9 @@ def whiten(
     mean = total.sum() / count
     centred = torch.where(keep, x - mean, 0.0)
     if x[keep].amax() == x[keep].amin():
-        centred = torch.zeros_like(x)  # not the mean's rounding residue times 10000
-    scaled = centred * (centred.square().sum() / (count - ddof) + eps).rsqrt()
+        scaled = torch.zeros_like(x)  # not the mean's rounding residue times 10000
+    else:
+        scaled = centred * (centred.square().sum() / (count - ddof) + eps).rsqrt()
     return scaled if shift_mean else torch.where(keep, scaled + mean, 0.0)
 
 
@@ -186,10 +186,10 @@ def split_groups(rewards: Tensor, group_size: int) -> Tensor:
         raise InputError(
             f"group_size is {group_size}, which does not divide the {len(rewards)} rewards into whole groups"
         )
+    if len(rewards) == 0:
+        raise InputError("rewards is empty: pass one finite number per completion")
     require_finite(rewards, "rewards")
-    if len(rewards) == 0 or rewards.isinf().any():
-        raise InputError("rewards is empty or holds infinities: pass one finite number per completion")
-    return rewards.view(-1, group_size)
+    return at_least_float32(rewards).view(-1, group_size)
 
 
 def is_dead(groups: Tensor) -> Tensor:

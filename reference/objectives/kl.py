@@ -32,7 +32,7 @@ from .shapes import (
     Float,
     Tensor,
     bounded,
-    require_finite,
+    require_no_nan,
     require_positive,
     typed,
 )
@@ -120,14 +120,14 @@ def kl_full(
     loss: the exact myopic reverse KL; it drops the effect of a token on later states. Swap the arguments for the
     forward KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why RL trainers sample instead (TRL's
     distillation computes it, ``beta=1``; verl names it ``full`` and raises NotImplementedError). A token that only the
-    reference forbids makes it inf; NaN logits raise ``InputError``.
+    reference forbids makes it inf, unless pi gives it less than a dtype can hold; NaN logits raise ``InputError``.
     """
     logp = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     ref_logp = scaled(ref_logits[:, :-1], temperature).log_softmax(dim=-1)
     p = logp.exp()
     difference = torch.where(p == 0, 0.0, logp - ref_logp)  # p log p -> 0 as p -> 0
     result = (p * difference).sum(dim=-1)
-    require_finite(result, "KL (from the logits)")
+    require_no_nan(result, "KL (from the logits)")
     return result
 
 
@@ -198,11 +198,12 @@ def kl_straight_through(
 ) -> Float[Tensor, "batch pred"]:
     """The value of one estimator with the gradient of k2: with k1 or k3 right to log *and* to train with, on policy.
 
-        result = detach(k) + k2 - detach(k2)
+        result = detach(k) + (d - detach(d)) * detach(d)
 
     Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+``, ``k3+`` and ``abs+``; OpenRLHF
     ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). Both cut the
     value at 10, not the gradient.
     """
-    k2 = kl_k2(token_logprobs, ref_logprobs)
-    return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + (k2 - k2.detach())
+    d = token_logprobs - ref_logprobs
+    zero = (d - d.detach()) * d.detach()  # with the gradient of k2, and no square that could overflow
+    return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + zero

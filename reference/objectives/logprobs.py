@@ -14,7 +14,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from .masking import sequence_sum
-from .shapes import Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_finite, typed
+from .shapes import Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_no_nan, typed
 
 
 @typed
@@ -50,7 +50,7 @@ def token_logprobs(
         require_chunk(chunk_size)
         scaled(logits[:1, :1], temperature)  # refuses a temperature before any work is done
         picked = LogprobsInChunks.apply(logits, scored, temperature, chunk_size)
-    require_finite(picked, "log-prob (from the logits)")
+    require_no_nan(picked, "log-prob (from the logits)")
     return picked
 
 
@@ -87,7 +87,7 @@ def chunked_token_logprobs(
     chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
     picked = torch.cat([checkpoint(score, *chunk, use_reentrant=False) for chunk in chunks])
     picked = picked.reshape(tokens.shape[0], tokens.shape[1] - 1)
-    require_finite(picked, "log-prob (from the hidden states)")
+    require_no_nan(picked, "log-prob (from the hidden states)")
     return picked
 
 
@@ -103,7 +103,7 @@ def sequence_logprobs(
     DPO (2305.18290, eq. 7) needs the sum; the average is SimPO's (2405.14734) and TRL's IPO. Taking the average where
     the sum is meant is a known bug (it divides beta by the length). Raises ``InputError`` for kept NaN.
     """
-    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
+    require_no_nan(token_logprobs, "token_logprobs", mask=kept(mask))
     total = sequence_sum(token_logprobs, mask)
     return total / kept(mask).sum(dim=1).clamp_min(1) if average else total
 
@@ -122,7 +122,7 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0
     result = (logprobs.exp() * surprise).sum(dim=-1)
-    require_finite(result, "entropy (from the logits)")
+    require_no_nan(result, "entropy (from the logits)")
     return result
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import torch
 
-from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_finite, typed
+from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_no_nan, typed
 
 
 @typed
@@ -191,7 +191,7 @@ NOTHING_KEPT = (
 def masked_sums(token_loss: Tensor, mask: Tensor, name: str = "token_loss") -> tuple[Tensor, Tensor]:
     """Per-row sums of the kept losses, and the mask as booleans. ``where``, not ``*``: 0 * NaN is NaN."""
     keep = kept(mask)
-    require_finite(token_loss, name, mask=keep)
+    require_no_nan(token_loss, name, mask=keep)
     return torch.where(keep, at_least_float32(token_loss), 0.0).sum(dim=1), keep
 
 

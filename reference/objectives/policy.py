@@ -16,7 +16,7 @@ import torch
 
 from .logprobs import sequence_logprobs
 from .masking import sequence_sum
-from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_finite, typed
+from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_log_ratio, typed
 
 
 @typed
@@ -48,8 +48,7 @@ def sequence_ratio(
     GSPO (2507.18071, eq. 7); TRL ``importance_sampling_level="sequence"``, verl and OpenRLHF ``gspo``. Raises
     ``InputError`` for kept NaN.
     """
-    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
-    require_finite(old_logprobs, "old_logprobs", mask=kept(mask))
+    require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return bounded(sequence_logprobs(token_logprobs - old_logprobs, mask, average=True)).exp()[:, None]
 
 
@@ -142,7 +141,7 @@ def cispo_loss(
     ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4, and 0.2 if unset; verl clips
     to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
     """
-    require_clip(0.0 if clip_low is None else clip_low, clip_high)
+    require_clip(clip_low, clip_high)
     lowest = None if clip_low is None else 1 - clip_low
     weight = ratio(token_logprobs, old_logprobs).detach().clamp(lowest, 1 + clip_high)
     return reinforce_loss(token_logprobs, weight * advantages)
@@ -181,10 +180,8 @@ def sampler_correction(
             f"low={low} and high={high}: expected 0 <= low <= 1 <= high, or exact agreement is changed too"
         )
     keep = kept(mask)
-    require_finite(old_logprobs, "old_logprobs", mask=keep)
-    require_finite(sampler_logprobs, "sampler_logprobs", mask=keep)
+    require_log_ratio(old_logprobs, sampler_logprobs, ("old_logprobs", "sampler_logprobs"), mask=keep)
     d = torch.where(keep, old_logprobs - sampler_logprobs, 0.0)
-    require_finite(d, "old_logprobs - sampler_logprobs (inf - inf)")
     if level != "token":
         d = sequence_sum(d, mask) if level == "sequence" else sequence_logprobs(d, mask, average=True)
         d = d[:, None].expand(mask.shape)
@@ -210,9 +207,11 @@ def clipped_surrogate(
     return torch.where(advantages < 0, torch.minimum(loss, -advantages * dual_clip), loss)
 
 
-def require_clip(clip_low: float, clip_high: float) -> None:
+def require_clip(clip_low: float | None, clip_high: float) -> None:
     """Refuse bounds that do not enclose 1, NaN included."""
-    if not (0 <= clip_low < 1 and clip_high >= 0):
+    if clip_low is None and not clip_high >= 0:
+        raise InputError(f"clip_high={clip_high}: expected clip_high >= 0")
+    if clip_low is not None and not (0 <= clip_low < 1 and clip_high >= 0):
         raise InputError(
             f"clip_low={clip_low} and clip_high={clip_high}: expected 0 <= clip_low < 1 and clip_high >= 0"
         )

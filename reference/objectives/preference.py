@@ -34,7 +34,7 @@ def bradley_terry_loss(chosen_rewards: Pairs, rejected_rewards: Pairs, *, margin
 
     Only differences are learned: a constant per prompt stays free. ``margin``: how much better chosen was rated, if
     known (Llama 2, 2307.09288, eq. 2). InstructGPT (2203.02155, eq. 1); TRL ``RewardTrainer``, OpenRLHF
-    ``PairWiseLoss``. Raises ``InputError`` for NaN.
+    ``PairWiseLoss``. Raises ``InputError`` for NaN or infinity.
     """
     gap = log_ratio(chosen_rewards, rejected_rewards, "chosen_rewards", "rejected_rewards")
     if margin is not None:
@@ -51,7 +51,7 @@ def preference_margin(
 
         (chosen - rejected) - (ref_chosen - ref_rejected)
 
-    Raises ``InputError`` when one of the four, or their difference, is NaN.
+    Raises ``InputError`` when one of the four is NaN or infinite.
     """
     named = {
         "chosen_logprobs": chosen_logprobs,
@@ -62,9 +62,7 @@ def preference_margin(
     for name, logprobs in named.items():
         require_finite(logprobs, name)
     chosen, rejected, ref_chosen, ref_rejected = map(at_least_float32, named.values())
-    margin = (chosen - rejected) - (ref_chosen - ref_rejected)
-    require_finite(margin, "margin (inf - inf)")
-    return margin
+    return (chosen - rejected) - (ref_chosen - ref_rejected)
 
 
 @typed
@@ -75,12 +73,10 @@ def implicit_reward(logprobs: Pairs, ref_logprobs: Pairs, *, beta: float = 0.1) 
 
     Summed log-probs, in nats times beta. DPO (2305.18290, eq. 5); TRL logs its mean as ``rewards/chosen`` and
     ``rewards/rejected``, without gradient; here the gradient is left in. Raises ``InputError`` for beta not above 0 and
-    for NaN.
+    for NaN or infinity.
     """
     require_positive(beta, "beta")
-    require_finite(logprobs, "logprobs")
-    require_finite(ref_logprobs, "ref_logprobs")
-    return beta * (at_least_float32(logprobs) - at_least_float32(ref_logprobs))
+    return beta * log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs")
 
 
 @typed
@@ -101,7 +97,7 @@ def dpo_loss(
     larger beta looks more aggressive in a few steps of SGD. Always-preferred pairs have no optimum: the margin grows.
     DPO (2305.18290, eq. 7). TRL ``loss_type="sigmoid"``, OpenRLHF ``DPOLoss``, NeMo-RL; open-instruct's default
     ``dpo_norm`` averages the log-probs instead, as does TRL's ``sigmoid_norm``. Raises ``InputError`` for beta not
-    above 0 and for NaN.
+    above 0 and for NaN or infinity.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -124,7 +120,8 @@ def cdpo_loss(
 
     For e > 0 every pair has an optimum, at margin logit(1 - e) / beta. e in [0, 0.5]. Mitchell, "A note on DPO with
     noisy preferences" (2023); OpenRLHF ``label_smoothing``; TRL in CPO, while in its DPO that option belongs to
-    ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN.
+    ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN or
+    infinity.
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -148,7 +145,7 @@ def robust_dpo_loss(
 
     Not cDPO: the second term has the other sign, so the loss is unbounded below on a single pair. e in [0, 0.5).
     Chowdhury et al. (2403.00409), rDPO; TRL ``loss_type="robust"``. Raises ``InputError`` for beta not above 0, e
-    outside its range, and NaN.
+    outside its range, and NaN or infinity.
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -177,7 +174,8 @@ def ipo_loss(
     ``beta`` is the paper's tau, the strength of the tie to the reference. The paper's formula has summed log-probs, as
     have OpenRLHF and the DPO authors' code; TRL averages them per token and says that the paper's authors did so too:
     pass ``sequence_logprobs(..., average=True)`` for all four, and the target 1 / (2 * beta) is nats per token. The two
-    are different losses. Azar et al. (2310.12036, eq. 17). Raises ``InputError`` for beta not above 0 and for NaN.
+    are different losses. Azar et al. (2310.12036, eq. 17). Raises ``InputError`` for beta not above 0 and for NaN or
+    infinity.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -198,7 +196,7 @@ def hinge_loss(
         max(0, 1 - beta * margin)
 
     SLiC-HF (2305.10425) with the margin of RSO (2309.06657, "hinge-norm", where beta is gamma); TRL
-    ``loss_type="hinge"``. Raises ``InputError`` for beta not above 0 and for NaN.
+    ``loss_type="hinge"``. Raises ``InputError`` for beta not above 0 and for NaN or infinity.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -208,9 +206,7 @@ def hinge_loss(
 def log_ratio(
     first: Tensor, second: Tensor, first_name: str = "chosen_logprobs", second_name: str = "rejected_logprobs"
 ) -> Tensor:
-    """first - second in at least float32, after checking both for NaN."""
+    """first - second in at least float32, after checking that both are finite."""
     require_finite(first, first_name)
     require_finite(second, second_name)
-    difference = at_least_float32(first) - at_least_float32(second)
-    require_finite(difference, f"{first_name} - {second_name} (inf - inf)")
-    return difference
+    return at_least_float32(first) - at_least_float32(second)

@@ -28,9 +28,9 @@ def simpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float 
         -log sigmoid(beta * (chosen - rejected) - gamma)
 
     Log-probs from ``sequence_logprobs(..., average=True)``, in nats per token. ``gamma`` is in units of reward (beta
-    times nats). Meng et al. (2405.14734, eq. 6). Raises ``InputError`` for beta not above 0, a negative gamma and NaN.
-    TRL (``trl.experimental.cpo``, defaults 0.1 and 0.5, plus the NLL of chosen unless ``cpo_alpha=0``) writes beta *
-    (difference - gamma / beta), the same; open-instruct's option is the ratio gamma / beta.
+    times nats). Meng et al. (2405.14734, eq. 6). Raises ``InputError`` for beta not above 0, a negative gamma and NaN
+    or infinity. TRL (``trl.experimental.cpo``, defaults 0.1 and 0.5, plus the NLL of chosen unless ``cpo_alpha=0``)
+    writes beta * (difference - gamma / beta), the same; open-instruct's option is the ratio gamma / beta.
     """
     require_positive(beta, "beta")
     require_at_least(gamma, "gamma", 0)
@@ -75,12 +75,14 @@ def kto_loss(
 
     Summed log-probs, in nats. The weights make up for unequal counts of good and bad. No gradient flows into ``kl``.
     Ethayarajh et al. (2402.01306, eq. 8); TRL ``KTOTrainer`` (``desirable_weight``, ``undesirable_weight``). Raises
-    ``InputError`` for beta not above 0, negative weights and NaN.
+    ``InputError`` for beta not above 0, negative weights and NaN or infinity.
     """
     require_positive(beta, "beta")
     require_at_least(desirable_weight, "desirable_weight", 0)
     require_at_least(undesirable_weight, "undesirable_weight", 0)
     require_finite(kl, "kl")
+    if kl < 0:
+        raise InputError(f"kl is {kl.item():g}, expected at least 0: see kto_kl")
     d = log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs") - kl.detach()
     signed = torch.where(desirable, d, -d)
     weight = torch.where(desirable, d.new_tensor(desirable_weight), d.new_tensor(undesirable_weight))
@@ -97,9 +99,11 @@ def kto_kl(
 
     Pair each prompt with the completion of another row, such as its neighbour's; summed log-probs. A batch of one has
     no mismatched pair: with its own completion the KL would equal its reward. TRL takes the row before, within one
-    device's batch, and averages over *all* processes. KTO (2402.01306). Raises ``InputError`` for NaN.
+    device's batch, and averages over *all* processes. KTO (2402.01306). Raises ``InputError`` for NaN or infinity.
     """
     d = log_ratio(mismatched_logprobs, ref_mismatched_logprobs, "mismatched_logprobs", "ref_mismatched_logprobs")
+    if len(d) == 0:
+        raise InputError("mismatched_logprobs is empty, so there is no mean")
     return d.detach().mean().clamp_min(0)
 
 

@@ -1,8 +1,8 @@
 """Returns and advantages of every token: what came after it, and how much better that was than the critic expected.
 
-All on the prediction axis, all constants (nothing here passes a gradient on). ``values[:, t]`` is V of the state
-*before* ``tokens[:, t + 1]`` is chosen, so it is read from the hidden state at position t; a value read at the token
-itself depends on the action, and a baseline that does is biased.
+All on the prediction axis, all constants (nothing here passes a gradient on); returns and advantages in at least
+float32. ``values[:, t]`` is V of the state *before* ``tokens[:, t + 1]`` is chosen, so it is read from the hidden state
+at position t; a value read at the token itself depends on the action, and a baseline that does is biased.
 
 Masked positions. Whatever the mask leaves out after a row's last kept token is padding: its rewards and values do not
 exist. Between kept tokens it is what a tool or the environment wrote, and there are two ways to go across:
@@ -29,6 +29,7 @@ from .shapes import (
     kept,
     require_at_least,
     require_finite,
+    require_no_nan,
     typed,
 )
 
@@ -54,14 +55,14 @@ def token_rewards(
     mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
     """
     keep = kept(mask)
-    require_finite(rewards, "rewards")
+    require_no_nan(rewards, "rewards")
     require_at_least(kl_coef, "kl_coef", 0)
     if (kl is None) != (kl_coef == 0):
         raise InputError(f"kl_coef is {kl_coef} and kl is {'missing' if kl is None else 'given'}: pass both or neither")
     last = keep & (keep.flip(1).cumsum(dim=1).flip(1) == 1)
     result = torch.where(last, rewards.detach()[:, None], 0.0)
     if kl is not None:
-        require_finite(kl, "kl", mask=keep)
+        require_no_nan(kl, "kl", mask=keep)
         result = result - kl_coef * torch.where(keep, kl.detach(), 0.0)
     return result
 
@@ -82,7 +83,7 @@ def discounted_returns(
     0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a
     tool earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file. Sutton & Barto
     (2018), eq. 3.9; verl's REINFORCE++ (skips) and OpenRLHF's ``get_cumulative_returns`` (decays), with bootstrap 0.
-    Raises ``InputError`` for a kept NaN and for gamma outside [0, 1].
+    Raises ``InputError`` for a kept NaN or infinity and for gamma outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)
     keep, step = steps(mask, masked)
@@ -134,7 +135,7 @@ def gae(
     before it. 0 where the mask is 0. gamma and gae_lambda in [0, 1]. ``masked`` and ``bootstrap``: top of this file.
     Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k. GAE
     (1506.02438, eq. 16). Defaults: TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1.
-    verl and NeMo-RL skip, OpenRLHF and slime decay. Raises ``InputError`` for a kept NaN and for
+    verl and NeMo-RL skip, OpenRLHF and slime decay. Raises ``InputError`` for a kept NaN or infinity and for
     coefficients outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)

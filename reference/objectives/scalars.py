@@ -13,7 +13,18 @@ from .kl import kl_k3, kl_penalty
 from .logprobs import entropy
 from .masking import masked_mean
 from .policy import ratio, require_clip
-from .shapes import Bool, Float, InputError, Shaped, Tensor, at_least_float32, kept, require_finite, typed
+from .shapes import (
+    Bool,
+    Float,
+    InputError,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    kept,
+    require_log_ratio,
+    require_no_nan,
+    typed,
+)
 
 
 @typed
@@ -45,6 +56,7 @@ def mean_kl(
     ``kl_loss_type`` (k3, clamped) as ``kl_loss`` and the mean over rows of k1 as ``actor/reward_kl_penalty``. Raises
     ``InputError`` for an empty mask and for kept NaN.
     """
+    require_log_ratio(token_logprobs, ref_logprobs, ("token_logprobs", "ref_logprobs"), mask=kept(mask))
     return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
 
 
@@ -74,6 +86,7 @@ def mean_ratio(
     sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio/mean`` of trainer over
     sampler, after its cap.
     """
+    require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return masked_mean(ratio(token_logprobs, old_logprobs), mask)
 
 
@@ -93,6 +106,7 @@ def approx_kl(
     log the mean of old - new (k1 of the same KL) as ``ppo_kl``. Raises ``InputError`` for an empty mask and for kept
     NaN.
     """
+    require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return masked_mean(kl_k3(old_logprobs, token_logprobs), mask)
 
 
@@ -121,7 +135,7 @@ def clip_frac(
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
-    require_finite(advantages * r, "advantage times ratio", mask=kept(mask))
+    require_no_nan(advantages * r, "advantage times ratio", mask=kept(mask))
     above, below = r > 1 + clip_high, r < 1 - clip_low
     if definition == "no_gradient":
         above, below = above & (advantages > 0), below & (advantages < 0)
@@ -151,7 +165,8 @@ def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
     ``scale_rewards="batch"`` it is about the whole batch. Raises ``InputError`` for rewards that are not whole groups
     of finite numbers.
     """
-    return is_dead(split_groups(rewards, group_size)).to(rewards.dtype).mean()
+    groups = split_groups(rewards, group_size)
+    return is_dead(groups).to(groups.dtype).mean()
 
 
 @typed
@@ -186,6 +201,11 @@ def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
     Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
     NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
     """
+    if isinstance(parameters, torch.nn.Module):
+        raise InputError("parameters is a module: pass model.parameters()")
+    parameters = list(parameters)
+    if not all(isinstance(p, Tensor) for p in parameters):
+        raise InputError("parameters holds something else than tensors: pass model.parameters(), without names")
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         raise InputError("parameters have no gradients: call this after backward() and before zero_grad()")

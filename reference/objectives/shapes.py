@@ -28,6 +28,8 @@ __all__ = [
     "kept",
     "require_at_least",
     "require_finite",
+    "require_log_ratio",
+    "require_no_nan",
     "require_positive",
     "typed",
 ]
@@ -75,7 +77,8 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
         axes = expected.dim_str.split()
         shape = tuple(value.shape)
         if len(axes) != len(shape):
-            return f"{where} has shape {shape}, expected {len(axes)} axes ({', '.join(axes).replace('#', '')})"
+            wanted = f"{len(axes)} axes ({', '.join(axes).replace('#', '')})" if axes else "a single number"
+            return f"{where} has shape {shape}, expected {wanted}"
         for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
             if axis.startswith("#") and size == 1:
                 continue
@@ -85,16 +88,23 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
                 wanted = int(axis)
             else:
                 wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
+            if wanted < 0:
+                return empty_axis(function, known)
             if wanted != size:
                 found = f"axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
                 return f"{where} has shape {shape}: {found}"
-        if not isinstance(value, expected.array_type) or not is_bearable(value, expected):
-            kind = "a float dtype" if any("float" in str(d) for d in expected.dtypes) else "an int dtype"
-            return f"{where} has dtype {str(value.dtype).removeprefix('torch.')}, expected {kind}"
+        kind = str(value.dtype).removeprefix("torch.")
+        if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
+            wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])
+            return f"{where} has dtype {kind}, expected {'an' if wanted == 'int' else 'a'} {wanted} dtype"
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:
-        return f"{function.__name__}: axis {empty} is empty, so there is nothing to score: its size must be at least 1"
+        return empty_axis(function, empty)
     return f"{function.__name__}: the result has not the shape its annotation promises: report this as a bug"
+
+
+def empty_axis(function: Callable, axis: str) -> str:
+    return f"{function.__name__}: axis {axis} is empty, so there is nothing to score: its size must be at least 1"
 
 
 def in_words(annotation: Any) -> str:
@@ -140,9 +150,27 @@ def require_at_least(value: float, name: str, least: float, most: float = math.i
         raise InputError(f"{name} is {value}, expected a finite number {limits}")
 
 
-def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:
+def require_no_nan(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:
     """Raise ``InputError`` at the first NaN of ``x`` (where ``mask`` keeps it). Infinities pass."""
-    bad = x.isnan() if mask is None else x.isnan() & mask
+    refuse(x.isnan(), x, name, mask)
+
+
+def require_finite(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:
+    """Raise ``InputError`` at the first NaN or infinity of ``x`` (where ``mask`` keeps it)."""
+    refuse(~x.isfinite(), x, name, mask)
+
+
+def require_log_ratio(first: Tensor, second: Tensor, names: tuple[str, str], *, mask: Tensor) -> None:
+    """Raise ``InputError`` where one of two log-probs is NaN, or both are infinite: then they have no difference."""
+    require_no_nan(first, names[0], mask=mask)
+    require_no_nan(second, names[1], mask=mask)
+    require_no_nan(first - second, f"{names[0]} - {names[1]} (inf - inf)", mask=mask)
+
+
+def refuse(bad: Tensor, x: Tensor, name: str, mask: Tensor | None) -> None:
+    bad = bad if mask is None else bad & mask
     if bad.any():
         at = tuple(bad.nonzero()[0].tolist())
-        raise InputError(f"{name} is NaN at position {at}: find what produced it; averaging would only spread it")
+        found = "NaN" if x[at].isnan() else f"{x[at].item():g}"
+        where = f" at position {at}" if at else ""
+        raise InputError(f"{name} is {found}{where}: find what produced it; averaging would only spread it")

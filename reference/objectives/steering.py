@@ -21,6 +21,7 @@ from .shapes import (
     kept,
     require_at_least,
     require_finite,
+    require_no_nan,
     require_positive,
     typed,
 )
@@ -61,7 +62,7 @@ def total_loss(
             "length_penalty has no gradient: the length of a sample does not depend on the weights; "
             "put it in the reward with length_penalised_rewards or soft_overlong_penalty"
         )
-    require_finite(policy_loss, "policy_loss")
+    require_no_nan(policy_loss, "policy_loss")
     total = policy_loss
     total = add(total, value_loss, "value_loss", vf_coef, "vf_coef")
     total = add(total, kl, "kl", kl_coef, "kl_coef", may_be_negative=True)
@@ -89,7 +90,8 @@ def kl_penalised_rewards(
     for a negative coefficient.
     """
     require_at_least(kl_coef, "kl_coef", 0)
-    require_finite(rewards, "rewards")
+    require_no_nan(rewards, "rewards")
+    require_finite(kl, "kl", mask=kept(mask))
     return rewards - kl_coef * sequence_sum(kl, mask)
 
 
@@ -112,7 +114,7 @@ def kl_charge(
     kept NaN.
     """
     keep = kept(mask)
-    require_finite(kl, "kl", mask=keep)
+    require_no_nan(kl, "kl", mask=keep)
     own = torch.where(keep, at_least_float32(kl.detach()), 0.0)
     charge = {
         "own": lambda: own,
@@ -162,7 +164,7 @@ def length_penalised_rewards(
     ``InputError`` for a negative coefficient, NaN rewards, and lengths outside [0, max_length].
     """
     require_at_least(length_coef, "length_coef", 0)
-    require_finite(rewards, "rewards")
+    require_no_nan(rewards, "rewards")
     require_lengths(lengths, max_length)
     return rewards - length_coef * lengths.to(at_least_float32(rewards).dtype) / max_length
 
@@ -204,7 +206,7 @@ def add(
         raise InputError(f"{coef_name} is {coef} and {name} is {given}: pass both, or neither")
     if term is None:
         return total
-    require_finite(term, name)
+    require_no_nan(term, name)
     if term < 0 and not may_be_negative:
         raise InputError(
             f"{name} is {float(term):g}, but it can never be below 0: pass it with its natural sign, not negated"

@@ -1,7 +1,7 @@
 """Supervised fine-tuning: maximum likelihood of the tokens the mask keeps."""
 
 from .masking import token_mean
-from .shapes import Float, Shaped, Tensor, kept, require_finite, typed
+from .shapes import Float, Shaped, Tensor, kept, require_no_nan, typed
 
 
 @typed
@@ -31,5 +31,5 @@ def sft_loss(
     (transformers passes it to the model as ``num_items_in_batch``). Raises ``InputError`` for an empty mask and for
     kept NaN.
     """
-    require_finite(token_logprobs, "token_logprobs", mask=kept(mask))
+    require_no_nan(token_logprobs, "token_logprobs", mask=kept(mask))
     return token_mean(token_nll(token_logprobs), mask, num_tokens=num_tokens)

@@ -17,7 +17,7 @@ def value_loss(
     old_values: Float[Tensor, "batch pred"] | None = None,
     clip: float | None = None,
 ) -> Float[Tensor, "batch pred"]:
-    """Half the squared error of the critic, a loss per token; its gradient is values - returns.
+    """Half the squared error of the critic, a loss per token in at least float32; its gradient is values - returns.
 
         0.5 * (V - R)^2                                             clip=None
         0.5 * max((V - R)^2, (V_clip - R)^2)                        V_clip = old_V + clip(V - old_V, -clip, clip)
@@ -31,12 +31,13 @@ def value_loss(
     """
     if (old_values is None) != (clip is None):
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
-    error = (values - returns.detach()) ** 2
+    values, target = at_least_float32(values), at_least_float32(returns.detach())
+    error = (values - target) ** 2
     if clip is not None:
         require_positive(clip, "clip")
-        old = old_values.detach()
+        old = at_least_float32(old_values.detach())
         clipped = old + (values - old).clamp(-clip, clip)
-        error = torch.maximum(error, (clipped - returns.detach()) ** 2)
+        error = torch.maximum(error, (clipped - target) ** 2)
     return 0.5 * error
 
 
@@ -52,7 +53,7 @@ def explained_variance(
     1 is a perfect critic, 0 no better than a constant, below 0 worse. A constant offset of V costs nothing here. NaN
     when all returns are equal: there is nothing to explain, as in CleanRL and Stable-Baselines3. TRL's and OpenRLHF's
     PPO do not log it, verl does (``critic/vf_explained_var``, with 1e-5 added to Var(R)). Raises ``InputError`` for an
-    empty mask and for kept NaN.
+    empty mask and for a kept NaN or infinity.
     """
     keep = kept(mask)
     require_finite(values, "values", mask=keep)

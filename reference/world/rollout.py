@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import completion_mask, position_ids
-from reference.objectives.shapes import InputError, require_finite
+from reference.objectives.shapes import InputError, require_no_nan
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat
 
@@ -98,7 +98,7 @@ def sample(
             logits_to_keep=1,
         )
         scores = out.logits[:, -1].float()
-        require_finite(scores, "logits (of the sampling model)")
+        require_no_nan(scores, "logits (of the sampling model)")
         logp = (scores if greedy else scores / temperature).log_softmax(dim=-1)
         choice = logp.argmax(dim=-1) if greedy else torch.multinomial(logp.exp(), 1, generator=generator).squeeze(1)
         going = ~done[alive]
