@@ -204,6 +204,7 @@ def kl_straight_through(
     ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). Both cut the
     value at 10, not the gradient.
     """
-    d = token_logprobs - ref_logprobs
+    limit = torch.finfo(token_logprobs.dtype).max
+    d = (token_logprobs - ref_logprobs).clamp(-limit, limit)  # inf - inf would be NaN
     zero = (d - d.detach()) * d.detach()  # with the gradient of k2, and no square that could overflow
     return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + zero
