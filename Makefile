@@ -11,7 +11,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test train pretrain figures notebooks lint clean
+.PHONY: help lab test train pretrain figures notebooks mutation lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ figures: $(READY)  ## redraw the pictures of the README from the recorded runs
 
 notebooks: $(READY)  ## execute the notebooks in place, as they are committed (widgets leave their picture)
 	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+
+mutation: $(READY)  ## change every objective in small ways and see that the tests notice (ARGS="--files kl.py" for some)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r tests/mutation/requirements.txt
+	$(RUN) tests/mutation/run.py $(ARGS)
 
 lint: $(READY)  ## format and lint, as pre-commit does
 	$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
