@@ -352,7 +352,7 @@ def test_the_exact_critic_explains_the_variance_of_the_values():
     ours = explained_variance(values, returns, EVERYTHING)
     assert_exact(ours, spread.item())
     assert 0 < ours < 1
-    assert explained_variance(values + 0.1 * torch.rand(27, 3), returns, EVERYTHING) < ours
+    assert explained_variance(1.1 * values, returns, EVERYTHING) < ours  # no other function of the state does better
 
 
 def test_the_ends_of_the_scale_of_explained_variance():
