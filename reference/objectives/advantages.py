@@ -81,7 +81,7 @@ def batch_advantages(
     exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
     """
     if len(rewards) < 2:
-        raise InputError(f"rewards holds {len(rewards)} numbers, which have no standard deviation: pass at least 2")
+        raise InputError(f"rewards is of length {len(rewards)}, too short for a standard deviation: pass at least 2")
     return group_advantages(rewards, group_size=len(rewards), ddof=ddof, eps=eps)
 
 
@@ -131,7 +131,7 @@ def whiten(
     require_at_least(eps, "eps", 0)
     if count <= ddof:
         raise InputError(
-            f"mask keeps {int(count)} tokens, which have no variance with ddof={ddof}: pass at least {1 + ddof}"
+            f"mask keeps too few tokens for a variance, {int(count)}: with ddof={ddof} pass at least {1 + ddof}"
         )
     x = torch.where(keep, at_least_float32(x), 0.0)
     mean = total.sum() / count

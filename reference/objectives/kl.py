@@ -28,14 +28,7 @@ import torch
 
 from .logprobs import scaled
 from .policy import ratio
-from .shapes import (
-    Float,
-    Tensor,
-    bounded,
-    require_no_nan,
-    require_positive,
-    typed,
-)
+from .shapes import Float, Tensor, bounded, require_no_nan, require_positive, tamed, typed
 
 
 @typed
@@ -66,7 +59,7 @@ def kl_k2(
     at the visited states. Schulman (2020); verl ``mse``, OpenRLHF and NeMo-RL ``k2``, and open-instruct's
     ``kl_estimator=1``. prime-rl penalises the squared trainer-to-sampler log-ratio instead, without the half.
     """
-    return 0.5 * (token_logprobs - ref_logprobs) ** 2
+    return 0.5 * tamed(token_logprobs - ref_logprobs) ** 2
 
 
 @typed
@@ -186,7 +179,8 @@ def kl_unbiased(
     weight = ratio(token_logprobs, old_logprobs)
     if estimator == "k2":
         weight = weight.detach()
-    return weight * ESTIMATORS[estimator](token_logprobs, ref_logprobs)
+    d = tamed(token_logprobs - ref_logprobs)
+    return weight * ESTIMATORS[estimator](d, torch.zeros_like(d))
 
 
 @typed
@@ -204,7 +198,6 @@ def kl_straight_through(
     ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). Both cut the
     value at 10, not the gradient.
     """
-    limit = torch.finfo(token_logprobs.dtype).max
-    d = (token_logprobs - ref_logprobs).clamp(-limit, limit)  # inf - inf would be NaN
+    d = tamed(token_logprobs - ref_logprobs)
     zero = (d - d.detach()) * d.detach()  # with the gradient of k2, and no square that could overflow
     return ESTIMATORS[estimator](token_logprobs, ref_logprobs).detach() + zero

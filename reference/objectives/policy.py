@@ -2,7 +2,8 @@
 
 Losses come per token, unaggregated, on the prediction axis, and are minimised. What they are summed with and divided by
 is ``masking``'s business. ``advantages`` are constants of shape (batch, pred), or (batch, 1) for one per completion as
-in GRPO: no gradient flows into them, and they must be finite everywhere, padding included.
+in GRPO: no gradient flows into them. They and the old log-probs must be finite everywhere, padding included; what the
+policy's own log-probs are where a mask is 0 does not matter.
 
 Three sets of log-probs, not to be confused: ``token_logprobs`` of the policy being trained (with gradient),
 ``old_logprobs`` of the policy at the start of this batch, ``sampler_logprobs`` as the inference engine reported them.
@@ -16,7 +17,7 @@ import torch
 
 from .logprobs import sequence_logprobs
 from .masking import sequence_sum
-from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_log_ratio, typed
+from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_log_ratio, tamed, typed
 
 
 @typed
@@ -144,7 +145,7 @@ def cispo_loss(
     require_clip(clip_low, clip_high)
     lowest = None if clip_low is None else 1 - clip_low
     weight = ratio(token_logprobs, old_logprobs).detach().clamp(lowest, 1 + clip_high)
-    return reinforce_loss(token_logprobs, weight * advantages)
+    return reinforce_loss(tamed(token_logprobs), weight * advantages)
 
 
 @typed

@@ -50,8 +50,9 @@ def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float =
     """
     require_positive(beta, "beta")
     log_ratio(chosen_logprobs, rejected_logprobs)  # refuses NaN
-    if (chosen_logprobs > 0).any() or (rejected_logprobs > 0).any():
-        raise InputError("chosen_logprobs or rejected_logprobs is above 0: pass log-probs, not their negatives")
+    for name, logprobs in {"chosen_logprobs": chosen_logprobs, "rejected_logprobs": rejected_logprobs}.items():
+        if (logprobs > 0).any():
+            raise InputError(f"{name} is above 0: pass log-probs, not their negatives")
     log_odds = log_odds_of(chosen_logprobs) - log_odds_of(rejected_logprobs)
     return -at_least_float32(chosen_logprobs) - beta * logsigmoid(log_odds)
 
@@ -86,7 +87,7 @@ def kto_loss(
     d = log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs") - kl.detach()
     signed = torch.where(desirable, d, -d)
     weight = torch.where(desirable, d.new_tensor(desirable_weight), d.new_tensor(undesirable_weight))
-    return weight * (1 - (beta * signed).sigmoid())
+    return weight * (-beta * signed).sigmoid()  # 1 - sigmoid(x), with all its digits
 
 
 @typed

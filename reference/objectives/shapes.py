@@ -31,6 +31,7 @@ __all__ = [
     "require_log_ratio",
     "require_no_nan",
     "require_positive",
+    "tamed",
     "typed",
 ]
 
@@ -91,7 +92,8 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
             if wanted < 0:
                 return empty_axis(function, known)
             if wanted != size:
-                found = f"axis {index} ({axis}) is {size}, expected {wanted} to match the arguments before it"
+                axis = "" if axis.isdigit() else f" ({axis})"
+                found = f"axis {index}{axis} is {size}, expected {wanted} to match the arguments before it"
                 return f"{where} has shape {shape}: {found}"
         kind = str(value.dtype).removeprefix("torch.")
         if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
@@ -111,6 +113,8 @@ def in_words(annotation: Any) -> str:
     """A plain annotation as a reader would say it."""
     if get_origin(annotation) is Literal:
         return " or ".join(map(repr, get_args(annotation)))
+    if get_args(annotation) and type(None) in get_args(annotation):
+        return " or ".join("None" if arm is type(None) else in_words(arm) for arm in get_args(annotation))
     return getattr(annotation, "__name__", str(annotation))
 
 
@@ -137,6 +141,16 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def tamed(difference: Tensor) -> Tensor:
+    """The difference within its dtype's range: where it is NaN or infinite, as on padding, no gradient goes back.
+
+    A mask multiplies that gradient by 0, but the backward pass of a square or a product multiplies the 0 by what
+    stands there, and 0 * NaN is NaN. The value NaN stays NaN, so that it is still found where a mask keeps it.
+    """
+    limit = torch.finfo(difference.dtype).max
+    return difference.clamp(-limit, limit)
+
+
 def require_positive(value: float, name: str) -> None:
     """Refuse 0, negative numbers, infinity and NaN."""
     if not 0 < value < math.inf:
@@ -147,7 +161,7 @@ def require_at_least(value: float, name: str, least: float, most: float = math.i
     """Refuse what lies outside [least, most], infinity and NaN."""
     if not (least <= value <= most and math.isfinite(value)):
         limits = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
-        raise InputError(f"{name} is {value}, expected a finite number {limits}")
+        raise InputError(f"{name} is {value}, expected a finite number that is {limits}")
 
 
 def require_no_nan(x: Tensor, name: str, *, mask: Tensor | None = None) -> None:

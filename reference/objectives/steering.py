@@ -145,7 +145,10 @@ def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horiz
     if not math.isfinite(observed_kl):
         raise InputError(f"observed_kl is {observed_kl}, expected a finite number of nats")
     if num_samples >= 5 * horizon:
-        raise InputError(f"num_samples is {num_samples}, 5 horizons of {horizon:g} or more: update more often")
+        raise InputError(
+            f"num_samples is {num_samples} and horizon {horizon:g}: kl_coef could fall to 0 or below; "
+            "update at least once in 5 horizons"
+        )
     error = min(max(observed_kl / target - 1, -0.2), 0.2)
     return kl_coef * (1 + error * num_samples / horizon)
 

@@ -6,7 +6,18 @@ V(s_t) is the expected return from the prefix before token t + 1. Its target is 
 
 import torch
 
-from .shapes import Float, InputError, Shaped, Tensor, at_least_float32, kept, require_finite, require_positive, typed
+from .shapes import (
+    Float,
+    InputError,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    kept,
+    require_finite,
+    require_positive,
+    tamed,
+    typed,
+)
 
 
 @typed
@@ -32,12 +43,12 @@ def value_loss(
     if (old_values is None) != (clip is None):
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
     values, target = at_least_float32(values), at_least_float32(returns.detach())
-    error = (values - target) ** 2
+    error = tamed(values - target) ** 2
     if clip is not None:
         require_positive(clip, "clip")
         old = at_least_float32(old_values.detach())
         clipped = old + (values - old).clamp(-clip, clip)
-        error = torch.maximum(error, (clipped - target) ** 2)
+        error = torch.maximum(error, tamed(clipped - target) ** 2)
     return 0.5 * error
 
 

@@ -1,47 +1,59 @@
-"""Results that a reader can work out on paper. Every expected number is written as the arithmetic that gives it."""
+"""Results that a reader can work out on paper. Every expected number is written as the arithmetic that gives it.
+
+Returns, advantages, the critic and what steers a run: ``test_closed_forms_credit``. Preferences: ``test_closed_forms_preference``.
+"""
 
 import math
 
 import pytest
 import torch
+from paper import LN2, LN3, assert_is, f64
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from reference.objectives import (
+    adaptive_kl_coef,
     aggregate,
     approx_kl,
     chunked_token_logprobs,
+    cispo_loss,
     clip_frac,
     completion_mask,
     dead_group_share,
     entropy,
     fixed_length,
+    grad_norm,
     group_advantages,
     group_reward_std,
+    gspo_loss,
+    kl_abs,
+    kl_charge,
+    kl_full,
+    kl_k1,
+    kl_k2,
     kl_k3,
+    kl_penalty,
+    kl_straight_through,
+    kl_unbiased,
     masked_mean,
+    mean_entropy,
+    mean_kl,
+    mean_length,
+    mean_ratio,
     position_ids,
     ppo_clip_loss,
     prediction_mask,
     ratio,
+    reinforce_loss,
+    reward_mean,
+    sampler_correction,
     sequence_logprobs,
     sequence_mean,
+    sequence_ratio,
     sft_loss,
     token_logprobs,
     token_mean,
+    truncated_share,
 )
-
-LN2, LN3 = math.log(2), math.log(3)
-EXACT = {"rtol": 1e-12, "atol": 1e-14}  # float64, a handful of roundings
-
-
-def f64(*rows):
-    return torch.tensor(rows, dtype=torch.float64)
-
-
-def assert_is(actual, *expected):
-    expected = torch.tensor(expected, dtype=torch.float64).reshape(actual.shape)
-    torch.testing.assert_close(actual.detach(), expected, **EXACT)
-
 
 # Log-probabilities
 
@@ -407,12 +419,24 @@ def test_a_loss_of_zero_at_ratio_one_still_trains():
     assert_is(logp.grad, -1 / 4, -1 / 4, 1 / 4, 1 / 4)  # -A / number of tokens
 
 
-def test_advantages_are_constants():
+@pytest.mark.parametrize(
+    ("loss", "slope"),
+    [
+        (lambda logp, a: reinforce_loss(logp, a), -2.0),
+        (lambda logp, a: ppo_clip_loss(logp, logp.detach(), a), -2.0),
+        (lambda logp, a: ppo_clip_loss(logp, logp.detach(), -a, dual_clip=3.0), 2.0),
+        (lambda logp, a: gspo_loss(logp, logp.detach(), a, torch.ones(1, 1)), -2.0),
+        (lambda logp, a: cispo_loss(logp, logp.detach(), a), -2.0),
+    ],
+    ids=["reinforce", "ppo", "ppo with dual clip", "gspo", "cispo"],
+)
+def test_advantages_are_constants(loss, slope):
+    """A = 2: the log-prob gets its gradient, the advantage none."""
     logp = f64([-1.0]).requires_grad_()
     advantages = f64([2.0]).requires_grad_()
-    ppo_clip_loss(logp, f64([-1.0]), advantages).sum().backward()
+    loss(logp, advantages).sum().backward()
     assert advantages.grad is None
-    assert_is(logp.grad, -2.0)
+    assert_is(logp.grad, slope)
 
 
 def test_the_old_policy_is_what_the_ratio_is_divided_by():
@@ -556,3 +580,200 @@ def test_k3_far_below_the_reference_is_finite_and_never_pushes_further_away(d):
     k3.sum().backward()
     assert k3.isfinite().all()
     assert logp.grad.item() == (pytest.approx(-math.exp(60.0), rel=1e-5) if d == -60.0 else 0.0)
+
+
+# Other ways to weigh and to clip
+
+
+def test_reinforce_at_advantage_two_pulls_twice_as_hard():
+    logp = f64([-1.0, -3.0]).requires_grad_()
+    loss = reinforce_loss(logp, f64([2.0]))
+    loss.sum().backward()
+    assert_is(loss, 2 * 1, 2 * 3)
+    assert_is(logp.grad, -2, -2)
+
+
+def test_the_sequence_ratio_is_the_geometric_mean():
+    """Ratios 2 and 8 have geometric mean 4, and 2, 8, 1/2 have 2: the third is masked out, the empty row is 1."""
+    new, old = f64([2.0, 8.0, 0.5]).log().expand(3, 3), torch.zeros(3, 3, dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 0, 0]])
+    assert_is(sequence_ratio(new, old, mask), 4, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("advantage", "s", "loss", "slope"),
+    [
+        (2.0, 1.1, -2 * 1.1, -2 * 1.1),  # inside 0.75 and 1.25
+        (2.0, 1.5, -2 * 1.25, 0.0),  # far enough up: the whole completion stops
+        (-2.0, 1.5, 2 * 1.5, 2 * 1.5),
+        (-2.0, 0.5, 2 * 0.75, 0.0),
+    ],
+)
+def test_gspo_clips_a_completion_whole(advantage, s, loss, slope):
+    """Ratios s * 2 and s / 2: one by one both lie outside the bounds, their geometric mean is s. Each gets half the slope."""
+    logp = f64([s * 2, s / 2]).log().requires_grad_()
+    zero, mask = torch.zeros(1, 2, dtype=torch.float64), torch.ones(1, 2)
+    ours = gspo_loss(logp, zero, f64([advantage]), mask, clip_low=0.25, clip_high=0.25)
+    assert_is(ours, loss, loss)
+    (gradient,) = torch.autograd.grad(aggregate(ours, mask, strategy="sequence_mean"), logp)
+    assert_is(gradient, slope / 2, slope / 2)
+
+
+def test_gspos_default_bounds_are_0_9997_and_1_0004():
+    logp = f64([0.9996], [0.9998], [1.0003], [1.0005]).log()
+    ours = gspo_loss(logp, torch.zeros_like(logp), f64([-1.0], [-1.0], [1.0], [1.0]), torch.ones(4, 1))
+    assert_is(ours, 0.9997, 0.9998, -1.0003, -1.0004)
+
+
+@pytest.mark.parametrize(
+    ("r", "clip_low", "weight"), [(2.0, None, 2.0), (7.0, None, 5.0), (0.01, None, 0.01), (0.01, 0.25, 0.75)]
+)
+def test_cispo_caps_the_weight_and_keeps_the_gradient(r, clip_low, weight):
+    logp = f64([-3.0]).requires_grad_()
+    loss = cispo_loss(logp, f64([-3.0 - math.log(r)]), f64([2.0]), clip_low=clip_low)  # clip_high 4: the cap is 5
+    loss.sum().backward()
+    assert_is(loss, -weight * 2 * -3)
+    assert_is(logp.grad, -weight * 2)
+
+
+def test_a_dual_clip_ends_the_push_away_from_a_bad_token_that_has_become_likely():
+    """A = -2, dual clip 3: at r = 2 the loss is 2 * 2, at r = 10 it stays at 2 * 3. Good tokens are not concerned."""
+    logp = f64([2.0, 10.0, 10.0]).log().requires_grad_()
+    zero = torch.zeros(1, 3, dtype=torch.float64)
+    loss = ppo_clip_loss(logp, zero, f64([-2.0, -2.0, 2.0]), dual_clip=3.0)
+    loss.sum().backward()
+    assert_is(loss, 2 * 2, 2 * 3, -2 * 1.2)
+    assert_is(logp.grad, 2 * 2, 0, 0)
+
+
+def test_a_sampler_correction_is_what_the_trainer_says_over_what_the_sampler_said():
+    """Ratios 3, 1/2 and 4, the last masked out. Of the row: product 3/2, geometric mean sqrt(3/2)."""
+    old, sampler = f64([3.0, 0.5, 4.0]).log(), torch.zeros(1, 3, dtype=torch.float64)
+    mask = torch.tensor([[1, 1, 0]])
+    assert_is(sampler_correction(old, sampler, mask), 2, 0.5, 0)
+    assert_is(sampler_correction(old, sampler, mask, mode="mask"), 0, 0.5, 0)
+    assert_is(sampler_correction(old, sampler, mask, low=0.75, high=5.0), 3, 0.75, 0)
+    assert_is(sampler_correction(old, sampler, mask, mode="mask", low=0.75, high=5.0), 3, 0, 0)
+    assert_is(sampler_correction(old, sampler, mask, level="sequence"), 1.5, 1.5, 0)
+    assert_is(sampler_correction(old, sampler, mask, level="sequence", high=1.25), 1.25, 1.25, 0)
+    assert_is(sampler_correction(old, sampler, mask, level="sequence", mode="mask", high=1.25), 0, 0, 0)
+    assert_is(sampler_correction(old, sampler, mask, level="geometric"), math.sqrt(1.5), math.sqrt(1.5), 0)
+
+
+# Other estimators of the KL, and what is done with them
+
+
+def test_the_estimators_of_a_token_that_the_policy_likes_twice_as_much():
+    """d = ln 2. k1 = d, k2 = d^2 / 2, k3 = 1/2 - 1 + d, abs = d; in a loss their slopes are 1, d, 1/2 and 1."""
+    for name, value, slope in (("k1", LN2, 1), ("k2", LN2**2 / 2, LN2), ("k3", LN2 - 0.5, 0.5), ("abs", LN2, 1)):
+        logp = f64([LN2]).requires_grad_()
+        ours = kl_penalty(logp, f64([0.0]), estimator=name)
+        ours.sum().backward()
+        assert_is(ours, value)
+        assert_is(logp.grad, slope)
+    assert_is(kl_k1(f64([0.0]), f64([LN2])), -LN2)
+    assert_is(kl_abs(f64([0.0]), f64([LN2])), LN2)
+    assert_is(kl_k2(f64([0.0]), f64([LN2])), LN2**2 / 2)
+
+
+def test_the_full_kl_of_a_biased_against_a_fair_coin():
+    """p = 3/4, 1/4 against 1/2, 1/2: 3/4 ln(3/2) + 1/4 ln(1/2); the other way round 1/2 ln(2/3) + 1/2 ln 2."""
+    biased, fair = f64([LN3, 0.0], [0.0, 0.0]), torch.zeros(1, 2, 2, dtype=torch.float64)
+    biased = biased.view(1, 2, 2)
+    assert_is(kl_full(biased, fair), 0.75 * math.log(1.5) - 0.25 * LN2)
+    assert_is(kl_full(fair, biased), 0.5 * math.log(2 / 3) + 0.5 * LN2)
+    assert_is(kl_full(2 * biased, fair, temperature=2.0), 0.75 * math.log(1.5) - 0.25 * LN2)
+
+
+def test_a_clamped_kl_no_longer_calls_back():
+    """max_kl 10: k3 = e^x - 1 - x reaches 10 at x = 2.61, where ref / pi = e^x = 13.6."""
+    logp = f64([math.log(1 / 13.5), math.log(1 / 13.7)]).requires_grad_()
+    ours = kl_penalty(logp, torch.zeros(1, 2, dtype=torch.float64), max_kl=10.0)
+    ours.sum().backward()
+    assert_is(ours, 13.5 - 1 - math.log(13.5), 10)
+    assert_is(logp.grad, 1 - 13.5, 0)
+    clamped = kl_penalty(f64([3.0, -3.0]), f64([0.0, 0.0]), estimator="k1", max_log_ratio=2.0)
+    assert_is(clamped, 2, -2)
+
+
+def test_the_unbiased_kl_has_the_weight_as_a_factor_and_in_its_gradient():
+    """Ratio 3 to the old policy, d = ln 2. k1: value 3 d, slope 3 (d + 1); k2: the ratio is a weight only, slope 3 d."""
+    for name, value, slope in (("k1", 3 * LN2, 3 * (LN2 + 1)), ("k2", 3 * LN2**2 / 2, 3 * LN2)):
+        logp = f64([0.0]).requires_grad_()
+        ours = kl_unbiased(logp, f64([-LN2]), f64([-LN3]), estimator=name)
+        ours.sum().backward()
+        assert_is(ours, value)
+        assert_is(logp.grad, slope)
+    logp = f64([0.0]).requires_grad_()
+    kl_unbiased(logp, f64([-LN2]), f64([0.0])).sum().backward()  # on policy: k3 + its own slope = d, as k2 has it
+    assert_is(logp.grad, LN2 - 0.5 + 0.5)
+
+
+def test_straight_through_is_worth_k1_and_pulls_like_k2():
+    logp = f64([-LN2]).requires_grad_()
+    ours = kl_straight_through(logp, f64([0.0]), estimator="k1")
+    ours.sum().backward()
+    assert_is(ours, -LN2)
+    assert_is(logp.grad, -LN2)
+
+
+def test_three_ways_to_charge_a_completion_for_its_kl():
+    kl, mask = f64([1.0, 2.0, 9.0, 4.0]), torch.tensor([[1, 1, 0, 1]])
+    assert_is(kl_charge(kl, mask, credit="own"), 1, 2, 0, 4)
+    assert_is(kl_charge(kl, mask), 1 + 2 + 4, 2 + 4, 0, 4)
+    assert_is(kl_charge(kl, mask, credit="sequence"), 7, 7, 0, 7)
+
+
+def test_the_adaptive_coefficient_follows_the_error_up_to_a_fifth():
+    """Target 10 nats, 50 samples of a horizon of 100. Observed 11: error 0.1; observed 40: 3, clipped to 0.2."""
+    options = {"target": 10.0, "horizon": 100, "num_samples": 50}
+    for observed, coef in ((10.0, 0.4), (11.0, 0.4 * 1.05), (40.0, 0.4 * 1.1), (9.0, 0.4 * 0.95), (0.0, 0.4 * 0.9)):
+        assert adaptive_kl_coef(0.4, observed, **options) == pytest.approx(coef, rel=1e-15)
+
+
+# What one watches
+
+
+def test_what_one_watches():
+    new, old = f64([2.0, 4.0]).log(), f64([1.0, 8.0]).log()  # ratios 2 and 1/2
+    both = torch.ones(1, 2)
+    assert_is(mean_ratio(new, old, both), (2 + 0.5) / 2)
+    assert_is(mean_kl(new, old, both, estimator="k1"), (LN2 - LN2) / 2)
+    assert_is(mean_kl(new, old, both, estimator="abs"), LN2)
+    assert_is(mean_kl(new, old, both, estimator="k2"), LN2**2 / 2)
+    assert_is(mean_kl(new, old, both), ((0.5 - 1 + LN2) + (2 - 1 - LN2)) / 2)
+    assert_is(mean_kl(new, old, torch.tensor([[0, 1]])), 2 - 1 - LN2)
+    assert_is(reward_mean(torch.tensor([0.0, 1.0, 1.0, 4.0], dtype=torch.float64)), 6 / 4)
+    assert mean_length(torch.tensor([[1, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]])).item() == 6 / 4
+    assert truncated_share(torch.tensor([True, False, False, False])).item() == 1 / 4
+    uniform = torch.zeros(1, 3, 4, dtype=torch.float64)
+    assert_is(mean_entropy(uniform, both), 2 * LN2)
+
+
+def test_the_two_definitions_of_the_clip_fraction():
+    """Ratios 1.5 and 0.5 with advantages of both signs: all four are outside, the gradient of two is off."""
+    logp, old = f64([1.5, 1.5, 0.5, 0.5]).log(), f64([0.0] * 4)
+    advantages, mask = f64([1.0, -1.0, 1.0, -1.0]), torch.ones(1, 4)
+    assert_is(clip_frac(logp, old, advantages, mask), 2 / 4)
+    assert_is(clip_frac(logp, old, advantages, mask, definition="outside"), 4 / 4)
+    assert_is(clip_frac(logp, old, advantages, mask, definition="outside", clip_high=0.6), 2 / 4)
+
+
+def test_the_clip_fraction_of_gspo_counts_completions():
+    """Ratios 4, 1/4 and 2 of whole completions with A = 1, -1, -1, the last without tokens: of four rows, three count."""
+    s, mask = (
+        f64([4.0, 4.0], [0.25, 0.25], [2.0, 2.0], [9.0, 9.0]).log(),
+        torch.tensor([[1, 1], [0, 1], [1, 1], [0, 0]]),
+    )
+    zero, advantages = torch.zeros(4, 2, dtype=torch.float64), f64([1.0], [-1.0], [-1.0], [1.0])
+    log_s, one = sequence_ratio(s, zero, mask).log(), mask.any(dim=1)[:, None]
+    assert_is(clip_frac(log_s, zero[:, :1], advantages, one), 2 / 3)
+    assert_is(clip_frac(log_s, zero[:, :1], advantages, one, definition="outside"), 3 / 3)
+
+
+def test_the_gradient_norm_is_that_of_all_parameters_together():
+    one, two, frozen = (torch.nn.Parameter(torch.zeros(2)) for _ in range(3))
+    one.grad, two.grad = torch.tensor([2.0, 4.0]), torch.tensor([5.0, 6.0])
+    assert grad_norm([one, two, frozen]).item() == 9.0  # 4 + 16 + 25 + 36 = 81
+    assert torch.nn.utils.clip_grad_norm_([one, two], max_norm=1.0).item() == 9.0
+    assert grad_norm([one, two]).item() == pytest.approx(1.0, rel=1e-5)

@@ -64,7 +64,7 @@ def spec_estimate(name, d, dtype):
         return math.expm1(e) - e, slope, *errors
     off = eps(dtype) * abs(d) if math.isfinite(d) else 0.0
     if name == "k2":
-        return d * d / 2, d, off * abs(d), 2 * off
+        return d * d / 2, d if math.isfinite(d) else 0.0, off * abs(d), 2 * off  # no slope at infinity
     return (d, 1.0, off, 0.0) if name == "k1" else (abs(d), (d > 0) - (d < 0), off, 0.0)
 
 
