@@ -174,7 +174,7 @@ def add_formulas(commands: argparse._SubParsersAction) -> None:
     formulas = commands.add_parser(
         "formulas",
         help="look a formula up",
-        description="Print the functions that mention every word, best match first. An exact name: its whole docstring.",
+        description="Print the functions that mention the words, best match first. An exact name: its whole docstring.",
         epilog="Examples: python -m reference formulas clip higher; python -m reference formulas ppo_clip_loss",
     )
     formulas.add_argument("words", nargs="*", metavar="WORD", help="words to look for, such as: kl reward")

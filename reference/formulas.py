@@ -28,6 +28,10 @@ gradients, conventions and who does it differently are in the docstrings themsel
 """
 
 
+HOW = "An exact name prints the whole docstring: python -m reference formulas gae"
+SMALL = {"a", "and", "for", "in", "is", "of", "the"}
+
+
 @dataclass(frozen=True)
 class Formula:
     """One function, as its docstring tells it."""
@@ -71,37 +75,71 @@ def formulas() -> list[Formula]:
     return found
 
 
-def search(words: list[str]) -> list[Formula]:
-    """Formulas with a word that begins with each of ``words``; names first, then first sentences, then the rest."""
+def search(words: list[str]) -> tuple[list[Formula], list[str]]:
+    """The formulas that mention most of the words, best first, and the words that the best of them do not mention.
 
-    def distance(formula: Formula) -> int | None:
-        places = (f"{formula.name} {formula.name.replace('_', ' ')}", formula.summary, formula.text)
-        hits = [next((i for i, place in enumerate(places) if begins(word, place)), None) for word in words]
-        return None if None in hits else sum(hits)
+    A hit in the name counts most, then one in the first sentence, the formula, the docstring, the signature, and
+    last in the heading of the file; a whole word counts more than a beginning.
+    """
+    wanted = [word for word in normal(" ".join(words)).split() if word not in SMALL]
+    found = []
+    for place, formula in enumerate(formulas()):
+        file = importlib.import_module(f"reference.{formula.file}").__doc__ or ""
+        texts = (formula.name, formula.summary, " ".join(formula.lines), formula.text, formula.signature, file)
+        ranks = [distance(word, [normal(text) for text in texts]) for word in wanted]
+        missing = [word for word, rank in zip(wanted, ranks, strict=True) if rank is None]
+        if len(missing) < len(wanted) or not wanted:
+            found.append((len(missing), sum(rank or 0 for rank in ranks), place, formula, missing))
+    found.sort(key=lambda entry: entry[:3])
+    fewest = found[0][0] if found else 0
+    return [entry[3] for entry in found if entry[0] == fewest], found[0][4] if found else wanted
 
-    found = [(distance(formula), formula) for formula in formulas()]
-    return [formula for rank, formula in sorted(found, key=lambda pair: pair[0] or 0) if rank is not None]
+
+def normal(text: str) -> str:
+    """Lower case, British spelling, and nothing but words: reward-to-go is reward to go, kl_k3 is kl k3."""
+    return re.sub(r"[^a-z0-9+@]+", " ", text.lower().replace("iz", "is").replace("ior", "iour"))
 
 
-def begins(word: str, text: str) -> bool:
-    """Whether a word of the text begins with ``word``, in British or American spelling."""
-    word, text = (x.lower().replace("iz", "is") for x in (word, text))
-    return re.search(r"(?<![a-z0-9])" + re.escape(word), text) is not None
+def distance(word: str, texts: list[str]) -> int | None:
+    """How far back the word is found: two for each text, one more if only its stem begins a word there."""
+    for place, text in enumerate(texts):
+        if f" {word} " in f" {text} ":
+            return 2 * place
+        if re.search(r"(?<!\S)" + re.escape(stem(word)), text):
+            return 2 * place + 1
+    return None
+
+
+def stem(word: str) -> str:
+    """A word without its ending, roughly: clipping and clipped are clip, ties is tie."""
+    for ending in ("isation", "ations", "ation", "ping", "ped", "ing", "ion", "ed", "er", "es", "e", "s", "y"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word[:-1] if word.endswith("s") and len(word) > 3 else word
 
 
 def told(words: list[str]) -> str:
-    """What the command line prints: the whole docstring of an exact name or a single match, else a list."""
-    found = search(words)
+    """What the command line prints: the docstring of an exact name, that of a file and its functions, or a list."""
+    everything = formulas()
+    if not words:
+        return "\n".join(f"{f.name:42} {f.summary}" for f in everything) + f"\n\n{HOW}"
+    name = words[0].lower().split(".")[-1] if len(words) == 1 else ""
+    exact = [f for f in everything if f.name == name]
+    if exact:
+        return f"reference.{exact[0].file}.{exact[0].name}{exact[0].signature}\n\n{exact[0].text}"
+    found, missing = search(words)
     if not found:
-        raise InputError(f"no formula mentions {' and '.join(words)}: try fewer or shorter words")
-    exact = [formula for formula in found if words == [formula.name]]
-    if exact or len(found) == 1:
-        formula = (exact or found)[0]
-        return f"reference.{formula.file}.{formula.name}{formula.signature}\n\n{formula.text}"
-    return "\n\n".join(
+        raise InputError(f"no formula mentions {' or '.join(words)}: try other words, or none for the list of all")
+    heading = next(
+        (inspect.getdoc(importlib.import_module(f"reference.{f.file}")) for f in found if f.file.endswith(f".{name}")),
+        "",
+    )
+    note = f"Nothing mentions every word. These do not mention {' and '.join(missing)}:" if missing else ""
+    listed = [
         "\n".join([f"reference.{f.file}.{f.name}", f"  {f.summary}", *(f"      {line}" for line in f.lines)])
         for f in found
-    )
+    ]
+    return "\n\n".join(part for part in [heading, note, *listed, HOW] if part)
 
 
 def index() -> str:

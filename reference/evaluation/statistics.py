@@ -16,16 +16,19 @@ from reference.objectives.shapes import InputError
 
 
 def pass_at_k(num_correct: int, num_samples: int, k: int) -> float:
-    """pass@k: probability that at least one of k completions is right, if c of n are. Unbiased.
+    """pass@k: probability that at least one of k completions is right, from n samples of which c are right. Unbiased.
 
         1 - C(n - c, k) / C(n, k)          n = num_samples, c = num_correct
 
-    The mean, over all subsets of k of the n samples, of "one of them is right". For one problem: average over problems.
-    1 - (1 - c/n)^k, which draws with replacement, is too low: 0.684 instead of 1 for n = k = 4, c = 1. Sample more than
-    k (n = k is unbiased too, but only 0 or 1). Raises ``InputError`` unless 0 <= c <= n and 1 <= k <= n. Chen et al.
-    (2107.03374, eq. 1); NeMo-RL, open-instruct, prime-rl and slime do this; OpenRLHF takes the max over n; verl's
-    best@N draws with replacement.
+    pass@1 is c / n. The mean, over all subsets of k of the n samples, of "one of them is right". For one problem:
+    average over problems. 1 - (1 - c/n)^k, which draws with replacement, is too low: 0.684 instead of 1 for n = k = 4,
+    c = 1. Sample more than k (n = k is unbiased too, but only 0 or 1). Raises ``InputError`` unless 0 <= c <= n and 1
+    <= k <= n. Chen et al. (2107.03374, eq. 1); NeMo-RL, open-instruct, prime-rl and slime do this; OpenRLHF takes the
+    max over n; verl's best@N draws with replacement.
     """
+
+    if not all(isinstance(x, int) for x in (num_correct, num_samples, k)):
+        raise InputError("num_correct, num_samples and k must be whole numbers: call this once for each problem")
     if not 0 <= num_correct <= num_samples:
         raise InputError(f"num_correct is {num_correct}, expected 0 to num_samples = {num_samples}")
     if not 1 <= k <= num_samples:
@@ -49,7 +52,7 @@ def majority_vote(answers: Sequence[Hashable | None]) -> list[Hashable]:
 def majority_score(
     answers: Sequence[Hashable | None], truth: Hashable, *, ties: Literal["split", "first", "wrong"] = "split"
 ) -> float:
-    """Score of one problem under majority vote (maj@n, cons@n): 1 if the vote is right, else 0; a tie by the rule.
+    """Score of one problem under majority vote (maj@k, cons@k): 1 if the vote is right, ties as ``ties`` says.
 
         split   1 / number of tied answers if the truth is among them: the mean of a random tie-break
         first   whichever of the tied answers appeared first (NeMo-RL's cons@k)
@@ -58,6 +61,9 @@ def majority_score(
     "first" depends on the order of the samples, so it is noise; the rules differ most for few samples: with two of them
     every disagreement is a tie. Raises ``InputError`` for no answers, an unknown rule, and a truth of None.
     """
+
+    if isinstance(answers, str | Tensor):
+        raise InputError(f"answers is a {type(answers).__name__}, expected a list with one answer per completion")
     if len(answers) == 0:
         raise InputError("answers is empty: pass one entry per completion, None where no answer could be extracted")
     if truth is None:
@@ -78,8 +84,8 @@ def wilson_interval(share: float, n: int, *, z: float = 1.96) -> tuple[float, fl
         middle = (share + z^2 / 2n) / (1 + z^2 / n)
         half = z / (1 + z^2 / n) * sqrt(share * (1 - share) / n + z^2 / 4n^2)
 
-    For a mean over several samples per problem, n is the number of problems: counting them only makes the interval
-    wider than need be. Wilson (1927). Raises ``InputError`` for a share outside [0, 1], n below 1, and z not above 0.
+    For a mean over several samples per problem, n is the number of problems, which is conservative. Wilson (1927).
+    Raises ``InputError`` for a share outside [0, 1], n below 1, and z not above 0.
     """
     if not 0 <= share <= 1:
         raise InputError(f"share is {share}, expected 0 to 1: divide the number of successes by n")

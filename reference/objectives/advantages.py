@@ -34,7 +34,7 @@ def group_advantages(
     ddof: Literal[0, 1] = 1,
     eps: float = 1e-4,
 ) -> Float[Tensor, " batch"]:
-    """Advantage of each completion over the mean of its prompt's.
+    """Group-normalised advantage: each completion against the mean of its prompt's.
 
         scale="group":  A = (r - mean) / (std of the group + eps)      GRPO (2402.03300, sec. 4.1.2)
         scale="batch":  A = (r - mean) / (std of all rewards + eps)    LitePPO (2508.08221)
@@ -45,11 +45,12 @@ def group_advantages(
     0: it teaches nothing.
 
     Unscaled, its expected gradient is (G - 1) / G of the true one, because the mean contains the completion's own
-    reward (``rloo_advantages`` does not); divided by the group's std every mixed group gets the same sum of squared
-    advantages, G - ddof, however easy or hard: on 0/1 rewards that weighs prompts by difficulty from G = 4 on (easy and
-    hard ones above medium ones), with three different rewards the gradient is not even parallel to the true one. One
-    success among G gets (G - 1) / sqrt(G) with ddof 1: for G = 8 that is 2.47 instead of 0.875 unscaled. Raises
-    ``InputError`` for a group of 1 with a std, for rewards that are not whole groups, and for NaN or infinite rewards.
+    reward (``rloo_advantages`` does not). Divided by the group's std, every mixed group gets the same sum of squared
+    advantages, G - ddof, however easy or hard. On 0/1 rewards and from G = 4 on, that weighs easy and hard prompts
+    above medium ones; with three different rewards in a group the gradient is no longer parallel to the true one.
+    Dr.GRPO is scale="none" together with ``fixed_length``. One success among G gets (G - 1) / sqrt(G) with ddof 1: for
+    G = 8 that is 2.47 instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std, for rewards that
+    are not whole groups, and for NaN or infinite rewards.
     """
     groups = split_groups(rewards, group_size)
     require_at_least(eps, "eps", 0)
@@ -75,7 +76,7 @@ def batch_advantages(
 
         A = (r - mean of all) / (std of all + eps)
 
-    What the article calls batch-level statistics; TRL's RLOO has it as ``normalize_advantages``, after its baseline.
+    Batch-level instead of group-level statistics; TRL's RLOO has it as ``normalize_advantages``, after its baseline.
     Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here a right answer to an easy prompt and one to a
     hard prompt get the same advantage, so part of the signal is only the prompt's difficulty. All rewards equal gives
     exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.

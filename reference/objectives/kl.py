@@ -72,8 +72,9 @@ def kl_k3(
 
     On samples from pi its mean is the KL, without bias and with less variance than k1 where the two policies are close;
     where ref is much likelier than pi, exp(-d) has a heavy tail. Gradient in a loss: (1 - exp(-d)) * grad(logp), in
-    expectation that of the forward KL(ref || pi), token by token, not of KL(pi || ref). Swap the arguments and it
-    estimates something else: on samples from pi, exp(d) - 1 - d has mean chi2(pi || ref) - KL.
+    expectation that of the forward KL(ref || pi), token by token, not of KL(pi || ref): for that one, ``kl_unbiased``.
+    Swap the arguments and it estimates something else: on samples from pi, exp(d) - 1 - d has mean chi2(pi || ref) -
+    KL.
 
     Source: Schulman, "Approximating KL divergence" (2020); GRPO (2402.03300, eq. 4); TRL's GRPO ``beta`` term with
     ``use_bias_correction_kl=False`` (since 1.10 the default multiplies k3 by the ratio: ``kl_unbiased``). verl

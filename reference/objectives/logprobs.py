@@ -114,10 +114,10 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
 
         H[b, t] = - sum_v p_v * log p_v,   p = softmax(logits[b, t] / temperature)
 
-    On the prediction axis: entry t is the uncertainty about ``tokens[:, t + 1]``. A bonus is *subtracted* from a loss.
-    Not the same as the mean of -logp over sampled tokens, which only estimates it. TRL, verl and OpenRLHF (0.11.2) take
-    the tempered logits too; OpenRLHF 0.11.0 took the untempered ones. Raises ``InputError`` for NaN
-    logits and for a temperature not above 0.
+    On the prediction axis: entry t is the uncertainty about ``tokens[:, t + 1]``. A bonus (for exploration) is
+    *subtracted* from a loss: ``total_loss``. Not the same as the mean of -logp over sampled tokens, which only
+    estimates it. TRL, verl and OpenRLHF (0.11.2) take the tempered logits too; OpenRLHF 0.11.0 took the untempered
+    ones. Raises ``InputError`` for NaN logits and for a temperature not above 0.
     """
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0

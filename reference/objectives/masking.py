@@ -104,7 +104,7 @@ def sequence_sum(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pre
 def token_mean(
     token_loss: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred"], *, num_tokens: int | None = None
 ) -> Float[Tensor, ""]:
-    """Every token of the batch weighs the same, so long completions weigh more.
+    """Token-level loss: every token of the batch weighs the same, so long completions weigh more.
 
         sum of kept losses / num_tokens          num_tokens: given, or the number of kept tokens here
 
@@ -145,10 +145,10 @@ def fixed_length(
 
         sum of kept losses / (num_sequences * max_length)
 
-    Dr.GRPO (2503.20783). ``max_length`` is the generation budget, not the padded width: verl's
-    "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with padding. All rows count,
-    empty ones too, as in TRL ``loss_type="dr_grpo"`` and in verl's trainer. On one batch it is ``token_mean`` times a
-    scalar.
+    Dr.GRPO (2503.20783), together with ``group_advantages(scale="none")``. ``max_length`` is the generation budget, not
+    the padded width: verl's "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with
+    padding. All rows count, empty ones too, as in TRL ``loss_type="dr_grpo"`` and in verl's trainer. On one batch it is
+    ``token_mean`` times a scalar.
     """
     if max_length < 1:
         raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")
@@ -168,7 +168,7 @@ def aggregate(
     num_tokens: int | None = None,
     num_sequences: int | None = None,
 ) -> Float[Tensor, ""]:
-    """One of the three normalisers by name, for loops in which the strategy is a choice.
+    """Loss aggregation by name: one of the three normalisers, for loops in which the strategy is a choice.
 
     ``max_length`` is needed by "fixed_length" only. Pass both global counts when a batch is split; each strategy takes
     the one it divides by. ``num_sequences`` counts the rows that keep a token for "sequence_mean", all rows for

@@ -7,7 +7,8 @@ policy's own log-probs are where a mask is 0 does not matter.
 
 Three sets of log-probs, not to be confused: ``token_logprobs`` of the policy being trained (with gradient),
 ``old_logprobs`` of the policy at the start of this batch, ``sampler_logprobs`` as the inference engine reported them.
-The last two are the same policy and differ by numerics only, which ``sampler_correction`` makes up for.
+Where sampling waits for training the last two are the same weights and differ by numerics only; where it does not
+(asynchronous rollouts), they differ by staleness too. ``sampler_correction`` makes up for either.
 """
 
 import math
@@ -28,9 +29,9 @@ def ratio(
 
         r = exp(logp - old_logp)
 
-    ``old_logprobs`` are those of the policy that sampled. PPO (1707.06347, sec. 3). The difference is capped before exp
-    can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO losses clamp it to +-20, TRL only in
-    ``vespo``.
+    ``old_logprobs`` are those of the policy at the start of the batch (the behaviour policy). PPO (1707.06347, sec. 3).
+    The difference is capped before exp can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO
+    losses clamp it to +-20, TRL only in ``vespo``.
     """
     return bounded(token_logprobs - old_logprobs).exp()
 
@@ -62,8 +63,8 @@ def reinforce_loss(
         loss = -A * logp          gradient: -A * grad(logp)
 
     Unbiased for samples of the policy itself, one step per batch. REINFORCE (Williams 1992). At ratio 1
-    ``ppo_clip_loss`` has the same gradient; so has TRL's RLOO, whose ratio is that of the whole completion, if the
-    tokens of a row are summed.
+    ``ppo_clip_loss`` has the same gradient; TRL's RLOO has it too, once a row's tokens are summed: its ratio is per
+    completion.
     """
     return -advantages.detach() * token_logprobs
 
@@ -90,11 +91,12 @@ def ppo_clip_loss(
     token has no gradient. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still
     trains.
 
-    Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10); dual clip is from
-    Ye et al. (1912.09729). TRL ``epsilon`` and ``epsilon_high`` (its ``delta`` is ``dual_clip`` from 1 + epsilon_high
-    on; below that it also lowers the upper clip of A > 0); verl ``clip_ratio_low``, ``clip_ratio_high``, and
-    ``clip_ratio_c`` 3, on by default; OpenRLHF ``dual_clip``, off. Raises ``InputError`` for bounds that do not enclose
-    1 and for a dual_clip not above 1.
+    Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10, with 0.2 and 0.28;
+    the rest of DAPO is ``token_mean``, ``soft_overlong_penalty``, ``overlong_mask`` and dynamic sampling, see
+    ``dead_group_share``); dual clip is from Ye et al. (1912.09729). TRL ``epsilon`` and ``epsilon_high`` (its ``delta``
+    equals ``dual_clip`` if it is at least 1 + epsilon_high; a smaller one also lowers the upper clip for A > 0); verl
+    ``clip_ratio_low``, ``clip_ratio_high``, and ``clip_ratio_c`` 3, on by default; OpenRLHF ``dual_clip``, off. Raises
+    ``InputError`` for bounds that do not enclose 1 and for a dual_clip not above 1.
     """
     return clipped_surrogate(ratio(token_logprobs, old_logprobs), advantages, clip_low, clip_high, dual_clip)
 
@@ -117,7 +119,7 @@ def gspo_loss(
     One advantage per completion, (batch, 1). The clip is 500 to 700 times tighter than PPO's 0.2, because s is a mean
     over tokens. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
     aggregation; ``epsilon`` stays 0.2 unless set); verl ``gspo`` routes the gradient through s * pi / detach(pi), which
-    is the same under every normaliser unless the tokens of a row get weights or advantages of their own; it caps log s
+    is the same under every normaliser unless the tokens of a row get weights or advantages of their own. It caps log s
     at 10, and takes 0.2 and token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises
     ``InputError`` for kept NaN and for bounds that do not enclose 1.
     """
@@ -160,21 +162,22 @@ def sampler_correction(
     low: float = 0.0,
     high: float = 2.0,
 ) -> Float[Tensor, "batch pred"]:
-    """Importance weights for tokens that an inference engine drew from slightly other probabilities than the trainer's.
+    """Importance weights against a mismatch: the inference engine drew from other probabilities than the trainer's.
 
         d = old_logp - sampler_logp
         w = exp(d_t)  token         exp(sum_t d)  sequence         exp(mean_t d)  geometric
         truncate: clip(w, low, high)          mask: w where low <= w <= high, else 0
 
-    Multiply the *policy* loss with it, not the KL. A constant; 0 where the mask is 0. Without it the gradient is biased
-    as soon as kernels, precision or top-p differ; with renormalised top-p the weights average to the surviving mass.
-    "token" and "truncate" is truncated importance sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to
-    5). TRL ``vllm_importance_sampling_mode``: "sequence_mask" with a cap of 3 by default, no geometric level; verl
-    ``rollout_is``, off by default, one threshold (2) to truncate and two to mask, at token or sequence level; OpenRLHF
-    ``is_correction_level``, off by default, band 0.5 to 5, whose "seq" gates on the geometric mean and keeps the token
-    weights. Only a sequence weight, the true ratio of a completion, leaves no bias in two tokens or more, and it
-    spreads with the length; no weight brings back what top-p never draws. Raises ``InputError`` for bounds that do not
-    enclose 1 and for kept log-probs that are NaN or both infinite.
+    ``old_logprobs`` are recomputed by the trainer. Multiply the *policy* loss with the result, not the KL. A constant;
+    0 where the mask is 0. Without it the gradient is biased as soon as kernels, precision or top-p differ; with
+    renormalised top-p the weights average to the surviving mass. "token" and "truncate" is truncated importance
+    sampling (TIS, Yao et al. 2025), "token" and "mask" IcePop (0.5 to 5). TRL ``vllm_importance_sampling_mode``:
+    "sequence_mask" with a cap of 3 by default, no geometric level; verl ``rollout_is``, off by default, one threshold
+    (2) to truncate and two to mask, at token or sequence level; OpenRLHF ``is_correction_level``, off by default, band
+    0.5 to 5, whose "seq" gates on the geometric mean and keeps the token weights. Only the sequence weight,
+    untruncated, is unbiased for more than one token; its variance grows with length. No weight brings back what top-p
+    never draws. Raises ``InputError`` for bounds that do not enclose 1 and for kept log-probs that are NaN or both
+    infinite.
     """
     if not 0 <= low <= 1 <= high:
         raise InputError(

@@ -4,16 +4,18 @@ All on the prediction axis, all constants (nothing here passes a gradient on); r
 float32. ``values[:, t]`` is V of the state *before* ``tokens[:, t + 1]`` is chosen, so it is read from the hidden state
 at position t; a value read at the token itself depends on the action, and a baseline that does is biased.
 
-Masked positions. Whatever the mask leaves out after a row's last kept token is padding: its rewards and values do not
-exist. Between kept tokens it is what a tool or the environment wrote, and there are two ways to go across:
+Masked positions. Whatever the mask leaves out after a row's last kept token is padding: its rewards and values are
+ignored. Between kept tokens it is what a tool or the environment wrote, and there are two ways to go across:
 
   masked="skip"    those positions are no steps: the next kept token follows at once (verl, NeMo-RL)
   masked="decay"   each is a step with reward 0 and the value given for it, and costs one gamma (and lambda). OpenRLHF
                    and slime run over all positions; OpenRLHF zeroes the values there: pass values * mask
 
 How a row ends. ``bootstrap`` (batch,) is V of the state after the last kept token: 0 where the completion terminated
-(the default), the critic's value where it was merely cut off. Treating truncation as termination teaches that long is
-bad where V is positive, and good where it is negative.
+(the default), the critic's value where it was merely cut off. Bootstrapping with 0 where a completion was merely cut
+off says that nothing would have followed: long completions look worse than they are where V > 0, better where V < 0.
+With values at all T positions: ``bootstrap = torch.where(truncated, all_values[rows, last], 0)``, where ``last`` is the
+index in ``tokens`` of the last kept token, and ``values = all_values[:, :-1]``.
 """
 
 from typing import Literal
@@ -48,11 +50,12 @@ def token_rewards(
 
         r[b, t] = rewards[b] * [t is the row's last kept token] - kl_coef * kl[b, t]
 
-    Its undiscounted return is the score minus ``kl_coef`` times the KL to go. Use k1: no other estimator is right in
-    the reward. 0 where the mask is 0; an empty row has no token to carry its reward. No gradient flows into it.
-    InstructGPT (2203.02155, eq. 2). OpenRLHF places the score here; verl on the completion's last token whoever wrote
-    it, where GAE never sees it if that is a tool's; TRL's PPO (up to 1.12) one slot *after* EOS and makes the value
-    mask one longer. Raises ``InputError`` for NaN, and for kl_coef without kl.
+    Reward-to-go: ``discounted_returns(token_rewards(...), mask)``, the score minus ``kl_coef`` times the KL to go. Use
+    k1: no other estimator is right in the reward (see the table at the top of ``kl``). 0 where the mask is 0; an empty
+    row has no token to carry its reward. No gradient flows into it. InstructGPT (2203.02155, eq. 2). OpenRLHF places
+    the score here; verl on the completion's last token: if a tool wrote that one, its GAE skips it and the score is
+    lost; TRL's PPO (up to 1.12) one slot *after* EOS and makes the value mask one longer. Raises ``InputError`` for
+    NaN, and for kl_coef without kl.
     """
     keep = kept(mask)
     require_no_nan(rewards, "rewards")
@@ -81,9 +84,10 @@ def discounted_returns(
         G_t = r_t + gamma * G_next          G after the last kept token = bootstrap
 
     0 where the mask is 0. gamma in [0, 1]; language models use 1. Rewards on masked positions do not count: put what a
-    tool earned on the last token of its call. ``masked`` and ``bootstrap``: see the top of this file. Sutton & Barto
-    (2018), eq. 3.9; verl's REINFORCE++ (skips) and OpenRLHF's ``get_cumulative_returns`` (decays), with bootstrap 0.
-    Raises ``InputError`` for a kept NaN or infinity and for gamma outside [0, 1].
+    tool earned on the last token of its call. ``masked``: "skip" tool tokens, or let each "decay"; ``bootstrap``: V
+    after the last kept token, 0 where it terminated (the default). Sutton & Barto (2018), eq. 3.9; verl's REINFORCE++
+    (skips) and OpenRLHF's ``get_cumulative_returns`` (decays), with bootstrap 0. Raises ``InputError`` for a kept NaN
+    or infinity and for gamma outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)
     keep, step = steps(mask, masked)
@@ -110,8 +114,8 @@ def td_residuals(
 
         delta_t = r_t + gamma * V(next state) - V(state)          V after the last kept token = bootstrap
 
-    0 where the mask is 0. It is ``gae`` with gae_lambda=0: no variance from later tokens, all the critic's bias.
-    GAE (1506.02438, sec. 3). Arguments and errors as in ``gae``.
+    0 where the mask is 0. It is ``gae`` with gae_lambda=0: little variance, because no later token enters, and the
+    critic's whole error as bias. GAE (1506.02438, sec. 3). Arguments and errors as in ``gae``.
     """
     return gae(rewards, values, mask, gamma=gamma, gae_lambda=0.0, bootstrap=bootstrap, masked=masked)
 
@@ -131,11 +135,12 @@ def gae(
 
         delta_t = r_t + gamma * V_next - V_t          A_t = delta_t + gamma * gae_lambda * A_next
 
-    The critic's target is ``gae(...) + values``, the lambda-return. Not whitened: see ``whiten``, and take the target
-    before it. 0 where the mask is 0. gamma and gae_lambda in [0, 1]. ``masked`` and ``bootstrap``: top of this file.
-    Crossing k tool tokens with V = 0 by "decay" multiplies what lies behind them by (gamma * lambda)^k. GAE
-    (1506.02438, eq. 16). Defaults: TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1.
-    verl and NeMo-RL skip, OpenRLHF and slime decay. Raises ``InputError`` for a kept NaN or infinity and for
+    The critic's target is ``gae(...) + values``, the lambda-return. Take it before ``whiten``. 0 where the mask is 0.
+    gamma and gae_lambda in [0, 1]. ``masked``: "skip" tool tokens, or let each "decay": with V = 0 there, 10 tool
+    tokens at lambda 0.95 leave 60 % of what lies behind them. ``bootstrap``: V after the last kept token, 0 where the
+    completion terminated (the default), the critic's value where it was truncated. GAE (1506.02438, eq. 16). Defaults:
+    TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1. verl and NeMo-RL skip, OpenRLHF and
+    slime decay. Raises ``InputError`` for a NaN or infinity in a kept token (with "decay" in a gap too) and for
     coefficients outside [0, 1].
     """
     require_at_least(gamma, "gamma", 0, 1)

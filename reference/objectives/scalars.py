@@ -67,8 +67,9 @@ def mean_entropy(
 ) -> Float[Tensor, ""]:
     """Mean next-token entropy over completion tokens, in nats, between 0 and ln(vocab).
 
-    Falling fast, it says that the policy collapses onto one way of answering. Raises ``InputError`` as ``entropy``
-    does, and for an empty mask.
+    For logging; for a bonus in the loss pass ``masked_mean(entropy(logits), mask)`` to ``total_loss``. Falling fast, it
+    says that the policy collapses onto one way of answering. Raises ``InputError`` as ``entropy`` does, and for an
+    empty mask.
     """
     return masked_mean(entropy(logits, temperature=temperature), mask)
 
@@ -130,8 +131,8 @@ def clip_frac(
     The first counts tokens whose gradient the clip turns off (dual clip apart, verl's ``pg_clipfrac_lower``): TRL
     ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF ``clip_ratio``. The second also counts those still being
     pulled back: CleanRL, Stable-Baselines3, Spinning Up. For GSPO pass the log of ``sequence_ratio``, zeros as the old
-    log-probs, and ``mask.any(dim=1)[:, None]``: it counts completions then, as TRL does. Raises ``InputError`` for an
-    empty mask, kept NaN, and bounds that do not enclose 1.
+    log-probs, ``mask.any(dim=1)[:, None]`` and GSPO's bounds: it counts completions then, as TRL does. Raises
+    ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
@@ -159,11 +160,11 @@ def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
 @typed
 @torch.no_grad()
 def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Float[Tensor, ""]:
-    """Share of groups whose rewards are all equal, so that every advantage is 0.
+    """Share of dead groups (zero variance): all rewards are equal, so every advantage is 0.
 
     TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue; with
-    ``scale_rewards="batch"`` it is about the whole batch. Raises ``InputError`` for rewards that are not whole groups
-    of finite numbers.
+    ``scale_rewards="batch"`` it is about the whole batch. DAPO's dynamic sampling draws prompts until no group is dead.
+    Raises ``InputError`` for rewards that are not whole groups of finite numbers.
     """
     groups = split_groups(rewards, group_size)
     return is_dead(groups).to(groups.dtype).mean()

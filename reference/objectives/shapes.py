@@ -78,8 +78,9 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
         axes = expected.dim_str.split()
         shape = tuple(value.shape)
         if len(axes) != len(shape):
-            wanted = f"{len(axes)} axes ({', '.join(axes).replace('#', '')})" if axes else "a single number"
-            return f"{where} has shape {shape}, expected {wanted}"
+            wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
+            may_be_one = " or 1 where one number serves the whole row: x[:, None]" if "#" in expected.dim_str else ""
+            return f"{where} has shape {shape}, expected {wanted if axes else 'a single number'}{may_be_one}"
         for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
             if axis.startswith("#") and size == 1:
                 continue

@@ -3,6 +3,10 @@
 Where a term belongs is not a matter of taste. In the loss goes what has a gradient: value error, KL, NLL, entropy. In
 the reward goes what only the sample has: its length, its score. Every coefficient is at least 0 and every term is given
 in its natural sign; the signs are set here, once.
+
+KL in the reward, three ways: ``kl_penalised_rewards`` takes it from a completion's one reward, before a group baseline;
+``token_rewards`` spreads it over the tokens, for returns and GAE; ``kl_charge`` takes it from advantages, after the
+baseline.
 """
 
 import math
@@ -86,8 +90,8 @@ def kl_penalised_rewards(
     ``kl`` per token, from ``kl_k1``: with it the policy gradient of this reward is the exact gradient of reward minus
     kl_coef * KL(pi || ref). Nats per sequence, so a long completion pays more. Apply it *before* the baseline (TRL's
     RLOO, verl's ``use_kl_in_reward`` with GRPO and RLOO); divided by a group std afterwards, the penalty is scaled
-    along with the reward. Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN and
-    for a negative coefficient.
+    along with the reward. Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN, an
+    infinite KL and a negative coefficient.
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_no_nan(rewards, "rewards")
@@ -212,10 +216,13 @@ def add(
     require_no_nan(term, name)
     if term < 0 and not may_be_negative:
         raise InputError(
-            f"{name} is {float(term):g}, but it can never be below 0: pass it with its natural sign, not negated"
+            f"{name} is {term.item():g}, but it can never be below 0: pass it with its natural sign, not negated"
         )
     if total.requires_grad and not term.requires_grad:
-        raise InputError(f"{name} has no gradient: it was detached, and a constant in the loss steers nothing")
+        raise InputError(
+            f"{name} has no gradient, and a constant in the loss steers nothing: pass it undetached "
+            "(the functions of scalars are for logging)"
+        )
     return total + sign * coef * term
 
 

@@ -25,11 +25,11 @@ def sft_loss(
 
         - sum(m * logp) / num_tokens          num_tokens: given, or sum(m)
 
-    exp of it is the perplexity. The same number as ``F.cross_entropy(logits[:, :-1], labels[:, 1:],
-    ignore_index=-100)`` with -100 where the mask is 0. Minimising it is minimising KL(data || model) up to a constant.
-    ``num_tokens``: the count over all micro-batches, without which gradient accumulation changes the objective
-    (transformers passes it to the model as ``num_items_in_batch``). Raises ``InputError`` for an empty mask and for
-    kept NaN.
+    exp of it is the perplexity, if num_tokens is this batch's own count. The same number as ``F.cross_entropy(logits[:,
+    :-1], labels[:, 1:], ignore_index=-100)`` with -100 where the mask is 0. Minimising it is minimising KL(data ||
+    model) up to a constant. ``num_tokens``: the count over all micro-batches, without which gradient accumulation
+    changes the objective (transformers passes it to the model as ``num_items_in_batch``). Raises ``InputError`` for an
+    empty mask and for kept NaN.
     """
     require_no_nan(token_logprobs, "token_logprobs", mask=kept(mask))
     return token_mean(token_nll(token_logprobs), mask, num_tokens=num_tokens)

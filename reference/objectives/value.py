@@ -36,9 +36,10 @@ def value_loss(
     The 0.5 makes the gradient the error itself. It rescales vf_coef, nothing else; with a separate critic under Adam
     not even that, with a shared trunk it changes the balance between policy and value. Clipped, the gradient is 0 where
     V has left old_V by more than ``clip`` *and* the clipped value is the worse of the two: also when V has overshot R.
-    ``returns`` and ``old_values`` are constants. Raises ``InputError`` for one of old_values and clip without the
-    other. PPO (1707.06347, eq. 9, there without the 0.5); the clip is from OpenAI baselines. TRL ``cliprange_value``
-    0.2 (PPO, up to 1.12), verl 0.5, OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with the 0.5; slime without it.
+    Aggregate it with ``token_mean``; ``returns`` and ``old_values`` are constants. Raises ``InputError`` for one of
+    old_values and clip without the other. PPO (1707.06347, eq. 9, there without the 0.5); the clip is from OpenAI
+    baselines. TRL ``cliprange_value`` 0.2 (PPO, up to 1.12), verl 0.5, OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with
+    the 0.5; slime without it.
     """
     if (old_values is None) != (clip is None):
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")

@@ -1,4 +1,4 @@
-"""The mutants of one file: every change that cosmic-ray's operators make, less those that say nothing about the tests."""
+"""The mutants of one file: what cosmic-ray's operators and ``slips.py`` change, less what says nothing about the tests."""
 
 import difflib
 import hashlib
@@ -11,6 +11,7 @@ from cosmic_ray.ast.ast_query import ASTQuery
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 from parso.tree import NodeOrLeaf
+from slips import changes, functions_around
 
 SAME_AS_ANOTHER = "ReplaceUnaryOperator_USub_UAdd"  # +x for -x: what leaving out the minus already gives
 
@@ -55,10 +56,27 @@ def why_excluded(source: str, seen: set[str]) -> str | None:
     return "same text as another mutant" if source in seen else None
 
 
+def described(file: str, source: str, mutated: str, **about: str | int) -> dict:
+    """A mutant as the report names it."""
+    diff = list(difflib.unified_diff(source.splitlines(), mutated.splitlines(), lineterm="", n=0))[2:]
+    changed = {sign: " ".join(line[1:].strip() for line in diff if line[0] == sign) for sign in "-+"}
+    identity = hashlib.sha256(f"{file}\n{mutated}".encode()).hexdigest()[:16]
+    return {"id": identity, "file": file, **about, "line": changed["-"], "mutant": changed["+"], "source": mutated}
+
+
 def mutants(file: str, root: Path, excluded: Counter) -> list[dict]:
     """All mutants of one file. Operators that need to be told names (and then draw random numbers) are not used."""
     source = (root / file).read_text()
     tree, seen, found = get_ast(source), {source}, []
+
+    def add(mutated: str | None, **about: str | int) -> None:
+        reason = "in an annotation" if mutated is None else why_excluded(mutated, seen)
+        if reason:
+            excluded[reason] += 1
+        else:
+            seen.add(mutated)
+            found.append(described(file, source, mutated, **about))
+
     for name in operator_names():
         if get_operator(name).arguments() or name.endswith(SAME_AS_ANOTHER):
             continue
@@ -66,16 +84,10 @@ def mutants(file: str, root: Path, excluded: Counter) -> list[dict]:
         places = [(node, start) for node in ast_nodes(tree) for start, _ in operator.mutation_positions(node)]
         for occurrence, (node, start) in enumerate(places):
             mutated = None if in_annotation(node) else mutate_code(source, operator, occurrence)
-            reason = "in an annotation" if mutated is None else why_excluded(mutated, seen)
-            if reason:
-                excluded[reason] += 1
-                continue
-            seen.add(mutated)
-            diff = list(difflib.unified_diff(source.splitlines(), mutated.splitlines(), lineterm="", n=0))[2:]
-            changed = {sign: " ".join(line[1:].strip() for line in diff if line[0] == sign) for sign in "-+"}
-            identity = hashlib.sha256(f"{file}\n{mutated}".encode()).hexdigest()[:16]
-            found.append(
-                {"id": identity, "file": file, "function": function_of(node), "body_of": body_of(node), "operator": name.split("/")[1],
-                 "number": start[0], "line": changed["-"], "mutant": changed["+"], "source": mutated}
-            )  # fmt: skip
+            add(
+                mutated, function=function_of(node), body_of=body_of(node), operator=name.split("/")[1], number=start[0]
+            )
+    for name, node, mutated in changes(source):
+        around = [f.name for f in functions_around(source, node)] or [""]
+        add(mutated, function=around[0], body_of=around[-1], operator=name, number=node.lineno)
     return found
