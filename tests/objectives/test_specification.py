@@ -68,6 +68,7 @@ from reference.objectives import (
     token_mean,
     token_nll,
 )
+from reference.objectives.logprobs import pieces
 
 # Log-probabilities and entropy
 
@@ -148,6 +149,20 @@ class NewTensors(TorchDispatchMode):
                 self.seen.append(x)  # kept alive, so that no address is given out twice
                 self.sizes.append(x.untyped_storage().nbytes())
         return result
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5])
+@pytest.mark.parametrize("pred", [1, 2, 3, 7])
+@pytest.mark.parametrize("chunk_size", [1, 2, 3, 6, 7, 8, 100])
+def test_pieces_cover_every_position_once_and_are_as_large_as_they_may_be(batch, pred, chunk_size):
+    """Whole rows while at least one fits, else parts of one row."""
+    seen, rows = torch.zeros(batch, pred), chunk_size // pred
+    for here in pieces(batch, pred, chunk_size):
+        seen[here] += 1
+        assert 1 <= seen[here].numel() <= chunk_size
+    assert (seen == 1).all()
+    expected = math.ceil(batch / rows) if rows else batch * math.ceil(pred / chunk_size)
+    assert len(list(pieces(batch, pred, chunk_size))) == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
