@@ -99,8 +99,8 @@ class Watch:
         os._exit(code)  # tearing down takes as long as a test
 
 
-def child(answer, rank: Rank, cpu_seconds: int) -> None:
-    """One run of the tests in the current directory, in a process group of its own so that all of it can be ended."""
+def child(answer, rank: Rank, cpu_seconds: int, where: tuple[str, ...]) -> None:
+    """One run of tests in the current directory, in a process group of its own so that all of it can be ended."""
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -117,18 +117,18 @@ def child(answer, rank: Rank, cpu_seconds: int) -> None:
     settings.load_profile("mutation")
     del sys.modules["__main__"].__file__  # or a process that a test starts would import this file again
     watch = Watch(rank, answer)
-    code = pytest.main([*OPTIONS, f"--basetemp={Path.cwd() / 'tmp'}", *TESTS], plugins=[watch])
+    code = pytest.main([*OPTIONS, f"--basetemp={Path.cwd() / 'tmp'}", *where], plugins=[watch])
     watch.finish(int(code), "import")  # nothing failed, or the mutant cannot even be imported
 
 
-def run_tests(rank: Rank, cpu_seconds: int) -> Answer:
-    """Run the tests in a child process.
+def run_tests(rank: Rank, cpu_seconds: int, where: tuple[str, ...] = TESTS) -> Answer:
+    """Run the tests of some files or folders in a child process.
 
     Time is CPU time: on a busy machine a survivor that is only slow must not pass for killed. The clock is there for
     processes that wait for each other for ever.
     """
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=child, args=(theirs, rank, cpu_seconds))
+    process = FORK.Process(target=child, args=(theirs, rank, cpu_seconds, where))
     process.start()
     theirs.close()
     try:
@@ -153,6 +153,15 @@ def order(job: dict, clean: Answer, kills: Counter) -> Rank:
     known = any(place in called for called in clean.calls.values())
     needed = {t for t, called in clean.calls.items() if not known or not called or place in called}
     return {test: (-kills[test], s) if test in needed else None for test, s in clean.seconds.items()}
+
+
+def likely(kills: Counter, rank: Rank, files: int = 2) -> tuple[str, ...]:
+    """The test files that killed most mutants of this file, among those with a test to run."""
+    counts: Counter = Counter()
+    for test, place in rank.items():
+        if place is not None:
+            counts[test.partition("::")[0]] += 1000 * kills[test] + 1
+    return tuple(file for file, _ in counts.most_common(files))
 
 
 def worker(copy: Path, clean: Answer, limit: int, jobs: list[dict], turn, done) -> None:
@@ -184,7 +193,11 @@ def worker(copy: Path, clean: Answer, limit: int, jobs: list[dict], turn, done) 
         original = file.read_text()
         file.write_text(job["source"])
         try:
-            code, failed, *_ = run_tests(order(job, clean, killed_by), limit)
+            rank = order(job, clean, killed_by)
+            # Most mutants die in a file that has killed before, and collecting all files takes longer than that.
+            code, failed, *_ = run_tests(rank, limit, likely(killed_by, rank))
+            if code in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+                code, failed, *_ = run_tests(rank, limit)
         finally:
             file.write_text(original)
         killed_by[failed] += code not in (0, None)

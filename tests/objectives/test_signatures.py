@@ -7,13 +7,68 @@ import pytest
 import torch
 
 from reference import objectives
-from reference.objectives import InputError, clip_frac, ppo_clip_loss, token_logprobs
+from reference.objectives import (
+    InputError,
+    clip_frac,
+    orpo_loss,
+    ppo_clip_loss,
+    sampler_correction,
+    token_logprobs,
+)
 from reference.objectives.shapes import require_finite, require_log_ratio, require_no_nan
 
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
 NO_DEFAULT |= {"target", "horizon", "num_samples"}
+
+
+DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
+    "batch_advantages": {"ddof": 1, "eps": 1e-4},
+    "cdpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
+    "chunked_token_logprobs": {"temperature": 1.0, "chunk_size": 1024},
+    "cispo_loss": {"clip_low": None, "clip_high": 4.0},
+    "clip_frac": {"clip_low": 0.2, "clip_high": 0.2, "definition": "no_gradient"},
+    "discounted_returns": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
+    "dpo_loss": {"beta": 0.1},
+    "entropy": {"temperature": 1.0},
+    "gae": {"gamma": 1.0, "gae_lambda": 0.95, "bootstrap": None, "masked": "skip"},
+    "group_advantages": {"scale": "group", "ddof": 1, "eps": 1e-4},
+    "gspo_loss": {"clip_low": 3e-4, "clip_high": 4e-4},
+    "hinge_loss": {"beta": 0.1},
+    "implicit_reward": {"beta": 0.1},
+    "ipo_loss": {"beta": 0.1},
+    "kl_charge": {"credit": "to_go"},
+    "kl_full": {"temperature": 1.0},
+    "kl_penalty": {"estimator": "k3", "max_log_ratio": None, "max_kl": None},
+    "kl_straight_through": {"estimator": "k3"},
+    "kl_unbiased": {"estimator": "k3"},
+    "kto_loss": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+    "mean_entropy": {"temperature": 1.0},
+    "mean_kl": {"estimator": "k3"},
+    "orpo_loss": {"beta": 0.1},
+    "ppo_clip_loss": {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None},
+    "reinforce_plus_plus_advantages": {"gamma": 1.0},
+    "robust_dpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
+    "sampler_correction": {"level": "token", "mode": "truncate", "low": 0.0, "high": 2.0},
+    "sequence_logprobs": {"average": False},
+    "simpo_loss": {"beta": 2.0, "gamma": 1.0},
+    "td_residuals": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
+    "token_logprobs": {"temperature": 1.0, "chunk_size": None},
+    "token_rewards": {"kl": None, "kl_coef": 0.0},
+    "total_loss": {
+        **dict.fromkeys(["value_loss", "kl", "sft_loss", "entropy", "length_penalty"]),
+        **dict.fromkeys(["vf_coef", "kl_coef", "sft_coef", "entropy_coef"], 0.0),
+    },
+    "whiten": {"shift_mean": True, "ddof": 1, "eps": 1e-8},
+    "value_loss": {"old_values": None, "clip": None},
+    "bradley_terry_loss": {"margin": None},
+    "token_mean": {"num_tokens": None},
+    "sequence_mean": {"num_sequences": None},
+    "fixed_length": {"num_sequences": None},
+    "sft_loss": {"num_tokens": None},
+    "aggregate": {"max_length": None, "num_tokens": None, "num_sequences": None},
+}
 
 
 def is_tensor(annotation) -> bool:
@@ -31,6 +86,33 @@ def test_tensors_come_first_and_options_by_name_only(name):
     assert plain == PLAIN_FIRST.get(name, [])
     assert {p.name for p in options if p.default is p.empty} <= NO_DEFAULT
     assert all(p.default is None for p in options if is_tensor(p.annotation))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_the_defaults(name):
+    parameters = inspect.signature(getattr(objectives, name)).parameters.values()
+    assert {p.name: p.default for p in parameters if p.default is not p.empty} == DEFAULTS.get(name, {})
+
+
+def test_a_weight_that_equals_a_bound_is_kept():
+    equal = torch.zeros(1, 2)  # ratios of exactly 1
+    for bounds in ({"low": 1.0, "high": 2.0}, {"low": 0.0, "high": 1.0}):
+        kept = sampler_correction(equal, equal, torch.ones(1, 2), mode="mask", **bounds)
+        assert kept.tolist() == [[1.0, 1.0]]
+
+
+def test_an_infinity_of_any_making_is_no_dual_clip():
+    with pytest.raises(InputError, match="dual_clip is inf"):
+        ppo_clip_loss(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1), dual_clip=float("inf"))
+
+
+@pytest.mark.parametrize("wrong", [0.5, 1e-6, 3.0])
+def test_one_average_log_prob_above_zero_is_refused(wrong):
+    good, bad = torch.tensor([-1.0, -2.0]), torch.tensor([-1.0, wrong])
+    with pytest.raises(InputError, match="chosen_logprobs is above 0"):
+        orpo_loss(bad, good)
+    with pytest.raises(InputError, match="rejected_logprobs is above 0"):
+        orpo_loss(good, bad)
 
 
 @pytest.mark.parametrize("check", [require_no_nan, require_finite])
