@@ -143,7 +143,7 @@ def run_tests(rank: Rank, cpu_seconds: int, where: tuple[str, ...] = TESTS) -> A
 
 
 def order(job: dict, clean: Answer, kills: Counter) -> Rank:
-    """The tests for one mutant: those that killed mutants of the same file first, then fast ones.
+    """The tests for one mutant: those that killed mutants of the same function first, then fast ones.
 
     A test that does not call the mutated function is left out, unless it calls nothing of the package in this process
     (it may start another, or inspect the source). This can only hide a kill, never invent one. What is not inside a
@@ -155,8 +155,8 @@ def order(job: dict, clean: Answer, kills: Counter) -> Rank:
     return {test: (-kills[test], s) if test in needed else None for test, s in clean.seconds.items()}
 
 
-def likely(kills: Counter, rank: Rank, files: int = 2) -> tuple[str, ...]:
-    """The test files that killed most mutants of this file, among those with a test to run."""
+def likely(kills: Counter, rank: Rank, files: int = 3) -> tuple[str, ...]:
+    """The test files that killed most mutants of this function; at first those with most tests that call it."""
     counts: Counter = Counter()
     for test, place in rank.items():
         if place is not None:
@@ -175,7 +175,7 @@ def worker(copy: Path, clean: Answer, limit: int, jobs: list[dict], turn, done) 
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     gc.freeze()  # a child need not look through all of torch for garbage
-    kills: dict[str, Counter] = defaultdict(Counter)
+    kills: dict[tuple[str, str], Counter] = defaultdict(Counter)
     if run_tests({test: (0, s) for test, s in clean.seconds.items()}, limit).code != 0:
         done.put(
             f"{Path('output.txt').read_text()[-3000:]}\nthe tests fail on unchanged code once they are put in order"
@@ -189,7 +189,7 @@ def worker(copy: Path, clean: Answer, limit: int, jobs: list[dict], turn, done) 
         if at >= len(jobs):
             return
         job, start = jobs[at], time.perf_counter()
-        file, killed_by = copy / job["file"], kills[job["file"]]
+        file, killed_by = copy / job["file"], kills[job["file"], job["body_of"]]
         original = file.read_text()
         file.write_text(job["source"])
         try:
