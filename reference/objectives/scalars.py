@@ -202,8 +202,6 @@ def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
     Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
     NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
     """
-    if isinstance(parameters, torch.nn.Module):
-        raise InputError("parameters is a module: pass model.parameters()")
     parameters = list(parameters)
     if not all(isinstance(p, Tensor) for p in parameters):
         raise InputError("parameters holds something else than tensors: pass model.parameters(), without names")

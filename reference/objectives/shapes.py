@@ -79,8 +79,8 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
         shape = tuple(value.shape)
         if len(axes) != len(shape):
             wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
-            may_be_one = " or 1 where one number serves the whole row: x[:, None]" if "#" in expected.dim_str else ""
-            return f"{where} has shape {shape}, expected {wanted if axes else 'a single number'}{may_be_one}"
+            per_row = "; for one number per row pass x[:, None]" if "#" in expected.dim_str else ""
+            return f"{where} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
         for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
             if axis.startswith("#") and size == 1:
                 continue
