@@ -1,5 +1,6 @@
 """Evaluation mathematics against enumeration of all subsets, all samples and all resamples, and by hand."""
 
+import inspect
 import itertools
 import math
 from collections import Counter
@@ -212,3 +213,66 @@ def test_paired_differences_have_a_narrower_interval_than_two_models_apart():
 def test_the_bootstrap_refuses(values, options, named):
     with pytest.raises(InputError, match=named):
         bootstrap_interval(values, **options)
+
+
+# ---- limits and defaults, exactly ------------------------------------------------------------------------------------
+
+
+def test_the_smallest_inputs_are_taken():
+    # One trial, right: share 1, z 1: (1 + 1/2) / 2 = 0.75, half = 1/2 * sqrt(1/4) = 0.25.
+    assert wilson_interval(1.0, 1, z=1.0) == pytest.approx((0.5, 1.0), rel=1e-12)
+    # And with z 0.5: (1 + 1/8) / 1.25 = 0.9, half = 0.4 * 0.25 = 0.1.
+    assert wilson_interval(1.0, 1, z=0.5) == pytest.approx((0.8, 1.0), rel=1e-12)
+    low, high = bootstrap_interval([2.0], resamples=1)
+    assert low == high == 2.0 and isinstance(low, float) and isinstance(high, float)
+
+
+def test_an_interval_never_leaves_zero_to_one():
+    ends = [wilson_interval(share, n) for n in range(1, 2000) for share in (0.0, 1.0)]
+    assert min(low for low, _ in ends) == 0.0 and max(high for _, high in ends) == 1.0
+
+
+def test_the_bootstrap_draws_what_its_seed_says_whatever_was_drawn_before():
+    values = [0.0, 1.0, 3.0, 7.0, 7.5]
+    torch.manual_seed(1)
+    first = bootstrap_interval(values, resamples=50)
+    torch.manual_seed(2)
+    assert bootstrap_interval(values, resamples=50, seed=0) == first
+    assert bootstrap_interval(values, resamples=50, seed=5) != first
+
+
+def test_the_defaults_are_what_the_docstring_says():
+    parameters = inspect.signature(bootstrap_interval).parameters
+    assert [parameters[name].default for name in ("level", "resamples", "seed")] == [0.95, 10_000, 0]
+    for function in (majority_score, wilson_interval, bootstrap_interval):
+        options = list(inspect.signature(function).parameters.values())[
+            2 if function is not bootstrap_interval else 1 :
+        ]
+        assert all(option.kind == option.KEYWORD_ONLY for option in options), function
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: wilson_interval(0.5, 10, z=float("inf")), "finite z"),
+        (lambda: wilson_interval(0.5, 10, z=-1.0), "z=-1.0"),
+        (lambda: bootstrap_interval([1.0, 2.0], level=-0.5), "level=-0.5"),
+        (lambda: bootstrap_interval([1.0, 2.0], level=1.5), "level=1.5"),
+        (lambda: bootstrap_interval(3.0), "values must be a list"),
+        (lambda: pass_at_k(1.0, 4, 2), "whole numbers"),
+        (lambda: pass_at_k(torch.tensor([1, 2]), 4, 2), "whole numbers"),
+        (lambda: majority_score("aab", "a"), "answers is a str, expected a list"),
+        (lambda: majority_score(torch.tensor([1, 1]), 1), "answers is a Tensor, expected a list"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(call, named):
+    with pytest.raises(InputError, match=named):
+        call()
+
+
+def test_many_votes_are_compared_by_value():
+    # 300 is not one object in Python: comparing counts or answers by identity would lose votes.
+    answers = [int("1000")] * 300 + [int("2000")] * 300
+    assert majority_vote(answers) == [1000, 2000]
+    score = majority_score(answers, int("1000"), ties="first")
+    assert score == 1.0 and isinstance(score, float)
