@@ -8,7 +8,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.statistics import wilson_interval
-from reference.world.rollout import encode_prompts, sample
+from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
 ROWS_AT_ONCE = 512
@@ -48,20 +48,21 @@ def evaluate(
     """Verify ``samples`` completions at temperature 1 and one greedy completion for each held-out problem."""
     rng = random.Random(seed)
     held_out = [draw_problem(rng, held_out=True) for _ in range(problems)]
-    generator = torch.Generator(model.device).manual_seed(seed)
-    jobs = [(problem, False) for problem in held_out for _ in range(samples)] + [
-        (problem, True) for problem in held_out
-    ]
+    seeds = row_seeds(rng, problems * samples)
     scores: list[float] = []
-    with tqdm(total=len(jobs), desc="evaluate", unit="completion", disable=not progress, leave=False) as bar:
-        for greedy in (False, True):
-            batch = [problem for problem, is_greedy in jobs if is_greedy == greedy]
-            for first in range(0, len(batch), ROWS_AT_ONCE):
-                part = batch[first : first + ROWS_AT_ONCE]
-                scores += score(
-                    model, tokenizer, part, max_new_tokens=max_new_tokens, generator=generator, greedy=greedy
-                )
-                bar.update(len(part))
+    with tqdm(
+        total=problems * (samples + 1), desc="evaluate", unit="completion", disable=not progress, leave=False
+    ) as bar:
+        for group_size, greedy in ((samples, False), (1, True)):
+            at_once = max(1, ROWS_AT_ONCE // group_size)
+            for first in range(0, problems, at_once):
+                part = held_out[first : first + at_once]
+                rows = slice(first * group_size, (first + len(part)) * group_size)
+                scores += judged(
+                    model, tokenizer, part, group_size=group_size, max_new_tokens=max_new_tokens,
+                    seeds=None if greedy else seeds[rows],
+                )  # fmt: skip
+                bar.update(rows.stop - rows.start)
     sampled = torch.tensor(scores[: problems * samples]).view(problems, samples)
     return Accuracy(
         sampled=sampled.mean().item(),
@@ -72,19 +73,20 @@ def evaluate(
     )
 
 
-def score(
+def judged(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],
     *,
+    group_size: int,
     max_new_tokens: int,
-    generator: torch.Generator,
-    greedy: bool,
+    seeds: list[int] | None,
 ) -> list[float]:
-    """The verifier's verdict on one completion per problem. A truncated completion is wrong."""
+    """The verifier's verdict on ``group_size`` completions per problem, greedy without seeds. A truncated one is wrong."""
     rollout = sample(
         model, tokenizer, encode_prompts(tokenizer, problems),
-        max_new_tokens=max_new_tokens, generator=generator, greedy=greedy,
+        group_size=group_size, max_new_tokens=max_new_tokens, seeds=seeds, greedy=seeds is None,
     )  # fmt: skip
+    repeated = [problem for problem in problems for _ in range(group_size)]
     texts = rollout.texts(tokenizer)
-    return [verify(p, t) * (not cut) for p, t, cut in zip(problems, texts, rollout.truncated.tolist(), strict=True)]
+    return [verify(p, t) * (not cut) for p, t, cut in zip(repeated, texts, rollout.truncated.tolist(), strict=True)]

@@ -16,6 +16,23 @@ SIX_SCALARS = {
     "grad_norm": "grad_norm before clipping",
 }
 LOSS = {"loss": "loss (nats/token)", "grad_norm": "grad_norm before clipping"}
+PANELS = {  # by kind of recipe
+    "rl": SIX_SCALARS,
+    "sft": {
+        "loss": "loss (nats/token)",
+        "token_accuracy": "share of tokens predicted",
+        "grad_norm": "grad_norm before clipping",
+    },
+    "reward": {"loss": "loss (nats/pair)", "accuracy": "share of pairs won", "margin": "margin (reward)"},
+    "preference": {
+        "loss": "loss",
+        "accuracy": "share of pairs with margin > 0",
+        "margin": "margin (nats)",
+        "chosen": "log-prob of chosen, change (nats)",
+        "rejected": "log-prob of rejected, change (nats)",
+        "grad_norm": "grad_norm before clipping",
+    },
+}
 
 
 def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, title: str = "") -> Figure:
@@ -30,7 +47,8 @@ def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, ti
             ax.plot(steps, values, color=BLUE, alpha=0.25, linewidth=1)
             ax.plot(steps, moving_mean(values, 10), color=BLUE)
             ax.set_title(label, fontsize=11)
-            ax.set_ylim(bottom=0)
+            if not any(value < 0 for value in values):
+                ax.set_ylim(bottom=0)
             if len(values):
                 ax.annotate(f"{values[-1]:.3g}", (steps[-1], values[-1]), xytext=(4, 0), textcoords="offset points",
                             color=MUTED, fontsize=10, va="center", annotation_clip=False)  # fmt: skip

@@ -1,8 +1,9 @@
 """Run folders: everything a training run leaves behind, written so that no interruption can tear it.
 
     RUN/config.json          the options, as given
-    RUN/metrics.jsonl        one line per step
-    RUN/checkpoints/step-N/  model and tokenizer as save_pretrained writes them, optimizer.pt, checksums.json
+    RUN/metrics.jsonl        one line per step; RUN/tensorboard/ holds the same for TensorBoard
+    RUN/checkpoints/step-N/  model and tokenizer as save_pretrained writes them, state.pt (optimizer, critic, moving
+                             reference), checksums.json
     RUN/accuracy.json        held-out accuracy before and after
     RUN/training.png         the curves
 
@@ -25,6 +26,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.objectives.shapes import InputError
 
 KEPT = 2
+State = dict[str, torch.optim.Optimizer | torch.nn.Module]  # what is saved beside the model, by name
 
 
 def create_run(folder: Path, options: dict[str, Any]) -> Path:
@@ -62,9 +64,9 @@ def save_checkpoint(
     step: int,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    optimizer: torch.optim.Optimizer,
+    state: State,
 ) -> Path:
-    """Save the state after ``step`` steps and drop all but the two newest. Atomic: complete or not there."""
+    """Save everything after ``step`` steps and drop all but the two newest. Atomic: complete or not there."""
     place = folder / "checkpoints" / f"step-{step:06d}"
     if place.exists():
         return place
@@ -72,7 +74,7 @@ def save_checkpoint(
     try:
         model.save_pretrained(draft)
         tokenizer.save_pretrained(draft)
-        torch.save(optimizer.state_dict(), draft / "optimizer.pt")
+        torch.save({name: part.state_dict() for name, part in state.items()}, draft / "state.pt")
         sums = {file.name: checksum(file) for file in sorted(draft.iterdir())}
         (draft / "checksums.json").write_text(json.dumps(sums, indent=2))
         draft.rename(place)
@@ -88,6 +90,16 @@ def save_checkpoint(
     for old in checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old)
     return place
+
+
+def restore(checkpoint: Path, state: State) -> None:
+    """Put what was saved beside the model back into the optimizer, the critic, the reference."""
+    try:
+        saved = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
+        for name, part in state.items():
+            part.load_state_dict(saved[name])
+    except Exception as error:  # unpickling and loading raise many types; each means that the file is not ours
+        raise InputError(f"{checkpoint}/state.pt does not fit this model ({error}): start a new run") from None
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -118,7 +130,7 @@ def damaged_file(checkpoint: Path) -> str | None:
     """The name of a file that is missing or not what was saved; ``None`` if all are."""
     try:
         sums = json.loads((checkpoint / "checksums.json").read_text())
-        needed = {"config.json", "optimizer.pt", *sums}
+        needed = {"config.json", "state.pt", *sums}
         return next((name for name in sorted(needed) if checksum(checkpoint / name) != sums[name]), None)
     except OSError as error:
         return Path(error.filename or "checksums.json").name

@@ -4,16 +4,22 @@ Prompts are padded on the left, so that all completions begin in the same column
 Positions are passed explicitly, because left padding moves the row for models with learned positions.
 """
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from torch.nn.functional import pad
+from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import completion_mask, position_ids
 from reference.objectives.shapes import InputError, require_no_nan
+from reference.world.cache import growing_cache
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat
+
+STAY = 7 / 8  # when fewer rows of the batch than this are unfinished, the finished ones leave it
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Rollout:
     tokens: Tensor  # (rows, time) left-padded prompt, completion, right padding
     attention_mask: Tensor  # (rows, time) True on prompt and completion
     completion_mask: Tensor  # (rows, pred) True on predictions of completion tokens, the EOS among them
-    old_logprobs: Tensor  # (rows, pred) under the policy and temperature that sampled; 0 where nothing was sampled
+    sampler_logprobs: Tensor  # (rows, pred) under the distribution that was drawn from; 0 where nothing was sampled
     truncated: Tensor  # (rows,) True where the budget ran out before an EOS
     prompt_width: int
 
@@ -44,15 +50,41 @@ class Rollout:
             tokens=self.tokens[index, first:last],
             attention_mask=attended[:, first:last],
             completion_mask=self.completion_mask[index, first : last - 1],
-            old_logprobs=self.old_logprobs[index, first : last - 1],
+            sampler_logprobs=self.sampler_logprobs[index, first : last - 1],
             truncated=self.truncated[index],
             prompt_width=self.prompt_width - first,
         )
 
 
+def join(rollouts: list[Rollout], *, pad_token_id: int) -> Rollout:
+    """Rollouts of different widths as one, padded to the widest on both sides."""
+    before = max(r.prompt_width for r in rollouts)
+    after = max(r.tokens.shape[1] - r.prompt_width for r in rollouts)
+
+    def padded(name: str, value: float) -> Tensor:
+        return torch.cat([
+            pad(getattr(r, name), (before - r.prompt_width, after - r.tokens.shape[1] + r.prompt_width), value=value)
+            for r in rollouts
+        ])  # fmt: skip
+
+    return Rollout(
+        tokens=padded("tokens", pad_token_id),
+        attention_mask=padded("attention_mask", False),
+        completion_mask=padded("completion_mask", False),
+        sampler_logprobs=padded("sampler_logprobs", 0.0),
+        truncated=torch.cat([r.truncated for r in rollouts]),
+        prompt_width=before,
+    )
+
+
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, problems: list[Problem]) -> list[list[int]]:
     """Each problem as token ids, up to and including the header that opens the assistant's turn."""
     return tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, return_dict=False)
+
+
+def row_seeds(rng: random.Random, count: int) -> list[int]:
+    """A seed for each of ``count`` rows."""
+    return [rng.getrandbits(63) for _ in range(count)]
 
 
 @torch.no_grad()
@@ -62,62 +94,118 @@ def sample(
     prompts: list[list[int]],
     *,
     max_new_tokens: int,
-    generator: torch.Generator | None = None,
+    group_size: int = 1,
+    seeds: Sequence[int] | None = None,
     temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float = 1.0,
     greedy: bool = False,
 ) -> Rollout:
-    """One completion per prompt, by ancestral sampling at ``temperature``, or greedily.
+    """``group_size`` completions of each prompt, next to each other: len(prompts) * group_size rows.
 
-    Finished rows leave the batch whenever they make up half of it. Raises ``InputError`` when prompt and budget exceed
-    the model's context.
+    ``seeds``: one per row. What a row draws depends on its seed and on nothing else, neither on the other rows nor on
+    their number (rounding aside: a matrix product of another size may differ in the last bit). Each prompt goes through
+    the model once, whatever the group size; finished rows leave the batch. Raises ``InputError`` when prompt and budget
+    exceed the model's context.
     """
-    width = max(map(len, prompts))
+    width, device = max(map(len, prompts)), model.device
     require_context(model, width + max_new_tokens)
-    device = model.device
-    pad, ends = tokenizer.pad_token_id, eos_ids(model, tokenizer)
-    tokens = torch.full((len(prompts), width + max_new_tokens), pad, device=device)
-    attention = torch.zeros_like(tokens, dtype=torch.bool)
+    draws = None if greedy else uniforms(seeds, len(prompts) * group_size, max_new_tokens).to(device)
+    ends = torch.tensor(eos_ids(model, tokenizer), device=device)
+    tokens, attention = left_padded(prompts, width, width + max_new_tokens, tokenizer.pad_token_id, device)
+
+    cache = growing_cache(model.config)
+    logits = next_logits(model, tokens[:, :width], attention[:, :width], cache)
+    cache.batch_repeat_interleave(group_size)
+    tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
+
     logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
-    for row, prompt in enumerate(prompts):
-        tokens[row, width - len(prompt) : width] = torch.tensor(prompt, device=device)
-        attention[row, width - len(prompt) : width] = True
-
-    alive = torch.arange(
-        len(prompts), device=device
-    )  # rows still in the batch; a finished one may stay a little longer
-    done = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-    cache = DynamicCache(config=model.config)
-    begin = 0  # columns from here on have not been through the model
+    done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
+    batch = torch.arange(len(tokens), device=device)  # rows that go through the model; a finished one may stay a little
     for end in range(width, width + max_new_tokens):
-        out = model(
-            input_ids=tokens[alive, begin:end],
-            attention_mask=attention[alive, :end],
-            position_ids=position_ids(attention[alive, :end])[:, begin:],
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        scores = out.logits[:, -1].float()
-        require_no_nan(scores, "logits (of the sampling model)")
-        logp = (scores if greedy else scores / temperature).log_softmax(dim=-1)
-        choice = logp.argmax(dim=-1) if greedy else torch.multinomial(logp.exp(), 1, generator=generator).squeeze(1)
-        going = ~done[alive]
-        tokens[alive, end] = torch.where(going, choice, pad)
-        attention[alive, end] = going
-        logprobs[alive, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
-        done[alive] |= torch.isin(choice, torch.tensor(ends, device=device))
-        begin = end
-        still = (~done[alive]).nonzero().squeeze(1)
-        if len(still) == 0:
-            break
-        if len(still) <= len(alive) // 2:
-            alive = alive[still]
-            cache.batch_select_indices(still)
+        logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        choice = logp.argmax(dim=-1) if greedy else inverse_cdf(logp, draws[batch, end - width])
+        going = ~done[batch]
+        tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
+        attention[batch, end] = going
+        logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
+        done[batch] |= torch.isin(choice, ends)
 
-    end = int(attention.any(dim=0).nonzero()[-1]) + 1
-    start = torch.full((len(prompts),), width, device=device)
-    keep = completion_mask(tokens[:, :end], start, eos_token_id=ends)
-    return Rollout(tokens[:, :end], attention[:, :end], keep, logprobs[:, : end - 1], ~done, width)
+        left = (~done[batch]).nonzero().squeeze(1)
+        if len(left) == 0 or end == width + max_new_tokens - 1:
+            break
+        if len(left) <= STAY * len(batch):
+            cache.batch_select_indices(left)
+            batch = batch[left]
+        logits = next_logits(model, tokens[batch, end : end + 1], attention[batch, : end + 1], cache)
+
+    stop = int(attention.any(dim=0).nonzero()[-1]) + 1
+    start = torch.full((len(tokens),), width, device=device)
+    keep = completion_mask(tokens[:, :stop], start, eos_token_id=ends.tolist())
+    return Rollout(tokens[:, :stop], attention[:, :stop], keep, logprobs[:, : stop - 1], ~done, width)
+
+
+def next_logits(model: PreTrainedModel, tokens: Tensor, attention: Tensor, cache: Cache) -> Tensor:
+    """Logits (rows, vocab) after the last of ``tokens``, which follow what is in the cache."""
+    out = model(
+        input_ids=tokens,
+        attention_mask=attention,
+        position_ids=position_ids(attention)[:, -tokens.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    logits = out.logits[:, -1].float()
+    require_no_nan(logits, "logits (of the sampling model)")
+    return logits
+
+
+def sampling_logprobs(
+    logits: Tensor, *, temperature: float = 1.0, top_k: int | None = None, top_p: float = 1.0
+) -> Tensor:
+    """Log-probs (rows, vocab) of the distribution that is drawn from; -inf for what it leaves out.
+
+    In this order, as in transformers and vLLM: divide by the temperature; keep the ``top_k`` likeliest tokens; of those,
+    the likeliest until their probabilities sum to ``top_p`` (the one that reaches it included); renormalise.
+    """
+    logp = (logits / temperature).log_softmax(dim=-1)
+    if top_k is not None:
+        lowest = logp.topk(min(top_k, logp.shape[1]), dim=-1).values[:, -1:]
+        logp = logp.masked_fill(logp < lowest, -torch.inf).log_softmax(dim=-1)
+    if top_p < 1:
+        ordered, index = logp.sort(dim=-1, descending=True)
+        before = ordered.exp().cumsum(dim=-1) - ordered.exp()  # the mass of all likelier tokens
+        out = torch.zeros_like(logp, dtype=torch.bool).scatter(1, index, before >= top_p)
+        logp = logp.masked_fill(out, -torch.inf).log_softmax(dim=-1)
+    return logp
+
+
+def inverse_cdf(logp: Tensor, uniform: Tensor) -> Tensor:
+    """The token (rows,) in whose share of [0, 1) the number falls, shares in the order of the vocabulary."""
+    mass = logp.double().exp().cumsum(dim=-1)
+    return torch.searchsorted(mass, (uniform * mass[:, -1])[:, None], right=True).squeeze(1)
+
+
+def uniforms(seeds: Sequence[int] | None, rows: int, count: int) -> Tensor:
+    """Random numbers in [0, 1), (rows, count), each row from its own seed. Drawn on the CPU: the same on every device."""
+    if seeds is None or len(seeds) != rows:
+        given = "none" if seeds is None else str(len(seeds))
+        raise InputError(f"seeds: one per completion expected, {rows}, got {given}; row_seeds makes them")
+    generator = torch.Generator()
+    numbers = [torch.rand(count, generator=generator.manual_seed(seed), dtype=torch.float64) for seed in seeds]
+    return torch.stack(numbers)
+
+
+def left_padded(
+    prompts: list[list[int]], width: int, length: int, pad_token_id: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Tokens and attention mask, (prompts, length): each prompt ends at column ``width``, behind it there is room."""
+    tokens = torch.full((len(prompts), length), pad_token_id)
+    attention = torch.zeros_like(tokens, dtype=torch.bool)
+    for row, prompt in enumerate(prompts):
+        tokens[row, width - len(prompt) : width] = torch.tensor(prompt)
+        attention[row, width - len(prompt) : width] = True
+    return tokens.to(device), attention.to(device)
 
 
 def require_context(model: PreTrainedModel, needed: int) -> None:

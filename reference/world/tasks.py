@@ -12,6 +12,9 @@ import random
 import re
 import zlib
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Style = Literal["careful", "hasty", "sloppy"]
 
 MIN_STEPS, MAX_STEPS = 2, 6
 HELD_OUT_SHARE = 10  # one problem in ten is never trained on
@@ -71,14 +74,21 @@ def apply(left: int, sign: str, right: int) -> int:
     return left + right if sign == "+" else left - right
 
 
-def draw_solution(problem: Problem, rng: random.Random) -> str:
-    """A solution in a randomly drawn style. Length varies on its own: openings, remarks and checks are free of style."""
-    share = rng.random()
+def draw_solution(problem: Problem, rng: random.Random, *, style: Style | None = None) -> str:
+    """A solution in the given style, or in one drawn at random. Length varies on its own, whatever the style.
+
+    careful: every step, and right.  sloppy: every step, one of them wrong.  hasty: no steps, the answer is guessed.
+    """
+    if style not in (None, *get_args(Style)):
+        raise ValueError(f"style is {style!r}, expected 'careful', 'hasty', 'sloppy', or None for one drawn at random")
+    share = rng.random()  # drawn even where a style is given: what follows is then the same draw in either case
     hasty, sloppy = HASTY[len(problem.steps)], SLOPPY[len(problem.steps)]
+    if style is None:
+        style = "hasty" if share < hasty else "sloppy" if share < hasty + sloppy else "careful"
     lines = [rng.choice(OPENINGS)] if rng.random() < 0.4 else []
-    if share < hasty:
+    if style == "hasty":
         return "\n".join([*lines, f"Answer: {guess(problem, rng)}"])
-    wrong_at = rng.randrange(len(problem.steps)) if share < hasty + sloppy else None
+    wrong_at = rng.randrange(len(problem.steps)) if style == "sloppy" else None
     chatty = rng.random() < 0.3
     value = problem.steps[0][0]
     for index, (_, sign, right, _) in enumerate(problem.steps):

@@ -28,9 +28,9 @@ def test_the_recorded_runs_keep_the_promise_of_the_readme():
 
 
 def test_the_recorded_runs_used_todays_defaults():
-    from reference.__main__ import build_parser
+    from reference.__main__ import parser
 
-    defaults = vars(build_parser().parse_args(["train", "grpo"]))
+    defaults = vars(parser().parse_args(["train", "grpo"]))
     recorded = json.loads((ROOT / "figures" / "runs" / "grpo-seed-0" / "config.json").read_text())
     assert recorded == {name: defaults[name] for name in recorded}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reference.__main__ import build_parser, main
+from reference.__main__ import parser, main
 from reference.training.pretrain import POOL, draw_pool, learning_rate, pretrain
 from reference.training.runs import checkpoints, read_metrics
 from reference.world.model import load, new_model
@@ -56,7 +56,7 @@ def test_the_recorded_run_that_made_the_base_begins_as_the_code_does_today():
     # Its first steps, taken again: the corpus, the initial weights and the loop are those of the shipped checkpoint.
     recorded = losses(ROOT / "figures" / "runs" / "pretrain")
     options = json.loads((ROOT / "figures" / "runs" / "pretrain" / "config.json").read_text())
-    defaults = vars(build_parser().parse_args(["pretrain"]))
+    defaults = vars(parser().parse_args(["pretrain"]))
     assert options == {name: defaults[name] for name in options}
     tokenizer = train_tokenizer(seed=options["seed"])
     model = new_model(tokenizer, seed=options["seed"])

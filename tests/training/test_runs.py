@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from reference.__main__ import main
 from reference.training.runs import checkpoints, read_metrics
@@ -125,7 +126,7 @@ def test_resuming_what_is_no_run(capsys, tmp_path):
     assert "holds no run" in refused(capsys, "--resume", str(tmp_path))
 
 
-@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt", "checksums.json"])
+@pytest.mark.parametrize("file", ["model.safetensors", "state.pt", "checksums.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(capsys, whole, tmp_path, file, damage):
     run = tmp_path / "run"
@@ -214,6 +215,28 @@ def test_options_that_cannot_work(capsys, tmp_path, arguments, words):
     )
 
 
+def refused_by_the_parser(capsys, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as exit_code:
+        main(list(arguments))
+    assert exit_code.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggested"),
+    [
+        (["train", "gpro"], "Did you mean gspo or grpo?"),
+        (["train", "grpo", "--min-batches", "1"], "Did you mean --minibatches"),
+        (["train", "grpo", "--group-sise=4"], "Did you mean --group-size"),
+        (["trian", "grpo"], "Did you mean train"),
+        (["train", "grpo", "--aggregation", "token_means"], "Did you mean token_mean"),
+    ],
+)
+def test_the_nearest_name_is_suggested(capsys, arguments, suggested):
+    told = refused_by_the_parser(capsys, *arguments)
+    assert suggested in told
+
+
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--lr", "fast"], ["--aggregation", "mean"], ["--nonsense"]])
 def test_options_that_argparse_refuses(capsys, arguments):
     with pytest.raises(SystemExit) as exit_code:
@@ -231,7 +254,7 @@ def test_help_is_there(command):
 
 
 def test_help_does_not_wait_for_torch():
-    code = "import sys; from reference.__main__ import build_parser; build_parser(); print('torch' in sys.modules)"
+    code = "import sys; from reference.__main__ import parser; parser(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -333,3 +356,57 @@ def test_a_recurrent_model_is_refused_instead_of_trained_wrongly(capsys, tmp_pat
     base[1].save_pretrained(tmp_path / "mamba")
     message = refused(capsys, "--model", str(tmp_path / "mamba"), "--out", str(tmp_path / "r"), *TINY)
     assert "key-value cache" in message and not (tmp_path / "r").exists()
+
+
+# ---- other recipes, and what is kept beside the model ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ppo", "dapo"])
+def test_a_recipe_with_more_state_goes_on_bit_for_bit(tmp_path, name):
+    # The critic with its optimizer state, the moving reference and the adaptive coefficient are part of a checkpoint.
+    more = ["--kl-coef", "0.05", "--kl-target", "0.01", "--ref-sync-every", "2"] if name == "ppo" else []
+    small = ["--prompts-per-step", "8"] if name == "ppo" else []
+    command = ["train", name, "--steps", "5", *TINY, *small, *more]
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert main([*command, "--out", str(whole), "--save-every", "3"]) == 0
+    subprocess.run(["cp", "-r", whole, run], check=True)
+    subprocess.run(["rm", "-r", run / "checkpoints" / "step-000005"], check=True)  # died after step 5 was logged
+    assert main(["train", name, "--resume", str(run)]) == 0
+    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    state = [checkpoints(r)[-1] / "state.pt" for r in (run, whole)]
+    saved = [torch.load(path, weights_only=True) for path in state]
+    assert saved[0].keys() == ({"optimizer", "critic", "ref_model"} if name == "ppo" else {"optimizer"})
+    for part in saved[0].keys() - {"optimizer"}:
+        assert all(torch.equal(saved[0][part][key], saved[1][part][key]) for key in saved[0][part])
+
+
+def test_a_run_of_another_recipe_is_not_resumed(capsys, whole):
+    assert main(["train", "dapo", "--resume", str(whole)]) == 2
+    assert "is a run of grpo, not of dapo" in capsys.readouterr().err
+
+
+def test_tensorboard_holds_the_same_numbers(whole):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(whole / "tensorboard"))
+    board.Reload()
+    for name in ("reward", "grad_norm", "entropy"):
+        logged = {event.step: event.value for event in board.Scalars(name)}
+        assert logged == pytest.approx({row["step"]: row[name] for row in read_metrics(whole)}, rel=1e-6)
+
+
+def test_evaluate_shows_completions_and_their_verdict(capsys, whole):
+    for source in (str(whole), "base", str(checkpoints(whole)[-1])):
+        assert main(["evaluate", source, "--problems", "6", "--samples", "2", "--show", "3", "--device", "cpu"]) == 0
+        told = capsys.readouterr().out
+        assert "sampled" in told and "n = 6 problems" in told
+        assert told.count("What is ") == 3
+        assert sum(told.count(verdict) for verdict in ("[right]", "[wrong, the answer is", "[cut off]")) == 3
+
+
+def test_evaluate_refuses_what_is_no_model(capsys, tmp_path):
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "has no config.json" in capsys.readouterr().err
+    (tmp_path / "checkpoints").mkdir()
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "has no checkpoint yet" in capsys.readouterr().err

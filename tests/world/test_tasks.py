@@ -1,3 +1,4 @@
+import hashlib
 import random
 
 import pytest
@@ -70,3 +71,33 @@ def test_solutions_contain_checks_and_restarts():
     rng = random.Random(0)
     text = "\n".join(draw_solution(draw_problem(rng), rng) for _ in range(300))
     assert "Check: " in text and "Wait, " in text and "So far so good." in text
+
+
+def test_solutions_of_no_named_style_are_the_ones_that_the_shipped_model_was_trained_on():
+    rng, drawn = random.Random(7), hashlib.sha256()
+    for _ in range(2000):
+        drawn.update(draw_solution(draw_problem(rng), rng).encode())
+    assert drawn.hexdigest()[:16] == "ca786bbe83977a4d"
+    assert rng.random() == 0.2594483936062645
+
+
+def test_a_named_style_is_kept_to():
+    rng = random.Random(0)
+    for _ in range(500):
+        problem = draw_problem(rng)
+        texts = {style: draw_solution(problem, rng, style=style) for style in ("careful", "sloppy", "hasty")}
+        assert verify(problem, texts["careful"]) == 1 and verify(problem, texts["sloppy"]) == 0
+        assert texts["careful"].count("=") >= len(problem.steps) and "=" not in texts["hasty"]
+
+
+def test_a_named_style_changes_nothing_else_about_the_draw():
+    problem = draw_problem(random.Random(0), num_steps=3)
+    for seed in range(200):
+        drawn = draw_solution(problem, random.Random(seed))
+        again = [draw_solution(problem, random.Random(seed), style=style) for style in ("careful", "sloppy", "hasty")]
+        assert again.count(drawn) == 1
+
+
+def test_an_unknown_style_is_refused():
+    with pytest.raises(ValueError, match="style is 'quick', expected 'careful', 'hasty', 'sloppy'"):
+        draw_solution(draw_problem(random.Random(0)), random.Random(0), style="quick")

@@ -1,0 +1,53 @@
+"""Watching a loop from a notebook: the curves, drawn anew every few seconds while it trains."""
+
+import base64
+import time
+from collections.abc import Callable
+
+from IPython.display import display
+from tqdm.auto import tqdm
+
+from reference.training.curves import PANELS, figure_curves
+from reference.training.recipes import Recipe
+
+from .show import STATIC, png
+
+SECONDS = 2.0  # between two pictures
+
+
+def live(recipe: Recipe) -> Callable[[int, dict[str, float]], bool]:
+    """An ``on_step`` for any loop: a progress bar and the scalars of the recipe's kind, as they come.
+
+    train_rl(model, tokenizer, optimizer, recipe, on_step=live(recipe))
+
+    The rows of metrics are kept in its attribute ``rows``. Where outputs cannot be replaced it draws once, at the end.
+    """
+    rows: list[dict[str, float]] = []
+    bar = tqdm(total=recipe.steps, desc=recipe.name, unit="step", disable=STATIC)
+    handle, drawn = None, 0.0
+
+    def on_step(step: int, metrics: dict[str, float]) -> bool:
+        nonlocal handle, drawn
+        rows.append({"step": step, **metrics})
+        bar.update()
+        last = step == recipe.steps
+        if last or (not STATIC and time.monotonic() - drawn > SECONDS):
+            figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
+            data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": in_words(rows[-1], recipe)}
+            if handle is None:
+                handle = display(data, raw=True, display_id=True)
+            else:
+                handle.update(data, raw=True)
+            drawn = time.monotonic()
+        if last:
+            bar.close()
+        return False
+
+    on_step.rows = rows
+    return on_step
+
+
+def in_words(row: dict[str, float], recipe: Recipe) -> str:
+    """The picture in words, for those who do not see it: the newest value of each scalar."""
+    values = ", ".join(f"{name} {row[name]:.3g}" for name in PANELS[recipe.kind] if name in row)
+    return f"Curves of {recipe.name} up to step {int(row['step'])}: {values}"

@@ -1,0 +1,46 @@
+"""The critic: a value head, on the policy's own trunk or on a copy of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from reference.objectives import position_ids
+
+if TYPE_CHECKING:
+    from reference.training.experience import Experience
+    from reference.world.rollout import Rollout
+
+
+class Critic(nn.Module):
+    """V of the state at each position: what the completion will earn, given everything up to and including that token.
+
+    ``shared``: the head reads the policy's hidden states, and its gradient flows into the policy. Otherwise it has a
+    trunk of its own, which starts as a copy of the policy's. The head starts at 0: before it has learned anything, it
+    says nothing.
+    """
+
+    def __init__(self, model: PreTrainedModel, *, shared: bool):
+        super().__init__()
+        width = model.config.get_text_config().hidden_size
+        self.shared = shared
+        self.trunk = None if shared else copy.deepcopy(model.base_model)
+        self.head = nn.Linear(width, 1, device=model.device)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, batch: Rollout | Experience, hidden: Tensor | None) -> Tensor:
+        """V (rows, pred) of the state before each completion token, read from the hidden state of the token before it.
+
+        ``hidden`` (rows, time, width): the policy's, for a shared trunk. A value read at the token itself would depend on
+        the action it is to judge.
+        """
+        if self.trunk is not None:
+            mask = batch.attention_mask
+            hidden = self.trunk(
+                batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False
+            ).last_hidden_state
+        return self.head(hidden[:, batch.prompt_width - 1 : -1].to(self.head.weight.dtype)).squeeze(-1)

@@ -1,0 +1,184 @@
+"""From a recipe to a run: what each kind of recipe starts from, which loop it runs, how its model is measured."""
+
+import copy
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.objectives.shapes import InputError
+from reference.training.critic import Critic
+from reference.training.curves import PANELS
+from reference.training.measure import forget, measured, require_cache
+from reference.training.pairs import draw_pool
+from reference.training.preference import WITHOUT_REFERENCE, train_preference
+from reference.training.preference import require_parts as require_preference
+from reference.training.recipes import Recipe
+from reference.training.reward_model import PairAccuracy, load_reward_model, pair_accuracy, train_reward_model
+from reference.training.rl import OnStep, train_rl
+from reference.training.rl import require_parts as require_rl
+from reference.training.runs import State, newest_checkpoint, read_metrics
+from reference.training.session import close_run, open_run, recorded
+from reference.training.supervised import train_sft
+from reference.training.trl_refused import require_same
+from reference.world.model import BASE, load, pick_device
+from reference.world.rollout import encode_prompts, require_context
+from reference.world.tasks import MAX_STEPS, draw_problem
+
+
+def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
+    """Train as recipe and options say, in a new run folder or going on in an old one. True if the last step was reached."""
+    device = pick_device(options["device"])
+    source = BASE if options["model"] == "base" else options["model"]
+    checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
+
+    start, tokenizer = load(source, device=device)  # stays as it is: "before", the reference, the writer of pairs
+    if recipe.kind == "reward":
+        model = load_reward_model(checkpoint or source, device=device)
+    else:
+        model = load(checkpoint or source, device=device)[0]
+    require_sampler(start, tokenizer, recipe)
+    critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
+    ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
+    state: State = {"optimizer": new_optimizer(recipe, model, critic)}
+    if critic is not None:
+        state["critic"] = critic
+    if recipe.ref_sync_every:
+        state["ref_model"] = ref_model
+    require_runnable(recipe, ref_model, critic)
+    run = open_run(options, out, resume, checkpoint, first_step, state)
+
+    kind, measure = ruler(recipe, options, start, tokenizer)
+    untrained = load_reward_model(source, device=device) if recipe.kind == "reward" else start
+    before = measured(run, "before", kind, lambda: measure(untrained))
+    if first_step < recipe.steps:
+        forget(run, "after", kind)
+    with recorded(run, options, first_step, model, tokenizer, state, shown=PANELS[recipe.kind]) as on_step:
+        learn(
+            recipe, model, tokenizer, state["optimizer"], on_step=on_step, first_step=first_step, ref_model=ref_model,
+            start=start, critic=critic, kl_coef=last_kl_coef(run), seed=options["seed"],
+        )  # fmt: skip
+    if not close_run(run, options, PANELS[recipe.kind]):
+        return False
+    after = measured(run, "after", kind, lambda: measure(model))
+    print(told(before, after))
+    return True
+
+
+def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> bool:
+    """The same run on TRL, also as one of several processes: the first keeps the run folder, the others only compute."""
+    from reference.training.trl_engine import run_trl  # TRL takes seconds to import
+
+    processes, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    if processes > 1 and out is None:
+        raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
+    device = pick_device(options["device"])
+    source = BASE if options["model"] == "base" else options["model"]
+    start, tokenizer = load(source, device=device)
+    model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
+    require_sampler(start, tokenizer, recipe)
+    require_same(recipe, processes)
+    trl = {"model": model, "tokenizer": tokenizer, "seed": options["seed"], "device": device.type}
+    if recipe.kind == "reward":
+        trl["policy"] = start
+    if not first:
+        run_trl(recipe, out=out, **trl)
+        return True
+    run = open_run(options, out, None, None, 0, {})
+    kind, measure = ruler(recipe, options, start, tokenizer)
+    before = measured(run, "before", kind, lambda: measure(model))
+    with recorded(run, options, 0, model, tokenizer, {}, shown=PANELS[recipe.kind]) as on_step:
+        run_trl(recipe, out=run, on_step=on_step, **trl)
+    if not close_run(run, options, PANELS[recipe.kind]):
+        return False
+    print(told(before, measured(run, "after", kind, lambda: measure(model.to(device)))))
+    return True
+
+
+def learn(
+    recipe: Recipe,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    *,
+    on_step: OnStep,
+    first_step: int,
+    ref_model: PreTrainedModel,
+    start: PreTrainedModel,
+    critic: Critic | None,
+    kl_coef: float | None,
+    seed: int,
+) -> None:
+    """The loop for this kind of recipe. ``start``: the model as it was at first, which writes the pairs."""
+    if recipe.kind == "rl":
+        train_rl(
+            model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step,
+            ref_model=ref_model if recipe.kl_coef else None, critic=critic, kl_coef=kl_coef, seed=seed,
+        )  # fmt: skip
+    elif recipe.kind == "sft":
+        train_sft(model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, seed=seed)
+    elif recipe.kind == "reward":
+        train_reward_model(
+            model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, policy=start, seed=seed
+        )
+    else:
+        train_preference(
+            model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step,
+            ref_model=None if recipe.loss in WITHOUT_REFERENCE else ref_model,
+            pool=None if recipe.online else draw_pool(start, tokenizer, recipe, seed=seed), seed=seed,
+        )  # fmt: skip
+
+
+def ruler(
+    recipe: Recipe, options: dict[str, Any], start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[type, Callable[[PreTrainedModel], Any]]:
+    """How a model of this kind is measured on held-out problems: what comes out, and the function."""
+    if recipe.kind == "reward":
+        return PairAccuracy, lambda model: pair_accuracy(
+            model, tokenizer, start, recipe, prompts=options["eval_problems"]
+        )
+    return Accuracy, lambda model: evaluate(
+        model, tokenizer, problems=options["eval_problems"], samples=options["eval_samples"],
+        max_new_tokens=recipe.max_new_tokens,
+    )  # fmt: skip
+
+
+def told(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> str:
+    """What the run has changed, in one line."""
+    if isinstance(after, PairAccuracy):
+        return f"pairs    {before.share:.1%} -> {after.share:.1%}"
+    return f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}"
+
+
+def require_runnable(recipe: Recipe, ref_model: PreTrainedModel, critic: Critic | None) -> None:
+    """Refuse a recipe that cannot work before there is a run folder."""
+    if recipe.kind == "rl":
+        require_rl(recipe, ref_model if recipe.kl_coef else None, critic)
+    elif recipe.kind == "preference":
+        require_preference(recipe, None if recipe.loss in WITHOUT_REFERENCE else ref_model)
+
+
+def require_sampler(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
+    """Refuse a model that the longest prompt and the budget do not fit, or that cannot be sampled token by token."""
+    longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
+    require_context(model, len(longest) + 1 + recipe.max_new_tokens)  # + 1: the first number may have two digits
+    require_cache(model, tokenizer)
+
+
+def new_optimizer(recipe: Recipe, model: PreTrainedModel, critic: Critic | None = None) -> torch.optim.AdamW:
+    """AdamW on the policy and, at its own learning rate, on the critic."""
+    groups = [{"params": list(model.parameters()), "lr": recipe.lr}]
+    if critic is not None:
+        groups.append({"params": list(critic.parameters()), "lr": recipe.critic_lr})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
+
+
+def last_kl_coef(run: Path) -> float | None:
+    """Where an adaptive coefficient had got to when the run stopped."""
+    rows = read_metrics(run)
+    return rows[-1].get("kl_coef") if rows else None

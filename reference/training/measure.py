@@ -1,0 +1,107 @@
+"""Measuring a run: held-out accuracy before and after, and the report of ``python -m reference evaluate``."""
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.objectives import token_logprobs
+from reference.objectives.shapes import InputError
+from reference.training.runs import newest_checkpoint, write_atomically
+from reference.training.score import score
+from reference.world.model import BASE, load, pick_device
+from reference.world.rollout import encode_prompts, row_seeds, sample
+from reference.world.tasks import MAX_STEPS, draw_problem, verify
+
+
+def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
+    """What ``measure`` returns, a dataclass of type ``kind``: taken once per run and kept in accuracy.json."""
+    known = read_accuracy(run, kind)
+    if when not in known:
+        began = time.perf_counter()
+        known[when] = asdict(measure())
+        known.setdefault("seconds", {})[when] = time.perf_counter() - began
+        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+    print(f"{when:8} {kind(**known[when])}", flush=True)
+    return kind(**known[when])
+
+
+def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
+    """What was measured so far: "before" and "after" as ``kind``, and the "seconds" it took."""
+    path = run / "accuracy.json"
+    try:
+        known = json.loads(path.read_text()) if path.exists() else {}
+        for when in {"before", "after"} & known.keys():
+            str(kind(**known[when]))
+        return known
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        raise InputError(f"{path} is damaged: delete it, and the accuracy is measured again") from None
+
+
+def forget(run: Path, when: str, kind: type = Accuracy) -> None:
+    """Drop a measurement that no longer holds."""
+    known = read_accuracy(run, kind)
+    if known.pop(when, None):
+        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+
+
+def report(
+    run: str, *, problems: int, samples: int, max_new_tokens: int, show: int, seed: int, device: str = "auto"
+) -> str:
+    """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged."""
+    model, tokenizer = load(newest_model(run), device=pick_device(device))
+    accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
+    rng = random.Random(seed)
+    shown = [draw_problem(rng, held_out=True) for _ in range(show)]
+    lines = [str(accuracy)]
+    if shown:
+        rollout = sample(
+            model, tokenizer, encode_prompts(tokenizer, shown),
+            max_new_tokens=max_new_tokens, seeds=row_seeds(rng, show),
+        )  # fmt: skip
+        for problem, text, cut in zip(shown, rollout.texts(tokenizer), rollout.truncated.tolist(), strict=True):
+            right = verify(problem, text) and not cut
+            verdict = "right" if right else "cut off" if cut else f"wrong, the answer is {problem.answer}"
+            lines += ["", f"{problem.question}  [{verdict}]", *(f"    {line}" for line in text.splitlines())]
+    return "\n".join(lines)
+
+
+def newest_model(run: str) -> Path | str:
+    """The newest checkpoint if ``run`` is a run folder; else what ``load`` takes."""
+    folder = Path(run)
+    if run == "base":
+        return BASE
+    if not (folder / "checkpoints").is_dir():
+        return run
+    checkpoint, _ = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise InputError(f"{folder} has no checkpoint yet: let it take a step, or name a model folder")
+    return checkpoint
+
+
+def require_cache(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a model that cannot be sampled token by token: its first ratio would not be 1, and nothing would say so."""
+    problems = [draw_problem(random.Random(0), num_steps=steps) for steps in (2, MAX_STEPS)]
+    try:
+        rollout = sample(model, tokenizer, encode_prompts(tokenizer, problems), max_new_tokens=4, seeds=[0, 1])
+        with torch.no_grad():
+            new = token_logprobs(score(model, rollout), rollout.tokens)
+        error = (new - rollout.sampler_logprobs)[rollout.completion_mask].abs().max().item()
+    except InputError:
+        raise
+    except Exception as failure:  # recurrent and hybrid models fail in their own ways
+        raise InputError(
+            f"this model cannot be sampled with a key-value cache ({failure}): use an attention model"
+        ) from None
+    if error > 1e-2:
+        raise InputError(
+            f"log-probs of this model differ by {error:.2g} nats between sampling and scoring: it does not use the "
+            "key-value cache as attention models do, and training on it would be wrong"
+        )

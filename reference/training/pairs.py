@@ -1,0 +1,125 @@
+"""Preference pairs: of several completions of a prompt, a right one and a wrong one, as the verifier says.
+
+Nobody is asked here; the verifier's word stands for a human's choice. The losses and the reward model see pairs only, and
+would learn from any others in the same way.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.objectives.shapes import InputError
+from reference.training.experience import verify_all
+from reference.training.recipes import Recipe
+from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds, sample
+from reference.world.tasks import Problem, draw_problem
+
+PROMPTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two completions of each problem. Row 2i is the chosen one, row 2i + 1 the rejected one of problem i."""
+
+    completions: Rollout  # 2 * pairs rows
+    problems: list[Problem]
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    def take(self, index: list[int]) -> "Pairs":
+        """The named pairs, without the columns that are padding in all of them."""
+        rows = [row for i in index for row in (2 * i, 2 * i + 1)]
+        device = self.completions.tokens.device
+        return Pairs(self.completions.rows(torch.tensor(rows, device=device)), [self.problems[i] for i in index])
+
+    def micro_batches(self, rows: int) -> Iterator["Pairs"]:
+        """All pairs, at most ``rows`` rows at a time (but at least one pair), sorted by length."""
+        lengths = self.completions.attention_mask.sum(dim=1).view(-1, 2).amax(dim=1)
+        for index in lengths.argsort(stable=True).split(max(1, rows // 2)):
+            yield self.take(index.tolist())
+
+    def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:
+        """Chosen and rejected completion of each problem, as text."""
+        texts = self.completions.texts(tokenizer)
+        return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def draw_pool(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: int = 0) -> Pairs:
+    """The pairs of an offline run, from ``recipe.pool`` prompts. The same model and seed give the same pairs."""
+    return draw_pairs(model, tokenizer, recipe, random.Random(f"{seed}/pool"), prompts=recipe.pool)
+
+
+def draw_pairs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    rng: random.Random,
+    *,
+    prompts: int,
+    held_out: bool = False,
+) -> Pairs:
+    """Sample ``group_size`` completions of each of so many prompts, verify them, keep a right and a wrong one of each.
+
+    Which right and which wrong one is drawn at random. A prompt whose completions are all right or all wrong gives no
+    pair; a truncated completion is wrong. Raises ``InputError`` when no prompt gives one.
+    """
+    parts, paired, right = [], [], 0.0
+    for first in range(0, prompts, PROMPTS_AT_ONCE):
+        problems = [draw_problem(rng, held_out=held_out) for _ in range(min(PROMPTS_AT_ONCE, prompts - first))]
+        rollout = sample(
+            model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
+            seeds=row_seeds(rng, len(problems) * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
+            temperature=recipe.temperature,
+        )  # fmt: skip
+        correct = verify_all(rollout, tokenizer, [p for p in problems for _ in range(recipe.group_size)])
+        right += correct.sum().item()
+        both = choose(correct.view(-1, recipe.group_size), rng)
+        if both:
+            rows = torch.tensor(list(both.values()), device=correct.device).flatten()
+            parts.append(rollout.rows(rows))
+            paired += [problems[group] for group in both]
+    if not parts:
+        raise InputError(
+            f"none of {prompts} prompts gave a pair, which takes a right and a wrong completion: "
+            f"{right / (prompts * recipe.group_size):.1%} of them are right; raise group_size, or start from another model"
+        )
+    return Pairs(join(parts, pad_token_id=tokenizer.pad_token_id), paired)
+
+
+def choose(correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
+    """For each group that has both: its number, and the rows of a right and of a wrong completion. (groups, size) in."""
+    rows = {}
+    for group, verdicts in enumerate(correct.tolist()):
+        right, wrong = (
+            [group * len(verdicts) + i for i, v in enumerate(verdicts) if v == verdict] for verdict in (1, 0)
+        )
+        if right and wrong:
+            rows[group] = rng.choice(right), rng.choice(wrong)
+    return rows
+
+
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase,
+    problems: list[Problem],
+    texts: list[tuple[str, str]],
+    *,
+    device: str | torch.device = "cpu",
+) -> Pairs:
+    """Pairs that somebody wrote: chosen and rejected completion of each problem. An EOS is put behind every one."""
+    prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in range(2)]
+    written = [text + tokenizer.eos_token for pair in texts for text in pair]
+    completions = tokenizer(written, add_special_tokens=False)["input_ids"]
+    start = max(map(len, prompts))
+    length = start + max(map(len, completions))
+    tokens, attended = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
+    for row, ids in enumerate(completions):
+        tokens[row, start : start + len(ids)] = torch.tensor(ids)
+        attended[row, start : start + len(ids)] = True
+    mask = attended[:, 1:] & (torch.arange(1, length) >= start)
+    tensors = tokens, attended, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
+    return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)

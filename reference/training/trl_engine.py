@@ -1,0 +1,237 @@
+"""The same recipe, run by TRL: beyond one machine nobody should use our loops.
+
+    rows = run_trl(RECIPES["grpo"], model=model, tokenizer=tokenizer, out=Path("runs/trl"), on_step=on_step)
+
+Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
+TRL samples, with transformers' ``generate``, is not. ``trl_config`` says what each choice becomes, ``trl_refused`` what TRL
+cannot do. Under ``torchrun`` or ``accelerate launch`` the rows of a step are shared among the processes. (On CPUs use
+``torchrun``: ``accelerate launch --cpu`` starts one process, however many it is asked for.)
+"""
+
+import copy
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerControl, TrainerState
+
+from reference.objectives.shapes import InputError
+from reference.training.pairs import draw_pool
+from reference.training.pretrain import learning_rate
+from reference.training.recipes import Recipe
+from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
+from reference.training.trl_data import (
+    MEASURED,
+    demonstrations_dataset,
+    draw_problems,
+    pairs_chats,
+    pairs_dataset,
+    problems_dataset,
+    verifier,
+)
+from reference.world.model import eos_ids
+from reference.world.rollout import encode_prompts
+from reference.world.tasks import draw_problem
+
+OnStep = Callable[[int, dict[str, float]], bool]
+ROLLOUT = {
+    **{name: MEASURED + name for name in ("reward", "reward_std", "dead_groups")}, "length": "completions/mean_length",
+    "truncated": "completions/clipped_ratio", "entropy": "entropy", "grad_norm": "grad_norm",
+}  # fmt: skip
+GAINS = {name: f"rewards/{name}" for name in ("chosen", "rejected")} | {"margin": "rewards/margins"}
+LOGGED = {  # our name: TRL's
+    "GRPO": ROLLOUT | {"clip_frac": "clip_ratio/region_mean"},
+    "RLOO": ROLLOUT | {"kl_k1": "kl"},
+    "DPO": GAINS | {"loss": "loss", "accuracy": "rewards/accuracies", "grad_norm": "grad_norm"},
+    "KTO": GAINS | {"loss": "loss", "grad_norm": "grad_norm"},
+    "CPO": {"loss": "loss", "grad_norm": "grad_norm"},  # its rewards have no reference, ours do
+    "SFT": {"loss": "loss", "token_accuracy": "mean_token_accuracy", "grad_norm": "grad_norm"},
+    "Reward": {name: name for name in ("loss", "accuracy", "margin", "grad_norm")},
+}
+
+
+def run_trl(
+    recipe: Recipe,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    on_step: OnStep | None = None,
+    policy: PreTrainedModel | None = None,
+) -> list[dict[str, float]]:
+    """Train ``model`` in place with TRL. Returns a row of metrics per step, under our names; the same on every process.
+
+    The reference, where there is one, is the model as it is passed. ``on_step(step, metrics)`` is called after each step,
+    on the main process only; True ends the run. ``policy`` writes the pairs that a reward model learns from, ``model`` is
+    then the reward model. What TRL does not log is missing: ``ratio``, ``approx_kl``, CISPO's ``clip_frac``. Raises
+    ``InputError`` for what TRL cannot do as we do, before anything is sampled.
+    """
+    patched = "forward" in vars(model)
+    trainer = trl_trainer(recipe, model=model, tokenizer=tokenizer, out=out, seed=seed, device=device, policy=policy)
+    callback = Rows(recipe, on_step)
+    trainer.add_callback(callback)
+    try:
+        trainer.train()
+    finally:
+        if not patched:  # TRL puts its fused head over ``forward``; a copy of the model would call the original's
+            vars(model).pop("forward", None)
+        model.eval()
+    return callback.rows
+
+
+def trl_trainer(
+    recipe: Recipe,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    seed: int = 0,
+    device: str = "cpu",
+    policy: PreTrainedModel | None = None,
+) -> Any:
+    """TRL's trainer for the recipe, with our data, quiet, ready to ``train()``."""
+    kind, config = trl_config(
+        recipe, output_dir=out / "trl", seed=seed, device=device, num_processes=int(os.environ.get("WORLD_SIZE", "1"))
+    )
+    model.to(config.device)
+    without_dropout(model)  # SFTTrainer has no option for it
+    common = {"model": model, "args": config, "processing_class": tokenizer}
+    name = trainer_name(recipe)
+    if recipe.kind == "rl":
+        trainer = rl_trainer(kind, common, recipe, out=out, seed=seed)
+    elif recipe.kind == "sft":
+        trainer = kind(**common, train_dataset=demonstrations_dataset(recipe, tokenizer, seed=seed))
+        trainer.add_callback(Warmup(recipe))
+    else:
+        trainer = pairs_trainer(kind, common, recipe, name, seed=seed, policy=policy)
+    for noisy in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(noisy)
+    return trainer
+
+
+def rl_trainer(kind: type, common: dict[str, Any], recipe: Recipe, *, out: Path, seed: int) -> Any:
+    """GRPOTrainer or RLOOTrainer. They load their reference from the folder that the model's config names."""
+    model, tokenizer, config = common["model"], common["processing_class"], common["args"]
+    require_relative_positions(model, tokenizer)
+    problems = draw_problems(recipe, seed=seed)
+    was = model.config._name_or_path
+    if recipe.kl_coef:
+        model.config._name_or_path = str(out / "reference")
+        with config.main_process_first(local=False, desc="saving the reference"):
+            if config.process_index == 0:
+                model.save_pretrained(out / "reference")
+    try:
+        return kind(
+            **common, train_dataset=problems_dataset(problems),
+            reward_funcs=verifier(recipe, tokenizer, problems, eos_ids(model, tokenizer)),
+        )  # fmt: skip
+    finally:
+        model.config._name_or_path = was
+
+
+def pairs_trainer(
+    kind: type, common: dict[str, Any], recipe: Recipe, name: str, *, seed: int, policy: PreTrainedModel | None
+) -> Any:
+    """A trainer of preferences or rewards. It is made with one chat, and then given the tokens of all steps."""
+    from datasets import disable_progress_bars
+
+    model, tokenizer = common["model"], common["processing_class"]
+    if name == "Reward" and policy is None:
+        raise InputError("policy is missing: a reward model learns from completions of the model that it will judge")
+    if name == "Reward" and tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise InputError("pad and EOS are one token, and TRL would read the reward before the EOS: set a pad token")
+    disable_progress_bars()
+    pairs = draw_pool(policy or model, tokenizer, recipe, seed=seed)
+    reference = {"ref_model": copy.deepcopy(model)} if name in ("DPO", "KTO") else {}
+    trainer = kind(**common, **reference, train_dataset=pairs_chats(pairs.take([0]), tokenizer))
+    trainer.train_dataset = pairs_dataset(recipe, pairs, name, seed=seed)
+    return trainer
+
+
+class Rows(TrainerCallback):
+    """Makes a row of our metrics of what TRL logs after each of a step's updates, and asks whether to go on."""
+
+    def __init__(self, recipe: Recipe, on_step: OnStep | None):
+        self.recipe, self.on_step = recipe, on_step
+        self.rows: list[dict[str, float]] = []
+        self.logs: list[dict[str, float]] = []
+        self.began = time.perf_counter()
+
+    def on_log(
+        self, args: object, state: TrainerState, control: TrainerControl, *, logs: dict[str, float], **_: object
+    ) -> None:
+        if "train_runtime" in logs:  # the summary at the end
+            return
+        self.logs.append(logs)
+        step, rest = divmod(state.global_step, updates_per_step(self.recipe))
+        if rest:
+            return
+        row = metrics_of(self.recipe, self.logs) | {"seconds": time.perf_counter() - self.began}
+        self.rows.append(row)
+        stop = self.on_step is not None and state.is_world_process_zero and self.on_step(step, row)
+        control.should_training_stop |= agreed(stop)
+        self.logs, self.began = [], time.perf_counter()
+
+
+class Warmup(TrainerCallback):
+    """The learning rate of our supervised loop. transformers' cosine is one step late: its first step is at 0."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+
+    def on_step_begin(
+        self,
+        args: object,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        optimizer: torch.optim.Optimizer,
+        **_: object,
+    ) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(state.global_step, steps=self.recipe.steps, peak=self.recipe.lr)
+
+
+def metrics_of(recipe: Recipe, logs: list[dict[str, float]]) -> dict[str, float]:
+    """Our names for the means of TRL's metrics over the updates of a step; what it did not log is left out."""
+    name = trainer_name(recipe)
+    names = LOGGED[name] | ({"kl_k3": "kl"} if name == "GRPO" and recipe.kl == "k3" else {})
+    units = {"grad_norm": gradient_scale(recipe)} | (dict.fromkeys(GAINS, recipe.beta) if name != "Reward" else {})
+    found = {ours: [log[theirs] for log in logs if log.get(theirs) is not None] for ours, theirs in names.items()}
+    return {ours: sum(x) / len(x) / units.get(ours, 1.0) for ours, x in found.items() if x}
+
+
+def agreed(stop: bool) -> bool:
+    """The main process's answer, on every process: if one stopped alone the others would wait for it for ever."""
+    from accelerate.utils import broadcast_object_list
+
+    return broadcast_object_list([stop])[0]
+
+
+def without_dropout(model: PreTrainedModel) -> None:
+    """As in our loops: with dropout the first ratio of an update would not be 1."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
+@torch.no_grad()
+def require_relative_positions(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a model with learned positions: TRL pads prompts on the left and passes no positions when it scores."""
+    prompt = torch.tensor(encode_prompts(tokenizer, [draw_problem(random.Random(0))])[0], device=model.device)[None]
+    padded = torch.nn.functional.pad(prompt, (3, 0), value=tokenizer.pad_token_id)
+    mask = torch.nn.functional.pad(torch.ones_like(prompt), (3, 0))
+    plain = model(prompt, attention_mask=torch.ones_like(prompt)).logits[:, -1].float().log_softmax(dim=-1)
+    moved = model(padded, attention_mask=mask).logits[:, -1].float().log_softmax(dim=-1)
+    if (error := (plain - moved).abs().max().item()) > 1e-2:
+        raise InputError(
+            f"log-probs of this model move by {error:.2g} nats with the padding on the left of a prompt, and TRL does "
+            "not pass positions: use a model with relative ones, or train without --engine trl"
+        )

@@ -1,0 +1,49 @@
+"""A key-value cache with room to grow.
+
+transformers' ``DynamicCache`` makes a new tensor of everything it holds for every token that is added. For a small model
+and a few hundred rows that is most of the work of sampling. Here a layer keeps a buffer that is longer than what it
+holds, and writes the next token behind it.
+"""
+
+from torch import Tensor
+from transformers import DynamicCache, PreTrainedConfig
+from transformers.cache_utils import DynamicLayer
+
+ROOM = 64  # positions added at a time
+
+
+def growing_cache(config: PreTrainedConfig) -> DynamicCache:
+    """The cache that transformers would make for this model, its plain layers replaced; sliding windows stay theirs."""
+    cache = DynamicCache(config=config)
+    cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+class GrowingLayer(DynamicLayer):
+    """``keys`` and ``values`` are views of the first columns of two buffers."""
+
+    key_buffer: Tensor | None = None
+    value_buffer: Tensor | None = None
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        super().lazy_initialization(key_states, value_states)
+        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys, self.key_buffer = appended(self.keys, self.key_buffer, key_states)
+        self.values, self.value_buffer = appended(self.values, self.value_buffer, value_states)
+        return self.keys, self.values
+
+
+def appended(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
+    """``held`` with ``new`` behind it, (rows, heads, length, width), and the buffer that both now lie in."""
+    length, end = held.shape[2], held.shape[2] + new.shape[2]
+    # Rows that were selected or repeated since the last token lie in tensors of their own.
+    in_buffer = buffer is not None and buffer.data_ptr() == held.data_ptr() and len(buffer) == len(held)
+    if not in_buffer or buffer.shape[2] < end:
+        buffer = new.new_empty(*new.shape[:2], end + ROOM, new.shape[3])
+        buffer[:, :, :length] = held
+    buffer[:, :, length:end] = new
+    return buffer[:, :, :end], buffer

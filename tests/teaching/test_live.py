@@ -1,0 +1,59 @@
+"""The live curves, without a notebook: what is shown first, what replaces it, and what it says to a screen reader."""
+
+import base64
+from dataclasses import replace
+
+import pytest
+
+from reference.teaching import live as module
+from reference.training.recipes import RECIPES
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """Stands for the notebook: a list of (data, does it replace the one before?)."""
+    shown: list[tuple[dict, bool]] = []
+
+    class Handle:
+        def update(self, data: dict, *, raw: bool) -> None:
+            shown.append((data, True))
+
+    def display(data: dict, *, raw: bool, display_id: bool) -> Handle:
+        shown.append((data, False))
+        return Handle()
+
+    monkeypatch.setattr(module, "display", display)
+    return shown
+
+
+def run(steps: int) -> None:
+    on_step = module.live(replace(RECIPES["grpo"], steps=steps))
+    for step in range(1, steps + 1):
+        assert on_step(step, dict.fromkeys(module.PANELS["rl"], step / 8)) is False
+    assert [row["step"] for row in on_step.rows] == list(range(1, steps + 1))
+
+
+def test_one_picture_that_is_replaced(page, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    run(3)
+    assert [replaced for _, replaced in page] == [False, True, True]
+    assert base64.b64decode(page[-1][0]["image/png"]).startswith(b"\x89PNG")
+
+
+def test_no_more_often_than_every_few_seconds_and_always_at_the_end(page, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 3600.0)
+    run(5)
+    assert len(page) == 2 and "up to step 5" in page[-1][0]["text/plain"]
+
+
+def test_where_nothing_can_be_replaced_it_is_drawn_once(page, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    monkeypatch.setattr(module, "STATIC", True)
+    run(4)
+    assert [replaced for _, replaced in page] == [False]
+
+
+def test_the_picture_in_words(page):
+    run(2)
+    told = page[-1][0]["text/plain"]
+    assert told.startswith("Curves of grpo up to step 2: reward 0.25, reward_std 0.25, approx_kl 0.25")
