@@ -9,8 +9,8 @@ from reference.objectives.shapes import InputError
 from reference.teaching.example import example
 from reference.teaching.figures import figure_walk, figure_weights
 from reference.training.curves import figure_seeds
+from reference.training.measure import read_accuracy
 from reference.training.runs import read_metrics, write_atomically
-from reference.training.session import read_accuracy
 
 
 def draw_gallery(folder: Path) -> list[Path]:

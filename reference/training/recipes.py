@@ -150,11 +150,12 @@ ROWS = (
     ),
     Recipe(
         name="sft", title="Supervised fine-tuning on careful solutions", source="2203.02155", kind="sft",
-        steps=200, pitfall="the mask: prompts, padding and tool output are not to be imitated",
+        steps=300, lr=4e-4, pitfall="the mask: prompts, padding and tool output are not to be imitated",
     ),
     Recipe(
         name="reward-model", title="Bradley-Terry reward model", source="2203.02155", kind="reward",
-        steps=100, pitfall="it learns what the pairs happen to differ in, such as length",
+        steps=150, lr=1e-3, group_size=4, pool=4096,
+        pitfall="it learns what the pairs happen to differ in, such as length",
     ),
     DPO,
     replace(
@@ -182,7 +183,7 @@ ROWS = (
         pitfall="without a reference nothing but the learning rate keeps the policy close",
     ),
     replace(
-        DPO, name="orpo", title="Odds-ratio preference optimisation", source="2403.07691", loss="orpo",
+        DPO, name="orpo", title="Odds-ratio preference optimisation", source="2403.07691", loss="orpo", beta=1.0,
         pitfall="its NLL term does most of the work; over which tokens it runs differs between frameworks",
     ),
     replace(

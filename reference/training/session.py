@@ -90,7 +90,9 @@ def recorded(
             append_metrics(run, {"step": step, **metrics})
             for name, value in metrics.items():
                 board.add_scalar(name, value, step)
-            bar.set_postfix_str("  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in shown))
+            bar.set_postfix_str(
+                "  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in shown if name in metrics)
+            )
             bar.update()
             stop = interrupted()
             if stop or step == steps or step % options["save_every"] == 0:

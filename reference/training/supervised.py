@@ -22,7 +22,7 @@ from reference.objectives.shapes import InputError
 from reference.training.pretrain import learning_rate
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.world.tasks import chat, draw_problem, draw_solution
+from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 
 OnStep = Callable[[int, dict[str, float]], bool]
 
@@ -65,7 +65,7 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
     """
     problems = [draw_problem(rng) for _ in range(count)]
     encoded = tokenizer.apply_chat_template(
-        [chat(problem, draw_solution(problem, rng, style="careful")) for problem in problems],
+        [chat(problem, demonstration(problem, rng)) for problem in problems],
         return_assistant_tokens_mask=True,
         return_dict=True,
     )
@@ -80,6 +80,17 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
         pad_sequence(tokens, batch_first=True, padding_value=tokenizer.pad_token_id),
         prediction_mask(pad_sequence(masks, batch_first=True)),
     )
+
+
+def demonstration(problem: Problem, rng: random.Random) -> str:
+    """A careful solution without a false start.
+
+    In the corpus one sum in 25 is wrong at first and taken back in the next line. This model learns to write such a slip
+    as often as it was shown, and hardly ever to take it back: with them, SFT stays at 79 % however long it trains.
+    """
+    while "Wait, " in (text := draw_solution(problem, rng, style="careful")):
+        pass
+    return text
 
 
 def update(

@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from reference.objectives.shapes import InputError
 from reference.training.recipes import Recipe
 from reference.training.trl_refused import require_same
 
@@ -28,7 +29,10 @@ def trl_config(
     recipe: Recipe, *, output_dir: str | Path, seed: int = 0, device: str = "cpu", num_processes: int = 1
 ) -> tuple[type, Any]:
     """TRL's trainer class and its config for this recipe. Raises ``InputError`` for what TRL cannot do as we do."""
-    import trl
+    try:
+        import trl
+    except ImportError:
+        raise InputError('trl is not installed, and --engine trl runs it: pip install "trl>=1.16,<1.17"') from None
 
     name, options = trl_options(recipe, num_processes=num_processes)
     with warnings.catch_warnings():

@@ -4,8 +4,8 @@
 
 Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
 TRL samples, with transformers' ``generate``, is not. ``trl_config`` says what each choice becomes, ``trl_refused`` what TRL
-cannot do. Under ``torchrun`` or ``accelerate launch`` the rows of a step are shared among the processes. (On CPUs use
-``torchrun``: ``accelerate launch --cpu`` starts one process, however many it is asked for.)
+cannot do. Under ``torchrun`` or ``accelerate launch`` the rows of a step are shared among the processes. On CPUs the
+latter wants ACCELERATE_USE_CPU=1 and, all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
 """
 
 import copy
@@ -22,8 +22,8 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 
 from reference.objectives.shapes import InputError
 from reference.training.pairs import draw_pool
-from reference.training.pretrain import learning_rate
 from reference.training.recipes import Recipe
+from reference.training.supervised import set_rate
 from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
 from reference.training.trl_data import (
     MEASURED,
@@ -108,9 +108,10 @@ def trl_trainer(
         trainer = rl_trainer(kind, common, recipe, out=out, seed=seed)
     elif recipe.kind == "sft":
         trainer = kind(**common, train_dataset=demonstrations_dataset(recipe, tokenizer, seed=seed))
-        trainer.add_callback(Warmup(recipe))
     else:
         trainer = pairs_trainer(kind, common, recipe, name, seed=seed, policy=policy)
+    if recipe.kind in ("sft", "reward"):
+        trainer.add_callback(Warmup(recipe))
     for noisy in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(noisy)
     return trainer
@@ -181,7 +182,7 @@ class Rows(TrainerCallback):
 
 
 class Warmup(TrainerCallback):
-    """The learning rate of our supervised loop. transformers' cosine is one step late: its first step is at 0."""
+    """The learning rate of our supervised loops. transformers' cosine is one step late: its first step is at 0."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
@@ -195,8 +196,7 @@ class Warmup(TrainerCallback):
         optimizer: torch.optim.Optimizer,
         **_: object,
     ) -> None:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(state.global_step, steps=self.recipe.steps, peak=self.recipe.lr)
+        set_rate(optimizer, state.global_step, self.recipe)
 
 
 def metrics_of(recipe: Recipe, logs: list[dict[str, float]]) -> dict[str, float]:

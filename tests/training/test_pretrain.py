@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reference.__main__ import parser, main
+from reference.__main__ import main, parser
 from reference.training.pretrain import POOL, draw_pool, learning_rate, pretrain
 from reference.training.runs import checkpoints, read_metrics
 from reference.world.model import load, new_model

@@ -1,6 +1,7 @@
 """Interruption and resumption, through the command line, as a user meets them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from reference.__main__ import main
+from reference.training.recipes import RECIPES
 from reference.training.runs import checkpoints, read_metrics
 
 TINY = [
@@ -361,12 +363,16 @@ def test_a_recurrent_model_is_refused_instead_of_trained_wrongly(capsys, tmp_pat
 # ---- other recipes, and what is kept beside the model ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ppo", "dapo"])
+@pytest.mark.parametrize("name", ["ppo", "dapo", "sft", "reward-model", "dpo", "simpo", "dpo-online"])
 def test_a_recipe_with_more_state_goes_on_bit_for_bit(tmp_path, name):
     # The critic with its optimizer state, the moving reference and the adaptive coefficient are part of a checkpoint.
     more = ["--kl-coef", "0.05", "--kl-target", "0.01", "--ref-sync-every", "2"] if name == "ppo" else []
     small = ["--prompts-per-step", "8"] if name == "ppo" else []
-    command = ["train", name, "--steps", "5", *TINY, *small, *more]
+    tiny = TINY if RECIPES[name].kind != "sft" else [*TINY[:2], *TINY[4:]]  # no groups of demonstrations
+    if RECIPES[name].kind in ("preference", "reward"):
+        more = ["--max-new-tokens", "64", *([] if RECIPES[name].online else ["--pool", "12"])]
+        more += ["--prompts-per-step", "6"]
+    command = ["train", name, "--steps", "5", *tiny, *small, *more]
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert main([*command, "--out", str(whole), "--save-every", "3"]) == 0
     subprocess.run(["cp", "-r", whole, run], check=True)
@@ -410,3 +416,45 @@ def test_evaluate_refuses_what_is_no_model(capsys, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     assert main(["evaluate", str(tmp_path)]) == 2
     assert "has no checkpoint yet" in capsys.readouterr().err
+
+
+# ---- TRL as the engine -----------------------------------------------------------------------------------------------------
+
+TWO_PROCESSES = [
+    sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+    "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "reference",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["grpo", "dpo", "reward-model"])
+def test_trl_leaves_the_same_run_folder(tmp_path, name, capsys):
+    run = tmp_path / "run"
+    more = [] if name == "grpo" else ["--max-new-tokens", "64", "--pool", "12", "--prompts-per-step", "4"]
+    assert main(["train", name, "--engine", "trl", "--steps", "2", *TINY, *more, "--out", str(run)]) == 0
+    assert [row["step"] for row in read_metrics(run)] == [1, 2] and "grad_norm" in read_metrics(run)[0]
+    assert json.loads((run / "accuracy.json").read_text()).keys() == {"before", "after", "seconds"}
+    assert (run / "training.png").exists() and checkpoints(run)[-1].name == "step-000002"
+    assert main(["train", name, "--resume", str(run)]) == 2
+    assert "was run by TRL" in capsys.readouterr().err
+
+
+def test_two_processes_under_accelerate(tmp_path):
+    run = tmp_path / "run"
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"}
+    command = [*TWO_PROCESSES, "train", "grpo", "--engine", "trl", "--steps", "2", *TINY]
+    done = subprocess.run([*command, "--out", str(run)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [row["step"] for row in read_metrics(run)] == [1, 2]  # one log, not two
+    assert done.stdout.count("saved    ") == 1 and checkpoints(run)[-1].name == "step-000002"
+
+
+def test_two_processes_want_a_folder_by_name(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main(["train", "grpo", "--engine", "trl", "--steps", "1", *TINY]) == 2
+    assert "2 processes would not agree on a run folder: name one with --out" in capsys.readouterr().err
+
+
+def test_what_trl_cannot_do_is_said_before_there_is_a_folder(capsys, tmp_path):
+    assert main(["train", "ppo", "--engine", "trl", "--out", str(tmp_path / "r")]) == 2
+    assert "TRL has none since it dropped PPO in 1.13" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()

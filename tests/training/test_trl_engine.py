@@ -157,6 +157,12 @@ def test_rows_that_processes_cannot_share_are_refused():
         trl_options(RECIPES["grpo"], num_processes=3)
 
 
+def test_without_trl_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "trl", None)
+    with pytest.raises(InputError, match="pip install"):
+        trl_config(RECIPES["grpo"], output_dir=tmp_path)
+
+
 # --- the data ---
 
 
@@ -354,7 +360,7 @@ def test_three_steps_of_supervised_fine_tuning_are_ours(base, tmp_path):
 
 def test_two_steps_of_a_reward_model_are_ours(base, tmp_path):
     policy, tokenizer = base
-    recipe, start = small("reward-model", steps=2), reward_model.load_reward_model()
+    recipe, start = small("reward-model", steps=2, lr=0.1), reward_model.load_reward_model()
     theirs, mine = copy.deepcopy(start), copy.deepcopy(start)
     descend(trl_trainer(recipe, model=theirs, tokenizer=tokenizer, out=tmp_path, policy=policy), theirs, 0.1)
     optimizer = torch.optim.SGD(mine.parameters(), lr=0.1)
