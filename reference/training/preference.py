@@ -157,6 +157,8 @@ def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: 
     if ref_model is None or not (recipe.loss == "kto" or callable(recipe.loss)):
         return None
     if len(pairs) < 2:
+        if callable(recipe.loss):
+            return None
         raise InputError("KTO puts completions under other prompts, and this step has one pair: raise prompts_per_step")
     moved = mismatched(pairs.completions)
     mask = moved.completion_mask[:, moved.prompt_width - 1 :]
@@ -182,6 +184,8 @@ def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of learning from preferences")
     if recipe.group_size < 2:
         raise InputError(f"group_size is {recipe.group_size}, expected at least 2: a pair is a right and a wrong one")
+    if recipe.loss == "kto" and recipe.prompts_per_step < 2:
+        raise InputError("prompts_per_step is 1, expected at least 2: KTO puts completions under other prompts")
     loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")
     if ref_model is None and not callable(recipe.loss) and recipe.loss not in WITHOUT_REFERENCE:
         raise InputError(

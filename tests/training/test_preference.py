@@ -167,9 +167,9 @@ def test_the_nll_of_chosen_is_added_with_its_weight(moved, pool):
 
 
 def test_the_policy_starts_at_margin_zero(base, pool):
-    told = update(copy.deepcopy(base[0]), sgd(base[0]), pool, small(), ref_model=base[0])
+    model = copy.deepcopy(base[0])
+    told = update(model, sgd(model), pool, small(), ref_model=base[0])
     assert told["margin"] == told["chosen"] == 0 and told["loss"] == pytest.approx(0.6931472, rel=1e-5)
-    base[0].zero_grad(set_to_none=True)
 
 
 @pytest.mark.parametrize("loss", ROWS)
@@ -310,12 +310,20 @@ def test_mismatched_puts_each_completion_under_the_next_prompt(pool):
         ({"kind": "rl"}, "of kind 'rl', not of learning from preferences"),
         ({"max_new_tokens": 3}, "none of 16 prompts gave a pair"),
         ({"max_new_tokens": 3, "online": True}, r"none of 6 prompts gave a pair.*0.0% of them are right"),
-        ({"loss": "kto", "prompts_per_step": 1}, "this step has one pair: raise prompts_per_step"),
+        ({"loss": "kto", "prompts_per_step": 1}, "prompts_per_step is 1, expected at least 2"),
     ],
 )
 def test_bad_recipes_are_refused(base, changed, message):
     with pytest.raises(InputError, match=message):
         collect(copy.deepcopy(base[0]), base[1], small(**changed), ref_model=base[0])
+
+
+def test_one_pair_is_too_few_for_kto_and_enough_for_the_others(base, pool):
+    model = copy.deepcopy(base[0])
+    with pytest.raises(InputError, match="this step has one pair: raise prompts_per_step"):
+        update(model, sgd(model), pool.take([0]), small("kto"), ref_model=base[0])
+    for loss in ("dpo", PREFERENCE_LOSSES["dpo"]):
+        assert update(model, sgd(model), pool.take([0]), small(loss=loss), ref_model=base[0])["margin"] == 0
 
 
 def test_a_loss_that_needs_a_reference_asks_for_it(base, pool):
