@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
@@ -69,7 +70,8 @@ def draw_pairs(
     pair; a truncated completion is wrong. Raises ``InputError`` when no prompt gives one.
     """
     parts, paired, right = [], [], 0.0
-    for first in range(0, prompts, PROMPTS_AT_ONCE):
+    starts = range(0, prompts, PROMPTS_AT_ONCE)
+    for first in tqdm(starts, desc="pairs", unit="batch", disable=len(starts) < 4, leave=False):
         problems = [draw_problem(rng, held_out=held_out) for _ in range(min(PROMPTS_AT_ONCE, prompts - first))]
         rollout = sample(
             model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
