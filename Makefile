@@ -24,7 +24,7 @@ test: $(READY)  ## run everything: unit tests, oracles, and every notebook with 
 	$(RUN) -m pytest tests
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
 
-train: $(READY)  ## train the small model with GRPO, end to end (about 3 minutes on 2 cores)
+train: $(READY)  ## train the small model with GRPO, end to end (about 2 minutes on 2 cores)
 	$(RUN) -m reference train grpo
 
 pretrain: $(READY)  ## rebuild the base model from nothing into runs/base (about 10 minutes on 2 cores)
