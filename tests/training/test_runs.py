@@ -83,6 +83,34 @@ def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
     assert weights(run) == weights(whole)
 
 
+MOMENTS = {  # what the folder looks like when the process is killed
+    "before it is measured": lambda run: (run / "config.json").exists(),
+    "before its first checkpoint": lambda run: (run / "accuracy.json").exists(),
+    "after a line of the log": lambda run: len(read_metrics(run)) >= 3,
+    "in the middle of saving": lambda run: list((run / "checkpoints").glob(".step-*")) and checkpoints(run),
+    "after a checkpoint": lambda run: len(checkpoints(run)) >= 2,
+    "after its last step": lambda run: checkpoints(run) and checkpoints(run)[-1].name == "step-000006",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment(whole, tmp_path, moment):
+    run = tmp_path / "run"
+    process = start(run, 6)
+    deadline = time.time() + 120
+    while not MOMENTS[moment](run):
+        assert process.poll() is None or moment == "after its last step", process.stdout.read()
+        assert time.time() < deadline
+        time.sleep(0.001)
+    process.kill()
+    process.communicate(timeout=60)
+    assert main(["train", "grpo", "--resume", str(run)]) == 0
+    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    accuracies = [json.loads((r / "accuracy.json").read_text()) for r in (run, whole)]
+    assert all(accuracies[0][when] == accuracies[1][when] for when in ("before", "after"))
+    assert not list((run / "checkpoints").glob(".*"))
+
+
 def test_steps_logged_after_the_last_checkpoint_are_taken_again(whole, tmp_path):
     # as if the machine had died between the log line of step 5 and the checkpoint that never came
     run = tmp_path / "run"
