@@ -4,6 +4,9 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# One thread, here and in every process that a test starts: two thread pools that wait for each other on a busy machine
+# make the tests ten times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pathlib import Path
 
