@@ -19,7 +19,7 @@ BENCHED = ("grpo", "dr-grpo", "gspo", "cispo", "rloo")  # what TRL runs as it st
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse that, for a word that does not exist, names the nearest one that does."""
+    """Names the nearest word for one that does not exist."""
 
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"invalid choice: '([^']+)'|unrecognized arguments: (\S+)", message)
@@ -45,10 +45,8 @@ def words(parser: argparse.ArgumentParser) -> list[str]:
 
 def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Parser:
     """``commands``: what to call for each command."""
-    parser = Parser(
-        prog="python -m reference",
-        description="Train and pretrain the small model of the course, or any causal LM, with the course's own objectives.",
-    )
+    told = "Train and pretrain the small model of the course, or any causal LM, with the course's own objectives."
+    parser = Parser(prog="python -m reference", description=told)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     train = subparsers.add_parser(
         "train",
@@ -89,7 +87,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
     add("--out", metavar="FOLDER", type=Path, help=f"run folder; default runs/{recipe.name}-N with the first free N")
     add("--resume", metavar="RUN", type=Path, help="continue this run with the options it was started with")
-    add("--seed", type=int, default=0, help="decides problems, samples and minibatches of every step")
+    add("--seed", type=seed, default=0, help="decides problems, samples and minibatches of every step")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--engine", choices=("native", "trl"), default="native",
         help="our own loop, or TRL's trainer (also under torchrun or accelerate launch, for more than one machine)")  # fmt: skip
@@ -137,7 +135,7 @@ def add_pretrain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add("--steps", type=positive(int), default=3000, help="batches to train on")
     add("--batch-size", type=positive(int), default=64, metavar="N", help="chats per batch")
     add("--lr", type=positive(float), default=1e-3, help="peak learning rate")
-    add("--seed", type=int, default=0, help="decides the corpus and the initial weights")
+    add("--seed", type=seed, default=0, help="decides the corpus and the initial weights")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--save-every", type=positive(int), default=200, metavar="STEPS", help="steps between checkpoints")
     return pretrain
@@ -160,7 +158,7 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add("--samples", type=positive(int), default=8, metavar="K", help="samples per problem, also the k of pass@k")
     add("--max-new-tokens", type=positive(int), default=96, metavar="N", help="budget of a completion")
     add("--show", type=int, default=4, metavar="N", help="completions to print")
-    add("--seed", type=int, default=12345, help="decides the problems and the samples")
+    add("--seed", type=seed, default=12345, help="decides the problems and the samples")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     return evaluate
 
@@ -180,7 +178,7 @@ def add_bench(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     add("--recipe", choices=BENCHED, default="grpo", metavar="RECIPE", help="one of " + ", ".join(BENCHED))
     add("--model", metavar="NAME_OR_PATH", default="base", help="causal LM: a folder, a hub name, or 'base'")
     add("--turns", type=positive(int), default=10, metavar="N", help="steps of each that are counted")
-    add("--seed", type=int, default=0, help="decides prompts and samples")
+    add("--seed", type=seed, default=0, help="decides prompts and samples")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     return bench
 
@@ -222,6 +220,13 @@ def add_formulas(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     return formulas
 
 
+def seed(text: str) -> int:
+    """An argparse type: what torch takes as a seed."""
+    if 0 <= (value := finite(int)(text)) < 2**63:
+        return value
+    raise argparse.ArgumentTypeError(f"{text} is not a seed: a whole number from 0 to 2^63 - 1")
+
+
 def finite(kind: type) -> Callable[[str], Any]:
     """An argparse type: a number."""
 
@@ -241,10 +246,9 @@ def positive(kind: type) -> Callable[[str], Any]:
     """An argparse type: a number above zero."""
 
     def parse(text: str) -> Any:
-        value = finite(kind)(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above 0 and finite")
-        return value
+        if (value := finite(kind)(text)) > 0:
+            return value
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and finite")
 
     return parse
 

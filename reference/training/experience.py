@@ -19,6 +19,7 @@ from reference.objectives import (
     group_reward_std,
     kl_penalised_rewards,
     length_penalised_rewards,
+    mean_kl,
     mean_length,
     overlong_mask,
     reward_mean,
@@ -27,12 +28,12 @@ from reference.objectives import (
     token_logprobs,
     token_rewards,
     truncated_share,
-    whiten,
 )
+from reference.objectives.shapes import InputError
 from reference.training.critic import Critic
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, forward, score
-from reference.training.slots import ADVANTAGES, KL, chosen
+from reference.training.slots import ADVANTAGES, KL, chosen, lambda_advantages
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
@@ -120,26 +121,31 @@ def collect(
         values=None if critic is None else values_of(critic, model, rollout, recipe),
         correction=None if same else sampler_correction(old, sampled, mask),
     )
+    if not experience.mask.any():
+        raise InputError("every completion was cut off at the budget, and masked for it: raise max_new_tokens")
     advantages = chosen(ADVANTAGES, recipe.advantage, "advantage")(experience, recipe)
-    if advantages.dim() == 1:
-        advantages = advantages[:, None]
-    if critic is not None:  # the critic's target is made of advantages as they are, the policy's are whitened
-        returns = torch.where(experience.mask, advantages + experience.values, 0.0)
-        experience = replace(experience, returns=returns)
-        advantages = whiten(advantages, experience.mask)
+    advantages = advantages[:, None] if advantages.dim() == 1 else advantages
+    if critic is not None:
+        returns = lambda_advantages(experience, recipe) + experience.values
+        experience = replace(experience, returns=torch.where(experience.mask, returns, 0.0))
     grouped = recipe.group_size > 1
     metrics = {
         "reward": reward_mean(correct),
-        "reward_std": group_reward_std(correct, group_size=recipe.group_size) if grouped else correct.std(),
+        "reward_std": group_reward_std(correct, group_size=recipe.group_size) if grouped else correct.std(correction=0),
         "dead_groups": dead_group_share(correct, group_size=recipe.group_size) if grouped else torch.zeros(()),
         "length": mean_length(mask),
         "truncated": truncated_share(rollout.truncated),
     }
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
+    if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
+        metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
     if critic is not None:
         metrics["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
-    return replace(experience, advantages=advantages), {name: value.item() for name, value in metrics.items()}
+    numbers = {
+        name: value.item() for name, value in metrics.items() if not value.isnan()
+    }  # all returns equal: no share
+    return replace(experience, advantages=advantages), numbers
 
 
 def sample_groups(

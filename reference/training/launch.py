@@ -61,7 +61,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
     with recorded(run, options, first_step, model, tokenizer, state, shown=PANELS[recipe.kind]) as on_step:
         learn(
             recipe, model, tokenizer, state["optimizer"], on_step=on_step, first_step=first_step, ref_model=ref_model,
-            start=start, critic=critic, kl_coef=last_kl_coef(run), seed=options["seed"],
+            start=start, critic=critic, kl_coef=last_kl_coef(run, recipe, first_step), seed=options["seed"],
         )  # fmt: skip
     if not close_run(run, options, PANELS[recipe.kind]):
         return False
@@ -178,7 +178,14 @@ def new_optimizer(recipe: Recipe, model: PreTrainedModel, critic: Critic | None 
     return torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
 
 
-def last_kl_coef(run: Path) -> float | None:
-    """Where an adaptive coefficient had got to when the run stopped."""
+def last_kl_coef(run: Path, recipe: Recipe, first_step: int) -> float | None:
+    """Where an adaptive coefficient had got to when the run stopped: the log has it."""
+    if recipe.kl_target is None or first_step == 0:
+        return None
     rows = read_metrics(run)
-    return rows[-1].get("kl_coef") if rows else None
+    if not rows or rows[-1]["step"] != first_step:
+        raise InputError(
+            f"{run}/metrics.jsonl does not reach step {first_step}, and with it is gone where kl_coef had got to: put the "
+            "log back, or start a new run with --model"
+        )
+    return rows[-1]["kl_coef"]

@@ -5,7 +5,7 @@ loops (``rl``, ``supervised``, ``preference``) read nothing but the row. Whereve
 may stand instead:
 
     from dataclasses import replace
-    mine = replace(RECIPES["grpo"], advantage=lambda e: my_advantages(e.rewards, group_size=e.group_size))
+    mine = replace(RECIPES["grpo"], advantage=lambda e, r: my_advantages(e.rewards, group_size=r.group_size))
 
 This file needs no torch, so that ``--help`` and the comparison table appear at once.
 """
@@ -30,7 +30,7 @@ class Recipe:
 
     name: str
     title: str
-    source: str  # arXiv number
+    source: str  # arXiv number, or author and year
     kind: Kind
     pitfall: str  # what goes wrong most often
 
@@ -114,7 +114,7 @@ ROWS = (
     replace(
         GRPO, name="dr-grpo", title="GRPO done right", source="2503.20783",
         advantage="group_mean", aggregation="fixed_length",
-        pitfall="the scale of the loss changes with the budget, so the learning rate of GRPO does not carry over",
+        pitfall="its scale goes with the budget: Adam does not see that, SGD, gradient clipping and other terms do",
     ),
     replace(
         GRPO, name="dapo", title="Decoupled clip and dynamic sampling", source="2503.14476",
@@ -167,7 +167,7 @@ ROWS = (
         pitfall="summed or averaged log-probs: frameworks differ, and so does the meaning of beta",
     ),
     replace(
-        DPO, name="cdpo", title="Conservative DPO", source="2305.18290", loss="cdpo",
+        DPO, name="cdpo", title="Conservative DPO", source="Mitchell 2023", loss="cdpo",
         pitfall="not robust DPO, whose second term has the other sign",
     ),
     replace(

@@ -1,7 +1,8 @@
 """Reinforcement learning, whole: one loop for every recipe. Sample, verify, compare, take clipped steps.
 
     for each step
-        collect      prompts_per_step problems, group_size completions each: rewards, KL, values, advantages
+        collect      prompts_per_step problems, group_size completions each: rewards (shaped, KL taken off if it is there
+                     that it goes), values, advantages (whitened where the recipe does), what the critic is fitted to
         for each of inner_epochs passes over them, for each of minibatches parts
             update   loss of every micro-batch, divided by counts over the whole part; one optimizer step
 
@@ -10,7 +11,6 @@ Dropout stays off while training, or the first ratio of every update would not b
 the seed and the step, so a resumed run repeats an uninterrupted one bit for bit.
 """
 
-import math
 import random
 import time
 from collections.abc import Callable
@@ -25,14 +25,13 @@ from reference.objectives import (
     approx_kl,
     entropy,
     masked_mean,
-    mean_kl,
     mean_ratio,
     token_logprobs,
     token_mean,
     total_loss,
     value_loss,
 )
-from reference.objectives.shapes import InputError
+from reference.objectives.shapes import InputError, require_at_least, require_positive
 from reference.training.critic import Critic
 from reference.training.experience import Experience, collect
 from reference.training.recipes import Recipe
@@ -82,6 +81,7 @@ def train_rl(
                 updates.append(
                     update(model, optimizer, part, recipe, critic=critic, kl_coef=kl_coef, demonstrations=mix)
                 )
+        updates = [u for u in updates if u]
         metrics |= {name: sum(u[name] for u in updates) / len(updates) for name in updates[0]}
         metrics["ratio"] = updates[0]["ratio"]  # at the first inner step: 1, or something is wrong
         if recipe.kl_target:
@@ -109,8 +109,8 @@ def update(
     """
     kept = batch.mask.any(dim=1)
     counts = Counts(int(batch.mask.sum()), int(kept.sum()), len(kept), recipe.max_new_tokens)
-    if counts.num_tokens == 0:
-        raise InputError("every completion of this update was cut off at the budget and masked: raise max_new_tokens")
+    if counts.num_tokens == 0:  # all of them cut off and masked: this minibatch teaches nothing
+        return {}
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
     for micro in batch.micro_batches(recipe.micro_batch_size):  # of the whole batch: micro-batching changes nothing
@@ -126,7 +126,9 @@ def update(
         total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
         totals["sft_loss"] = nll.detach()
     if critic is not None:
-        totals["value_grad_norm"] = torch.nn.utils.clip_grad_norm_(critic.parameters(), recipe.max_grad_norm)
+        norm = totals["value_grad_norm"] = torch.nn.utils.clip_grad_norm_(critic.parameters(), recipe.max_grad_norm)
+        if not norm.isfinite():
+            raise InputError(f"the critic's gradient is {norm.item()}: nothing was changed; lower critic_lr or vf_coef")
     grad_norm = take_step(model, optimizer, max_grad_norm=recipe.max_grad_norm)
     return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}
 
@@ -165,11 +167,9 @@ def loss_of(
     scalars["entropy"] = masked_mean(spread.detach(), mask)
     if recipe.entropy_coef:
         terms |= {"entropy": aggregated(spread), "entropy_coef": recipe.entropy_coef}
-    if micro.ref_logprobs is not None:
-        scalars |= {f"kl_{k}": mean_kl(new, micro.ref_logprobs, mask, estimator=k) for k in ("k1", "k3")}
-        if recipe.kl_place == "loss" and kl_coef:
-            kl = chosen(KL, recipe.kl, "kl")(new, micro.ref_logprobs, old)
-            terms |= {"kl": aggregated(kl), "kl_coef": kl_coef}
+    if recipe.kl_place == "loss" and kl_coef:
+        kl = chosen(KL, recipe.kl, "kl")(new, micro.ref_logprobs, old)
+        terms |= {"kl": aggregated(kl), "kl_coef": kl_coef}
     if values is not None:
         error = value_loss(
             values, micro.returns,
@@ -181,46 +181,77 @@ def loss_of(
 
 
 def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None) -> None:
-    """Refuse a recipe that could only fail later, after minutes of sampling."""
+    """Refuse a recipe that could only fail later, after minutes of sampling, or that asks for what nothing reads."""
     r, rows = recipe, recipe.prompts_per_step * recipe.group_size
     if r.kind != "rl":
         raise InputError(f"{r.name} is a recipe of kind {r.kind!r}, not of reinforcement learning")
-    if r.minibatches < 1 or rows % r.minibatches:
+    for name in ("kl_coef", "entropy_coef", "sft_coef", "length_coef", "vf_coef", "ref_sync_every"):
+        require_at_least(getattr(r, name), name, 0)
+    for name in (
+        "kl_target",
+        "value_clip",
+        "top_k",
+        "inner_epochs",
+        "max_rounds",
+        "minibatches",
+        "temperature",
+        "top_p",
+    ):
+        if getattr(r, name) is not None:
+            require_positive(getattr(r, name), name)
+    require_at_least(r.top_p, "top_p", 0, 1)
+    if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
-    if r.inner_epochs < 1 or r.max_rounds < 1:
-        raise InputError(f"inner_epochs is {r.inner_epochs} and max_rounds {r.max_rounds}: expected at least 1 of each")
-    if not 0 <= r.kl_coef < math.inf:
-        raise InputError(f"kl_coef is {r.kl_coef}, expected at least 0: a negative one rewards leaving the reference")
-    if r.kl_coef and (r.kl is None or r.kl_place not in ("loss", "reward")):
-        raise InputError(
-            f"kl_coef is {r.kl_coef}, kl {r.kl} and kl_place {r.kl_place}: name estimator and place of the KL"
-        )
-    if (r.ref_sync_every or r.kl_target) and not r.kl_coef:
-        raise InputError("ref_sync_every and kl_target are about a reference, and kl_coef is 0: give it a weight")
+    for wrong, why in refused(r):
+        if wrong:
+            raise InputError(why)
     if r.kl_coef and ref_model is None:
         raise InputError("kl_coef is not 0 but there is no ref_model: pass the model to stay close to")
     if r.critic and critic is None:
         raise InputError(f"critic is {r.critic!r} but there is none: pass Critic(model, shared=...)")
-    if r.advantage == "gae" and not r.critic:
-        raise InputError("advantage 'gae' needs a critic: choose 'shared' or 'separate'")
-    if r.overlong not in ("score", "mask", "penalty"):
-        raise InputError(f"overlong is {r.overlong!r}, expected 'score', 'mask' or 'penalty'")
     try_slots(recipe)
 
 
+def refused(r: Recipe) -> list[tuple[bool, str]]:
+    """Choices that do not go together: whether it is so, and what to say."""
+    own = callable(r.advantage)
+    return [
+        (bool(r.kl_coef) and (r.kl is None or r.kl_place not in ("loss", "reward")),
+         f"kl_coef is {r.kl_coef}, kl {r.kl} and kl_place {r.kl_place}: name estimator and place of the KL"),
+        (bool(r.ref_sync_every or r.kl_target) and not r.kl_coef,
+         "ref_sync_every and kl_target are about a reference, and kl_coef is 0: give it a weight"),
+        (r.advantage == "gae" and not r.critic, "advantage 'gae' needs a critic: choose 'shared' or 'separate'"),
+        (bool(r.critic) and r.advantage != "gae" and not own,
+         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae', or critic none"),
+        (bool(r.critic) != bool(r.vf_coef),
+         f"critic is {r.critic} and vf_coef {r.vf_coef}: a critic needs a weight for its loss, and a weight a critic"),
+        (r.value_clip is not None and not r.critic, f"value_clip is {r.value_clip}, and there is no critic to clip"),
+        (r.dual_clip is not None and r.loss != "ppo_clip", f"dual_clip is {r.dual_clip}, which {r.loss!r} does not read"),
+        (r.clip_low is None and r.loss in ("ppo_clip", "gspo"), f"clip_low is none, but {r.loss!r} needs a lower bound"),
+        (r.group_size == 1 and (str(r.advantage).startswith("group") or r.max_rounds > 1),
+         f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
+        (r.overlong not in ("score", "mask", "penalty"),
+         f"overlong is {r.overlong!r}, expected 'score', 'mask' or 'penalty'"),
+    ]  # fmt: skip
+
+
 def try_slots(recipe: Recipe) -> None:
-    """Call everything that the recipe names once, on completions of nothing: the objectives know their own limits."""
-    rows = 2 * recipe.group_size
+    """Call what the recipe names once, on completions of nothing: the objectives know their own limits."""
+    rows = max(2, recipe.group_size)
     zero = torch.zeros(rows, 2)
     tokens = torch.zeros(rows, 3, dtype=torch.long)
     nothing = Experience(
         tokens=tokens, attention_mask=tokens == 0, prompt_width=1, mask=zero == 0, old_logprobs=zero,
         rewards=zero[:, 0], token_rewards=zero, values=zero,
     )  # fmt: skip
-    chosen(ADVANTAGES, recipe.advantage, "advantage")(nothing, recipe)
-    nothing = replace(nothing, advantages=zero[:, :1])
-    token_loss = chosen(LOSSES, recipe.loss, "loss")(zero, nothing, recipe)
-    counts = Counts(2 * rows, rows, rows, recipe.max_new_tokens)
-    chosen(AGGREGATIONS, recipe.aggregation, "aggregation")(token_loss, nothing.mask, counts)
-    if recipe.kl_coef:
+    advantages = zero[:, :1]
+    if not callable(recipe.advantage):
+        advantages = chosen(ADVANTAGES, recipe.advantage, "advantage")(nothing, recipe).view(rows, -1)
+    token_loss = zero
+    if not callable(recipe.loss):
+        token_loss = chosen(LOSSES, recipe.loss, "loss")(zero, replace(nothing, advantages=advantages), recipe)
+    if not callable(recipe.aggregation):
+        counts = Counts(2 * rows, rows, rows, recipe.max_new_tokens)
+        chosen(AGGREGATIONS, recipe.aggregation, "aggregation")(token_loss, nothing.mask, counts)
+    if recipe.kl_coef and not callable(recipe.kl):
         chosen(KL, recipe.kl, "kl")(zero, zero, zero)

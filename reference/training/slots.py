@@ -46,6 +46,7 @@ from reference.objectives import (
     sequence_ratio,
     simpo_loss,
     token_mean,
+    whiten,
 )
 from reference.objectives.shapes import InputError
 
@@ -73,8 +74,7 @@ ADVANTAGES: dict[str, Callable[[Experience, Recipe], Tensor]] = {
     "reinforce_plus_plus_baseline": lambda e, r: reinforce_plus_plus_baseline_advantages(
         e.rewards, e.mask, group_size=r.group_size
     ),
-    # A completion that is cut off has failed: the budget is part of the task. So nothing is bootstrapped behind its end.
-    "gae": lambda e, r: gae(e.token_rewards, e.values, e.mask, gamma=r.gamma, gae_lambda=r.gae_lambda),
+    "gae": lambda e, r: whiten(lambda_advantages(e, r), e.mask),
 }
 
 LOSSES: dict[str, Callable[[Tensor, Experience, Recipe], Tensor]] = {
@@ -107,6 +107,14 @@ AGGREGATIONS: dict[str, Callable[[Tensor, Tensor, Counts], Tensor]] = {
 }
 
 
+def lambda_advantages(e: Experience, r: Recipe) -> Tensor:
+    """GAE before whitening; with the values added to it, what the critic is fitted to.
+
+    A completion that is cut off has failed, since the budget is part of the task: nothing is bootstrapped behind its end.
+    """
+    return gae(e.token_rewards, e.values, e.mask, gamma=r.gamma, gae_lambda=r.gae_lambda)
+
+
 def chosen(slot: dict[str, Callable], choice: str | Callable | None, name: str) -> Callable:
     """The function that a recipe's entry stands for: itself, or the one of that name."""
     if callable(choice):
@@ -120,6 +128,8 @@ def chosen(slot: dict[str, Callable], choice: str | Callable | None, name: str) 
 def clipped_share(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """clip_frac as the recipe's loss clips: tokens without gradient, for GSPO those of clipped completions (as in its
     paper), for CISPO those whose weight is capped."""
+    if r.loss == "reinforce" or callable(r.loss):
+        return torch.zeros((), device=logp.device)  # nothing is clipped, or nobody knows how
     bounds: dict[str, Any] = {"clip_low": r.clip_low, "clip_high": r.clip_high}
     if r.loss == "gspo":
         s = sequence_ratio(logp, e.old_logprobs, e.mask).log().expand(e.mask.shape)

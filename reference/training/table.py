@@ -48,7 +48,7 @@ def aspects(r: Recipe) -> dict[str, str]:
         "Value head": {None: "no", "shared": "yes, on the policy's trunk", "separate": "yes, on a trunk of its own"}[r.critic],
         "Key numbers": ", ".join(f"{name} {shown(getattr(r, name))}" for name in key_numbers(r)) or "lr",
         "Common pitfall": r.pitfall,
-        "Source": f"arXiv {r.source}",
+        "Source": f"arXiv {r.source}" if r.source[0].isdigit() else r.source,
     }  # fmt: skip
 
 

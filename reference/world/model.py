@@ -135,4 +135,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if not available.get(name.split(":")[0], False):
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise InputError(f"device {name} is not available here: use one of {usable}, or leave the choice to 'auto'")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device {name} is no device: say cpu, cuda, cuda:1 or mps") from None

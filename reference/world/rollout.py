@@ -124,6 +124,7 @@ def sample(
     batch = torch.arange(len(tokens), device=device)  # rows that go through the model; a finished one may stay a little
     for end in range(width, width + max_new_tokens):
         logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        require_no_nan(logp, "logits (of the sampling model, over the temperature)")
         choice = logp.argmax(dim=-1) if greedy else inverse_cdf(logp, draws[batch, end - width])
         going = ~done[batch]
         tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
@@ -155,9 +156,7 @@ def next_logits(model: PreTrainedModel, tokens: Tensor, attention: Tensor, cache
         use_cache=True,
         logits_to_keep=1,
     )
-    logits = out.logits[:, -1].float()
-    require_no_nan(logits, "logits (of the sampling model)")
-    return logits
+    return out.logits[:, -1].float()
 
 
 def sampling_logprobs(

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reference.objectives import InputError, group_advantages, sequence_logprobs, token_logprobs
+from reference.objectives import (
+    InputError,
+    group_advantages,
+    kl_k3,
+    masked_mean,
+    sequence_logprobs,
+    token_logprobs,
+)
 from reference.training.critic import Critic
 from reference.training.curves import SIX_SCALARS
 from reference.training.experience import collect
@@ -129,8 +136,13 @@ def test_the_kl_term_pulls_towards_the_reference(exact):
             p.add_(0.02 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1), dtype=p.dtype))
     nothing = replace(batch, advantages=torch.zeros_like(batch.advantages))  # only the KL term is left
     optimizer = sgd(model, lr=1e-2)
-    kl = [update(model, optimizer, nothing, recipe, kl_coef=1.0)["kl_k3"] for _ in range(4)]
-    assert kl[0] > kl[1] > kl[2] > kl[3] > 0
+    drift = []
+    for _ in range(4):
+        with torch.no_grad():
+            new = token_logprobs(score(model, batch, completions_only=True), batch.targets)
+        drift.append(masked_mean(kl_k3(new, batch.ref_logprobs), batch.mask).item())
+        update(model, optimizer, nothing, recipe, kl_coef=1.0)
+    assert drift[0] > drift[1] > drift[2] > drift[3] > 0
 
 
 def test_the_sft_mix_is_added_with_its_weight(exact):
@@ -373,7 +385,7 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"advantage": "grup"}, "advantage is 'grup'; did you mean 'group'"),
         ({"loss": "ppo"}, "loss is 'ppo'; did you mean 'ppo_clip'"),
         ({"aggregation": "mean"}, "aggregation is 'mean'; did you mean"),
-        ({"kl_coef": -0.1}, "kl_coef is -0.1, expected at least 0"),
+        ({"kl_coef": -0.1}, "kl_coef is -0.1, expected a finite number that is at least 0"),
         ({"clip_low": 1.5}, "expected 0 <= clip_low < 1"),
         ({"group_size": 1}, "group_size is 1"),
         ({"kl_coef": 0.1, "kl": "k4"}, "kl is 'k4'; did you mean"),
@@ -382,6 +394,22 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"advantage": "gae"}, "'gae' needs a critic"),
         ({"kl_coef": 0.1, "kl_place": None}, "kl_place"),
         ({"overlong": "drop"}, "overlong is 'drop'"),
+        ({"critic": "shared"}, "advantage is 'group', which does not read the critic"),
+        ({"critic": "shared", "advantage": "gae"}, "critic is shared and vf_coef 0.0"),
+        ({"vf_coef": 1.0}, "critic is None and vf_coef 1.0"),
+        ({"value_clip": 0.2}, "value_clip is 0.2, and there is no critic"),
+        ({"value_clip": -1.0}, "value_clip is -1.0, expected a finite number above 0"),
+        ({"kl_target": 0.0, "kl_coef": 0.1}, "kl_target is 0.0, expected a finite number above 0"),
+        ({"length_coef": -1.0}, "length_coef is -1.0"),
+        ({"entropy_coef": -0.1}, "entropy_coef is -0.1"),
+        ({"sft_coef": -1.0}, "sft_coef is -1.0"),
+        ({"top_p": 1.5}, "top_p is 1.5"),
+        ({"ref_sync_every": -2}, "ref_sync_every is -2"),
+        ({"clip_low": None}, "clip_low is none, but 'ppo_clip' needs a lower bound"),
+        ({"loss": "gspo", "dual_clip": 3.0}, "dual_clip is 3.0, which 'gspo' does not read"),
+        ({"advantage": "group_mean", "group_size": 1}, "group_size is 1"),
+        ({"advantage": "reinforce_plus_plus", "group_size": 1, "max_rounds": 3}, "group_size is 1"),
+        ({"advantage": "reinforce_plus_plus", "loss": "gspo"}, "advantages"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_sampled(base, changes, told):
@@ -401,6 +429,56 @@ def test_missing_parts_are_named(base):
             )
     with pytest.raises(InputError, match="dpo is a recipe of kind 'preference'"):
         train_rl(model, tokenizer, sgd(model), RECIPES["dpo"], on_step=lambda *_: False)
+
+
+def test_a_minibatch_without_a_finished_completion_teaches_nothing_and_is_passed_over(base):
+    # 8 minibatches of 2 completions, budget 24: some hold truncated rows only.
+    model = copy.deepcopy(base[0])
+    rows = trained(model, base[1], small("grpo", overlong="mask", minibatches=8, max_new_tokens=24, steps=1))
+    assert 0 < rows[0]["truncated"] < 1 and rows[0]["grad_norm"] > 0
+    with pytest.raises(InputError, match="every completion was cut off at the budget"):
+        trained(model, base[1], small("grpo", overlong="mask", max_new_tokens=2))
+
+
+def test_an_infinite_gradient_of_the_critic_changes_nothing(exact):
+    model = copy.deepcopy(exact[0])
+    recipe = small("ppo", value_clip=None)
+    batch, critic = gathered((model, exact[1]), recipe)
+    before = critic.head.weight.clone()
+    with pytest.raises(InputError, match="the critic's gradient is"):
+        update(
+            model,
+            sgd(model, critic, lr=1.0),
+            replace(batch, returns=batch.returns.double() + 1e200),
+            recipe,
+            critic=critic,
+        )
+    assert torch.equal(critic.head.weight, before)
+
+
+def test_the_logged_kl_is_that_of_the_policy_that_sampled(base):
+    # With the learning rate at 0 the policy stays what the reference is, and both estimates say so.
+    rows = trained(copy.deepcopy(base[0]), base[1], small("rloo", kl_coef=0.1))
+    assert all(abs(row[name]) < 1e-5 for row in rows for name in ("kl_k1", "kl_k3"))
+
+
+def test_the_critic_is_fitted_to_lambda_returns_and_the_policy_sees_whitened_advantages(exact):
+    batch, _ = gathered(exact, small("ppo", gae_lambda=1.0, kl_coef=0.0), critic=Critic(exact[0], shared=False))
+    kept = batch.mask
+    # lambda 1, gamma 1: every token's target is the verdict on its completion
+    assert torch.allclose(batch.returns[kept], batch.rewards[:, None].expand_as(kept)[kept].float(), atol=1e-5)
+    assert batch.advantages[kept].mean().abs() < 1e-5 and (batch.advantages[kept].std() - 1).abs() < 1e-3
+
+
+def test_the_example_of_the_docstring_runs(base):
+    from reference.training import recipes
+
+    lines = [line.strip() for line in recipes.__doc__.splitlines()]
+    code = "\n".join(line for line in lines if line.startswith(("from dataclasses", "mine =")))
+    names = {"RECIPES": RECIPES, "my_advantages": group_advantages}
+    exec(code, names)
+    mine = replace(names["mine"], **SMALL)
+    assert trained(copy.deepcopy(base[0]), base[1], mine)[0]["grad_norm"] > 0
 
 
 def test_nan_weights_are_reported_and_not_averaged_away(base):
