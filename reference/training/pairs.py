@@ -1,7 +1,7 @@
 """Preference pairs: of several completions of a prompt, a right one and a wrong one, as the verifier says.
 
-Nobody is asked here; the verifier's word stands for a human's choice. The losses and the reward model see pairs only, and
-would learn from any others in the same way.
+Nobody is asked here; the verifier's word stands for a human's choice. The losses and the reward model see pairs only,
+and would learn from any others in the same way.
 """
 
 import random
@@ -88,13 +88,13 @@ def draw_pairs(
     if not parts:
         raise InputError(
             f"none of {prompts} prompts gave a pair, which takes a right and a wrong completion: "
-            f"{right / (prompts * recipe.group_size):.1%} of them are right; raise group_size, or start from another model"
+            f"{right / (prompts * recipe.group_size):.1%} of them are right; raise group_size, or take another model"
         )
     return Pairs(join(parts, pad_token_id=tokenizer.pad_token_id), paired)
 
 
 def choose(correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
-    """For each group that has both: its number, and the rows of a right and of a wrong completion. (groups, size) in."""
+    """For each group that has both: its number, and the rows of a right and of a wrong one. (groups, size) in."""
     rows = {}
     for group, verdicts in enumerate(correct.tolist()):
         right, wrong = (

@@ -6,7 +6,8 @@
         update       log-probs of both under policy and reference, the recipe's loss, its mean over all pairs; one step
 
 What a recipe decides is looked up in ``slots``. The reference is frozen. Dropout stays off. All randomness of a step
-comes from the seed and the step, the pool from the seed alone, so a resumed run repeats an uninterrupted one bit for bit.
+comes from the seed and the step, the pool from the seed alone, so a resumed run repeats an uninterrupted one bit for
+bit.
 """
 
 import random
@@ -57,18 +58,18 @@ def train_preference(
     pool: Pairs | None = None,
     seed: int = 0,
 ) -> None:
-    """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
+    """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
     ``model`` and ``optimizer`` are updated in place. ``pool``: the pairs to learn from, unless the recipe is online;
     without one it is sampled from ``ref_model``, or from ``model`` where there is no reference and nothing was trained
-    yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what ``require_parts``
-    refuses, where no prompt gives a pair, and for a gradient that is not finite.
+    yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what
+    ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe, ref_model)
     if pool is None and not recipe.online:
         if ref_model is None and first_step:
             raise InputError(
-                f"pool is missing: to go on after step {first_step}, pass draw_pool(start, ...) of the model it began with"
+                f"pool is missing: to go on after step {first_step}, pass draw_pool(start, ...) of its first model"
             )
         pool = draw_pool(ref_model or model, tokenizer, recipe, seed=seed)
     for step in range(first_step, recipe.steps):
@@ -96,9 +97,9 @@ def update(
 ) -> dict[str, float]:
     """One optimizer step on ``pairs``, gradients accumulated over micro-batches. Returns the scalars of the step.
 
-    ``loss``; ``margin``: how many nats chosen has gained on rejected, and ``accuracy``, the share of pairs where that is
-    above 0; ``chosen`` and ``rejected``: what each has gained. Gains are over the reference, or, without one, over the
-    log-probs that the completions were sampled with. ``grad_norm``: before clipping.
+    ``loss``; ``margin``: how many nats chosen has gained on rejected, and ``accuracy``, the share of pairs where that
+    is above 0; ``chosen`` and ``rejected``: what each has gained. Gains are over the reference, or, without one, over
+    the log-probs that the completions were sampled with. ``grad_norm``: before clipping.
     """
     kl = kto_point(model, ref_model, pairs, recipe)
     num_tokens = int(pairs.completions.completion_mask[::2].sum())  # of all chosen completions
@@ -166,7 +167,7 @@ def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: 
 
 
 def mismatched(rows: Rollout) -> Rollout:
-    """Each prompt with the completion of the pair before it. All completions begin in one column: they only move down."""
+    """Each prompt with the completion of the pair before it. All begin in one column, so they only move down."""
 
     def moved(x: Tensor, width: int) -> Tensor:
         return torch.cat([x[:, :width], x[:, width:].roll(2, dims=0)], dim=1)

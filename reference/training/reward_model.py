@@ -1,4 +1,4 @@
-"""A reward model, whole: the policy's trunk with one number on top, trained so that right completions get the larger one.
+"""A reward model, whole: the policy's trunk with one number on top, trained so that right completions get more.
 
     once
         draw_pool   pairs of a right and a wrong completion of the policy
@@ -37,8 +37,8 @@ HEAD = "score.weight"  # transformers' name for it, in all decoder-only architec
 def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.device = "cpu") -> PreTrainedModel:
     """A reward model (float32, in eval mode): one that was saved, or the trunk of a causal LM under a head of zeros.
 
-    At first, then, every reward is 0. The tokenizer is the policy's. Raises ``InputError`` for a name that leads nowhere,
-    a damaged checkpoint, one with several labels, and an architecture without such a head.
+    At first, then, every reward is 0. The tokenizer is the policy's. Raises ``InputError`` for a name that leads
+    nowhere, a damaged checkpoint, one with several labels, and an architecture without such a head.
     """
     require_source(name_or_path)
     level = logging.get_verbosity()
@@ -91,13 +91,13 @@ def train_reward_model(
     pool: Pairs | None = None,
     seed: int = 0,
 ) -> None:
-    """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
+    """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
-    ``model`` (the reward model) and ``optimizer`` are updated in place, the learning rate as in ``set_rate``. ``policy`` is frozen and writes the completions;
-    ``pool``: pairs to learn from instead. Metrics: ``loss`` in nats per pair, ``accuracy`` (share of pairs where the
-    right completion got the larger reward), ``margin`` (by how much, on average), ``grad_norm`` before clipping,
-    ``seconds``. Raises ``InputError`` for a recipe of another kind, where no prompt gives a pair, and for a gradient that
-    is not finite.
+    ``model`` (the reward model) and ``optimizer`` are updated in place, the learning rate as in ``set_rate``.
+    ``policy`` is frozen and writes the completions; ``pool``: pairs to learn from instead. Metrics: ``loss`` in nats
+    per pair, ``accuracy`` (share of pairs where the right completion got the larger reward), ``margin`` (by how much,
+    on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
+    no prompt gives a pair, and for a gradient that is not finite.
     """
     if recipe.kind != "reward":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")

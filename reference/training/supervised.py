@@ -1,8 +1,8 @@
 """Supervised fine-tuning, whole: imitate careful solutions, token by token.
 
     for each step
-        draw_demonstrations   prompts_per_step chats, each with a careful solution, and the mask of the assistant's tokens
-        update                NLL of every micro-batch, divided by the token count of the whole batch; one optimizer step
+        draw_demonstrations   prompts_per_step chats, each with a careful solution, and the assistant's mask
+        update                NLL of every micro-batch, divided by the token count of the whole batch; one step
 
 The same NLL may stand beside a policy loss (``sft_term``). All randomness of a step comes from the seed and the step.
 """
@@ -37,13 +37,13 @@ def train_sft(
     first_step: int = 0,
     seed: int = 0,
 ) -> None:
-    """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
+    """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
-    ``model`` and ``optimizer`` are updated in place. The learning rate warms up to ``recipe.lr`` and falls to 0: most of
-    the loss is chance (which opening, which remark), and at a constant rate that noise stays in the weights and in the
-    sums. Metrics: ``loss`` in nats per token, ``token_accuracy`` (share of
-    tokens that were the model's first choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a
-    recipe of another kind, a chat template that marks no assistant tokens, and a gradient that is not finite.
+    ``model`` and ``optimizer`` are updated in place. The learning rate warms up to ``recipe.lr`` and falls to 0: most
+    of the loss is chance (which opening, which remark), and at a constant rate that noise stays in the weights and in
+    the sums. Metrics: ``loss`` in nats per token, ``token_accuracy`` (share of tokens that were the model's first
+    choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
+    template that marks no assistant tokens, and a gradient that is not finite.
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
@@ -71,8 +71,8 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
     )
     if not all(map(any, encoded["assistant_masks"])):
         raise InputError(
-            "the chat template does not mark the assistant's tokens, so nothing can be imitated: put {% generation %} and "
-            "{% endgeneration %} around what the assistant says"
+            "the chat template does not mark the assistant's tokens, so nothing can be imitated: put {% generation %} "
+            "and {% endgeneration %} around what the assistant says"
         )
     tokens = [torch.tensor(ids) for ids in encoded["input_ids"]]
     masks = [torch.tensor(mask) for mask in encoded["assistant_masks"]]
@@ -85,8 +85,9 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
 def demonstration(problem: Problem, rng: random.Random) -> str:
     """A careful solution without a false start.
 
-    In the corpus one sum in 25 is wrong at first and taken back in the next line. This model learns to write such a slip
-    as often as it was shown, and hardly ever to take it back: with them, SFT stays at 79 % however long it trains.
+    In the corpus one sum in 25 is wrong at first and taken back in the next line. This model learns to write such a
+    slip as often as it was shown, and hardly ever to take it back: with false starts in the demonstrations, sampled
+    accuracy was 78 % after 200 steps and 79 % after 400.
     """
     while "Wait, " in (text := draw_solution(problem, rng, style="careful")):
         pass
