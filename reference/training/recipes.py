@@ -88,7 +88,7 @@ class Recipe:
     temperature: float = option(1.0, "of the sampler, and so of every log-prob", *POLICIES, "reward")
     top_k: int | None = option(None, "draw from the so many likeliest tokens; none: from all", "rl")
     top_p: float = option(1.0, "draw from the likeliest tokens that together have this probability", "rl")
-    micro_batch_size: int = option(32, "rows per forward pass; memory and speed only")
+    micro_batch_size: int = option(16, "rows per forward pass; memory and speed only")
     bf16: bool = option(False, "run the model in bfloat16 (autocast); the weights stay float32")
 
 
