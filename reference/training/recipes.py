@@ -107,7 +107,8 @@ ROWS = (
     Recipe(
         name="ppo", title="Proximal Policy Optimization", source="1707.06347", kind="rl",
         advantage="gae", loss="ppo_clip", kl="k1", kl_place="reward", kl_coef=0.001, aggregation="token_mean",
-        critic="separate", vf_coef=1.0, value_clip=0.2, gae_lambda=0.95, prompts_per_step=256, group_size=1,
+        critic="separate", vf_coef=1.0, value_clip=0.2, gae_lambda=0.95,
+        steps=50, prompts_per_step=256, group_size=1,
         pitfall="a critic that has not caught up makes advantages noise; values read at the action are biased",
     ),
     GRPO,
