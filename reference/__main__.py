@@ -49,6 +49,7 @@ def parser() -> Parser:
             "bench": bench_command,
             "recipes": recipes_command,
             "figures": figures_command,
+            "record": record_command,
             "formulas": formulas_command,
         }
     )
@@ -143,7 +144,12 @@ def bench_command(args: argparse.Namespace) -> int:
 
     device = pick_device(args.device)
     model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
-    print(bench(RECIPES[args.recipe], model, tokenizer, turns=args.turns, seed=args.seed, device=device.type))
+    print(
+        bench(
+            RECIPES[args.recipe], model, tokenizer, turns=args.turns, seed=args.seed, device=device.type,
+            micro_batch_size=args.micro_batch_size, trl_micro_batch_size=args.trl_micro_batch_size,
+        )
+    )  # fmt: skip
     return 0
 
 
@@ -164,13 +170,23 @@ def formulas_command(args: argparse.Namespace) -> int:
 
 
 def figures_command(args: argparse.Namespace) -> int:
-    from reference.teaching.gallery import draw_gallery, update_readme
+    from reference.teaching.gallery import draw_gallery
+    from reference.teaching.results import update_readme
 
     for path in draw_gallery(args.folder):
         print(path)
     readme = args.folder.parent / "README.md"
     if update_readme(readme, args.folder / "runs"):
         print(f"{readme}: results table")
+    return 0
+
+
+def record_command(args: argparse.Namespace) -> int:
+    from reference.teaching.record import overview, record
+
+    if args.names:
+        return record(args.names, args.folder, main)
+    print(overview(args.folder))
     return 0
 
 

@@ -2,19 +2,17 @@
 
 import argparse
 import difflib
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from reference.cli_types import finite, optional, positive, seed
 from reference.training.recipes import ROWS, Recipe, options_of
 
 DEFAULTS = argparse.ArgumentDefaultsHelpFormatter
 POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
         "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta"}  # fmt: skip
-
-
 BENCHED = ("grpo", "dr-grpo", "gspo", "cispo", "rloo")  # what TRL runs as it stands in the table
 
 
@@ -62,6 +60,7 @@ def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Pa
     add_bench(subparsers).set_defaults(command=commands["bench"])
     add_recipes(subparsers).set_defaults(command=commands["recipes"])
     add_figures(subparsers).set_defaults(command=commands["figures"])
+    add_record(subparsers).set_defaults(command=commands["record"])
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
     return parser
 
@@ -83,15 +82,13 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         formatter_class=DEFAULTS,
     )
     add = parser.add_argument_group("the run").add_argument
-    add("--model", metavar="NAME_OR_PATH", default="base",
-        help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
-    add("--out", metavar="FOLDER", type=Path, help=f"run folder; default runs/{recipe.name}-N with the first free N")
-    add("--resume", metavar="RUN", type=Path, help="continue this run with the options it was started with")
-    add("--seed", type=seed, default=0, help="decides problems, samples and minibatches of every step")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_model(add)
+    add_folders(add, recipe.name)
+    add_seed(add, "decides problems, samples and minibatches of every step")
+    add_device(add)
     add("--engine", choices=("native", "trl"), default="native",
         help="our own loop, or TRL's trainer (also under torchrun or accelerate launch, for more than one machine)")  # fmt: skip
-    add("--save-every", type=positive(int), default=10, metavar="STEPS", help="steps between checkpoints")
+    add_save_every(add, 10)
     add("--eval-problems", type=positive(int), default=400, metavar="N", help="held-out problems for the accuracy")
     add("--eval-samples", type=positive(int), default=8, metavar="K",
         help="samples per held-out problem, also the k of pass@k")  # fmt: skip
@@ -130,14 +127,13 @@ def add_pretrain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
         formatter_class=DEFAULTS,
     )
     add = pretrain.add_argument
-    add("--out", metavar="FOLDER", type=Path, help="run folder; default runs/pretrain-N with the first free N")
-    add("--resume", metavar="RUN", type=Path, help="continue this run with the options it was started with")
+    add_folders(add, "pretrain")
     add("--steps", type=positive(int), default=3000, help="batches to train on")
     add("--batch-size", type=positive(int), default=64, metavar="N", help="chats per batch")
     add("--lr", type=positive(float), default=1e-3, help="peak learning rate")
-    add("--seed", type=seed, default=0, help="decides the corpus and the initial weights")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add("--save-every", type=positive(int), default=200, metavar="STEPS", help="steps between checkpoints")
+    add_seed(add, "decides the corpus and the initial weights")
+    add_device(add)
+    add_save_every(add, 200)
     return pretrain
 
 
@@ -158,8 +154,8 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add("--samples", type=positive(int), default=8, metavar="K", help="samples per problem, also the k of pass@k")
     add("--max-new-tokens", type=positive(int), default=96, metavar="N", help="budget of a completion")
     add("--show", type=int, default=4, metavar="N", help="completions to print")
-    add("--seed", type=seed, default=12345, help="decides the problems and the samples")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add_seed(add, "decides the problems and the samples", default=12345)
+    add_device(add)
     return evaluate
 
 
@@ -176,11 +172,38 @@ def add_bench(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     )
     add = bench.add_argument
     add("--recipe", choices=BENCHED, default="grpo", metavar="RECIPE", help="one of " + ", ".join(BENCHED))
-    add("--model", metavar="NAME_OR_PATH", default="base", help="causal LM: a folder, a hub name, or 'base'")
+    add_model(add)
     add("--turns", type=positive(int), default=10, metavar="N", help="steps of each that are counted")
-    add("--seed", type=seed, default=0, help="decides prompts and samples")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    rows = "rows per forward pass of {}'s training; none: {}"
+    add("--micro-batch-size", type=optional(positive(int)), metavar="N",
+        help=rows.format("our", "16 on a CPU, a whole minibatch elsewhere"))  # fmt: skip
+    add("--trl-micro-batch-size", type=optional(positive(int)), metavar="N",
+        help=rows.format("TRL", "32 on a CPU, where it is TRL's fastest, a whole minibatch elsewhere"))  # fmt: skip
+    add_seed(add, "decides prompts and samples")
+    add_device(add)
     return bench
+
+
+def add_model(add: Callable) -> None:
+    add("--model", metavar="NAME_OR_PATH", default="base",
+        help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
+
+
+def add_folders(add: Callable, recipe: str) -> None:
+    add("--out", metavar="FOLDER", type=Path, help=f"run folder; default runs/{recipe}-N with the first free N")
+    add("--resume", metavar="RUN", type=Path, help="continue this run with the options it was started with")
+
+
+def add_seed(add: Callable, told: str, *, default: int = 0) -> None:
+    add("--seed", type=seed, default=default, help=told)
+
+
+def add_device(add: Callable) -> None:
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+
+
+def add_save_every(add: Callable, steps: int) -> None:
+    add("--save-every", type=positive(int), default=steps, metavar="STEPS", help="steps between checkpoints")
 
 
 def add_recipes(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -208,6 +231,19 @@ def add_figures(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPars
     return figures
 
 
+def add_record(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
+    record = subparsers.add_parser(
+        "record",
+        help="list the recorded runs with their commands, or make some again",
+        description="The runs behind pictures and tables. Without names: all of them, with the command that makes each.",
+        epilog="Example: python -m reference record grpo ppo-seed-0",
+        formatter_class=DEFAULTS,
+    )
+    record.add_argument("names", nargs="*", metavar="NAME", help="a run, or its name without -seed-N for every seed")
+    record.add_argument("--folder", metavar="FOLDER", type=Path, default=Path("figures/runs"), help="where they are")
+    return record
+
+
 def add_formulas(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
     formulas = subparsers.add_parser(
         "formulas",
@@ -218,41 +254,3 @@ def add_formulas(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     formulas.add_argument("words", nargs="*", metavar="WORD", help="words to look for, such as: kl reward")
     formulas.add_argument("--write", action="store_true", help="write the index reference/objectives/README.md instead")
     return formulas
-
-
-def seed(text: str) -> int:
-    """An argparse type: what torch takes as a seed."""
-    if 0 <= (value := finite(int)(text)) < 2**63:
-        return value
-    raise argparse.ArgumentTypeError(f"{text} is not a seed: a whole number from 0 to 2^63 - 1")
-
-
-def finite(kind: type) -> Callable[[str], Any]:
-    """An argparse type: a number."""
-
-    def parse(text: str) -> Any:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-        if not math.isfinite(value):
-            raise argparse.ArgumentTypeError(f"{text} is not finite")
-        return value
-
-    return parse
-
-
-def positive(kind: type) -> Callable[[str], Any]:
-    """An argparse type: a number above zero."""
-
-    def parse(text: str) -> Any:
-        if (value := finite(kind)(text)) > 0:
-            return value
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and finite")
-
-    return parse
-
-
-def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """An argparse type: what ``parse`` takes, or the word none."""
-    return lambda text: None if text.lower() == "none" else parse(text)

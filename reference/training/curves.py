@@ -1,11 +1,10 @@
-"""The pictures of training runs: scalars over steps, and several seeds together."""
+"""The picture of a training run: its scalars over the steps."""
 
 import math
 
 from matplotlib.figure import Figure
 
-from reference.evaluation.statistics import wilson_interval
-from reference.style import BLUE, INK, MUTED, ORANGE, SKY, style
+from reference.style import BLUE, MUTED, style
 
 SIX_SCALARS = {
     "reward": "mean reward (share right)",
@@ -61,38 +60,3 @@ def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, ti
 def moving_mean(values: list[float], window: int) -> list[float]:
     """Mean of the last ``window`` values at each place (fewer at the beginning)."""
     return [sum(part) / len(part) for part in (values[max(0, i + 1 - window) : i + 1] for i in range(len(values)))]
-
-
-def figure_seeds(runs: list[tuple[list[dict[str, float]], dict[str, dict[str, float]]]], *, title: str) -> Figure:
-    """Reward over steps for several seeds, between held-out accuracy before (left) and after (right).
-
-    ``runs``: for each seed its metrics and its accuracy.json. Dots are held-out accuracy with 95 % intervals.
-    """
-    with style():
-        figure = Figure(figsize=(10, 4.6), layout="constrained")
-        ax = figure.subplots()
-        last = runs[0][0][-1]["step"]
-        for metrics, _ in runs:
-            steps, rewards = zip(*((row["step"], row["reward"]) for row in metrics), strict=True)
-            ax.plot(steps, moving_mean(list(rewards), 5), color=SKY, linewidth=1.8, zorder=1)
-        for kind, colour, marker in (("greedy", ORANGE, "s"), ("sampled", BLUE, "o")):
-            for when, x in (("before", 0), ("after", last + 1.5)):
-                shares = [accuracy[when][kind] for _, accuracy in runs]
-                for offset, (_, accuracy) in enumerate(runs):
-                    low, high = wilson_interval(accuracy[when][kind], int(accuracy[when]["problems"]))
-                    place = x + 0.7 * offset * (when == "after")
-                    ax.plot([place, place], [low, high], color=colour, linewidth=2, zorder=2)
-                    ax.plot(place, accuracy[when][kind], marker, color=colour, markersize=7, zorder=3)
-                told = f"{kind} {min(shares):.0%}" + (
-                    f" to {max(shares):.0%}" if max(shares) - min(shares) > 0.005 else ""
-                )
-                side = {"before": (x - 0.9, "right"), "after": (x + 2.4, "left")}[when]
-                ax.text(side[0], sum(shares) / len(shares), told, color=INK, ha=side[1], va="center", fontsize=11)
-        ax.text(last / 3, 0.7, "reward while training,\none line per seed", color=MUTED, fontsize=11, va="top")
-        ax.set_xlim(-15, last + 15)
-        ax.set_xticks(range(0, last + 1, 10))
-        ax.set_ylim(0.35, 1.02)
-        ax.set_xlabel("step (32 problems, 8 completions each)")
-        ax.set_ylabel("share right")
-        ax.set_title(title)
-        return figure

@@ -20,10 +20,11 @@ from reference.training.preference import WITHOUT_REFERENCE, train_preference
 from reference.training.preference import require_parts as require_preference
 from reference.training.recipes import Recipe
 from reference.training.reward_model import PairAccuracy, load_reward_model, pair_accuracy, train_reward_model
-from reference.training.rl import OnStep, train_rl
-from reference.training.rl import require_parts as require_rl
+from reference.training.rl import train_rl
+from reference.training.rl_refused import require_parts as require_rl
 from reference.training.runs import State, newest_checkpoint, read_metrics
 from reference.training.session import close_run, open_run, recorded
+from reference.training.step import OnStep
 from reference.training.supervised import train_sft
 from reference.training.trl_refused import require_same
 from reference.world.model import BASE, load, pick_device

@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.objectives import token_logprobs
 from reference.objectives.shapes import InputError
-from reference.training.runs import newest_checkpoint, write_atomically
+from reference.training.pairs import draw_pairs
+from reference.training.recipes import RECIPES, Recipe, options_of
+from reference.training.reward_model import load_reward_model, pair_accuracy, rewards_of
+from reference.training.runs import newest_checkpoint, read_options, write_atomically
 from reference.training.score import score
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
@@ -55,7 +58,12 @@ def forget(run: Path, when: str, kind: type = Accuracy) -> None:
 def report(
     run: str, *, problems: int, samples: int, max_new_tokens: int, show: int, seed: int, device: str = "auto"
 ) -> str:
-    """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged."""
+    """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged.
+
+    Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
+    """
+    if (recipe := recipe_of(run)) and recipe.kind == "reward":
+        return report_pairs(run, recipe, prompts=problems, show=show, seed=seed, device=device)
     model, tokenizer = load(newest_model(run), device=pick_device(device))
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
     rng = random.Random(seed)
@@ -71,6 +79,36 @@ def report(
             verdict = "right" if right else "cut off" if cut else f"wrong, the answer is {problem.answer}"
             lines += ["", f"{problem.question}  [{verdict}]", *(f"    {line}" for line in text.splitlines())]
     return "\n".join(lines)
+
+
+def report_pairs(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int, device: str) -> str:
+    """The same for a run of a reward model, on pairs that its policy writes for held-out problems."""
+    source = read_options(Path(run), recipe.name)["model"]
+    policy, tokenizer = load(BASE if source == "base" else source, device=pick_device(device))
+    model = load_reward_model(newest_model(run), device=pick_device(device))
+    lines = [str(pair_accuracy(model, tokenizer, policy, recipe, prompts=prompts, seed=seed))]
+    if show:
+        rng = random.Random(f"{seed}/shown")
+        pairs = draw_pairs(policy, tokenizer, recipe, rng, prompts=4 * show, held_out=True)
+        pairs = pairs.take(list(range(min(show, len(pairs)))))
+        with torch.no_grad():
+            rewards = rewards_of(model, pairs.completions).view(-1, 2).tolist()
+        for problem, texts, both in zip(pairs.problems, pairs.texts(tokenizer), rewards, strict=True):
+            lines += ["", problem.question]
+            for verdict, text, reward in zip(("right", "wrong"), texts, both, strict=True):
+                lines += [f"  [{verdict}, reward {reward:+.2f}]", *(f"    {line}" for line in text.splitlines())]
+    return "\n".join(lines)
+
+
+def recipe_of(run: str) -> Recipe | None:
+    """The recipe of a run folder, with the options that it was started with; None for anything else."""
+    folder = Path(run)
+    if not (folder / "checkpoints").is_dir() or not (folder / "config.json").exists():
+        return None
+    options = read_options(folder)
+    row = RECIPES.get(options["recipe"])
+    known = [column.name for column in options_of(row.kind)] if row else []
+    return row and replace(row, **{name: options[name] for name in known if name in options})
 
 
 def newest_model(run: str) -> Path | str:

@@ -12,7 +12,6 @@ bit.
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -26,10 +25,9 @@ from reference.training.experience import logprobs_of
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
-from reference.training.supervised import take_step
+from reference.training.step import OnStep, clip_gradient
 from reference.world.rollout import Rollout
 
-OnStep = Callable[[int, dict[str, float]], bool]
 WITHOUT_REFERENCE = ("simpo", "orpo")
 
 
@@ -112,7 +110,8 @@ def update(
         loss.backward()
         for name, value in ({"loss": loss.detach()} | scalars).items():
             totals[name] = totals.get(name, 0.0) + value
-    grad_norm = take_step(model, optimizer, max_grad_norm=recipe.max_grad_norm)
+    grad_norm = clip_gradient(model, recipe.max_grad_norm)
+    optimizer.step()
     return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}
 
 

@@ -11,14 +11,12 @@ only differences between completions of one prompt are learned.
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging
 
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
@@ -26,11 +24,10 @@ from reference.objectives.shapes import InputError
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.supervised import set_rate, take_step
-from reference.world.model import BASE, require_source
+from reference.training.step import OnStep, clip_gradient, set_rate
+from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
 
-OnStep = Callable[[int, dict[str, float]], bool]
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
 
@@ -41,21 +38,11 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
     nowhere, a damaged checkpoint, one with several labels, and an architecture without such a head.
     """
     require_source(name_or_path)
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
+    advice = "name a folder written by save_pretrained, with a causal LM or with a classifier of one label"
+    with loading(name_or_path, "a reward model", advice):
         model, report = AutoModelForSequenceClassification.from_pretrained(
             name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True
         )
-    except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        reason = str(error).strip().splitlines()[0][:160]
-        raise InputError(
-            f"{name_or_path} cannot be loaded as a reward model ({type(error).__name__}: {reason}): name a folder "
-            "written by save_pretrained, with a causal LM or with a classifier of one label"
-        ) from None
-    finally:
-        logging.set_verbosity(level)
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
     if HEAD in report["missing_keys"]:
@@ -124,7 +111,8 @@ def update(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pairs: Pair
         loss.backward()
         margin = (chosen - rejected).detach()
         totals += torch.stack([loss.detach(), (margin > 0).sum() / len(pairs), margin.sum() / len(pairs)])
-    grad_norm = take_step(model, optimizer, max_grad_norm=recipe.max_grad_norm)
+    grad_norm = clip_gradient(model, recipe.max_grad_norm)
+    optimizer.step()
     return dict(zip(("loss", "accuracy", "margin"), totals.tolist(), strict=True)) | {"grad_norm": grad_norm}
 
 

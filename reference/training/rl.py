@@ -13,8 +13,6 @@ the seed and the step, so a resumed run repeats an uninterrupted one bit for bit
 
 import random
 import time
-from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,15 +29,14 @@ from reference.objectives import (
     total_loss,
     value_loss,
 )
-from reference.objectives.shapes import InputError, require_at_least, require_positive
 from reference.training.critic import Critic
 from reference.training.experience import Experience, collect
 from reference.training.recipes import Recipe
+from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
-from reference.training.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, Counts, chosen, clipped_share
-from reference.training.supervised import draw_demonstrations, sft_term, take_step
-
-OnStep = Callable[[int, dict[str, float]], bool]
+from reference.training.slots import AGGREGATIONS, KL, LOSSES, Counts, chosen, clipped_share
+from reference.training.step import OnStep, clip_gradient
+from reference.training.supervised import draw_demonstrations, micro_batches, sft_term
 
 
 def train_rl(
@@ -122,15 +119,21 @@ def update(
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + share * value
     if demonstrations is not None:
-        nll = sft_term(model, *(part.to(model.device) for part in demonstrations), recipe)
-        total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
-        totals["sft_loss"] = nll.detach()
+        tokens, mask = (part.to(model.device) for part in demonstrations)
+        for part, kept in micro_batches(tokens, mask, recipe.micro_batch_size):
+            nll = sft_term(model, part, kept, recipe, num_tokens=int(mask.sum()))
+            total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
+            totals["sft_loss"] = totals.get("sft_loss", 0.0) + nll.detach()
+    norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
     if critic is not None:
-        norm = totals["value_grad_norm"] = torch.nn.utils.clip_grad_norm_(critic.parameters(), recipe.max_grad_norm)
-        if not norm.isfinite():
-            raise InputError(f"the critic's gradient is {norm.item()}: nothing was changed; lower critic_lr or vf_coef")
-    grad_norm = take_step(model, optimizer, max_grad_norm=recipe.max_grad_norm)
-    return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}
+        norms["value_grad_norm"] = clip_gradient(
+            critic,
+            recipe.max_grad_norm,
+            name="the critic's gradient",
+            advice="start again with a lower critic_lr or vf_coef",
+        )
+    optimizer.step()
+    return {name: value.item() for name, value in totals.items()} | norms
 
 
 def loss_of(
@@ -178,80 +181,3 @@ def loss_of(
         terms |= {"value_loss": token_mean(error, mask, num_tokens=counts.num_tokens), "vf_coef": recipe.vf_coef}
         scalars["value_loss"] = masked_mean(error.detach(), mask)
     return total_loss(aggregated(policy), **terms), scalars
-
-
-def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None) -> None:
-    """Refuse a recipe that could only fail later, after minutes of sampling, or that asks for what nothing reads."""
-    r, rows = recipe, recipe.prompts_per_step * recipe.group_size
-    if r.kind != "rl":
-        raise InputError(f"{r.name} is a recipe of kind {r.kind!r}, not of reinforcement learning")
-    for name in ("kl_coef", "entropy_coef", "sft_coef", "length_coef", "vf_coef", "ref_sync_every"):
-        require_at_least(getattr(r, name), name, 0)
-    for name in (
-        "kl_target",
-        "value_clip",
-        "top_k",
-        "inner_epochs",
-        "max_rounds",
-        "minibatches",
-        "temperature",
-        "top_p",
-    ):
-        if getattr(r, name) is not None:
-            require_positive(getattr(r, name), name)
-    require_at_least(r.top_p, "top_p", 0, 1)
-    if rows % r.minibatches:
-        raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
-    for wrong, why in refused(r):
-        if wrong:
-            raise InputError(why)
-    if r.kl_coef and ref_model is None:
-        raise InputError("kl_coef is not 0 but there is no ref_model: pass the model to stay close to")
-    if r.critic and critic is None:
-        raise InputError(f"critic is {r.critic!r} but there is none: pass Critic(model, shared=...)")
-    try_slots(recipe)
-
-
-def refused(r: Recipe) -> list[tuple[bool, str]]:
-    """Choices that do not go together: whether it is so, and what to say."""
-    own = callable(r.advantage)
-    return [
-        (bool(r.kl_coef) and (r.kl is None or r.kl_place not in ("loss", "reward")),
-         f"kl_coef is {r.kl_coef}, kl {r.kl} and kl_place {r.kl_place}: name estimator and place of the KL"),
-        (bool(r.ref_sync_every or r.kl_target) and not r.kl_coef,
-         "ref_sync_every and kl_target are about a reference, and kl_coef is 0: give it a weight"),
-        (r.advantage == "gae" and not r.critic, "advantage 'gae' needs a critic: choose 'shared' or 'separate'"),
-        (bool(r.critic) and r.advantage != "gae" and not own,
-         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae', or critic none"),
-        (bool(r.critic) != bool(r.vf_coef),
-         f"critic is {r.critic} and vf_coef {r.vf_coef}: a critic needs a weight for its loss, and a weight a critic"),
-        (r.value_clip is not None and not r.critic, f"value_clip is {r.value_clip}, and there is no critic to clip"),
-        (r.dual_clip is not None and r.loss != "ppo_clip", f"dual_clip is {r.dual_clip}, which {r.loss!r} does not read"),
-        (r.clip_low is None and r.loss in ("ppo_clip", "gspo"), f"clip_low is none, but {r.loss!r} needs a lower bound"),
-        (r.group_size == 1 and (str(r.advantage).startswith("group") or r.max_rounds > 1),
-         f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
-        (r.overlong not in ("score", "mask", "penalty"),
-         f"overlong is {r.overlong!r}, expected 'score', 'mask' or 'penalty'"),
-    ]  # fmt: skip
-
-
-def try_slots(recipe: Recipe) -> None:
-    """Call what the recipe names once, on completions of nothing: the objectives know their own limits."""
-    rows = max(2, recipe.group_size)
-    zero = torch.zeros(rows, 2)
-    tokens = torch.zeros(rows, 3, dtype=torch.long)
-    nothing = Experience(
-        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, mask=zero == 0, old_logprobs=zero,
-        rewards=zero[:, 0], token_rewards=zero, values=zero,
-    )  # fmt: skip
-    advantages = zero[:, :1]
-    if not callable(recipe.advantage):
-        advantages = chosen(ADVANTAGES, recipe.advantage, "advantage")(nothing, recipe).view(rows, -1)
-    token_loss = zero
-    if not callable(recipe.loss):
-        token_loss = chosen(LOSSES, recipe.loss, "loss")(zero, replace(nothing, advantages=advantages), recipe)
-    if not callable(recipe.aggregation):
-        counts = Counts(2 * rows, rows, rows, recipe.max_new_tokens)
-        chosen(AGGREGATIONS, recipe.aggregation, "aggregation")(token_loss, nothing.mask, counts)
-    if recipe.kl_coef and not callable(recipe.kl):
-        chosen(KL, recipe.kl, "kl")(zero, zero, zero)

@@ -41,8 +41,8 @@ def create_run(folder: Path, options: dict[str, Any]) -> Path:
     return folder
 
 
-def read_options(folder: Path, recipe: str) -> dict[str, Any]:
-    """The options a run of ``recipe`` was started with."""
+def read_options(folder: Path, recipe: str | None = None) -> dict[str, Any]:
+    """The options that a run was started with; refused if it is not one of ``recipe``."""
     try:
         options = json.loads((folder / "config.json").read_text())
     except OSError:
@@ -53,8 +53,10 @@ def read_options(folder: Path, recipe: str) -> dict[str, Any]:
         raise InputError(
             f"{folder}/config.json is damaged: restore it, or start a new run with another --out"
         ) from None
-    found = options.get("recipe") if isinstance(options, dict) else type(options).__name__
-    if found != recipe:
+    found = options.get("recipe") if isinstance(options, dict) else None
+    if found is None:
+        raise InputError(f"{folder}/config.json names no recipe: restore it, or start a new run with another --out")
+    if found != (recipe or found):
         raise InputError(f"{folder} is a run of {found}, not of {recipe}: resume it with its own command")
     return options
 

@@ -7,24 +7,21 @@
 The same NLL may stand beside a policy loss (``sft_term``). All randomness of a step comes from the seed and the step.
 """
 
-import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
-from reference.training.pretrain import learning_rate
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
+from reference.training.step import OnStep, clip_gradient, set_rate
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
-
-OnStep = Callable[[int, dict[str, float]], bool]
 
 
 def train_sft(
@@ -108,7 +105,8 @@ def update(
         term.backward()
         loss += term.detach()
         hits += ((logits.detach()[:, :-1].argmax(dim=-1) == part[:, 1:]) & kept).sum()
-    grad_norm = take_step(model, optimizer, max_grad_norm=recipe.max_grad_norm)
+    grad_norm = clip_gradient(model, recipe.max_grad_norm)
+    optimizer.step()
     return {"loss": loss.item(), "token_accuracy": hits.item() / num_tokens, "grad_norm": grad_norm}
 
 
@@ -136,23 +134,3 @@ def micro_batches(tokens: Tensor, mask: Tensor, size: int) -> Iterator[tuple[Ten
     for index in lengths.argsort(stable=True).split(size):
         width = int(lengths[index].max())
         yield tokens[index, :width], mask[index, : width - 1]
-
-
-def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:
-    """The learning rate of this step: up to ``recipe.lr`` over the first 5 % of the steps, then a cosine down to 0."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, steps=recipe.steps, peak=recipe.lr)
-
-
-def take_step(model: nn.Module, optimizer: torch.optim.Optimizer, *, max_grad_norm: float) -> float:
-    """Clip the gradient, take the optimizer's step, return the gradient's norm before clipping.
-
-    Raises ``InputError`` for a gradient that is not finite, before any weight has changed.
-    """
-    grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm).item()
-    if not math.isfinite(grad_norm):
-        raise InputError(
-            f"the gradient is {grad_norm}: the weights were left as they were; start again with a lower lr"
-        )
-    optimizer.step()
-    return grad_norm

@@ -102,6 +102,20 @@ def key_numbers(r: Recipe) -> list[str]:
     return names
 
 
+def besides(r: Recipe) -> list[str]:
+    """What sets a row apart although no slot says so."""
+    told = []
+    if r.kind == "rl" and r.loss in ("ppo_clip", "gspo", "cispo") and r.clip_low != r.clip_high:
+        told.append(f"clip: {shown(r.clip_low)} below, {shown(r.clip_high)} above")
+    if r.max_rounds > 1:
+        told.append(f"dynamic sampling: up to {r.max_rounds} rounds, until no group is dead")
+    if r.overlong != "score":
+        told.append({"mask": "cut-off completions left out", "penalty": "punished near the budget"}[r.overlong])
+    if r.online:
+        told.append("new pairs at every step")
+    return told
+
+
 def name_of(choice: str | Callable | None) -> str:
     return choice if isinstance(choice, str) else getattr(choice, "__name__", str(choice))
 
@@ -116,8 +130,8 @@ def overview() -> str:
     for r in ROWS:
         told = aspects(r)
         lines.append(f"{r.name:<22}{r.title} ({r.source})")
-        choices = f"{told['Advantage']} | {told['Loss']} | KL: {told['KL handling']} | {told['Aggregation']}"
-        lines += textwrap.wrap(choices, width=96, initial_indent=" " * 22, subsequent_indent=" " * 22)
+        choices = [told["Advantage"], told["Loss"], f"KL: {told['KL handling']}", told["Aggregation"], *besides(r)]
+        lines += textwrap.wrap(" | ".join(choices), width=96, initial_indent=" " * 22, subsequent_indent=" " * 22)
     lines += ["", "What differs between two: python -m reference recipes grpo dr-grpo"]
     return "\n".join(lines)
 

@@ -12,7 +12,6 @@ import copy
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback, Tra
 from reference.objectives.shapes import InputError
 from reference.training.pairs import draw_pool
 from reference.training.recipes import Recipe
-from reference.training.supervised import set_rate
+from reference.training.step import OnStep, set_rate
 from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
 from reference.training.trl_data import (
     MEASURED,
@@ -38,7 +37,6 @@ from reference.world.model import eos_ids
 from reference.world.rollout import encode_prompts
 from reference.world.tasks import draw_problem
 
-OnStep = Callable[[int, dict[str, float]], bool]
 ROLLOUT = {
     **{name: MEASURED + name for name in ("reward", "reward_std", "dead_groups")}, "length": "completions/mean_length",
     "truncated": "completions/clipped_ratio", "entropy": "entropy", "grad_norm": "grad_norm",

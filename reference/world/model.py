@@ -4,6 +4,8 @@ One function, ``load``, serves all three cases, so that whatever runs on the sma
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -55,22 +57,11 @@ def load(
     that is damaged or incomplete.
     """
     require_source(name_or_path)
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
+    with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
         tokenizer = AutoTokenizer.from_pretrained(name_or_path)
         model, report = AutoModelForCausalLM.from_pretrained(
             name_or_path, dtype=torch.float32, output_loading_info=True
         )
-    except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        reason = str(error).strip().splitlines()[0][:160]
-        raise InputError(
-            f"{name_or_path} cannot be loaded as a causal LM ({type(error).__name__}: {reason}): check the name, or save "
-            "the folder again with save_pretrained"
-        ) from None
-    finally:
-        logging.set_verbosity(level)
     if missing := sorted(report["missing_keys"]):  # from_pretrained would go on with random numbers in their place
         raise InputError(
             f"{name_or_path} lacks {len(missing)} weights, the first {missing[0]}: the checkpoint is incomplete"
@@ -97,6 +88,23 @@ def load(
             "not belong together"
         )
     return model.to(device).eval(), tokenizer
+
+
+@contextmanager
+def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
+    """Keep transformers quiet, and say in one sentence what went wrong."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
+        reason = str(error).strip().splitlines()[0][:160]
+        raise InputError(
+            f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason}): {advice}"
+        ) from None
+    finally:
+        logging.set_verbosity(level)
 
 
 def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

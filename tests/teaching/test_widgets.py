@@ -1,8 +1,5 @@
 """Every widget is built, moved to its ends, and seen to redraw; every quiz option is chosen."""
 
-import itertools
-
-import ipywidgets as widgets
 import matplotlib
 import pytest
 import torch
@@ -30,45 +27,12 @@ def chat():
     return example()
 
 
-@pytest.fixture
-def shown(monkeypatch) -> list:
-    """What would have been displayed."""
-    bundles: list = []
-    for module in (play, quiz, show):
-        monkeypatch.setattr(module, "display", lambda data, raw=False: bundles.append(data))
-    monkeypatch.setattr(play, "STATIC", False)
-    monkeypatch.setattr(quiz, "STATIC", False)
-    return bundles
-
-
-def panel_of(call, shown: list, monkeypatch) -> widgets.VBox:
-    """The panel that ``call`` displays."""
-    panels = []
-    original = play.interact
-    monkeypatch.setattr(play, "interact", lambda *a, **k: panels.append(original(*a, **k)))
-    call()
-    assert "image/png" in shown[-1] and "application/vnd.jupyter.widget-view+json" in shown[-1]
-    return panels[0]
-
-
-def ends(control: widgets.Widget) -> list:
-    return [True, False] if isinstance(control, widgets.Checkbox) else [control.min, control.max]
-
-
 @pytest.mark.parametrize("name", ["weights", "supervision", "walk", "temperature", "padding"])
-def test_every_control_redraws_over_its_whole_range(name, chat, small_models, shown, monkeypatch):
+def test_every_control_redraws_over_its_whole_range(name, chat, small_models, panel_of, pictures_at_the_ends):
     gpt2 = GPT2LMHeadModel.from_pretrained(small_models["gpt2"])
     arguments = {"weights": (), "padding": ({"GPT-2": gpt2, "Llama": chat.model}, chat.tokens)}.get(name, (chat,))
-    panel = panel_of(lambda: getattr(play, name)(*arguments), shown, monkeypatch)
-    controls, picture = panel.children[0].children, panel.children[1]
-    assert all(control.description for control in controls)  # screen readers read it
-    seen = {picture.value}
-    for values in itertools.product(*map(ends, controls)):
-        for control, value in zip(controls, values, strict=True):
-            control.value = value
-        seen.add(picture.value)
-        assert picture.value.startswith("<img") and 'alt="' in picture.value
-    assert len(seen) >= 2 ** len(controls)  # every combination of ends looks different from the others
+    panel = panel_of(lambda: getattr(play, name)(*arguments))
+    assert len(pictures_at_the_ends(panel)) >= 2 ** len(panel.children[0].children)  # no two combinations look the same
 
 
 @pytest.mark.parametrize("position", range(0, 34))

@@ -410,6 +410,9 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"advantage": "group_mean", "group_size": 1}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "group_size": 1, "max_rounds": 3}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "loss": "gspo"}, "advantages"),
+        ({"gamma": 0.9}, "gamma is 0.9, and advantage 'group' has no returns"),
+        ({"gae_lambda": 0.9}, "gae_lambda is 0.9 .* no critic to read"),
+        ({"critic_lr": 0.1}, "critic_lr 0.1, and there is no critic"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_sampled(base, changes, told):

@@ -322,7 +322,8 @@ def test_an_edited_config_goes_through_the_parser(copied, capsys, name, value):
 @pytest.mark.parametrize("text", ["[]", "3", "{"])
 def test_a_config_that_is_none(copied, capsys, text):
     (copied / "config.json").write_text(text)
-    assert "config.json is damaged" in (message := refused(capsys, "--resume", str(copied))) or "is a run of" in message
+    message = refused(capsys, "--resume", str(copied))
+    assert "config.json is damaged" in message or "config.json names no recipe" in message
 
 
 @pytest.mark.parametrize("text", ['{"before":', "[]", "null", '{"before": {"x": 1}}', '{"before": {"problems": 0}}'])
@@ -436,6 +437,18 @@ def test_evaluate_shows_completions_and_their_verdict(capsys, whole):
         assert "sampled" in told and "n = 6 problems" in told
         assert told.count("What is ") == 3
         assert sum(told.count(verdict) for verdict in ("[right]", "[wrong, the answer is", "[cut off]")) == 3
+
+
+def test_evaluate_shows_pairs_and_rewards_of_a_reward_model(capsys, tmp_path):
+    run = tmp_path / "rm"
+    few = ["--steps", "1", "--pool", "64", "--prompts-per-step", "4", "--eval-problems", "40", "--device", "cpu"]
+    assert main(["train", "reward-model", "--out", str(run), *few]) == 0
+    after = json.loads((run / "accuracy.json").read_text())["after"]
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--problems", "40", "--show", "2", "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert f"pairs {after['share']:6.1%}" in told  # the same pairs as at the end of the run
+    assert told.count("[right, reward ") == told.count("[wrong, reward ") == 2
 
 
 def test_evaluate_refuses_what_is_no_model(capsys, tmp_path):

@@ -3,8 +3,8 @@
 One list, several uses: ``check`` names the mistake when a learner's function behaves like an entry, and the tests make
 sure that every entry is caught. An entry is a function with the right signature and one thing wrong with it.
 
-    normalising   masked_mean, aggregate
-    alignment     token_logprobs, completion_mask, position_ids, encode_pair
+    masking     masked_mean, aggregate
+    alignment   token_logprobs, completion_mask, position_ids, encode_pair
 """
 
 from collections.abc import Callable
@@ -36,4 +36,4 @@ def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
     return add
 
 
-from . import alignment, normalising  # noqa: E402, F401  (importing them fills the catalogue)
+from . import alignment, masking  # noqa: E402, F401  (importing them fills the catalogue)

@@ -1,83 +1,14 @@
-"""The exercises: what the learner writes, the inputs it is tried on, and the hints.
-
-The answer key is the reference itself. Cases go from small to large, so that the first failing one is the simplest to
-think about; each seed draws new numbers.
-"""
-
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+"""Exercises of notebook 01: token_logprobs, completion_mask, position_ids, encode_pair."""
 
 import torch
 
-from reference.objectives import aggregate, completion_mask, masked_mean, position_ids, token_logprobs
+from reference.objectives import completion_mask, position_ids, token_logprobs
 from reference.world.model import load
 from reference.world.tokenizer import encode_pair
 
+from .exercise import Case, Exercise, numbers
+
 EOS = 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """One call: positional arguments, options, and for which arguments gradients are compared."""
-
-    arguments: dict[str, Any]
-    options: dict[str, Any]
-    differentiable: tuple[str, ...] = ()
-    count_where: torch.Tensor | None = None  # compare here only; elsewhere any valid value will do
-    edge: bool = False  # a special case: a mistake is still recognised if it behaves differently here
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """A function to write. ``cases(seed)`` draws the inputs it is tried on."""
-
-    reference: Callable
-    cases: Callable[[int], list[Case]]
-    hints: tuple[str, ...]
-    in_short: str  # a solution without the checks of the inputs, as ``answer`` shows it first
-    remark: Callable[[Callable], str] = lambda solution: ""  # what a passing solution may still want to know
-
-
-def numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def ragged_mask(lengths: list[int], width: int, *, start: int = 0) -> torch.Tensor:
-    """Rows that keep ``length`` entries from ``start`` on."""
-    position = torch.arange(width)
-    return torch.stack([(position >= start) & (position < start + length) for length in lengths])
-
-
-HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two turns of an assistant, or a tool in between
-
-
-def masked_mean_cases(seed: int) -> list[Case]:
-    g = torch.Generator().manual_seed(seed)
-    masks = [ragged_mask([2, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([7, 1, 3, 2], 9, start=2)]
-    cases = [Case({"x": numbers(g, *mask.shape), "mask": mask}, {}, ("x",)) for mask in masks]
-    empty_row = ragged_mask([2, 0, 5], 6)
-    return [*cases, Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True)]
-
-
-def aggregate_cases(seed: int) -> list[Case]:
-    g = torch.Generator().manual_seed(seed)
-    cases = []
-    masks = [ragged_mask([2, 4], 5), ragged_mask([1, 6, 3], 7), HOLES, ragged_mask([3, 0, 5], 6)]
-    for mask, budget in zip(masks, (8, 10, 4, 12), strict=True):
-        for strategy in ("token_mean", "sequence_mean", "fixed_length"):
-            arguments = {"token_loss": numbers(g, *mask.shape), "mask": mask}
-            options = {"strategy": strategy, "max_length": budget}
-            cases.append(Case(arguments, options, ("token_loss",), edge=not mask.any(dim=1).all()))
-    return cases
-
-
-def leaks_nan(solution: Callable) -> str:
-    """Does a NaN under the mask reach the result? Legitimate, and worth knowing."""
-    x, mask = torch.tensor([[1.0, torch.nan], [2.0, 3.0]]), torch.tensor([[True, False], [True, True]])
-    options = {} if len(inspect.signature(solution).parameters) == 2 else {"strategy": "token_mean", "max_length": 2}
-    return " (A NaN under the mask would reach it: see section 5.)" if solution(x, mask, **options).isnan() else ""
 
 
 def token_logprobs_cases(seed: int) -> list[Case]:
@@ -144,41 +75,7 @@ def encode_pair_cases(seed: int) -> list[Case]:
     return [Case({"tokenizer": tokenizer, "prompt": p, "completion": c}, {}) for p, c in pairs]
 
 
-EXERCISES: dict[str, Exercise] = {
-    "masked_mean": Exercise(
-        masked_mean,
-        masked_mean_cases,
-        (
-            "Two sums and a division. Which entries does each of the two sums run over?",
-            "The numerator adds up x where the mask is 1. The denominator is the number of those places, not x.numel().",
-            "torch.where(mask, x, 0.0) clears the rest of x. What do you get if you sum the mask itself?",
-        ),
-        """
-def masked_mean(x, mask):
-    return torch.where(mask, x, 0.0).sum() / mask.sum()
-""",
-        remark=leaks_nan,
-    ),
-    "aggregate": Exercise(
-        aggregate,
-        aggregate_cases,
-        (
-            "All three share the numerator: the sum of the kept losses. Only sequence_mean divides before it sums over rows.",
-            "Denominators: the number of kept tokens; the number of rows times max_length; and, for sequence_mean, each "
-            "row's own count first and then the number of rows.",
-            "A row that keeps nothing is 0 / 0 in sequence_mean. clamp_min(1) saves the division; then make sure the row "
-            "is not counted as a row either.",
-        ),
-        """
-def aggregate(token_loss, mask, *, strategy, max_length):
-    row_sums = torch.where(mask, token_loss, 0.0).sum(dim=1)
-    lengths = mask.sum(dim=1)
-    if strategy == "sequence_mean":
-        return (row_sums / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
-    return row_sums.sum() / (lengths.sum() if strategy == "token_mean" else len(mask) * max_length)
-""",
-        remark=leaks_nan,
-    ),
+EXERCISES = {
     "token_logprobs": Exercise(
         token_logprobs,
         token_logprobs_cases,

@@ -1,0 +1,12 @@
+"""The exercises: what the learner writes, the inputs it is tried on, and the hints. A file for each notebook.
+
+The answer key is the reference itself. Cases go from small to large, so that the first failing one is the simplest to
+think about; each seed draws new numbers.
+"""
+
+from . import alignment, masking
+from .exercise import Case, Exercise
+
+EXERCISES: dict[str, Exercise] = masking.EXERCISES | alignment.EXERCISES
+
+__all__ = ["EXERCISES", "Case", "Exercise"]

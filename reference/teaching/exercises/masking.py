@@ -1,0 +1,77 @@
+"""Exercises of notebook 00: masked_mean, aggregate."""
+
+import inspect
+from collections.abc import Callable
+
+import torch
+
+from reference.objectives import aggregate, masked_mean
+
+from .exercise import Case, Exercise, numbers, ragged_mask
+
+HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two turns of an assistant, or a tool in between
+
+
+def masked_mean_cases(seed: int) -> list[Case]:
+    g = torch.Generator().manual_seed(seed)
+    masks = [ragged_mask([2, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([7, 1, 3, 2], 9, start=2)]
+    cases = [Case({"x": numbers(g, *mask.shape), "mask": mask}, {}, ("x",)) for mask in masks]
+    empty_row = ragged_mask([2, 0, 5], 6)
+    return [*cases, Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True)]
+
+
+def aggregate_cases(seed: int) -> list[Case]:
+    g = torch.Generator().manual_seed(seed)
+    cases = []
+    masks = [ragged_mask([2, 4], 5), ragged_mask([1, 6, 3], 7), HOLES, ragged_mask([3, 0, 5], 6)]
+    for mask, budget in zip(masks, (8, 10, 4, 12), strict=True):
+        for strategy in ("token_mean", "sequence_mean", "fixed_length"):
+            arguments = {"token_loss": numbers(g, *mask.shape), "mask": mask}
+            options = {"strategy": strategy, "max_length": budget}
+            cases.append(Case(arguments, options, ("token_loss",), edge=not mask.any(dim=1).all()))
+    return cases
+
+
+def leaks_nan(solution: Callable) -> str:
+    """Does a NaN under the mask reach the result? Legitimate, and worth knowing."""
+    x, mask = torch.tensor([[1.0, torch.nan], [2.0, 3.0]]), torch.tensor([[True, False], [True, True]])
+    options = {} if len(inspect.signature(solution).parameters) == 2 else {"strategy": "token_mean", "max_length": 2}
+    return " (A NaN under the mask would reach it: see section 5.)" if solution(x, mask, **options).isnan() else ""
+
+
+EXERCISES = {
+    "masked_mean": Exercise(
+        masked_mean,
+        masked_mean_cases,
+        (
+            "Two sums and a division. Which entries does each of the two sums run over?",
+            "The numerator adds up x where the mask is 1. The denominator is the number of those places, not x.numel().",
+            "torch.where(mask, x, 0.0) clears the rest of x. What do you get if you sum the mask itself?",
+        ),
+        """
+def masked_mean(x, mask):
+    return torch.where(mask, x, 0.0).sum() / mask.sum()
+""",
+        remark=leaks_nan,
+    ),
+    "aggregate": Exercise(
+        aggregate,
+        aggregate_cases,
+        (
+            "All three share the numerator: the sum of the kept losses. Only sequence_mean divides before it sums over rows.",
+            "Denominators: the number of kept tokens; the number of rows times max_length; and, for sequence_mean, each "
+            "row's own count first and then the number of rows.",
+            "A row that keeps nothing is 0 / 0 in sequence_mean. clamp_min(1) saves the division; then make sure the row "
+            "is not counted as a row either.",
+        ),
+        """
+def aggregate(token_loss, mask, *, strategy, max_length):
+    row_sums = torch.where(mask, token_loss, 0.0).sum(dim=1)
+    lengths = mask.sum(dim=1)
+    if strategy == "sequence_mean":
+        return (row_sums / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
+    return row_sums.sum() / (lengths.sum() if strategy == "token_mean" else len(mask) * max_length)
+""",
+        remark=leaks_nan,
+    ),
+}

@@ -1,0 +1,32 @@
+"""Widgets of notebook 01."""
+
+import ipywidgets as widgets
+import torch
+
+from ..example import Example
+from ..figures import figure_padding, figure_temperature, figure_walk
+from . import controls
+from .controls import LABEL, WIDE, slider
+
+
+def walk(example: Example, position: int = 12) -> None:
+    """Walk through the chat: which logit row scores which token, and does the mask keep it?"""
+    last = example.tokens.shape[1] - 2
+    controls.interact(
+        lambda position: figure_walk(example, position=position), position=slider("position t", position, 0, last)
+    )
+
+
+def temperature(example: Example, start: float = 0.5) -> None:
+    """Sample at one temperature, score at 1: what the ratio is before anything was learned."""
+    control = widgets.FloatSlider(
+        value=start, min=0.3, max=2.0, step=0.1, description="temperature", layout=WIDE, style=LABEL,
+    )  # fmt: skip
+    controls.interact(lambda temperature: figure_temperature(example, temperature=temperature), temperature=control)
+
+
+def padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, pads: int = 3) -> None:
+    """Pad a row on the left and compare its log-probs with those of the bare row."""
+    controls.interact(
+        lambda pads: figure_padding(models, tokens, pads=pads), pads=slider("pads on the left", pads, 0, 12)
+    )

@@ -1,0 +1,32 @@
+"""Widgets of notebook 00."""
+
+from matplotlib.figure import Figure
+
+from ..example import Example
+from ..figures import figure_supervision, figure_weights
+from . import controls
+from .controls import box, slider
+
+
+def weights(lengths: tuple[int, int, int] = (2, 8, 5), max_length: int = 10) -> None:
+    """Move the lengths of three completions and watch what one token weighs under each normaliser."""
+    sliders = {
+        f"row_{i}": slider(f"completion {i + 1}", value, 0, max_length) for i, value in enumerate(lengths)
+    }  # fmt: skip
+
+    def draw(row_0: int, row_1: int, row_2: int) -> Figure:
+        if row_0 == row_1 == row_2 == 0:  # nothing to average: keep one token so that there is a picture
+            row_0 = 1
+        return figure_weights([row_0, row_1, row_2], max_length=max_length)
+
+    controls.interact(draw, **sliders)
+
+
+def supervision(example: Example) -> None:
+    """Choose which parts of a chat are supervised."""
+    controls.interact(
+        lambda **parts: figure_supervision(example, **parts),
+        question=box("user's turn and headers", False),
+        solution=box("assistant's words", True),
+        end=box("the closing <|end|>", True),
+    )

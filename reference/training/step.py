@@ -1,0 +1,32 @@
+"""What every loop has in common: who is told of a step, the learning rate, and the gradient before it is used."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from reference.objectives.shapes import InputError
+from reference.training.pretrain import learning_rate
+from reference.training.recipes import Recipe
+
+OnStep = Callable[[int, dict[str, float]], bool]  # steps taken, metrics of the last one; True ends the loop
+
+
+def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:
+    """The learning rate of this step: up to ``recipe.lr`` over the first 5 % of the steps, then a cosine down to 0."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, steps=recipe.steps, peak=recipe.lr)
+
+
+def clip_gradient(
+    module: nn.Module, max_norm: float, *, name: str = "the gradient", advice: str = "start again with a lower lr"
+) -> float:
+    """Shorten the gradient to ``max_norm`` where it is longer. Returns its norm before.
+
+    Raises ``InputError`` for a gradient that is not finite: called before the optimizer's step, it saves the weights.
+    """
+    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), max_norm).item()
+    if not math.isfinite(norm):
+        raise InputError(f"{name} is {norm}: the weights were left as they were; {advice}")
+    return norm
