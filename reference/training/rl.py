@@ -119,21 +119,26 @@ def update(
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + share * value
     if demonstrations is not None:
-        tokens, mask = (part.to(model.device) for part in demonstrations)
-        for part, kept in micro_batches(tokens, mask, recipe.micro_batch_size):
-            nll = sft_term(model, part, kept, recipe, num_tokens=int(mask.sum()))
-            total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
-            totals["sft_loss"] = totals.get("sft_loss", 0.0) + nll.detach()
+        totals["sft_loss"] = imitate(model, *demonstrations, recipe)
     norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
     if critic is not None:
         norms["value_grad_norm"] = clip_gradient(
-            critic,
-            recipe.max_grad_norm,
-            name="the critic's gradient",
-            advice="start again with a lower critic_lr or vf_coef",
-        )
+            critic, recipe.max_grad_norm,
+            name="the critic's gradient", advice="start again with a lower critic_lr or vf_coef",
+        )  # fmt: skip
     optimizer.step()
     return {name: value.item() for name, value in totals.items()} | norms
+
+
+def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
+    """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
+    tokens, mask = tokens.to(model.device), mask.to(model.device)
+    whole = torch.zeros((), device=model.device)
+    for part, wanted in micro_batches(tokens, mask, recipe.micro_batch_size):
+        nll = sft_term(model, part, wanted, recipe, num_tokens=int(mask.sum()))
+        total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
+        whole += nll.detach()
+    return whole
 
 
 def loss_of(

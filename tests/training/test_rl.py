@@ -148,7 +148,7 @@ def test_the_kl_term_pulls_towards_the_reference(exact):
 def test_the_sft_mix_is_added_with_its_weight(exact):
     # gradient of the mix = gradient without it + sft_coef * gradient of the NLL
     model = copy.deepcopy(exact[0])
-    recipe = small("grpo", sft_coef=0.3, max_grad_norm=1e9)
+    recipe = small("grpo", sft_coef=0.3, max_grad_norm=1e9, micro_batch_size=3)
     batch, _ = gathered((model, exact[1]), recipe)
     demonstrations = draw_demonstrations(exact[1], random.Random(0), 4)
     update(model, sgd(model), batch, recipe)
