@@ -35,7 +35,8 @@ class Critic(nn.Module):
     def forward(self, batch: Rollout | Experience, hidden: Tensor | None) -> Tensor:
         """V (rows, pred) of the state before each completion token, read from the hidden state of the token before it.
 
-        ``hidden`` (rows, time, width): the policy's, for a shared trunk. A value read at the token itself would depend on
+        ``hidden`` (rows, at least pred + 1, width): the policy's, for a shared trunk, whose last column is the last
+        token's. A value read at the token itself would depend on
         the action it is to judge.
         """
         if self.trunk is not None:
@@ -43,4 +44,5 @@ class Critic(nn.Module):
             hidden = self.trunk(
                 batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False
             ).last_hidden_state
-        return self.head(hidden[:, batch.prompt_width - 1 : -1].to(self.head.weight.dtype)).squeeze(-1)
+        pred = batch.tokens.shape[1] - batch.prompt_width
+        return self.head(hidden[:, -1 - pred : -1].to(self.head.weight.dtype)).squeeze(-1)

@@ -45,6 +45,7 @@ class Experience:
     tokens: Tensor  # (rows, time) left-padded prompt, completion, right padding
     attention_mask: Tensor  # (rows, time)
     prompt_width: int
+    group: Tensor  # (rows,) which prompt of the rollout this row completes
     mask: Tensor  # (rows, pred) the tokens that train
     old_logprobs: Tensor  # (rows, pred) of the policy that this rollout starts from
     rewards: (
@@ -75,7 +76,7 @@ class Experience:
         }  # fmt: skip
         return replace(
             self, tokens=self.tokens[index, first:last], attention_mask=attended[:, first:last],
-            prompt_width=self.prompt_width - first, rewards=self.rewards[index], **per_token,
+            prompt_width=self.prompt_width - first, rewards=self.rewards[index], group=self.group[index], **per_token,
         )  # fmt: skip
 
     def micro_batches(self, size: int) -> Iterator["Experience"]:
@@ -113,6 +114,7 @@ def collect(
         tokens=rollout.tokens,
         attention_mask=rollout.attention_mask,
         prompt_width=rollout.prompt_width,
+        group=torch.arange(len(rollout.tokens), device=rollout.tokens.device) // recipe.group_size,
         mask=overlong_mask(mask, rollout.truncated) if recipe.overlong == "mask" else mask,
         old_logprobs=old,
         rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=taken_off),
@@ -136,6 +138,9 @@ def collect(
         "length": mean_length(mask),
         "truncated": truncated_share(rollout.truncated),
     }
+    for name, those in (("length_right", correct > 0), ("length_wrong", correct == 0)):
+        if those.any():
+            metrics[name] = mean_length(mask[those])
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)

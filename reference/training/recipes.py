@@ -77,7 +77,7 @@ class Recipe:
     pool: int = option(2048, "prompts that the pairs of an offline run are sampled from, once", "preference", "reward")
 
     # how much of it
-    steps: int = option(60, "rollouts (RL) or batches to learn from")
+    steps: int = option(40, "rollouts (RL) or batches to learn from")
     prompts_per_step: int = option(32, "prompts per rollout, or per batch of pairs or demonstrations")
     group_size: int = option(8, "completions per prompt", *POLICIES, "reward")
     inner_epochs: int = option(1, "passes over each rollout", "rl")
@@ -108,7 +108,7 @@ ROWS = (
         name="ppo", title="Proximal Policy Optimization", source="1707.06347", kind="rl",
         advantage="gae", loss="ppo_clip", kl="k1", kl_place="reward", kl_coef=0.001, aggregation="token_mean",
         critic="separate", vf_coef=1.0, value_clip=0.2, gae_lambda=0.95,
-        steps=50, prompts_per_step=256, group_size=1,
+        steps=36, prompts_per_step=256, group_size=1,
         pitfall="a critic that has not caught up makes advantages noise; values read at the action are biased",
     ),
     GRPO,
@@ -119,7 +119,7 @@ ROWS = (
     ),
     replace(
         GRPO, name="dapo", title="Decoupled clip and dynamic sampling", source="2503.14476",
-        clip_high=0.28, aggregation="token_mean", kl=None, kl_place=None, overlong="penalty", max_rounds=3,
+        clip_high=0.28, aggregation="token_mean", kl=None, kl_place=None, overlong="penalty", max_rounds=3, steps=36,
         pitfall="dynamic sampling costs more rollouts the better the policy gets",
     ),
     replace(

@@ -31,6 +31,7 @@ from reference.objectives import (
 )
 from reference.training.critic import Critic
 from reference.training.experience import Experience, collect
+from reference.training.prompts import SharedPrompts, can_share
 from reference.training.recipes import Recipe
 from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
@@ -110,14 +111,17 @@ def update(
         return {}
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
+    prompts = SharedPrompts(model, batch, recipe) if can_share(model, batch) else None
     for micro in batch.micro_batches(recipe.micro_batch_size):  # of the whole batch: micro-batching changes nothing
         if not micro.mask.any():
             continue
-        loss, scalars = loss_of(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef)
+        loss, scalars = loss_of(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef, prompts=prompts)
         loss.backward()
         share = micro.mask.sum() / counts.num_tokens
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + share * value
+    if prompts is not None:
+        prompts.backward()
     if demonstrations is not None:
         totals["sft_loss"] = imitate(model, *demonstrations, recipe)
     norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
@@ -149,11 +153,13 @@ def loss_of(
     *,
     critic: Critic | None,
     kl_coef: float,
+    prompts: SharedPrompts | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What one micro-batch adds to the loss of the step, and its scalars."""
     with autocast(model, recipe.bf16):
         shared = critic is not None and critic.shared
-        out = forward(model, micro, completions_only=True, hidden=shared)
+        read = None if prompts is None else prompts.cache(micro)
+        out = forward(model, micro, completions_only=True, hidden=shared, prompts=read)
         values = None if critic is None else critic(micro, out.hidden_states[-1] if shared else None)
     mask, old = micro.mask, micro.old_logprobs
     new = token_logprobs(out.logits, micro.targets, temperature=recipe.temperature)

@@ -72,7 +72,8 @@ def try_slots(recipe: Recipe) -> None:
     zero = torch.zeros(rows, 2)
     tokens = torch.zeros(rows, 3, dtype=torch.long)
     nothing = Experience(
-        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, mask=zero == 0, old_logprobs=zero,
+        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, group=tokens[:, 0], mask=zero == 0,
+        old_logprobs=zero,
         rewards=zero[:, 0], token_rewards=zero, values=zero,
     )  # fmt: skip
     advantages = zero[:, :1]

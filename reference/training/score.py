@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from reference.objectives import position_ids
@@ -26,9 +26,24 @@ def score(model: PreTrainedModel, batch: Rollout | Experience, *, completions_on
 
 
 def forward(
-    model: PreTrainedModel, batch: Rollout | Experience, *, completions_only: bool = False, hidden: bool = False
+    model: PreTrainedModel,
+    batch: Rollout | Experience,
+    *,
+    completions_only: bool = False,
+    hidden: bool = False,
+    prompts: Cache | None = None,
 ) -> CausalLMOutputWithPast:
-    """The model's output on a batch: ``logits`` and, on request, ``hidden_states``."""
+    """The model's output on a batch: ``logits`` and, on request, ``hidden_states``.
+
+    ``prompts``: keys and values of all prompt tokens but the last; the model then reads on from there, and both outputs
+    begin with that last token.
+    """
+    if prompts is not None:
+        mask, start = batch.attention_mask, batch.prompt_width - 1
+        return model(
+            batch.tokens[:, start:], attention_mask=mask, position_ids=position_ids(mask)[:, start:],
+            past_key_values=prompts, use_cache=True, output_hidden_states=hidden,
+        )  # fmt: skip
     mask = batch.attention_mask
     keep = batch.tokens.shape[1] - batch.prompt_width + 1 if completions_only else 0  # 0: all
     return model(
