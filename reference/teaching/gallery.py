@@ -3,20 +3,38 @@
 from pathlib import Path
 
 from reference.teaching.example import example
-from reference.teaching.figures import figure_walk, figure_weights
+from reference.teaching.figures import (
+    figure_beta,
+    figure_kl_follow,
+    figure_lambda,
+    figure_quadrants,
+    figure_split,
+    figure_successes,
+    figure_walk,
+    figure_weights,
+)
 from reference.teaching.recorded import figure_engines, figure_others, figure_recipes, figure_seeds
 from reference.teaching.results import all_recorded, recorded
 from reference.training.recipes import RECIPES
 
-OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
+OTHERS = ("sft", "reward-model", "dpo")
 
 
 def draw_gallery(folder: Path) -> list[Path]:
     """Draw every picture into ``folder``, which must hold the recorded runs in ``runs/``. Returns what was written."""
     runs = all_recorded(folder / "runs")
-    pictures = {"weights.png": figure_weights([2, 8, 5]), "walk.png": figure_walk(example(), position=12)}
+    pictures = {
+        "weights.png": figure_weights([2, 8, 5]),
+        "walk.png": figure_walk(example(), position=12),
+        "kl.png": figure_kl_follow(samples=0),
+        "lambda.png": figure_lambda(),
+        "clip.png": figure_quadrants(),
+        "successes.png": figure_successes(8),
+        "split.png": figure_split([2, 8, 3, 7]),
+        "beta.png": figure_beta(),
+    }
     if "grpo" in runs:
-        title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds, 2 CPU cores"
+        title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds"
         pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)
         if theirs := recorded(folder / "runs", RECIPES["grpo"], engine="trl"):
             pictures["engines.png"] = figure_engines(runs["grpo"], theirs)

@@ -25,12 +25,12 @@ def hint(name: str) -> None:
 def answer(name: str) -> None:
     """Show a solution in its essential lines, and below it the reference with its docstring and checks."""
     exercise = find(name)
-    source = inspect.getsource(inspect.unwrap(exercise.reference))
+    sources = "\n\n".join(inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.also))
     module = exercise.reference.__module__
     display(
         Markdown(
             f"The essential lines:\n```python{exercise.in_short}```\n"
-            f"The reference, with formula, sources and checks (`{module}`):\n```python\n{source}```"
+            f"The reference, with formula, sources and checks (`{module}`):\n```python\n{sources}```"
         )
     )
 

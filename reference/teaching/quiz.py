@@ -1,6 +1,7 @@
 """``quiz``: predict first, then read why. Every option is explained, the wrong ones too.
 
-With a keyboard: Tab to the options, arrows to choose, Tab to the button, Enter.
+Each option is a button. With a keyboard: Tab to an option, Enter or Space to answer. (The arrow keys belong to
+JupyterLab, which moves to another cell.)
 """
 
 import html
@@ -8,12 +9,19 @@ import html
 import ipywidgets as widgets
 from IPython.display import display
 
-from .questions import QUESTIONS, Question
+from .questions import QUESTIONS, Option, Question
 from .show import STATIC
+
+# ipywidgets cuts the text of a button off at its edge. These wrap it.
+STYLE = """<style>
+.quiz-option.jupyter-button { width: auto; max-width: 60em; height: auto; min-height: 2.2em; white-space: normal;
+  text-align: left; line-height: 1.35; padding: 0.35em 0.8em; margin: 0.15em 0; }
+.quiz-option.jupyter-button:focus-visible { outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
+</style>"""
 
 
 def quiz(name: str) -> None:
-    """Show the question ``name`` with its options. Choosing one and pressing the button explains it."""
+    """Show the question ``name`` with its options. Pressing one answers it and says why it is right or wrong."""
     if name not in QUESTIONS:
         raise ValueError(f"there is no question {name!r}; the questions are {', '.join(QUESTIONS)}")
     question = QUESTIONS[name]
@@ -25,28 +33,35 @@ def quiz(name: str) -> None:
 
 
 def build(question: Question) -> widgets.VBox:
-    """The question as a widget: radio buttons, a button, and a place for the explanation."""
-    choice = widgets.RadioButtons(
-        options=[(option.text, index) for index, option in enumerate(question.options)],
-        index=None,
-        layout=widgets.Layout(width="auto"),
-    )
-    button = widgets.Button(description="Check my answer", button_style="primary", disabled=True)
+    """The question as a widget: a title, a button for each option, and a place for the explanation."""
     verdict = widgets.HTML()
+    buttons = [widgets.Button(description=open_option(option), tooltip=option.text) for option in question.options]
 
-    def allow(_: object) -> None:
-        button.disabled = choice.value is None
-        verdict.value = ""
+    def answer(chosen: widgets.Button) -> None:
+        for button, option in zip(buttons, question.options, strict=True):
+            button.description = answered(option) if button is chosen else open_option(option)
+        verdict.value = explanation(question.options[buttons.index(chosen)])
 
-    def reveal(_: object) -> None:
-        option = question.options[choice.value]
-        mark = "✓ Right." if option.right else "✗ Not quite."
-        verdict.value = f'<div role="status"><b>{mark}</b> {html.escape(option.why)}</div>'
+    for button in buttons:
+        button.add_class("quiz-option")
+        button.on_click(answer)
+    title = widgets.HTML(f"{STYLE}<b>{html.escape(question.text)}</b>")
+    layout = widgets.Layout(padding="0 0 0.5em 0", align_items="flex-start")
+    return widgets.VBox([title, *buttons, verdict], layout=layout)
 
-    choice.observe(allow, "value")
-    button.on_click(reveal)
-    title = widgets.HTML(f"<b>{html.escape(question.text)}</b>")
-    return widgets.VBox([title, choice, button, verdict], layout=widgets.Layout(padding="0 0 0.5em 0"))
+
+def open_option(option: Option) -> str:
+    return f"○  {option.text}"
+
+
+def answered(option: Option) -> str:
+    """The mark is text, not a colour alone."""
+    return f"{'✓' if option.right else '✗'}  {option.text}  (your answer)"
+
+
+def explanation(option: Option) -> str:
+    mark = "✓ Right." if option.right else "✗ Not quite."
+    return f'<div role="status"><b>{mark}</b> {html.escape(option.why)}</div>'
 
 
 def as_text(question: Question) -> str:

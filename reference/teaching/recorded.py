@@ -73,28 +73,29 @@ def figure_recipes(found: list[list[Run]]) -> Figure:
 
 
 def figure_others(found: dict[str, list[Run]]) -> Figure:
-    """What the loops that do not reinforce look like: SFT, the reward model, DPO on fixed and on fresh pairs."""
+    """What the loops that do not reinforce look like: SFT, the reward model, DPO."""
     with style():
-        figure = Figure(figsize=(11, 5.6), layout="constrained")
-        axes = dict(zip(found, figure.subplots(2, 2).flat, strict=False))
+        figure = Figure(figsize=(12, 3.4), layout="constrained")
+        axes = dict(zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True))
         for name, ax in axes.items():
             runs = found[name]
             if name == "sft":
-                lines(ax, runs, "loss", color=BLUE, label="loss on demonstrations", window=10)
-                ax.set_ylabel("nats per token")
+                lines(ax, runs, "loss", color=BLUE, window=10)
+                ax.set_ylabel("NLL of demonstrations, nats/token")
             elif name == "reward-model":
-                lines(ax, runs, "accuracy", color=BLUE, label="pairs of the training set", window=10)
+                lines(ax, runs, "accuracy", color=BLUE, window=10)
                 held_out = [run.accuracy["after"]["share"] for run in runs]
                 ax.plot([runs[0].metrics[-1]["step"] + 4] * len(runs), held_out, "o", color=ORANGE, clip_on=False)
                 ax.text(
                     ax.get_xlim()[1] * 1.03, sum(held_out) / len(held_out), f"held out {span(held_out)}", fontsize=10
                 )
                 ax.set_xlim(right=1.35 * runs[0].metrics[-1]["step"])
-                ax.set_ylabel("share of pairs won")
+                ax.set_ylabel("training pairs won")
             else:
                 lines(ax, runs, "chosen", color=GREEN, label="chosen")
                 lines(ax, runs, "rejected", color=RED, label="rejected", dashes=True)
                 ax.axhline(0, color=MUTED, linewidth=1)
+                ax.set_xlim(right=1.3 * runs[0].metrics[-1]["step"])
                 ax.set_ylabel("log-prob, change (nats)")
             ax.set_title(name)
             ax.set_xlabel("step")
@@ -129,8 +130,8 @@ def lines(
         smooth = moving_mean(list(values), window)
         ax.plot(steps, smooth, color=color, linewidth=1.6, linestyle="--" if dashes else "-", zorder=1)
         if label and run is runs[0]:
-            ax.annotate(label, (steps[-1], smooth[-1]), xytext=(-4, 8), textcoords="offset points", color=INK,
-                        fontsize=10, ha="right")  # fmt: skip
+            ax.annotate(label, (steps[-1], smooth[-1]), xytext=(5, 0), textcoords="offset points", color=INK,
+                        fontsize=10, va="center")  # fmt: skip
 
 
 def span(shares: list[float]) -> str:

@@ -7,9 +7,12 @@ import os
 
 from IPython.display import display
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
 # Set while notebooks are executed for the repository: widgets then leave their picture only, which any viewer shows.
 STATIC = bool(os.environ.get("REFERENCE_STATIC"))
+
+MARGIN, RADIUS = 14, 14  # in pixels, of the white card that a picture stands on
 
 
 def described(figure: Figure, text: str) -> Figure:
@@ -34,6 +37,21 @@ def as_html(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    return buffer.getvalue()
+    """The figure on a card: white with round corners, transparent around them, so that it sits well in a dark page."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=100, metadata={"Software": None})
+    picture = Image.open(drawn).convert("RGB")
+    size = (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN)
+    card = Image.new("RGB", size, "white")
+    card.paste(picture, (MARGIN, MARGIN))
+    card.putalpha(round_corners(size))
+    out = io.BytesIO()
+    card.save(out, format="png")
+    return out.getvalue()
+
+
+def round_corners(size: tuple[int, int]) -> Image.Image:
+    """Opaque but for the corners. Drawn four times as large and scaled down, which smooths their edge."""
+    large = Image.new("L", (4 * size[0], 4 * size[1]), 0)
+    ImageDraw.Draw(large).rounded_rectangle((0, 0, 4 * size[0] - 1, 4 * size[1] - 1), 4 * RADIUS, fill=255)
+    return large.resize(size, Image.Resampling.BOX)

@@ -210,6 +210,24 @@ def test_half_a_solution_is_told_what_is_left():
     assert "right so far; still to do is strategy='sequence_mean'" in message
 
 
+def test_what_is_left_is_told_without_printing_tensors():
+    def half(values, returns, *, old_values=None, clip=None):
+        return 0.5 * (values - returns.detach()) ** 2 if clip is None else None
+
+    message = judge("value_loss", half).message
+    assert message == "○ value_loss: right so far; still to do is old_values=(a tensor), clip=0.2, clip=0.5."
+
+
+def test_one_value_where_two_are_wanted_is_said_so():
+    message = judge("encode_pair", lambda tokenizer, prompt, completion: tokenizer.encode(prompt + completion)).message
+    assert message.endswith("it returned a list, expected a tuple (list, int)")
+
+
+def test_an_operation_that_torch_does_not_know_is_an_error_and_not_a_stub():
+    verdict = judge("masked_mean", lambda x, mask: (x & mask).sum())
+    assert verdict.status == "wrong" and "it raised NotImplementedError" in verdict.message
+
+
 def test_a_pass_mentions_a_nan_that_would_leak():
     assert "NaN under the mask" in judge("masked_mean", lambda x, m: (x * m).sum() / m.sum()).message
     assert "NaN" not in judge("masked_mean", EXERCISES["masked_mean"].reference).message

@@ -34,10 +34,12 @@ def test_every_recipe_with_a_target_was_recorded_and_reached_it():
 
 
 def test_the_best_recipe_is_above_90_percent():
-    best = max(
-        all_recorded(RUNS).values(), key=lambda runs: min(run.accuracy["after"].get("sampled", 0) for run in runs)
-    )
-    assert all(run.accuracy["after"]["sampled"] >= 0.9 and run.recipe.kind == "rl" for run in best)
+    lowest = {
+        name: min(run.accuracy["after"]["sampled"] for run in runs)
+        for name, runs in all_recorded(RUNS).items()
+        if runs[0].recipe.kind == "rl"
+    }
+    assert max(lowest.values()) >= 0.9, lowest
 
 
 def test_the_recorded_runs_used_todays_defaults():
@@ -53,11 +55,7 @@ def test_the_recorded_runs_used_todays_defaults():
 def test_both_engines_learn_as_much():
     ours, theirs = recorded(RUNS, RECIPES["grpo"]), recorded(RUNS, RECIPES["grpo"], engine="trl")
     assert len(ours) == len(theirs) == len(SEEDS)
-    for first, last in (
-        (0, 10),
-        (10, 30),
-        (30, 60),
-    ):  # the curves overlap: neither engine is above the other throughout
+    for first, last in ((0, 10), (10, 25), (25, 40)):  # the curves overlap: neither engine is above the other
         mean = [
             [sum(row["reward"] for row in run.metrics[first:last]) / (last - first) for run in runs]
             for runs in (ours, theirs)
@@ -79,7 +77,7 @@ def test_the_figures_command_redraws_what_is_committed(tmp_path, capsys):
 
 def test_figures_without_recorded_runs_say_how_to_record_one(tmp_path, capsys):
     assert main(["figures", "--folder", str(tmp_path)]) == 2
-    assert "holds no runs: record one with python -m reference train grpo" in capsys.readouterr().err
+    assert "holds no runs: record some with python -m reference record grpo" in capsys.readouterr().err
 
 
 def test_every_link_in_the_readme_leads_somewhere():

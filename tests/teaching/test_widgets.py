@@ -1,13 +1,16 @@
 """Every widget is built, moved to its ends, and seen to redraw; every quiz option is chosen."""
 
+from pathlib import Path
+
 import matplotlib
 import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from reference.teaching import play, quiz, show
+from reference.teaching import figures, play, quiz, show
 from reference.teaching.example import example
 from reference.teaching.figures import (
+    figure_memory,
     figure_padding,
     figure_supervision,
     figure_temperature,
@@ -84,6 +87,12 @@ def test_padding_error_is_rounding_with_positions_and_large_without_on_gpt2(chat
     assert isinstance(figure_padding({"GPT-2": gpt2}, chat.tokens, pads=0).axes, list)
 
 
+def test_the_memory_picture_writes_each_size():
+    figure = figure_memory({"whole table": 246.1, "chunks": 36.3}, title="t")
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [246.1, 36.3]
+    assert show.description(figure) == "t. whole table: 246.1 MB; chunks: 36.3 MB"
+
+
 # ---- quizzes ---------------------------------------------------------------------------------------------------------
 
 
@@ -91,16 +100,16 @@ def test_padding_error_is_rounding_with_positions_and_large_without_on_gpt2(chat
 def test_every_option_of_every_question_is_explained(name):
     question = QUESTIONS[name]
     assert sum(option.right for option in question.options) == 1
-    title, choice, button, verdict = quiz.build(question).children
+    title, *buttons, verdict = quiz.build(question).children
     assert question.text.split("?")[0][:20] in title.value.replace("&#x27;", "'").replace("&lt;", "<").replace(
         "&gt;", ">"
     )
-    assert button.disabled and verdict.value == ""
-    for index, option in enumerate(question.options):
-        choice.value = index
-        assert not button.disabled and verdict.value == ""  # a new choice clears the old verdict
+    assert verdict.value == "" and len(buttons) == len(question.options)
+    for button, option in zip(buttons, question.options, strict=True):
         button.click()
         assert ("Right" in verdict.value) == option.right
+        assert [b.description[0] for b in buttons].count("○") == len(buttons) - 1  # the one before is open again
+        assert button.description[0] == ("✓" if option.right else "✗")
         assert len(option.why) > 20
 
 
@@ -122,3 +131,9 @@ def test_figures_do_not_touch_the_readers_style(chat):
 def test_pictures_are_reproducible():
     torch.manual_seed(0)
     assert show.png(figure_weights([2, 8])) == show.png(figure_weights([2, 8]))
+
+
+def test_no_figure_and_no_widget_is_without_a_test():
+    told = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    for name in figures.__all__ + play.__all__:
+        assert name in told, name

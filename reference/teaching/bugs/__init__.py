@@ -5,6 +5,10 @@ sure that every entry is caught. An entry is a function with the right signature
 
     masking     masked_mean, aggregate
     alignment   token_logprobs, completion_mask, position_ids, encode_pair
+    kl          kl_k1, kl_k2, kl_k3; kl_full in a file of its own
+    clipping    ppo_clip_loss (with clipping_ratio), clip_frac
+    advantages  group_advantages; rloo_advantages and dead_group_share in advantages_rloo
+    preference  dpo_loss; implicit_reward and ipo_loss in preference_rewards
 """
 
 from collections.abc import Callable
@@ -36,4 +40,18 @@ def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
     return add
 
 
-from . import alignment, masking  # noqa: E402, F401  (importing them fills the catalogue)
+from . import (  # noqa: E402, F401  (importing them fills the catalogue)
+    advantages,
+    advantages_rloo,
+    aggregation,
+    alignment,
+    clipping,
+    clipping_ratio,
+    kl,
+    kl_full,
+    masking,
+    preference,
+    preference_rewards,
+    value,
+    value_gae,
+)

@@ -116,6 +116,15 @@ def token_logprobs__over_time(logits: Tensor, tokens: Tensor, *, temperature: fl
     return pick((logits[:, :-1] / temperature).log_softmax(dim=1), tokens[:, 1:])
 
 
+@bug(
+    "softmax over the batch",
+    mistake="the softmax runs over the rows of the batch: without dim, F.log_softmax takes the first axis of a 3-D tensor",
+    symptom="log-probs change with who else is in the batch, and with one row they are all 0",
+)
+def token_logprobs__over_batch(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
+    return pick((logits[:, :-1] / temperature).log_softmax(dim=0), tokens[:, 1:])
+
+
 # ---- completion_mask -------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +191,15 @@ def completion_mask__by_value(tokens: Tensor, completion_start: Tensor, *, eos_t
 
 
 @bug(
+    "all that is not an EOS",
+    mistake="the mask asks for the id alone, not for the place: it keeps the prompt and loses the EOS",
+    symptom="the model is trained to write the user's words, and never to stop",
+)
+def completion_mask__not_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    return (tokens != eos_token_id)[:, 1:]
+
+
+@bug(
     "padding kept",
     mistake="everything after the prompt is kept, padding after the EOS too",
     symptom="the model is trained to write pads, more so in wide batches",
@@ -232,6 +250,59 @@ def completion_mask__raw_arange(tokens: Tensor, completion_start: Tensor, *, eos
     return torch.arange(tokens.shape[1] - 1) >= completion_start[:, None]
 
 
+@bug(
+    "one token of a truncated row",
+    mistake="a completion without an EOS keeps its first token only: argmax over a row without a hit says 0",
+    symptom="truncated completions hardly train, and nobody asked for that",
+)
+def completion_mask__argmax(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, ends, before = spans(tokens, completion_start, eos_token_id)
+    first = torch.arange(tokens.shape[1]) == completion_start[:, None]
+    return (inside & (before == 0) & (ends.any(1, keepdim=True) | first))[:, 1:]
+
+
+@bug(
+    "first token lost",
+    mistake="the mask begins one token late: completion_start itself is a completion token",
+    symptom="how to begin is never trained",
+)
+def completion_mask__late_start(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start, eos_token_id)
+    late = torch.arange(tokens.shape[1]) > completion_start[:, None]
+    return (inside & late & (before == 0))[:, 1:]
+
+
+@bug(
+    "last prompt token kept",
+    mistake="the mask begins one token early: the last token of the prompt is trained on",
+    symptom="the model learns to write the header that opens its own turn",
+)
+def completion_mask__early_start(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    _, _, before = spans(tokens, completion_start, eos_token_id)
+    early = torch.arange(tokens.shape[1]) >= completion_start[:, None] - 1
+    return (early & (before == 0))[:, 1:]
+
+
+@bug(
+    "ends before it begins",
+    mistake="you look for the EOS from the last token of the prompt on; in a chat that token is an EOS itself",
+    symptom="every mask keeps one token or none, the loss is 0 or NaN from the first step",
+)
+def completion_mask__early_search(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start - 1, eos_token_id)
+    return (inside & (before == 0))[:, 1:]
+
+
+@bug(
+    "row of T entries",
+    mistake="the mask has an entry for each of the T tokens; the prediction axis has T - 1",
+    symptom="shapes clash later, or a slice added to silence the error keeps the wrong end",
+)
+def completion_mask__all_tokens(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start, eos_token_id)
+    return inside & (before == 0)
+
+
 # ---- position_ids ----------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +332,26 @@ def position_ids__from_one(attention_mask: Tensor) -> Tensor:
 )
 def position_ids__negative(attention_mask: Tensor) -> Tensor:
     return attention_mask.long().cumsum(1) - 1
+
+
+@bug(
+    "counted from the first real token",
+    mistake="you subtract where the row begins: padding in the middle, as between two joined pieces, is counted",
+    symptom="wrong positions as soon as prompt and completion are padded apart and then joined",
+)
+def position_ids__from_first(attention_mask: Tensor) -> Tensor:
+    first = attention_mask.long().argmax(dim=1, keepdim=True)
+    return (torch.arange(attention_mask.shape[1]) - first).clamp_min(0)
+
+
+@bug(
+    "all pads subtracted",
+    mistake="you subtract the number of pads of the whole row, those on the right too: they move nobody",
+    symptom="rows that are padded on the right get positions that are too low",
+)
+def position_ids__all_pads(attention_mask: Tensor) -> Tensor:
+    pads = (1 - attention_mask.long()).sum(dim=1, keepdim=True)
+    return (torch.arange(attention_mask.shape[1]) - pads).clamp_min(0)
 
 
 # ---- encode_pair -----------------------------------------------------------------------------------------------------
@@ -307,6 +398,76 @@ def encode_pair__straddler(tokenizer: PreTrainedTokenizerBase, prompt: str, comp
     text = prompt + completion + tokenizer.eos_token
     starts = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     return ids, next(index for index, (start, _) in enumerate(starts) if start >= len(prompt))
+
+
+@bug(
+    "tokenised separately, and no EOS",
+    mistake="prompt and completion are tokenised apart, so the ids at the boundary differ from those of the whole text; "
+    "and nothing ends it, so the model is not taught to stop",
+    symptom="the model scores its own text differently, and completions grow until the budget cuts them off",
+)
+def encode_pair__separately_no_eos(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str
+) -> tuple[list[int], int]:
+    first = plain_ids(tokenizer, prompt)
+    return first + plain_ids(tokenizer, completion), len(first)
+
+
+@bug(
+    "straddling token left to the prompt, and no EOS",
+    mistake="a token that begins in the prompt and ends in the completion is counted as prompt; and nothing ends the "
+    "text, so the model is not taught to stop",
+    symptom="the first letters of some completions are never learned, and completions do not end",
+)
+def encode_pair__straddler_no_eos(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str
+) -> tuple[list[int], int]:
+    ids, start = encode_pair__straddler(tokenizer, prompt, completion)
+    return ids[:-1], start
+
+
+@bug(
+    "start counted apart, and no EOS",
+    mistake="the start is the length of the prompt tokenised alone, and a merge moves it; and nothing ends the text, so "
+    "the model is not taught to stop",
+    symptom="the first completion token is left out of the mask now and then, and completions do not end",
+)
+def encode_pair__apart_no_eos(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str
+) -> tuple[list[int], int]:
+    return whole(tokenizer, prompt, completion)[0][:-1], len(plain_ids(tokenizer, prompt))
+
+
+@bug(
+    "characters counted as tokens",
+    mistake="the start is a number of characters, where an index of a token is wanted",
+    symptom="the mask begins in the middle of the completion or behind its end",
+)
+def encode_pair__characters(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    return whole(tokenizer, prompt, completion)[0], len(prompt)
+
+
+@bug(
+    "two EOS",
+    mistake="the EOS is there twice, once in the text and once appended to the ids",
+    symptom="the model learns to write a second EOS after the first; harmless until two turns are joined",
+)
+def encode_pair__two_eos(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    ids, start = whole(tokenizer, prompt, completion)
+    return [*ids, ids[-1]], start
+
+
+@bug(
+    "a token touches the boundary",
+    mistake="your completion begins at the last token of the prompt: ending where the prompt ends is not holding "
+    "completion text",
+    symptom="the last prompt token is trained on",
+)
+def encode_pair__touching(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
+    ids, _ = whole(tokenizer, prompt, completion)
+    text = prompt + completion + tokenizer.eos_token
+    ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return ids, next(index for index, (_, end) in enumerate(ends) if end >= len(prompt))
 
 
 def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

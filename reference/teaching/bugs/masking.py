@@ -1,5 +1,6 @@
 """What goes wrong between a per-token loss and the number that is minimised."""
 
+import torch
 from torch import Tensor
 
 from . import bug
@@ -55,6 +56,33 @@ def masked_mean__no_denominator(x: Tensor, mask: Tensor) -> Tensor:
 )
 def masked_mean__over_rows(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum() / len(x)
+
+
+@bug(
+    "numerator not masked",
+    mistake="you divide by the number of kept entries, but the sum above it runs over all entries, masked ones too",
+    symptom="what stands on pads and prompts enters the loss; it changes with the padding",
+)
+def masked_mean__numerator(x: Tensor, mask: Tensor) -> Tensor:
+    return x.sum() / mask.sum()
+
+
+@bug(
+    "mask the wrong way round",
+    mistake="the entries that the mask should keep are left out, and the others are averaged",
+    symptom="prompts and pads are trained, completions are not",
+)
+def masked_mean__inverted(x: Tensor, mask: Tensor) -> Tensor:
+    return torch.where(mask.bool(), 0.0, x).sum() / (~mask.bool()).sum()
+
+
+@bug(
+    "kept entries cleared",
+    mistake="masked_fill writes where the mask is True: the sum has lost the kept entries and holds the others",
+    symptom="prompts and pads are trained, completions are not",
+)
+def masked_mean__filled(x: Tensor, mask: Tensor) -> Tensor:
+    return x.masked_fill(mask.bool(), 0.0).sum() / mask.sum()
 
 
 # ---- aggregate -------------------------------------------------------------------------------------------------------
@@ -167,3 +195,109 @@ def aggregate__mask_ignored(token_loss: Tensor, mask: Tensor, *, strategy: str, 
 def aggregate__swapped(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     other = {"sequence_mean": "token_mean", "token_mean": "sequence_mean"}.get(strategy, strategy)
     return aggregate_with(token_loss, mask, other, max_length)
+
+
+@bug(
+    "row sums not divided",
+    mistake="your sequence_mean adds up each row and averages the sums: no row is divided by its own length",
+    symptom="a completion counts as much as it is long, where each was meant to count once",
+    wild="verl's seq-mean-token-sum does this on purpose",
+)
+def aggregate__row_sums(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).sum(dim=1).sum() / (mask.sum(dim=1) > 0).sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "rows added up",
+    mistake="your sequence_mean takes the mean of each row but then adds the rows up instead of averaging them",
+    symptom="doubling the batch doubles the gradient",
+)
+def aggregate__rows_added(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)).sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "numerator not masked",
+    mistake="the denominators are right, but what you add up holds the masked losses too",
+    symptom="what stands on pads and prompts enters the loss; it changes with the padding",
+)
+def aggregate__numerator(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    lengths = mask.sum(dim=1)
+    return {
+        "sequence_mean": (token_loss.sum(dim=1) / lengths.clamp_min(1)).sum() / (lengths > 0).sum(),
+        "token_mean": token_loss.sum() / mask.sum(),
+        "fixed_length": token_loss.sum() / (len(mask) * max_length),
+    }[strategy]
+
+
+@bug(
+    "numerator of token_mean not masked",
+    mistake="your token_mean divides by the kept tokens, but the sum above it runs over all of them",
+    symptom="what stands on pads and prompts enters the loss; it changes with the padding",
+)
+def aggregate__token_numerator(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    return aggregate_with(token_loss, mask, strategy, max_length, token_mean=token_loss.sum() / mask.sum())
+
+
+@bug(
+    "numerator of sequence_mean not masked",
+    mistake="your sequence_mean divides by each row's kept tokens, but the sum above it runs over the whole row",
+    symptom="what stands on pads and prompts enters the loss; it changes with the padding",
+)
+def aggregate__row_numerator(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    lengths = mask.sum(dim=1)
+    wrong = (token_loss.sum(dim=1) / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)
+
+
+@bug(
+    "numerator of fixed_length not masked",
+    mistake="your fixed_length divides by the right constant, but the sum above it holds the masked losses too",
+    symptom="what stands on pads and prompts enters the loss; it changes with the padding",
+)
+def aggregate__fixed_numerator(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = token_loss.sum() / (len(mask) * max_length)
+    return aggregate_with(token_loss, mask, strategy, max_length, fixed_length=wrong)
+
+
+@bug(
+    "fixed_length over rows that keep something",
+    mistake="your fixed_length leaves rows without kept tokens out of its denominator: it should be a constant, whatever "
+    "the mask",
+    symptom="masking truncated completions raises the weight of all others",
+)
+def aggregate__fixed_live_rows(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).sum() / ((mask.sum(dim=1) > 0).sum() * max_length)
+    return aggregate_with(token_loss, mask, strategy, max_length, fixed_length=wrong)
+
+
+@bug(
+    "token_mean over rows",
+    mistake="your token_mean divides the sum by the number of rows instead of the number of kept tokens",
+    symptom="the gradient grows with the length of the completions",
+)
+def aggregate__token_over_rows(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = (token_loss * mask).sum() / len(mask)
+    return aggregate_with(token_loss, mask, strategy, max_length, token_mean=wrong)
+
+
+@bug(
+    "padding in the token mean",
+    mistake="your token_mean leaves the masked losses out of its sum but counts them in its denominator",
+    symptom="the loss shrinks as padding grows: the same data in a wider batch trains less",
+)
+def aggregate__token_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    return aggregate_with(token_loss, mask, strategy, max_length, token_mean=(token_loss * mask).mean())
+
+
+@bug(
+    "NaN in the gradient of an empty row",
+    mistake="the value is right, but a row without kept tokens still divides 0 by 0: leaving the NaN out of the mean does "
+    "not keep it out of the gradient",
+    symptom="the loss looks fine and the weights are NaN after the first batch that has an empty completion",
+)
+def aggregate__nanmean(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
+    wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1)).nanmean()
+    return aggregate_with(token_loss, mask, strategy, max_length, sequence_mean=wrong)

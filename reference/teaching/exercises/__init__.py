@@ -4,9 +4,18 @@ The answer key is the reference itself. Cases go from small to large, so that th
 think about; each seed draws new numbers.
 """
 
-from . import alignment, masking
+from . import advantages, aggregation, alignment, clipping, kl, masking, preference, value
 from .exercise import Case, Exercise
 
-EXERCISES: dict[str, Exercise] = masking.EXERCISES | alignment.EXERCISES
+EXERCISES: dict[str, Exercise] = (
+    masking.EXERCISES
+    | advantages.EXERCISES
+    | alignment.EXERCISES
+    | kl.EXERCISES
+    | clipping.EXERCISES
+    | aggregation.EXERCISES
+    | value.EXERCISES
+    | preference.EXERCISES
+)
 
 __all__ = ["EXERCISES", "Case", "Exercise"]

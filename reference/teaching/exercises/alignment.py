@@ -3,7 +3,7 @@
 import torch
 
 from reference.objectives import completion_mask, position_ids, token_logprobs
-from reference.world.model import load
+from reference.teaching.example import example, readable
 from reference.world.tokenizer import encode_pair
 
 from .exercise import Case, Exercise, numbers
@@ -22,14 +22,18 @@ def token_logprobs_cases(seed: int) -> list[Case]:
 
 
 def completion_mask_cases(seed: int) -> list[Case]:
-    """Prompts with an EOS of their own, left and right padding, pad ids that are and are not the EOS."""
+    """Prompts with an EOS of their own, left and right padding, pad ids that are and are not the EOS.
+
+    The edge case is a completion that was cut off, so that it has no EOS.
+    """
     g = torch.Generator().manual_seed(seed)
     cases = []
     for layout in (  # left pads, prompt, completion with its EOS (or -length without one), right pads; pad id
         [(0, 2, 3, 0, 0)],
         [(0, 3, 2, 2, 0), (0, 2, 4, 1, 0)],
         [(2, 2, 3, 2, EOS), (0, 4, 2, 3, EOS)],
-        [(1, 3, -4, 0, EOS), (2, 2, 1, 3, EOS), (0, 4, 4, 0, EOS)],
+        [(1, 3, 4, 0, EOS), (2, 2, 1, 3, EOS), (0, 4, 4, 0, EOS)],
+        [(0, 2, -3, 0, 0), (1, 2, 2, 0, 0)],
     ):
         rows, starts = [], []
         for left, prompt, completion, right, pad in layout:
@@ -40,7 +44,8 @@ def completion_mask_cases(seed: int) -> list[Case]:
             rows.append([pad] * left + words + [pad] * right)
             starts.append(left + prompt)
         arguments = {"tokens": torch.tensor(rows), "completion_start": torch.tensor(starts)}
-        cases.append(Case(arguments, {"eos_token_id": EOS}))
+        cut_off = any(completion < 0 for _, _, completion, _, _ in layout)
+        cases.append(Case(arguments, {"eos_token_id": EOS}, edge=cut_off))
     after = torch.randint(2, 9, (2,), generator=g).tolist()  # generation in a batch may go on after the EOS
     arguments = {"tokens": torch.tensor([[4, EOS, 7, EOS, *after, 0]]), "completion_start": torch.tensor([2])}
     return [*cases, Case(arguments, {"eos_token_id": EOS})]
@@ -63,16 +68,24 @@ def position_ids_cases(seed: int) -> list[Case]:
 
 def encode_pair_cases(seed: int) -> list[Case]:
     """Boundaries where nothing merges, where a space merges into the next word, and where two words join."""
-    _, tokenizer = load()
+    tokenizer = example().tokenizer
     number = torch.randint(10, 99, (1,), generator=torch.Generator().manual_seed(seed)).item()
     pairs = [
         (f"{number}+1=", str(number + 1)),
         (f"{number}. So far so ", "good."),
         ("Next", " one."),
-        ("An", "swer: 7"),
+        ("Ans", "wer: 7"),
         ("See", "ck"),  # the completion's letters complete a token that began in the prompt
     ]
-    return [Case({"tokenizer": tokenizer, "prompt": p, "completion": c}, {}) for p, c in pairs]
+    last = pairs[-1]
+    return [Case({"tokenizer": tokenizer, "prompt": p, "completion": c}, {}, edge=(p, c) == last) for p, c in pairs]
+
+
+def as_words(case: Case, pair: tuple) -> str:
+    """The tokens instead of their ids, those before the boundary and those after it."""
+    ids, start = pair
+    words = readable(case.arguments["tokenizer"], [int(i) for i in ids])
+    return f"prompt: {' '.join(words[: int(start)])}   completion: {' '.join(words[int(start) :])}"
 
 
 EXERCISES = {
@@ -126,7 +139,8 @@ def position_ids(attention_mask):
         encode_pair,
         encode_pair_cases,
         (
-            "Join the strings before you tokenise: prompt, completion, tokenizer.eos_token.",
+            "Which text do you tokenise: two pieces, or one? Join the strings first: prompt, completion, "
+            "tokenizer.eos_token.",
             "tokenizer(text, add_special_tokens=False, return_offsets_mapping=True) tells for each token which characters "
             "it covers.",
             "The completion begins at the first token whose end lies beyond len(prompt).",
@@ -138,5 +152,6 @@ def encode_pair(tokenizer, prompt, completion):
     ends = [end for start, end in encoded["offset_mapping"]]
     return encoded["input_ids"], next(i for i, end in enumerate(ends) if end > len(prompt))
 """,
+        in_words=as_words,
     ),
 }

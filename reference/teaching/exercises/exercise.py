@@ -27,6 +27,8 @@ class Exercise:
     hints: tuple[str, ...]
     in_short: str  # a solution without the checks of the inputs, as ``answer`` shows it first
     remark: Callable[[Callable], str] = lambda solution: ""  # what a passing solution may still want to know
+    also: tuple[Callable, ...] = ()  # what the reference hands its work to: ``answer`` shows it too
+    in_words: Callable[[Case, Any], str] | None = None  # a value as people read it, where numbers tell them little
 
 
 def numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:

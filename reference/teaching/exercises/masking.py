@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 
-from reference.objectives import aggregate, masked_mean
+from reference.objectives import aggregate, fixed_length, masked_mean, sequence_mean, token_mean
 
 from .exercise import Case, Exercise, numbers, ragged_mask
 
@@ -58,9 +58,10 @@ def masked_mean(x, mask):
         aggregate,
         aggregate_cases,
         (
-            "All three share the numerator: the sum of the kept losses. Only sequence_mean divides before it sums over rows.",
-            "Denominators: the number of kept tokens; the number of rows times max_length; and, for sequence_mean, each "
-            "row's own count first and then the number of rows.",
+            "Two of the three take the sum of all kept losses and divide it once. Which one divides inside each row first, "
+            "and only then takes a mean over rows?",
+            "token_mean divides by the number of kept tokens, fixed_length by the number of rows times max_length. "
+            "sequence_mean needs each row's sum and each row's count: sum(dim=1) gives one number per row.",
             "A row that keeps nothing is 0 / 0 in sequence_mean. clamp_min(1) saves the division; then make sure the row "
             "is not counted as a row either.",
         ),
@@ -70,8 +71,11 @@ def aggregate(token_loss, mask, *, strategy, max_length):
     lengths = mask.sum(dim=1)
     if strategy == "sequence_mean":
         return (row_sums / lengths.clamp_min(1)).sum() / (lengths > 0).sum()
-    return row_sums.sum() / (lengths.sum() if strategy == "token_mean" else len(mask) * max_length)
+    if strategy == "token_mean":
+        return row_sums.sum() / lengths.sum()
+    return row_sums.sum() / (len(mask) * max_length)
 """,
         remark=leaks_nan,
+        also=(sequence_mean, token_mean, fixed_length),
     ),
 }

@@ -7,6 +7,13 @@ Each entry is what stands behind ``python -m reference train``. Recorded are the
 the weights.
 """
 
-from . import recipes
+from . import advantages, aggregation, clipping, kl, preference, recipes
 
-EXPERIMENTS: dict[str, str] = recipes.EXPERIMENTS
+EXPERIMENTS: dict[str, str] = (
+    recipes.EXPERIMENTS
+    | clipping.EXPERIMENTS
+    | kl.EXPERIMENTS
+    | advantages.EXPERIMENTS
+    | aggregation.EXPERIMENTS
+    | preference.EXPERIMENTS
+)

@@ -9,6 +9,8 @@ from reference.teaching.example import Example
 from reference.teaching.show import described
 
 LINE = 58  # characters per line of a strip
+WIDTH = 7.6  # inches; a figure this wide can still be read where a notebook has half of the screen
+HEADERS = ("<|user|>", "<|assistant|>", "<|tool|>")  # a turn begins on a line of its own
 
 
 def figure_tokens(words: list[str], mask: list[bool], *, title: str = "", notes: list[str] | None = None) -> Figure:
@@ -16,7 +18,7 @@ def figure_tokens(words: list[str], mask: list[bool], *, title: str = "", notes:
     notes = notes or ["1" if kept else "0" for kept in mask]
     with style():
         lines = layout(words)
-        figure = Figure(figsize=(10, 0.55 + 0.62 * len(lines)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.5 + 0.62 * len(lines)), layout="constrained")
         ax = figure.subplots()
         draw_strip(ax, words, lines, [KEPT if kept else DROPPED for kept in mask], notes)
         ax.set_title(title)
@@ -37,17 +39,17 @@ def figure_supervision(example: Example, *, question: bool = False, solution: bo
     told = (
         f"{len(losses)} supervised tokens, mean loss {sum(losses) / len(losses):.2f} nats"
         if losses
-        else ("nothing is supervised: there is no loss to take")
+        else "nothing is supervised: there is no loss to take"
     )
     return figure_tokens(example.words, chosen, title=told)
 
 
 def layout(words: list[str]) -> list[list[int]]:
-    """Token indices line by line, so that no line is longer than ``LINE`` characters."""
+    """Token indices line by line: a turn begins a line, and no line is longer than ``LINE`` characters."""
     lines: list[list[int]] = [[]]
     used = 0
     for index, word in enumerate(words):
-        if used + width(word) > LINE and lines[-1]:
+        if lines[-1] and (word in HEADERS or used + width(word) > LINE):
             lines.append([])
             used = 0
         lines[-1].append(index)
@@ -60,32 +62,25 @@ def width(word: str) -> float:
 
 
 def draw_strip(
-    ax: Axes, words: list[str], lines: list[list[int]], colours: list[str], notes: list[str], *, outlined: tuple = ()
-) -> None:
-    """Boxes from left to right and top to bottom; ``notes`` go under the boxes, ``outlined`` tokens get a frame."""
+    ax: Axes, words: list[str], lines: list[list[int]], colours: list[str], notes: list[str],
+    *, thin: int | None = None, thick: int | None = None,
+) -> None:  # fmt: skip
+    """Boxes from left to right and top to bottom; ``notes`` under the boxes, a thin and a thick frame around two tokens."""
     for row, line in enumerate(lines):
         x = 0.0
         for index in line:
+            frame = {thin: 1.6, thick: 4.0}.get(index, 0.0)
             box = FancyBboxPatch(
-                (x + 0.1, -row), width(words[index]) - 0.2, 0.52, boxstyle="round,pad=0,rounding_size=0.12",
-                facecolor=colours[index], edgecolor=ORANGE if index in outlined else PAPER, linewidth=3,
+                (x + 0.12, -row), width(words[index]) - 0.24, 0.52, boxstyle="round,pad=0,rounding_size=0.12",
+                facecolor=colours[index], edgecolor=ORANGE if frame else "none", linewidth=frame, zorder=2 if frame else 1,
             )  # fmt: skip
             ax.add_patch(box)
             middle = x + width(words[index]) / 2
             dark = colours[index] == DROPPED
-            ax.text(middle, -row + 0.25, words[index], ha="center", va="center", fontsize=11, family="monospace",
-                    color=INK if dark else PAPER)  # fmt: skip
-            ax.text(middle, -row - 0.17, notes[index], ha="center", va="center", fontsize=9.5, color=MUTED)
+            ax.text(middle, -row + 0.25, words[index], ha="center", va="center", fontsize=11.5, family="monospace",
+                    color=INK if dark else PAPER, zorder=3)  # fmt: skip
+            ax.text(middle, -row - 0.18, notes[index], ha="center", va="center", fontsize=11, color=MUTED)
             x += width(words[index])
     ax.set_xlim(0, LINE)
-    ax.set_ylim(-len(lines) + 0.65, 0.85)
+    ax.set_ylim(-len(lines) + 0.6, 0.7)
     ax.axis("off")
-
-
-def draw_arrow(ax: Axes, words: list[str], lines: list[list[int]], index: int) -> None:
-    """A curved arrow from token ``index`` to the next one on its line: reads here, scores there."""
-    row, line = next((row, line) for row, line in enumerate(lines) if index in line)
-    left = sum(width(words[i]) for i in line if i < index) + width(words[index]) / 2
-    right = left + (width(words[index]) + width(words[index + 1])) / 2
-    ax.annotate("", (right, -row + 0.5), (left, -row + 0.5),
-                arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2, "connectionstyle": "arc3,rad=-0.5"})  # fmt: skip

@@ -4,7 +4,35 @@ Each function takes the numbers it starts with and shows controls above a pictur
 picture stands alone.
 """
 
+from .advantages import difficulty, group, successes
+from .aggregation import credit, kl_group, micro_batches
 from .alignment import padding, temperature, walk
+from .clipping import push, quadrants
+from .kl import kl_batches, kl_curves, kl_follow
 from .masking import supervision, weights
+from .preference import beta, family
+from .value import lambda_dial, value_clip, values
 
-__all__ = ["padding", "supervision", "temperature", "walk", "weights"]
+__all__ = [
+    "beta",
+    "credit",
+    "difficulty",
+    "family",
+    "group",
+    "kl_batches",
+    "kl_curves",
+    "kl_follow",
+    "kl_group",
+    "lambda_dial",
+    "micro_batches",
+    "padding",
+    "push",
+    "quadrants",
+    "successes",
+    "supervision",
+    "temperature",
+    "value_clip",
+    "values",
+    "walk",
+    "weights",
+]

@@ -15,8 +15,6 @@ def weights(lengths: tuple[int, int, int] = (2, 8, 5), max_length: int = 10) -> 
     }  # fmt: skip
 
     def draw(row_0: int, row_1: int, row_2: int) -> Figure:
-        if row_0 == row_1 == row_2 == 0:  # nothing to average: keep one token so that there is a picture
-            row_0 = 1
         return figure_weights([row_0, row_1, row_2], max_length=max_length)
 
     controls.interact(draw, **sliders)

@@ -1,8 +1,17 @@
 """The questions that ``quiz`` asks, with an explanation for every option. A file for each notebook."""
 
-from . import alignment, masking
+from . import advantages, aggregation, alignment, clipping, kl, masking, preference, value
 from .question import Option, Question
 
-QUESTIONS: dict[str, Question] = masking.QUESTIONS | alignment.QUESTIONS
+QUESTIONS: dict[str, Question] = (
+    masking.QUESTIONS
+    | kl.QUESTIONS
+    | advantages.QUESTIONS
+    | alignment.QUESTIONS
+    | value.QUESTIONS
+    | clipping.QUESTIONS
+    | aggregation.QUESTIONS
+    | preference.QUESTIONS
+)
 
 __all__ = ["QUESTIONS", "Option", "Question"]

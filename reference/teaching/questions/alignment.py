@@ -28,7 +28,7 @@ QUESTIONS = {
         ),
     ),
     "first_ratio": Question(
-        "You sample at temperature 0.5 and score at 1. What is the ratio at the very first inner step?",
+        "You sample at temperature 0.5 and score at 1. What is the ratio before any update?",
         (
             no("1, nothing has been updated yet.", "The parameters are the same, the two distributions are not."),
             yes(

@@ -1,0 +1,163 @@
+"""What goes wrong in implicit_reward and in ipo_loss."""
+
+from torch import Tensor
+
+from . import bug
+from .preference import margin_of
+
+# ---- implicit_reward -------------------------------------------------------------------------------------------------
+
+
+@bug(
+    "no reference",
+    mistake="the reference is missing: common completions look good and rare ones bad, whatever they say",
+    symptom="long completions have the lowest reward",
+)
+def implicit_reward__no_reference(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs
+
+
+@bug(
+    "reference first",
+    mistake="the difference is the wrong way round: what the policy made likelier has the lower reward",
+    symptom="after training, the accuracy of this reward is one minus what it should be",
+)
+def implicit_reward__reference_first(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (ref_logprobs - logprobs)
+
+
+@bug(
+    "beta divides",
+    mistake="the log-ratio is divided by beta",
+    symptom="the ranking is right and the numbers are not: margins look huge at beta 0.1",
+)
+def implicit_reward__beta_divides(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return (logprobs - ref_logprobs) / beta
+
+
+@bug(
+    "beta forgotten",
+    mistake="beta is missing: this is the log-ratio in nats",
+    symptom="the ranking is right; compared with TRL's rewards/chosen it is off by the factor beta",
+)
+def implicit_reward__no_beta(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return logprobs - ref_logprobs
+
+
+@bug(
+    "beta on the policy alone",
+    mistake="beta multiplies the policy's log-prob and not the reference's",
+    symptom="the reward is large for whatever the reference finds unlikely, before any training",
+)
+def implicit_reward__beta_on_policy(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs - ref_logprobs
+
+
+@bug(
+    "a ratio without its log",
+    mistake="the ratio of the probabilities is taken, not its log",
+    symptom="never below 0, and astronomically large where a completion became much likelier",
+)
+def implicit_reward__ratio(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs - ref_logprobs).exp()
+
+
+@bug(
+    "detached",
+    mistake="the value is right, but no gradient flows: a loss of this reward would train nothing",
+    symptom="the loss never changes",
+    wild="on purpose in TRL, where rewards/chosen is only logged",
+)
+def implicit_reward__detached(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs.detach() - ref_logprobs)
+
+
+# ---- ipo_loss --------------------------------------------------------------------------------------------------------
+
+
+@bug(
+    "1 / 2 * beta",
+    mistake="Python reads 1 / 2 * beta from the left, as beta / 2: the target grows with beta",
+    symptom="at beta 0.1 the target is 0.05 nats instead of 5: the policy hardly moves",
+)
+def ipo_loss__precedence(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (margin_of(chosen, rejected, ref_chosen, ref_rejected) - beta / 2) ** 2
+
+
+@bug(
+    "target 1 / beta",
+    mistake="the target is twice as far as it should be",
+    symptom="as with half of the beta",
+)
+def ipo_loss__target(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / beta) ** 2
+
+
+@bug(
+    "beta on the margin too",
+    mistake="beta multiplies the margin as well; it stands in the target only",
+    symptom="the margin settles at 1 / (2 beta^2): fifty nats at beta 0.1",
+)
+def ipo_loss__beta_twice(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (beta * margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / (2 * beta)) ** 2
+
+
+@bug(
+    "the wrong way round",
+    mistake="the margin is that of rejected over chosen",
+    symptom="the margin settles at minus the target",
+)
+def ipo_loss__swapped(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (margin_of(chosen, rejected, ref_chosen, ref_rejected) + 1 / (2 * beta)) ** 2
+
+
+@bug(
+    "no reference",
+    mistake="the reference is missing: the policy's own preference is regressed to the target",
+    symptom="pairs that the reference already prefers by more are pushed back",
+)
+def ipo_loss__no_reference(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (chosen - rejected - 1 / (2 * beta)) ** 2
+
+
+@bug(
+    "one-sided",
+    mistake="a margin beyond the target costs nothing: a squared hinge, which calls nothing back",
+    symptom="margins that shot past the target stay there",
+)
+def ipo_loss__one_sided(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (1 / (2 * beta) - margin_of(chosen, rejected, ref_chosen, ref_rejected)).relu() ** 2
+
+
+@bug(
+    "absolute value",
+    mistake="the distance to the target is not squared: the pull is as strong close by as far away",
+    symptom="the margin jitters around its target for ever",
+)
+def ipo_loss__absolute(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / (2 * beta)).abs()
+
+
+@bug(
+    "averaged over the pairs",
+    mistake="the mean over the pairs was taken; one number per pair was asked for",
+    symptom="right on one batch; split into micro-batches of different sizes, pairs count differently",
+)
+def ipo_loss__averaged(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return ((margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / (2 * beta)) ** 2).mean()

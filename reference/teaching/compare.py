@@ -1,0 +1,74 @@
+"""Two functions on the same inputs: what each returned, with gradients, and whether that is the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .exercises import Case
+
+RTOL, ATOL = 1e-4, 1e-6  # a float32 solution of a float64 case passes; no catalogued mistake comes anywhere near
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call returned, and the gradients with respect to the differentiable arguments."""
+
+    value: Any
+    gradients: tuple[Tensor, ...] = ()
+    cut: bool = False  # the value should depend on the arguments but carries no graph
+
+
+def outcome(function: Callable, case: Case) -> Outcome | Exception:
+    """Call ``function`` on copies of the case's inputs; whatever it raises is an outcome too."""
+    inputs = {name: copy(value, name in case.differentiable) for name, value in case.arguments.items()}
+    try:
+        value = function(*inputs.values(), **case.options)
+        plain(value)  # what cannot be read as numbers raises here, where it is caught
+        if not case.differentiable or not isinstance(value, Tensor):
+            return Outcome(value)
+        if not value.requires_grad:
+            return Outcome(value, cut=True)
+        weights = torch.linspace(1, 2, value.numel(), dtype=value.dtype).view(value.shape)
+        wrt = [inputs[name] for name in case.differentiable]
+        gradients = torch.autograd.grad((value * weights).sum(), wrt, allow_unused=True)
+        return Outcome(
+            value.detach(), tuple(torch.zeros_like(x) if g is None else g for g, x in zip(gradients, wrt, strict=True))
+        )
+    except Exception as error:  # the learner's code may fail in any way at all
+        return error
+
+
+def copy(value: Any, differentiable: bool) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return value.clone().requires_grad_() if differentiable else value.clone()
+
+
+def same(got: Outcome | Exception, wanted: Outcome | Exception, case: Case) -> bool:
+    """Equal values, where they count, and equal gradients. Whatever cannot be compared is not equal."""
+    if isinstance(got, Exception) or isinstance(wanted, Exception):
+        return False
+    if not isinstance(wanted.value, Tensor):
+        return plain(got.value) == plain(wanted.value)
+    if not isinstance(got.value, Tensor) or got.value.shape != wanted.value.shape or got.cut != wanted.cut:
+        return False
+    close = torch.isclose(got.value.double(), wanted.value.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
+    if case.count_where is not None:
+        valid = (got.value >= 0) & (got.value < got.value.shape[-1])
+        close = torch.where(case.count_where, close, valid | close)
+    pairs = zip(got.gradients, wanted.gradients, strict=True)
+    return bool(close.all()) and all(
+        torch.allclose(a.double(), b.double(), RTOL, ATOL, equal_nan=True) for a, b in pairs
+    )
+
+
+def plain(value: Any) -> Any:
+    """Lists and tuples of numbers, however they are wrapped: tensors, arrays, tuples."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return value

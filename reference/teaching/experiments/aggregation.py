@@ -1,0 +1,23 @@
+"""Notebook 06: how long right and wrong answers get under each aggregation, and KL in the reward before a group's std.
+
+All are GRPO with one slot changed. The first nine differ in the aggregation alone; the last six charge the same small
+KL in the reward and differ in whether a group's std divides it afterwards.
+"""
+
+from .recipes import SEEDS
+
+STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
+SCALES = {"group-std": "group", "no-std": "group_mean"}
+
+EXPERIMENTS = {
+    **{
+        f"lengths-{strategy}-seed-{seed}": f"grpo --aggregation {strategy} --steps 80 --seed {seed}"
+        for strategy in STRATEGIES
+        for seed in SEEDS
+    },
+    **{
+        f"kl-reward-{name}-seed-{seed}": f"grpo --advantage {advantage} --kl k1 --kl-place reward --kl-coef 0.001 --seed {seed}"
+        for name, advantage in SCALES.items()
+        for seed in SEEDS
+    },
+}

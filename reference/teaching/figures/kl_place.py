@@ -1,0 +1,123 @@
+"""KL in the reward or in the loss: what a group's baseline and std make of it, and which token pays."""
+
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
+from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
+from reference.teaching.experiments.aggregation import SCALES
+from reference.teaching.show import described
+from reference.training.curves import moving_mean
+from reference.training.runs import read_metrics
+
+KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
+
+
+def group_with_kl(num_right: int, kl_coef: float, scale: str) -> tuple[Tensor, Tensor]:
+    """Advantages of a group of four by the verdict alone, and with the KL in the reward."""
+    right = (torch.arange(4) < num_right).double()
+    kl = torch.tensor(KL_OF_GROUP, dtype=torch.float64)[:, None]
+    charged = kl_penalised_rewards(right, kl, torch.ones(4, 1), kl_coef=kl_coef)
+    return tuple(group_advantages(r, group_size=4, scale=scale) for r in (right, charged))
+
+
+def figure_kl_group(num_right: int = 4, *, kl_coef: float = 0.01, scale: str = "group") -> Figure:
+    """A bar per completion: its advantage by the verdict alone, and after the KL was taken off the reward."""
+    plain, charged = group_with_kl(num_right, kl_coef, scale)
+    with style():
+        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        titles = ("KL not in the reward", f"KL in the reward, kl_coef {kl_coef:g}")
+        for ax, values, title in zip(figure.subplots(1, 2, sharey=True), (plain, charged), titles, strict=True):
+            bars(ax, values, num_right)
+            ax.set_title(title)
+        figure.axes[0].set_ylabel("advantage")
+        divided = "divided by the group's std" if scale == "group" else "only centred"
+        figure.suptitle(f"{num_right} of 4 right, {divided}", fontsize=12, color=MUTED)
+        shown = ", ".join(f"{v:+.3f}" for v in charged.tolist())
+        before = ", ".join(f"{v:+.3f}" for v in plain.tolist())
+        return described(
+            figure, f"{num_right} of 4 right, {divided}, kl_coef {kl_coef:g}: without KL {before}; with KL {shown}"
+        )
+
+
+def bars(ax: Axes, values: Tensor, num_right: int) -> None:
+    for i, value in enumerate(values.tolist()):
+        colour = GREEN if i < num_right else RED
+        ax.bar(i, value, color=colour, width=0.6)
+        ax.text(i, value + (0.06 if value >= 0 else -0.06), f"{value + 0.0:+.2f}" if abs(value) > 0.005 else f"{value:.1g}",
+                ha="center", va="bottom" if value >= 0 else "top", fontsize=11, color=INK)  # fmt: skip
+    ax.axhline(0, color=MUTED, linewidth=0.8)
+    names = [f"{'right' if i < num_right else 'wrong'}\n{kl:g} nats" for i, kl in enumerate(KL_OF_GROUP)]
+    ax.set_xticks(range(4), names)
+    ax.set_ylim(-2.0, 2.0)
+
+
+CREDITS = {
+    "own": "own: this token's",
+    "to_go": "to_go: this token's and all after it",
+    "sequence": "sequence: everybody's",
+}
+
+
+def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
+    """One completion's KL per token, and what each token's advantage is charged under the three ways."""
+    row = torch.tensor([kl], dtype=torch.float64)
+    told = [f"KL per token {kl}"]
+    with style():
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        axes = figure.subplots(1, 4, sharey=True)
+        draw_tokens(axes[0], kl, BLUE, "KL of each token")
+        for ax, (credit, title) in zip(axes[1:], CREDITS.items(), strict=True):
+            charge = (kl_coef * kl_charge(row, torch.ones_like(row), credit=credit))[0].tolist()
+            draw_tokens(ax, [c / kl_coef for c in charge], ORANGE, title.replace(": ", "\n"))
+            told.append(f"{credit} charges {[round(c, 3) for c in charge]} at kl_coef {kl_coef:g}")
+        axes[0].set_ylabel("nats")
+        return described(figure, ". ".join(told))
+
+
+def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
+    ax.bar(range(len(values)), values, color=colour, edgecolor=PAPER)
+    for t, value in enumerate(values):
+        ax.text(
+            t, max(value, 0) + 0.05, f"{value + 0.0:.1f}".replace("-0.0", "0.0"), ha="center", va="bottom", fontsize=10
+        )
+    ax.axhline(0, color=MUTED, linewidth=0.8)
+    ax.set_xticks(range(len(values)), [str(t) for t in range(len(values))])
+    ax.set_ylim(min(-0.9, min(values) - 0.3), 4.2)
+    ax.set_title(title, fontsize=11)
+
+
+Logs = list[list[dict[str, float]]]  # of several runs: a row of scalars per step
+LINES = {"group-std": (ORANGE, "-", "group's std"), "no-std": (BLUE, "--", "no std")}
+
+
+def recorded_kl_reward(folder: Path) -> dict[str, Logs]:
+    """The logs of the runs that charge the KL in the reward, with and without a group's std, as far as there are any."""
+    found = {name: [read_metrics(run) for run in sorted(folder.glob(f"kl-reward-{name}-seed-*"))] for name in SCALES}
+    return {name: logs for name, logs in found.items() if logs}
+
+
+def figure_kl_reward(found: dict[str, Logs], *, window: int = 10) -> Figure:
+    """Share right and KL to the reference over the steps, a line per run: one small coefficient, two scales."""
+    told = []
+    with style():
+        figure = Figure(figsize=(10, 3.8), layout="constrained")
+        panels = (("reward", "share right"), ("kl_k3", "KL to the base, nats per token"))
+        for ax, (scalar, label) in zip(figure.subplots(1, 2), panels, strict=True):
+            for name, logs in found.items():
+                colour, dashes, text = LINES[name]
+                lines = [moving_mean([row[scalar] for row in log], window) for log in logs]
+                for line in lines:
+                    ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.8)
+                end = sum(line[-1] for line in lines) / len(lines)
+                ax.annotate(f"{text} {end:.2g}", (len(lines[0]), end), xytext=(8, 0), textcoords="offset points",
+                            color=colour, va="center", fontsize=11)  # fmt: skip
+                told.append(f"{label}, {text}: {end:.2g} in the last {window} steps")
+            ax.set_xlim(0, 1.4 * max(len(log) for logs in found.values() for log in logs))
+            ax.set_xlabel("step")
+            ax.set_title(label)
+        return described(figure, "KL in the reward at one coefficient. " + "; ".join(told))

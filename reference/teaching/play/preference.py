@@ -1,0 +1,29 @@
+"""Widgets of notebook 07."""
+
+import ipywidgets as widgets
+
+from ..figures.preference import figure_beta, figure_family
+from . import controls
+from .controls import LABEL, WIDE, slider
+
+
+def share_of(start: float) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        value=start, min=0.6, max=1.0, step=0.05, description="prefer chosen", layout=WIDE, style=LABEL,
+        readout_format=".0%", continuous_update=False,
+    )  # fmt: skip
+
+
+def beta(exponent: int = 1, share: float = 1.0) -> None:
+    """Train longer, or let the raters disagree: which beta has gone furthest from the reference?"""
+    controls.interact(
+        lambda exponent, share: figure_beta(4.0**exponent, share=share),
+        exponent=slider("time, 4 to the", exponent, -2, 8),
+        share=share_of(share),
+    )
+
+
+def family(value: float = 0.1) -> None:
+    """Five losses of the same margin: where does each of them stop pulling?"""
+    choice = widgets.Dropdown(options=[0.05, 0.1, 0.5, 1.0], value=value, description="beta", layout=WIDE, style=LABEL)
+    controls.interact(lambda value: figure_family(beta=value), value=choice)
