@@ -36,7 +36,10 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """JupyterLab on copies of the notebooks. Gives its address with {} for the notebook's name, and the folder."""
-    place = tmp_path_factory.mktemp("lab")
+    around = tmp_path_factory.mktemp("lab")
+    place = around / "notebooks"
+    place.mkdir()
+    (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
         shutil.copy(notebook, place)
     own = tmp_path_factory.mktemp("config")
@@ -126,7 +129,7 @@ def test_it_runs_and_widgets_answer(page):
         errors += page.get_by_text("Error displaying widget").count()
         if not moved and page.locator(".widget-slider [role=slider]").count():
             moved += move_a_slider(page)
-        if not answered and page.locator(".widget-radio-box input").count():
+        if not answered and page.locator("button.quiz-option").count():
             answered += answer_a_quiz(page)
     assert (errors, moved, answered) == (0, 1, 1)
 
@@ -148,12 +151,14 @@ def move_a_slider(page) -> int:
 
 
 def answer_a_quiz(page) -> int:
-    radio = page.locator(".widget-radio-box input").first
-    quiz = radio.locator(PANEL)
-    radio.check()
-    quiz.get_by_role("button", name="Check my answer").click()
+    """With the keyboard again: focus an option, Enter."""
+    option = page.locator("button.quiz-option").first
+    quiz = option.locator(PANEL)
+    option.focus()
+    option.press("Enter")
     quiz.get_by_role("status").wait_for(timeout=10_000)
     assert quiz.get_by_role("status").inner_text().startswith(("✓ Right.", "✗ Not quite."))
+    assert option.inner_text().endswith("(your answer)")
     return 1
 
 

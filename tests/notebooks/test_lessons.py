@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from reference import check
+from reference.teaching.bugs import BUGS
 from reference.teaching.exercises import EXERCISES
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -96,3 +98,14 @@ def test_solved_with_the_reference_every_check_passes(path):
     for name, index in stubs(path).items():
         printed = "".join(output.get("text", "") for output in notebook.cells[index].outputs)
         assert printed.startswith(f"✓ {name}: right on all"), printed
+
+
+def test_each_mistake_put_in_the_place_of_its_stub_is_named(path, capsys):
+    cells = json.loads(path.read_text())["cells"]
+    for name, index in stubs(path).items():
+        call = next(line for line in source(cells[index]).splitlines() if line.startswith(f"check.{name}("))
+        for bug in (bug for bug in BUGS if bug.breaks == name):
+            exec(call, {"check": check, name: bug.wrong})
+            printed = capsys.readouterr().out
+            assert printed.startswith(f"✗ {name}: {bug.mistake}.\n  In a run: {bug.symptom}."), printed
+            assert len(printed.splitlines()) <= 6 and "Traceback" not in printed
