@@ -27,7 +27,7 @@ from reference.teaching.figures import (
     recorded_lengths,
 )
 from reference.teaching.figures.aggregation import length_push, rambler, split_weights
-from reference.teaching.figures.kl_place import group_with_kl
+from reference.teaching.figures.kl_place import figure_kl_reward, group_with_kl, recorded_kl_reward
 from reference.teaching.figures.weights import STRATEGIES, token_weights
 from reference.teaching.show import description
 from reference.training.runs import append_metrics
@@ -166,6 +166,17 @@ def test_returns_of_token_rewards_are_the_score_minus_the_kl_to_go():
     torch.testing.assert_close(returns, torch.tensor([[0.86, 0.88, 0.98, 0.95]]))
 
 
+def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
+    assert recorded_kl_reward(tmp_path) == {}
+    for name, kl in (("group-std", 0.03), ("no-std", 0.05)):
+        (tmp_path / f"kl-reward-{name}-seed-0").mkdir()
+        for step in range(1, 21):
+            append_metrics(tmp_path / f"kl-reward-{name}-seed-0", {"step": step, "reward": 0.8, "kl_k1": kl})
+    figure = figure_kl_reward(recorded_kl_reward(tmp_path))
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2]
+    assert "nats per token, no std: 0.05 in the last 10 steps" in description(figure)
+
+
 # ---- widgets ---------------------------------------------------------------------------------------------------------
 
 
@@ -290,3 +301,19 @@ def test_what_the_recorded_lengths_show():
     assert abs(others[0] - others[1]) < 1 and length("sequence_mean", "wrong", early) - max(others) > 2
     assert abs(length("sequence_mean", "wrong", later) - length("fixed_length", "wrong", later)) < 1
     assert 0.2 < length("fixed_length", "right", later) - length("sequence_mean", "right", later) < 1.2
+
+
+def mean_of_ten(logs, name, start):
+    return mean_at(logs, name, slice(start, start + 10))
+
+
+def test_a_small_coefficient_brakes_only_through_the_groups_std():
+    found = recorded_kl_reward(RUNS)
+    if len(found) < 2:
+        pytest.skip("not recorded: python -m reference record lists the runs called kl-reward-...")
+    scaled, plain = found["group-std"], found["no-std"]
+    assert 0.8 < mean_of_ten(scaled, "kl_k1", 30) / mean_of_ten(scaled, "kl_k1", 10) < 1.2  # it stops growing
+    assert mean_of_ten(plain, "kl_k1", 30) > 1.3 * mean_of_ten(plain, "kl_k1", 10)
+    assert mean_of_ten(plain, "kl_k1", 30) > 1.3 * mean_of_ten(scaled, "kl_k1", 30)
+    assert mean_of_ten(scaled, "reward", 30) < mean_of_ten(plain, "reward", 30)
+    assert 0.15 < mean_of_ten(scaled, "dead_groups", 10) < 0.35

@@ -106,7 +106,7 @@ def figure_kl_reward(found: dict[str, Logs], *, window: int = 10) -> Figure:
     told = []
     with style():
         figure = Figure(figsize=(10, 3.8), layout="constrained")
-        panels = (("reward", "share right"), ("kl_k3", "KL to the base, nats per token"))
+        panels = (("reward", "share right"), ("kl_k1", "KL to the base, nats per token"))
         for ax, (scalar, label) in zip(figure.subplots(1, 2), panels, strict=True):
             for name, logs in found.items():
                 colour, dashes, text = LINES[name]
