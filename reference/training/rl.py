@@ -137,12 +137,12 @@ def update(
 def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
     """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
     tokens, mask = tokens.to(model.device), mask.to(model.device)
-    whole = torch.zeros((), device=model.device)
+    whole: list[Tensor] = []
     for part, wanted in micro_batches(tokens, mask, recipe.micro_batch_size):
         nll = sft_term(model, part, wanted, recipe, num_tokens=int(mask.sum()))
         total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
-        whole += nll.detach()
-    return whole
+        whole.append(nll.detach())
+    return torch.stack(whole).sum()
 
 
 def loss_of(
