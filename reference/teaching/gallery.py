@@ -17,7 +17,7 @@ from reference.teaching.recorded import figure_engines, figure_others, figure_re
 from reference.teaching.results import all_recorded, recorded
 from reference.training.recipes import RECIPES
 
-OTHERS = ("sft", "reward-model", "dpo")
+OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
 
 
 def draw_gallery(folder: Path) -> list[Path]:

@@ -73,10 +73,10 @@ def figure_recipes(found: list[list[Run]]) -> Figure:
 
 
 def figure_others(found: dict[str, list[Run]]) -> Figure:
-    """What the loops that do not reinforce look like: SFT, the reward model, DPO."""
+    """What the loops that do not reinforce look like: SFT, the reward model, DPO on fixed and on fresh pairs."""
     with style():
-        figure = Figure(figsize=(12, 3.4), layout="constrained")
-        axes = dict(zip(found, figure.subplots(1, len(found), squeeze=False)[0], strict=True))
+        figure = Figure(figsize=(11, 5.6), layout="constrained")
+        axes = dict(zip(found, figure.subplots(2, 2).flat, strict=False))
         for name, ax in axes.items():
             runs = found[name]
             if name == "sft":

@@ -15,7 +15,7 @@ from reference.training.runs import read_metrics, write_atomically
 
 TARGETS = {  # the least share right (reward model: of pairs) of every seed; sampled for all but the reward model
     **{recipe.name: 0.80 for recipe in ROWS if recipe.kind == "rl"},
-    "sft": 0.90, "reward-model": 0.70, "dpo": 0.55,
+    "sft": 0.90, "reward-model": 0.70, "dpo": 0.55, "dpo-online": 0.70,
 }  # fmt: skip
 
 
@@ -30,8 +30,8 @@ class Run:
 
     @property
     def minutes(self) -> float:
-        """Of all steps, rollouts included; without the measurements before and after."""
-        return sum(row["seconds"] for row in self.metrics) / 60
+        """Of training and both measurements."""
+        return (sum(row["seconds"] for row in self.metrics) + sum(self.accuracy["seconds"].values())) / 60
 
 
 def recorded(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:

@@ -16,7 +16,8 @@ from reference.objectives import (
 )
 from reference.teaching import play
 from reference.teaching.check import judge
-from reference.teaching.experiments import EXPERIMENTS
+from reference.teaching.experiments import EXPERIMENTS, recorded_logs
+from reference.teaching.experiments.aggregation import KL_REWARD, LENGTHS
 from reference.teaching.figures import (
     figure_credit,
     figure_kl_group,
@@ -24,10 +25,9 @@ from reference.teaching.figures import (
     figure_lengths,
     figure_split,
     mean_at,
-    recorded_lengths,
 )
 from reference.teaching.figures.aggregation import length_push, rambler, split_weights
-from reference.teaching.figures.kl_place import figure_kl_reward, group_with_kl, recorded_kl_reward
+from reference.teaching.figures.kl_place import figure_kl_reward, group_with_kl
 from reference.teaching.figures.weights import STRATEGIES, token_weights
 from reference.teaching.show import description
 from reference.training.runs import append_metrics
@@ -114,14 +114,14 @@ def test_where_each_strategy_pushes_lengths():
 
 
 def test_recorded_lengths_are_read_and_drawn(tmp_path):
-    assert recorded_lengths(tmp_path) == {}
+    assert recorded_logs(tmp_path, LENGTHS) == {}
     for strategy, wrong in zip(STRATEGIES, (50.0, 40.0, 30.0), strict=True):
         run = tmp_path / f"lengths-{strategy}-seed-0"
         run.mkdir()
         for step in range(1, 31):
             row = {"step": step, "length_right": 35.0, "length_wrong": wrong}
             append_metrics(run, row if step % 7 else {k: v for k, v in row.items() if k != "length_wrong"})
-    found = recorded_lengths(tmp_path)
+    found = recorded_logs(tmp_path, LENGTHS)
     assert list(found) == list(STRATEGIES) and mean_at(found["token_mean"], "length_wrong", slice(-20, None)) == 40
     text = description(figure_lengths(found))
     assert "wrong answers, sequence_mean: 50.0 to 50.0" in text and "right answers, fixed_length: 35.0 to 35.0" in text
@@ -167,12 +167,12 @@ def test_returns_of_token_rewards_are_the_score_minus_the_kl_to_go():
 
 
 def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
-    assert recorded_kl_reward(tmp_path) == {}
+    assert recorded_logs(tmp_path, KL_REWARD) == {}
     for name, kl in (("group-std", 0.03), ("no-std", 0.05)):
         (tmp_path / f"kl-reward-{name}-seed-0").mkdir()
         for step in range(1, 21):
             append_metrics(tmp_path / f"kl-reward-{name}-seed-0", {"step": step, "reward": 0.8, "kl_k1": kl})
-    figure = figure_kl_reward(recorded_kl_reward(tmp_path))
+    figure = figure_kl_reward(recorded_logs(tmp_path, KL_REWARD))
     assert [len(ax.lines) for ax in figure.axes] == [2, 2]
     assert "nats per token, no std: 0.05 in the last 10 steps" in description(figure)
 
@@ -287,9 +287,7 @@ def test_a_gradient_through_the_reward_is_remarked_upon():
 
 
 def test_what_the_recorded_lengths_show():
-    found = recorded_lengths(RUNS)
-    if set(found) != set(STRATEGIES):
-        pytest.skip("not recorded: python -m reference record lists the runs called lengths-...")
+    found = recorded_logs(RUNS, LENGTHS)
 
     def length(strategy, whose, steps):
         return mean_at(found[strategy], f"length_{whose}", steps)
@@ -308,9 +306,7 @@ def mean_of_ten(logs, name, start):
 
 
 def test_a_small_coefficient_brakes_only_through_the_groups_std():
-    found = recorded_kl_reward(RUNS)
-    if len(found) < 2:
-        pytest.skip("not recorded: python -m reference record lists the runs called kl-reward-...")
+    found = recorded_logs(RUNS, KL_REWARD)
     scaled, plain = found["group-std"], found["no-std"]
     assert 0.8 < mean_of_ten(scaled, "kl_k1", 30) / mean_of_ten(scaled, "kl_k1", 10) < 1.2  # it stops growing
     assert mean_of_ten(plain, "kl_k1", 30) > 1.3 * mean_of_ten(plain, "kl_k1", 10)

@@ -10,10 +10,12 @@ from reference import objectives
 from reference.teaching import play, show
 from reference.teaching.bugs import BUGS
 from reference.teaching.check import judge
+from reference.teaching.experiments.clipping import RUNS as PASSES
 from reference.teaching.experiments.clipping import WAYS
+from reference.teaching.experiments.logs import recorded_logs
 from reference.teaching.figures import figure_passes, figure_push, figure_quadrants, figure_ratios, figure_ways_back
 from reference.teaching.figures.clipping import FAMILY, clipped_alone, loss_and_push
-from reference.teaching.figures.clipping_runs import RATES, early_kl, late_reward, recorded_ways
+from reference.teaching.figures.clipping_runs import RATES, early_kl, late_reward
 
 RUNS = Path(__file__).parents[2] / "figures" / "runs"
 SEEDS = range(5)
@@ -234,9 +236,8 @@ def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_
 
 
 def test_the_recorded_runs_show_what_section_8_says():
-    ways = recorded_ways(RUNS)
-    if set(ways) != set(WAYS):
-        pytest.skip("not recorded: python -m reference record lists the runs called passes-...")
+    ways = recorded_logs(RUNS, PASSES)
+    assert list(ways) == list(WAYS)
     kl = {way: [early_kl(run) for run in runs] for way, runs in ways.items()}
     reward = {way: [late_reward(run) for run in runs] for way, runs in ways.items()}
     for rate in ("", "gentle-", "slow-"):  # at every rate the clip shortens the move

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from reference.teaching import play, show
-from reference.teaching.experiments import EXPERIMENTS
-from reference.teaching.experiments.kl import WAYS
+from reference.teaching.experiments import EXPERIMENTS, recorded_logs
+from reference.teaching.experiments.kl import RUNS, WAYS
 from reference.teaching.figures import (
     figure_kl_along,
     figure_kl_batches,
@@ -20,7 +20,7 @@ from reference.teaching.figures import (
 )
 from reference.teaching.figures.kl import REFERENCE, batch_means, follow, shifted, value_and_slope
 from reference.teaching.figures.kl import WAYS as WAYS_TO_FOLLOW
-from reference.teaching.figures.kl_model import at_the_end, recorded_ways
+from reference.teaching.figures.kl_model import at_the_end
 
 # ---- pictures and widgets --------------------------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ def folder(tmp_path):
 
 
 def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
-    ways = recorded_ways(folder)
+    ways = recorded_logs(folder, RUNS)
     assert list(ways) == ["none", "k2-in-loss"]
     assert at_the_end(ways["none"][0], "kl_k1", last=2) == pytest.approx(0.04 * 59 / 60)
     figure = figure_kl_runs(ways)
@@ -141,7 +141,7 @@ def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
 
 
 def test_the_recorded_runs_end_as_the_lesson_says():
-    ways = recorded_ways(Path(__file__).parents[2] / "figures" / "runs")
+    ways = recorded_logs(Path(__file__).parents[2] / "figures" / "runs", RUNS)
     assert list(ways) == list(WAYS)
     kl, reward = ({way: at_the_end(runs[0], name) for way, runs in ways.items()} for name in ("kl_k1", "reward"))
     assert kl["k1-in-loss"] == pytest.approx(kl["none"], rel=0.1)

@@ -8,6 +8,9 @@ the weights.
 """
 
 from . import advantages, aggregation, clipping, kl, preference, recipes
+from .logs import recorded_logs
+
+__all__ = ["EXPERIMENTS", "recorded_logs"]
 
 EXPERIMENTS: dict[str, str] = (
     recipes.EXPERIMENTS

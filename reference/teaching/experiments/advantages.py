@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from reference.training.measure import read_accuracy
 from reference.training.runs import read_metrics
 
+from .logs import Rows
 from .recipes import SEEDS
 
 CHOICES = {  # what the advantage slot holds -> what its runs are called
@@ -27,7 +28,7 @@ EXPERIMENTS = {
 class Recorded(NamedTuple):
     """One run: a row of scalars per step, and the held-out accuracy before and after."""
 
-    metrics: list[dict[str, float]]
+    metrics: Rows
     accuracy: dict[str, Any]
 
 

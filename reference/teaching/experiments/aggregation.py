@@ -9,14 +9,17 @@ from .recipes import SEEDS
 STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
 SCALES = {"group-std": "group", "no-std": "group_mean"}
 
+LENGTHS = {strategy: f"lengths-{strategy}" for strategy in STRATEGIES}
+KL_REWARD = {name: f"kl-reward-{name}" for name in SCALES}
+
 EXPERIMENTS = {
     **{
-        f"lengths-{strategy}-seed-{seed}": f"grpo --aggregation {strategy} --steps 80 --seed {seed}"
+        f"{LENGTHS[strategy]}-seed-{seed}": f"grpo --aggregation {strategy} --steps 80 --seed {seed}"
         for strategy in STRATEGIES
         for seed in SEEDS
     },
     **{
-        f"kl-reward-{name}-seed-{seed}": f"grpo --advantage {advantage} --kl k1 --kl-place reward --kl-coef 0.001 --seed {seed}"
+        f"{KL_REWARD[name]}-seed-{seed}": f"grpo --advantage {advantage} --kl k1 --kl-place reward --kl-coef 0.001 --seed {seed}"
         for name, advantage in SCALES.items()
         for seed in SEEDS
     },

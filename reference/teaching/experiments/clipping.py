@@ -16,8 +16,10 @@ WAYS = {
     "slow-no-clip": f"--inner-epochs 8 --lr 3e-5 {NO_CLIP}",
 }
 
+RUNS = {way: f"passes-{way}" for way in WAYS}
+
 EXPERIMENTS = {
-    f"passes-{way}-seed-{seed}": f"grpo {options} --prompts-per-step 16 --steps 20 --seed {seed}"
+    f"{RUNS[way]}-seed-{seed}": f"grpo {options} --prompts-per-step 16 --steps 20 --seed {seed}"
     for way, options in WAYS.items()
     for seed in SEEDS
 }

@@ -15,8 +15,10 @@ WAYS = {
     "k1-in-reward": "--kl k1 --kl-place reward --kl-coef 0.3",
 }
 
+RUNS = {way: f"kl-{way}" for way in WAYS}
+
 EXPERIMENTS = {
-    f"kl-{way}-seed-{seed}": f"rloo {options} --steps 60 --seed {seed}"
+    f"{RUNS[way]}-seed-{seed}": f"rloo {options} --steps 60 --seed {seed}"
     for way, options in WAYS.items()
     for seed in SEEDS
 }

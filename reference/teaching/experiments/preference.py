@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reference.training.runs import read_metrics
 
-Rows = list[dict[str, float]]  # of metrics.jsonl, one per step
+from .logs import Rows
 
 BETAS = {  # beta -> the run of 80 steps; 0.1 is the recipe itself, recorded among the recipes
     0.01: "beta-0.01-seed-0",

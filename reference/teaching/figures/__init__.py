@@ -5,7 +5,7 @@ of the tests.
 """
 
 from .advantages import figure_choices, figure_dead, figure_difficulty, figure_group, figure_noise, figure_successes
-from .aggregation import figure_length_push, figure_lengths, figure_split, mean_at, recorded_lengths
+from .aggregation import figure_length_push, figure_lengths, figure_split, mean_at
 from .clipping import figure_push, figure_quadrants, figure_ways_back
 from .clipping_runs import figure_passes, figure_ratios
 from .kl import figure_kl_batches, figure_kl_curves, figure_kl_follow
@@ -59,5 +59,4 @@ __all__ = [
     "figure_ways_back",
     "figure_weights",
     "mean_at",
-    "recorded_lengths",
 ]

@@ -1,7 +1,6 @@
 """What micro-batches do to the weight of a token, where a normaliser pushes lengths, and where lengths went in training."""
 
 import itertools
-from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
@@ -9,11 +8,11 @@ from torch import Tensor
 
 from reference.objectives import aggregate, reinforce_loss
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.teaching.experiments.logs import Rows
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
-from reference.training.runs import read_metrics
 
-from .weights import STRATEGIES, as_fraction, draw_row, token_weights
+from .weights import as_fraction, draw_row, token_weights
 
 LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
 
@@ -130,19 +129,13 @@ def figure_length_push(most: int = 6) -> Figure:
         return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(told))
 
 
-def recorded_lengths(folder: Path) -> dict[str, list[list[dict[str, float]]]]:
-    """The logs of the runs under each strategy, as far as they are recorded."""
-    found = {s: [read_metrics(run) for run in sorted(folder.glob(f"lengths-{s}-seed-*"))] for s in STRATEGIES}
-    return {strategy: [log for log in logs if log] for strategy, logs in found.items() if any(logs)}
-
-
-def mean_at(logs: list[list[dict[str, float]]], name: str, steps: slice) -> float:
+def mean_at(logs: list[Rows], name: str, steps: slice) -> float:
     """Mean over seeds and over the steps that have it of one scalar."""
     values = [row[name] for log in logs for row in log[steps] if name in row]
     return sum(values) / len(values)
 
 
-def figure_lengths(found: dict[str, list[list[dict[str, float]]]], *, window: int = 10) -> Figure:
+def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
     """A panel for right answers and one for wrong ones: mean length over the steps, a line per run."""
     with style():
         figure = Figure(figsize=(10, 4), layout="constrained")

@@ -1,19 +1,13 @@
 """The clip on the small model: the ratios after many passes over one batch, and recorded runs with and without it."""
 
-from pathlib import Path
-
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.clipping import WAYS
-from reference.teaching.experiments.recipes import SEEDS
+from reference.teaching.experiments.logs import Rows
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
-from reference.training.runs import read_metrics
-
-Rows = list[dict[str, float]]  # of metrics.jsonl, one per step
 
 RATES = {  # learning rate -> the runs that share it, with what to call them
     "3e-4": {"one-pass": "1 pass, clip", "clip": "8 passes, clip", "no-clip": "8 passes, no clip"},
@@ -54,13 +48,6 @@ def figure_ratios(ratios: dict[str, Tensor], *, low: float = 0.8, high: float = 
 def number(x: Tensor) -> str:
     """Two digits, or all of a large number."""
     return f"{x.item():.2g}" if x < 100 else f"{x.item():,.0f}"
-
-
-def recorded_ways(folder: Path) -> dict[str, list[Rows]]:
-    """The recorded runs of each way, one per seed; ways without a run are left out."""
-    found = {way: [folder / f"passes-{way}-seed-{seed}" for seed in SEEDS] for way in WAYS}
-    read = {way: [read_metrics(path) for path in paths if path.is_dir()] for way, paths in found.items()}
-    return {way: runs for way, runs in read.items() if runs}
 
 
 def early_kl(rows: Rows, *, first: int = 3) -> float:

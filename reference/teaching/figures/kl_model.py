@@ -1,22 +1,17 @@
 """The KL on the small model: along one completion, step by step while it trains, and at the end of recorded runs."""
 
-from pathlib import Path
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.experiments.kl import WAYS
-from reference.teaching.experiments.recipes import SEEDS
+from reference.teaching.experiments.logs import Rows
 from reference.teaching.figures.kl import label_ends
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
-from reference.training.runs import read_metrics
 
 COLOURS = {"none": INK, "k1-in-loss": RED, "k2-in-loss": GREEN, "k3-in-loss": BLUE, "k1-in-reward": ORANGE}
 NAMES = {"none": "no KL term"} | {way: way.replace("-in-", " in the ") for way in WAYS if way != "none"}
-
-Rows = list[dict[str, float]]  # of metrics.jsonl, one per step
 
 
 def figure_kl_along(words: list[str], k1: list[float], full: list[float], *, title: str) -> Figure:
@@ -59,13 +54,6 @@ def figure_two_kls(rows: Rows) -> Figure:
         axes[0].set_ylabel("nats per token")
         told = "; ".join(f"{t}: first {rows[0][n]:.5f}, last {rows[-1][n]:.5f}" for t, n in kls.items())
         return described(figure, f"Over {len(rows)} steps. {told}")
-
-
-def recorded_ways(folder: Path) -> dict[str, list[Rows]]:
-    """The recorded runs of each way to write the penalty, one per seed; ways without a finished run are left out."""
-    found = {way: [folder / f"kl-{way}-seed-{seed}" for seed in SEEDS] for way in WAYS}
-    read = {way: [read_metrics(path) for path in paths if path.is_dir()] for way, paths in found.items()}
-    return {way: runs for way, runs in read.items() if runs}
 
 
 def at_the_end(rows: Rows, name: str, *, last: int = 20) -> float:

@@ -1,7 +1,5 @@
 """KL in the reward or in the loss: what a group's baseline and std make of it, and which token pays."""
 
-from pathlib import Path
-
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,10 +7,9 @@ from torch import Tensor
 
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
-from reference.teaching.experiments.aggregation import SCALES
+from reference.teaching.experiments.logs import Rows
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
-from reference.training.runs import read_metrics
 
 KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
 
@@ -91,17 +88,10 @@ def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
     ax.set_title(title, fontsize=11)
 
 
-Logs = list[list[dict[str, float]]]  # of several runs: a row of scalars per step
 LINES = {"group-std": (ORANGE, "-", "group's std"), "no-std": (BLUE, "--", "no std")}
 
 
-def recorded_kl_reward(folder: Path) -> dict[str, Logs]:
-    """The logs of the runs that charge the KL in the reward, with and without a group's std, as far as there are any."""
-    found = {name: [read_metrics(run) for run in sorted(folder.glob(f"kl-reward-{name}-seed-*"))] for name in SCALES}
-    return {name: logs for name, logs in found.items() if logs}
-
-
-def figure_kl_reward(found: dict[str, Logs], *, window: int = 10) -> Figure:
+def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
     """Share right and KL to the reference over the steps, a line per run: one small coefficient, two scales."""
     told = []
     with style():
@@ -114,7 +104,8 @@ def figure_kl_reward(found: dict[str, Logs], *, window: int = 10) -> Figure:
                 for line in lines:
                     ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.8)
                 end = sum(line[-1] for line in lines) / len(lines)
-                ax.annotate(f"{text} {end:.2g}", (len(lines[0]), end), xytext=(8, 0), textcoords="offset points",
+                above = 8 if name == "no-std" else -8  # the two may end at nearly the same height
+                ax.annotate(f"{text} {end:.2g}", (len(lines[0]), end), xytext=(8, above), textcoords="offset points",
                             color=colour, va="center", fontsize=11)  # fmt: skip
                 told.append(f"{label}, {text}: {end:.2g} in the last {window} steps")
             ax.set_xlim(0, 1.4 * max(len(log) for logs in found.values() for log in logs))

@@ -1,12 +1,11 @@
 """Widgets of notebook 01."""
 
-import ipywidgets as widgets
 import torch
 
 from ..example import Example
 from ..figures import figure_padding, figure_temperature, figure_walk
 from . import controls
-from .controls import LABEL, WIDE, slider
+from .controls import dial, slider
 
 
 def walk(example: Example, position: int = 12) -> None:
@@ -19,9 +18,7 @@ def walk(example: Example, position: int = 12) -> None:
 
 def temperature(example: Example, start: float = 0.5) -> None:
     """Sample at one temperature, score at 1: what the ratio is before anything was learned."""
-    control = widgets.FloatSlider(
-        value=start, min=0.3, max=2.0, step=0.1, description="temperature", layout=WIDE, style=LABEL,
-    )  # fmt: skip
+    control = dial("temperature", start, 0.3, 2.0, 0.1)
     controls.interact(lambda temperature: figure_temperature(example, temperature=temperature), temperature=control)
 
 

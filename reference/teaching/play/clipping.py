@@ -5,13 +5,7 @@ from matplotlib.figure import Figure
 
 from ..figures import figure_push, figure_quadrants
 from . import controls
-from .controls import LABEL, WIDE
-
-
-def dial(text: str, value: float, low: float, high: float, step: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        value=value, min=low, max=high, step=step, description=text, layout=WIDE, style=LABEL, readout_format=".2f"
-    )
+from .controls import LABEL, WIDE, dial
 
 
 def quadrants() -> None:

@@ -17,6 +17,16 @@ def slider(text: str, value: int, low: int, high: int) -> widgets.IntSlider:
     return widgets.IntSlider(value=value, min=low, max=high, description=text, layout=WIDE, style=LABEL)
 
 
+def dial(
+    text: str, value: float, low: float, high: float, step: float, *, shown: str = ".2f", live: bool = True
+) -> widgets.FloatSlider:
+    """A slider for real numbers. ``live``: redraw while it moves, not only where it stops."""
+    return widgets.FloatSlider(
+        value=value, min=low, max=high, step=step, description=text, layout=WIDE, style=LABEL, readout_format=shown,
+        continuous_update=live,
+    )  # fmt: skip
+
+
 def box(text: str, value: bool) -> widgets.Checkbox:
     return widgets.Checkbox(value=value, description=text, indent=False, layout=widgets.Layout(width="16em"))
 

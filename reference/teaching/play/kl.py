@@ -4,18 +4,14 @@ import ipywidgets as widgets
 
 from ..figures.kl import figure_kl_batches, figure_kl_curves, figure_kl_follow
 from . import controls
-from .controls import LABEL, WIDE, box
-
-
-def decimal(text: str, value: float, low: float, high: float, step: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(value=value, min=low, max=high, step=step, description=text, layout=WIDE, style=LABEL)
+from .controls import LABEL, WIDE, box, dial
 
 
 def kl_batches(shift: float = -0.3, samples: int = 32) -> None:
     """Move one logit of the policy: the mean and the spread of k1, k2 and k3 beside the exact KL."""
     controls.interact(
         lambda shift, samples: figure_kl_batches(shift=shift, samples=samples),
-        shift=decimal("logit of C", shift, -5.0, 4.0, 0.1),
+        shift=dial("logit of C", shift, -5.0, 4.0, 0.1),
         samples=widgets.SelectionSlider(
             value=samples, options=[1, 2, 4, 8, 16, 32, 64], description="tokens per batch", layout=WIDE, style=LABEL
         ),
@@ -26,7 +22,7 @@ def kl_curves(log_ratio: float = -1.0) -> None:
     """Walk along the log-ratio of one token: what each estimator says there, and how hard it pulls."""
     controls.interact(
         lambda log_ratio, clamped: figure_kl_curves(log_ratio=log_ratio, clamped=clamped),
-        log_ratio=decimal("log-ratio d", log_ratio, -4.0, 4.0, 0.1),
+        log_ratio=dial("log-ratio d", log_ratio, -4.0, 4.0, 0.1),
         clamped=box("clamp at 10", False),
     )
 

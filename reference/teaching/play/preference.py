@@ -4,14 +4,7 @@ import ipywidgets as widgets
 
 from ..figures.preference import figure_beta, figure_family
 from . import controls
-from .controls import LABEL, WIDE, slider
-
-
-def share_of(start: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        value=start, min=0.6, max=1.0, step=0.05, description="prefer chosen", layout=WIDE, style=LABEL,
-        readout_format=".0%", continuous_update=False,
-    )  # fmt: skip
+from .controls import LABEL, WIDE, dial, slider
 
 
 def beta(exponent: int = 1, share: float = 1.0) -> None:
@@ -19,7 +12,7 @@ def beta(exponent: int = 1, share: float = 1.0) -> None:
     controls.interact(
         lambda exponent, share: figure_beta(4.0**exponent, share=share),
         exponent=slider("time, 4 to the", exponent, -2, 8),
-        share=share_of(share),
+        share=dial("prefer chosen", share, 0.6, 1.0, 0.05, shown=".0%", live=False),
     )
 
 
