@@ -81,7 +81,7 @@ def figure_others(found: dict[str, list[Run]]) -> Figure:
             runs = found[name]
             if name == "sft":
                 lines(ax, runs, "loss", color=BLUE, window=10)
-                ax.set_ylabel("NLL of demonstrations, nats/token")
+                ax.set_ylabel("NLL (nats per token)")
             elif name == "reward-model":
                 lines(ax, runs, "accuracy", color=BLUE, window=10)
                 held_out = [run.accuracy["after"]["share"] for run in runs]
