@@ -15,10 +15,11 @@ from torch import Tensor
 
 from .bugs import BUGS, Bug
 from .compare import Outcome, outcome, same
-from .exercises import EXERCISES, Case
+from .exercises import EXERCISES, Case, Exercise
 from .failing import explain
 
 SEED = 0
+IN_PLACE = "is changed in place: whoever called you goes on with other numbers. Work on a copy, or without _ and +=."
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,11 @@ def judge(name: str, function: Callable, seed: int = SEED) -> Verdict:
         Trial(case, g, outcome(exercise.reference, case)) for case, g, b in zip(cases, got, begun, strict=True) if b
     ]
     wrong = [trial for trial in trials if not trial.right]
+    if not wrong and (changed := next((t.got.changed for t in trials if t.got.changed), "")):
+        return Verdict("wrong", f"✗ {name}: the result is right, but {changed} {IN_PLACE}")
     if not wrong and all(begun):
         what = "values and gradients" if cases[0].differentiable else "exactly"
-        return Verdict("passed", f"✓ {name}: right on all {len(cases)} cases, {what}.{exercise.remark(function)}")
+        return Verdict("passed", f"✓ {name}: right on all {len(cases)} cases, {what}.{remark(exercise, function)}")
     left = still_to_do(cases, begun)
     if not wrong:
         return Verdict("wrong", f"○ {name}: right so far; still to do is {left}.")
@@ -98,6 +101,14 @@ def judge(name: str, function: Callable, seed: int = SEED) -> Verdict:
     head = f"wrong on {len(wrong)} of {len(trials)} cases. The simplest: "
     case = explain(wrong[0].case, wrong[0].got, wrong[0].wanted, exercise.in_words)
     return Verdict("wrong", f"✗ {name}: {head}{case}{after}")
+
+
+def remark(exercise: Exercise, function: Callable) -> str:
+    """What a passing solution may still want to know. Nothing if it fails there: it has passed all the same."""
+    try:
+        return exercise.remark(function)
+    except Exception:  # inputs of another kind than those of the cases; whatever happens with them
+        return ""
 
 
 def untouched(got: Outcome | Exception, all_of_them: list[Outcome | Exception]) -> bool:

@@ -19,24 +19,27 @@ class Outcome:
     value: Any
     gradients: tuple[Tensor, ...] = ()
     cut: bool = False  # the value should depend on the arguments but carries no graph
+    changed: str = ""  # an input that was changed in place
 
 
 def outcome(function: Callable, case: Case) -> Outcome | Exception:
-    """Call ``function`` on copies of the case's inputs; whatever it raises is an outcome too."""
-    inputs = {name: copy(value, name in case.differentiable) for name, value in case.arguments.items()}
+    """Call ``function`` on copies of the case's inputs, options too; whatever it raises is an outcome as well."""
+    everything = case.arguments | case.options
+    inputs = {name: copy(value, name in case.differentiable) for name, value in everything.items()}
+    options = {name: inputs[name] for name in case.options}
     try:
-        value = function(*inputs.values(), **case.options)
+        value = function(*[inputs[name] for name in case.arguments], **options)
         plain(value)  # what cannot be read as numbers raises here, where it is caught
+        changed = next((n for n, x in inputs.items() if isinstance(x, Tensor) and not unchanged(x, everything[n])), "")
         if not case.differentiable or not isinstance(value, Tensor):
-            return Outcome(value)
+            return Outcome(value, changed=changed)
         if not value.requires_grad:
-            return Outcome(value, cut=True)
+            return Outcome(value, cut=True, changed=changed)
         weights = torch.linspace(1, 2, value.numel(), dtype=value.dtype).view(value.shape)
         wrt = [inputs[name] for name in case.differentiable]
         gradients = torch.autograd.grad((value * weights).sum(), wrt, allow_unused=True)
-        return Outcome(
-            value.detach(), tuple(torch.zeros_like(x) if g is None else g for g, x in zip(gradients, wrt, strict=True))
-        )
+        gradients = tuple(torch.zeros_like(x) if g is None else g for g, x in zip(gradients, wrt, strict=True))
+        return Outcome(value.detach(), gradients, changed=changed)
     except Exception as error:  # the learner's code may fail in any way at all
         return error
 
@@ -47,6 +50,10 @@ def copy(value: Any, differentiable: bool) -> Any:
     return value.clone().requires_grad_() if differentiable else value.clone()
 
 
+def unchanged(after: Tensor, before: Tensor) -> bool:
+    return after.shape == before.shape and torch.equal(after.detach(), before)
+
+
 def same(got: Outcome | Exception, wanted: Outcome | Exception, case: Case) -> bool:
     """Equal values, where they count, and equal gradients. Whatever cannot be compared is not equal."""
     if isinstance(got, Exception) or isinstance(wanted, Exception):
@@ -54,6 +61,8 @@ def same(got: Outcome | Exception, wanted: Outcome | Exception, case: Case) -> b
     if not isinstance(wanted.value, Tensor):
         return plain(got.value) == plain(wanted.value)
     if not isinstance(got.value, Tensor) or got.value.shape != wanted.value.shape or got.cut != wanted.cut:
+        return False
+    if integers(wanted.value) and not integers(got.value):
         return False
     close = torch.isclose(got.value.double(), wanted.value.double(), rtol=RTOL, atol=ATOL, equal_nan=True)
     if case.count_where is not None:
@@ -63,6 +72,10 @@ def same(got: Outcome | Exception, wanted: Outcome | Exception, case: Case) -> b
     return bool(close.all()) and all(
         torch.allclose(a.double(), b.double(), RTOL, ATOL, equal_nan=True) for a, b in pairs
     )
+
+
+def integers(x: Tensor) -> bool:
+    return not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
 
 
 def plain(value: Any) -> Any:

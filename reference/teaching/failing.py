@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .compare import Outcome, plain, same
+from .compare import Outcome, integers, plain, same
 from .exercises import Case
 
 InWords = Callable[[Case, Any], str]
+DIGITS = (3, 6, 9)  # as few as show a difference
 
 
 def explain(case: Case, got: Outcome | Exception, wanted: Outcome, in_words: InWords | None = None) -> str:
@@ -22,21 +23,29 @@ def explain(case: Case, got: Outcome | Exception, wanted: Outcome, in_words: InW
         return f"{head}  {reason}"
     label, target, yours = "value", wanted.value, got.value
     if isinstance(target, Tensor) and same(Outcome(yours), Outcome(target), case):
-        label = "the value is right, its gradient is not; gradient"
-        target, yours = wanted.gradients[0], got.gradients[0]
+        name, target, yours = first_wrong_gradient(case, got, wanted)
+        label = f"the value is right, its gradient is not; gradient with respect to {name}"
     small = {n: v for n, v in inputs.items() if isinstance(v, Tensor) and v.numel() <= 24}
     shown = "".join(f"  {name} {compact(value)}\n" for name, value in small.items())
     where = case.count_where if label == "value" else None
     legend = "" if where is None or where.all() else "  (· stands for any position from 0 to T - 1)"
-    told = [written(case, value, where, in_words) for value in (target, yours)]
+    for digits in DIGITS:
+        told = [written(case, value, where, in_words, digits) for value in (target, yours)]
+        if told[0] != told[1]:
+            break
     return f"{head}{shown}  {label}{legend}\n    target {told[0]}\n    yours  {told[1]}"
+
+
+def first_wrong_gradient(case: Case, got: Outcome, wanted: Outcome) -> tuple[str, Tensor, Tensor]:
+    """The first argument whose gradient is not the reference's, and the two gradients."""
+    three = list(zip(case.differentiable, wanted.gradients, got.gradients, strict=True))
+    return next(((n, t, y) for n, t, y in three if not same(Outcome(y), Outcome(t), case)), three[0])
 
 
 def not_a_result(got: Outcome | Exception, wanted: Outcome) -> str:
     """Why there is nothing to compare: an error, nothing, no gradient, another type or shape. Empty if there is."""
     if isinstance(got, Exception):
-        said = (str(got).strip() or "no message").splitlines()[0]
-        return f"it raised {type(got).__name__}{where_raised(got)}: {said}"
+        return f"it raised {type(got).__name__}{where_raised(got)}: {message_of(got)}"
     value, target = got.value, wanted.value
     if value is None:
         return "it returned None: is there a return statement?"
@@ -47,39 +56,52 @@ def not_a_result(got: Outcome | Exception, wanted: Outcome) -> str:
         return f"it returned a {kind}, expected a tensor of shape {tuple(target.shape)}"
     if isinstance(target, Tensor) and value.shape != target.shape:
         return f"shape: target {tuple(target.shape)}, yours {tuple(value.shape)}"
+    if isinstance(target, Tensor) and integers(target) and not integers(value):
+        return f"it returned a tensor of {str(value.dtype).removeprefix('torch.')}, expected integers"
     if isinstance(target, tuple) and not (isinstance(value, (tuple, list)) and len(value) == len(target)):
         return f"it returned a {kind}, expected a tuple ({', '.join(type(part).__name__ for part in target)})"
     return ""
 
 
-def written(case: Case, value: Any, where: Tensor | None, in_words: InWords | None) -> str:
+def written(case: Case, value: Any, where: Tensor | None, in_words: InWords | None, digits: int) -> str:
     """In words where the exercise knows some and the value has the form that they are for, else in numbers."""
     try:
-        return in_words(case, value) if in_words else compact(value, where)
+        return in_words(case, value) if in_words else compact(value, where, digits)
     except Exception:  # a learner's value may be anything
-        return compact(value, where)
+        return compact(value, where, digits)
 
 
-def compact(value: Any, where: Tensor | None = None) -> str:
+def compact(value: Any, where: Tensor | None = None, digits: int = DIGITS[0]) -> str:
     """Numbers as short as they can be read; · where any valid number will do; lengths where a list is cut."""
     if isinstance(value, Tensor):
         value = value.long() if value.dtype == torch.bool else value
         counted = where.tolist() if where is not None else None
-        return compact_list(value.tolist(), counted)
-    return compact_list(plain(value), None)
+        return compact_list(value.tolist(), counted, digits)
+    return compact_list(plain(value), None, digits)
 
 
-def compact_list(value: Any, counted: Any) -> str:
+def compact_list(value: Any, counted: Any, digits: int) -> str:
     if isinstance(value, list):
-        parts = [compact_list(v, None if counted is None else counted[i]) for i, v in enumerate(value[:12])]
+        free = [counted is not None and counted[i] is False and 0 <= v < len(value) for i, v in enumerate(value[:12])]
+        parts = [
+            "·" if free[i] else compact_list(v, counted[i] if isinstance(counted, list) else None, digits)
+            for i, v in enumerate(value[:12])
+        ]
         more = f", … {len(value)} in all" if len(value) > 12 else ""
         return f"[{', '.join(parts)}{more}]"
-    if counted is False and isinstance(value, int) and value >= 0:
-        return "·"
-    return f"{value:.3g}" if isinstance(value, float) else repr(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else repr(value)
+
+
+def message_of(error: Exception) -> str:
+    """Its first line, or as much of it as fits."""
+    try:
+        return (str(error).strip() or "no message").splitlines()[0][:200]
+    except Exception:  # an exception of the learner's own
+        return "no message"
 
 
 def where_raised(error: Exception) -> str:
-    """ " in line N" of the learner's function: the frame below ours."""
+    """ " in line N" of the learner's function: the frame below ours. Nothing if it was autograd that raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f" in line {frames[1].lineno} of your cell" if len(frames) > 1 else ""
+    own = len(frames) > 1 and "site-packages" not in frames[1].filename
+    return f" in line {frames[1].lineno} of your cell" if own else ""

@@ -1,8 +1,9 @@
-"""Watching a loop from a notebook: the curves, drawn anew every few seconds while it trains."""
+"""Watching a loop from a notebook: a progress bar, and the curves, drawn anew every few seconds while it trains."""
 
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from IPython.display import display
 from tqdm.auto import tqdm
@@ -14,16 +15,27 @@ from .show import STATIC, png
 
 SECONDS = 2.0  # between two pictures
 
+Item = TypeVar("Item")
 
-def live(recipe: Recipe) -> Callable[[int, dict[str, float]], bool]:
+
+def progress(items: Iterable[Item], doing: str) -> Iterable[Item]:
+    """The same items, with a progress bar that says what is being done and goes when it is done.
+
+    for batch in progress(batches, "fitting the critic"):
+    """
+    return tqdm(items, desc=doing, leave=False, disable=STATIC)
+
+
+def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, float]], bool]:
     """An ``on_step`` for any loop: a progress bar and the scalars of the recipe's kind, as they come.
 
     train_rl(model, tokenizer, optimizer, recipe, on_step=live(recipe))
 
     The rows of metrics are kept in its attribute ``rows``. Where outputs cannot be replaced it draws once, at the end.
+    With ``curves`` off it draws nothing: a bar that goes when the last step is done, and the rows.
     """
     rows: list[dict[str, float]] = []
-    bar = tqdm(total=recipe.steps, desc=recipe.name, unit="step", disable=STATIC)
+    bar = tqdm(total=recipe.steps, desc=recipe.name, unit="step", leave=curves, disable=STATIC)
     handle, drawn = None, 0.0
 
     def on_step(step: int, metrics: dict[str, float]) -> bool:
@@ -31,7 +43,7 @@ def live(recipe: Recipe) -> Callable[[int, dict[str, float]], bool]:
         rows.append({"step": step, **metrics})
         bar.update()
         last = step == recipe.steps
-        if last or (not STATIC and time.monotonic() - drawn > SECONDS):
+        if curves and (last or (not STATIC and time.monotonic() - drawn > SECONDS)):
             figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
             data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": in_words(rows[-1], recipe)}
             if handle is None:

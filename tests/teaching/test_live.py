@@ -57,3 +57,26 @@ def test_the_picture_in_words(page):
     run(2)
     told = page[-1][0]["text/plain"]
     assert told.startswith("Curves of grpo up to step 2: reward 0.25, reward_std 0.25, approx_kl 0.25")
+
+
+def test_without_curves_the_rows_are_kept_and_nothing_is_drawn(page, monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    on_step = module.live(replace(RECIPES["grpo"], steps=2), curves=False)
+    for step in (1, 2):
+        assert on_step(step, {"reward": step / 2}) is False
+    assert on_step.rows == [{"step": 1, "reward": 0.5}, {"step": 2, "reward": 1.0}]
+    assert page == []
+
+
+def test_a_bar_says_what_is_done_and_gives_every_item(capsys, monkeypatch):
+    from tqdm import tqdm
+
+    monkeypatch.setattr(module, "tqdm", tqdm)  # the bar of a terminal, whatever shows this test
+    assert list(module.progress(["a", "b"], "reading")) == ["a", "b"]
+    assert "reading" in capsys.readouterr().err
+
+
+def test_no_bar_where_outputs_are_kept_for_good(capsys, monkeypatch):
+    monkeypatch.setattr(module, "STATIC", True)
+    assert list(module.progress(range(3), "reading")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""

@@ -49,6 +49,27 @@ def token_mean__row_means(token_loss: Tensor, mask: Tensor, *, num_tokens: int |
 
 
 @bug(
+    "mean of row means by own counts",
+    mistake="each row is divided by its own length, then the rows by their number: that is sequence_mean, and num_tokens has "
+    "no effect",
+    symptom="the length bias you meant to remove is still there, and the micro-batch size changes the gradient",
+    wild="TRL PR #3138: which of the two is GRPO?",
+)
+def token_mean__row_means_alone(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
+    return (row_sums(token_loss, mask) / mask.sum(dim=1).clamp_min(1)).mean()
+
+
+@bug(
+    "zeros not counted",
+    mistake="without num_tokens the losses that are not 0 are counted: a kept loss of 0 is a token like any other",
+    symptom="groups without an advantage drop out of the mean, and a batch of nothing but those gives 0 / 0",
+)
+def token_mean__zeros_not_counted(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
+    own = torch.where(mask, token_loss != 0, False).sum()
+    return kept_sum(token_loss, mask) / (own if num_tokens is None else num_tokens)
+
+
+@bug(
     "divided twice",
     mistake="the sum is divided by its own count, and then by the global one as well",
     symptom="the gradient is far too small, the more so the larger the micro-batches",
@@ -130,6 +151,15 @@ def sequence_mean__both_counts(token_loss: Tensor, mask: Tensor, *, num_sequence
 def sequence_mean__token_mean(token_loss: Tensor, mask: Tensor, *, num_sequences: int | None = None) -> Tensor:
     mean = kept_sum(token_loss, mask) / mask.sum().clamp_min(1)
     return mean if num_sequences is None else mean * len(mask) / num_sequences
+
+
+@bug(
+    "a token mean by own counts",
+    mistake="all kept tokens are divided by their number: that is token_mean, and num_sequences has no effect",
+    symptom="long completions outweigh short ones, and the micro-batch size changes the gradient",
+)
+def sequence_mean__token_mean_alone(token_loss: Tensor, mask: Tensor, *, num_sequences: int | None = None) -> Tensor:
+    return kept_sum(token_loss, mask) / mask.sum().clamp_min(1)
 
 
 @bug(

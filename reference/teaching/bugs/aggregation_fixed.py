@@ -49,6 +49,17 @@ def fixed_length__no_rows(
 
 
 @bug(
+    "divided by one, multiplied by the other",
+    mistake="Python reads sum / max_length * rows from the left: it divides by max_length and multiplies by the rows",
+    symptom="four times the batch, four times the gradient",
+)
+def fixed_length__precedence(
+    token_loss: Tensor, mask: Tensor, *, max_length: int, num_sequences: int | None = None
+) -> Tensor:
+    return kept_sum(token_loss, mask) / max_length * (len(mask) if num_sequences is None else num_sequences)
+
+
+@bug(
     "length left out",
     mistake="the sum is divided by a number of rows but not by max_length",
     symptom="the loss and its gradient are max_length times what they are elsewhere; the direction is right",

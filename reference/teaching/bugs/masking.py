@@ -19,6 +19,15 @@ def masked_mean__over_padding(x: Tensor, mask: Tensor) -> Tensor:
 
 
 @bug(
+    "zeros not counted",
+    mistake="your denominator counts the entries that are not 0: a kept loss of 0 is a token like any other",
+    symptom="groups without an advantage drop out of the mean, and a batch of nothing but those gives 0 / 0",
+)
+def masked_mean__zeros_not_counted(x: Tensor, mask: Tensor) -> Tensor:
+    return (x * mask).sum() / (x * mask != 0).sum()
+
+
+@bug(
     "mask ignored",
     mistake="the mask has no effect: prompt and padding count as much as the completion",
     symptom="the model is trained to write prompts and pads",

@@ -109,8 +109,19 @@ def ipo_loss__beta_twice(
 
 
 @bug(
+    "beta inside the square",
+    mistake="the distance to the target is right, but it is multiplied by beta before it is squared",
+    symptom="the target is the same; the pull is beta^2 of what it should be, a hundredth at beta 0.1",
+)
+def ipo_loss__scaled(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (beta * margin_of(chosen, rejected, ref_chosen, ref_rejected) - 0.5) ** 2
+
+
+@bug(
     "the wrong way round",
-    mistake="the margin is that of rejected over chosen",
+    mistake="margin and target have opposite signs: rejected over chosen, or a plus before the target",
     symptom="the margin settles at minus the target",
 )
 def ipo_loss__swapped(

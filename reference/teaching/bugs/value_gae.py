@@ -85,7 +85,6 @@ def gae__no_next_value(
     mistake="the value of the state after the token is taken for the one before it: such a value has seen the token it is "
     "to judge",
     symptom="the better the critic, the smaller the advantages: it explains the reward away",
-    wild="TRL #44: the values were shifted by one",
 )
 def gae__late_value(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, gae_lambda: float, bootstrap: Tensor

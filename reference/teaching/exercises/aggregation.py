@@ -8,6 +8,7 @@ from torch import Tensor
 from reference.objectives import fixed_length, kl_penalised_rewards, sequence_mean, token_mean, token_rewards
 
 from .exercise import Case, Exercise, numbers, ragged_mask
+from .masking import with_zeros
 
 HOLES = torch.tensor([[1, 1, 0, 0, 1, 0], [0, 1, 1, 1, 0, 0]]).bool()  # a tool spoke in between; a late start
 NOTHING = torch.zeros(2, 4, dtype=torch.bool)  # a micro-batch in which every row was cut off and masked
@@ -27,6 +28,7 @@ def token_mean_cases(seed: int) -> list[Case]:
     ]
     calls.append((ragged_mask([1, 6, 3], 7, start=1), {"num_tokens": 50}))
     cases = [Case(losses(g, mask), options, ("token_loss",)) for mask, options in calls]
+    cases.append(Case({"token_loss": with_zeros(g), "mask": ragged_mask([2, 3], 4)}, {}, ("token_loss",)))
     return [*cases, Case(losses(g, NOTHING), {"num_tokens": 9}, ("token_loss",), edge=True)]
 
 
@@ -36,13 +38,14 @@ def sequence_mean_cases(seed: int) -> list[Case]:
         (ragged_mask([2, 3], 4), {}),
         (ragged_mask([2, 3], 4), {"num_sequences": 7}),
         (HOLES, {"num_sequences": 5}),
+        (HOLES, {}),
     ]
     calls.append((ragged_mask([1, 6, 3], 7, start=1), {"num_sequences": 11}))
     edges = [(ragged_mask([2, 0, 5], 6), {}), (ragged_mask([2, 0, 5], 6), {"num_sequences": 7})]
     edges.append((NOTHING, {"num_sequences": 7}))
-    return [Case(losses(g, mask), options, ("token_loss",)) for mask, options in calls] + [
-        Case(losses(g, mask), options, ("token_loss",), edge=True) for mask, options in edges
-    ]
+    cases = [Case(losses(g, mask), options, ("token_loss",)) for mask, options in calls]
+    cases.append(Case({"token_loss": with_zeros(g), "mask": ragged_mask([2, 3], 4)}, {}, ("token_loss",)))
+    return cases + [Case(losses(g, mask), options, ("token_loss",), edge=True) for mask, options in edges]
 
 
 def fixed_length_cases(seed: int) -> list[Case]:
@@ -53,6 +56,7 @@ def fixed_length_cases(seed: int) -> list[Case]:
     ]
     calls += [(HOLES, {"max_length": 9, "num_sequences": 5}), (HOLES, {"max_length": 9})]
     calls.append((ragged_mask([1, 6, 3], 7, start=1), {"max_length": 16, "num_sequences": 11}))
+    calls.append((ragged_mask([2, 5, 3], 7, start=2), {"max_length": 4}))  # a constant: no row is cut to it
     edges = [(ragged_mask([2, 0, 5], 6), {"max_length": 8}), (NOTHING, {"max_length": 8, "num_sequences": 7})]
     return [Case(losses(g, mask), options, ("token_loss",)) for mask, options in calls] + [
         Case(losses(g, mask), options, ("token_loss",), edge=True) for mask, options in edges

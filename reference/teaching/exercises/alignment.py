@@ -1,5 +1,7 @@
 """Exercises of notebook 01: token_logprobs, completion_mask, position_ids, encode_pair."""
 
+from collections.abc import Callable
+
 import torch
 
 from reference.objectives import completion_mask, position_ids, token_logprobs
@@ -48,7 +50,24 @@ def completion_mask_cases(seed: int) -> list[Case]:
         cases.append(Case(arguments, {"eos_token_id": EOS}, edge=cut_off))
     after = torch.randint(2, 9, (2,), generator=g).tolist()  # generation in a batch may go on after the EOS
     arguments = {"tokens": torch.tensor([[4, EOS, 7, EOS, *after, 0]]), "completion_start": torch.tensor([2])}
-    return [*cases, Case(arguments, {"eos_token_id": EOS})]
+    cases.append(Case(arguments, {"eos_token_id": EOS}))
+    other = {"tokens": torch.tensor([[5, 9, 0, EOS, 9, 7, 7]]), "completion_start": torch.tensor([2])}  # pads are 7
+    return [*cases, Case(other, {"eos_token_id": 9})]
+
+
+def rounds_to_zero(solution: Callable) -> str:
+    """Is the log-prob of an unlikely token still finite in float32? Legitimate if not, and worth knowing."""
+    logits, tokens = torch.tensor([[[0.0, 200.0]] * 2]), torch.tensor([[0, 0]])
+    if torch.isfinite(solution(logits, tokens, temperature=1.0)).all():
+        return ""
+    return " (A softmax first and a log after it: an unlikely token gets -inf, and NaN as its gradient.)"
+
+
+def counts_instead_of_chooses(solution: Callable) -> str:
+    """Numbers are as good as booleans in a sum, not in an index."""
+    mask = solution(torch.tensor([[4, 5, EOS]]), torch.tensor([1]), eos_token_id=EOS)
+    kind = str(mask.dtype).removeprefix("torch.")
+    return "" if mask.dtype == torch.bool else f" (A mask of {kind} does not choose: x[mask] wants .bool().)"
 
 
 def position_ids_cases(seed: int) -> list[Case]:
@@ -103,6 +122,7 @@ def token_logprobs(logits, tokens, *, temperature):
     logprobs = (logits[:, :-1] / temperature).log_softmax(dim=-1)
     return logprobs.gather(dim=-1, index=tokens[:, 1:].unsqueeze(-1)).squeeze(-1)
 """,
+        remark=rounds_to_zero,
     ),
     "completion_mask": Exercise(
         completion_mask,
@@ -121,6 +141,7 @@ def completion_mask(tokens, completion_start, *, eos_token_id):
     ends_before = is_end.cumsum(dim=1) - is_end.long()
     return (inside & (ends_before == 0))[:, 1:]
 """,
+        remark=counts_instead_of_chooses,
     ),
     "position_ids": Exercise(
         position_ids,

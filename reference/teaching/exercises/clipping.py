@@ -24,7 +24,8 @@ def sizes(generator: torch.Generator, signs: list[list[float]]) -> Tensor:
     return signs_ * (0.5 + torch.rand(signs_.shape, generator=generator, dtype=torch.float64))
 
 
-# Below, inside and above the clip range, for a good and for a bad completion, small and far moves, a dead group.
+# Below, inside and above the clip range, for a good and for a bad completion, small and far moves, a dead group on both
+# sides of the range, ratios that a range around their logarithm would judge otherwise, one bad token in a good row.
 BATCHES: list[tuple[list[list[float]], list[list[float]], float, float]] = [
     ([[0.9, 1.1]], [[1.0]], 0.2, 0.2),
     ([[0.5, 1.0, 1.5]], [[1.0]], 0.2, 0.2),
@@ -32,6 +33,16 @@ BATCHES: list[tuple[list[list[float]], list[list[float]], float, float]] = [
     ([[0.6, 0.9, 1.24, 1.7], [0.6, 0.9, 1.24, 1.7]], [[1.0], [-1.0]], 0.2, 0.28),
     ([[0.3, 0.74, 1.1, 4.5], [0.2, 0.95, 1.32, 5.0], [0.7, 1.05, 1.4, 2.0]], [[1.0], [-1.0], [0.0]], 0.3, 0.4),
     ([[0.4, 1.6, 0.85, 1.15, 6.0]] * 2, [[1.0, -1.0, -1.0, 1.0, -1.0], [-1.0, 1.0, 1.0, 0.0, 1.0]], 0.1, 0.2),
+    ([[0.4, 1.7, 0.9, 1.0], [1.42, 1.44, 0.5, 0.62]], [[0.0] * 4, [1.0, 1.0, -1.0, -1.0]], 0.4, 0.4),
+    ([[1.0, 1.1, 0.9, 1.05, 0.5]], [[1.0, 1.0, 1.0, 1.0, -1.0]], 0.2, 0.2),
+]
+MASKS = [
+    *(ragged_mask(lengths, max(lengths)) for lengths in ([2], [3], [3])),
+    ragged_mask([4, 3], 4),
+    ragged_mask([2, 4, 3], 4),
+    ragged_mask([4, 5], 5),
+    torch.ones(2, 4, dtype=torch.bool),
+    torch.tensor([[0, 1, 0, 1, 1]]).bool(),  # a prompt before it, a tool in between
 ]
 
 
@@ -50,8 +61,8 @@ def ppo_clip_loss_cases(seed: int) -> list[Case]:
 def clip_frac_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for (ratios, signs, low, high), lengths in zip(BATCHES, [[2], [3], [3], [4, 3], [2, 4, 3], [4, 5]], strict=True):
-        arguments = moved(g, ratios) | {"advantages": sizes(g, signs), "mask": ragged_mask(lengths, len(ratios[0]))}
+    for (ratios, signs, low, high), mask in zip(BATCHES, MASKS, strict=True):
+        arguments = moved(g, ratios) | {"advantages": sizes(g, signs), "mask": mask}
         cases.append(Case(arguments, {"clip_low": low, "clip_high": high}))
     return cases
 

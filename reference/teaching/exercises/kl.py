@@ -10,7 +10,7 @@ from .exercise import Case, Exercise, numbers
 
 
 def estimator_cases(seed: int) -> list[Case]:
-    """Policies close to the reference, a token on which both agree, and tokens on which they are far apart."""
+    """Policies close to the reference, a token on which both agree, and tokens on which they are far and very far apart."""
     g = torch.Generator().manual_seed(seed)
     cases = []
     for rows, pred, apart in [(1, 3, 0.5), (2, 4, 1.0), (3, 5, 2.0)]:
@@ -19,7 +19,12 @@ def estimator_cases(seed: int) -> list[Case]:
         difference[0, 0] = 0.0
         cases.append(estimator_case(token_logprobs, difference))
     drift = torch.tensor([[-3.0, -0.2, 2.5], [6.0, 0.1, -4.0]]).double() + 0.1 * numbers(g, 2, 3)
-    return [*cases, estimator_case(-4.0 - numbers(g, 2, 3).abs(), drift)]
+    far = torch.tensor([[25.0, -25.0]]).double()  # a token that one of the two hardly ever writes
+    return [
+        *cases,
+        estimator_case(-4.0 - numbers(g, 2, 3).abs(), drift),
+        estimator_case(-30 - numbers(g, 1, 2).abs(), far),
+    ]
 
 
 def estimator_case(token_logprobs: torch.Tensor, difference: torch.Tensor) -> Case:
@@ -48,13 +53,13 @@ def below_zero(solution: Callable) -> str:
 
 
 def forbidden_token(solution: Callable) -> str:
-    """Does a token that both policies forbid turn the sum into NaN? Legitimate, and worth knowing."""
+    """Is it still right where probabilities are 0, or nearly? Legitimate if not, and worth knowing."""
     logits = torch.tensor([[[0.0, 1.0, -torch.inf]] * 2])
-    return (
-        " (A token that both policies forbid, logit -inf, would make it NaN.)"
-        if solution(logits, logits).isnan().any()
-        else ""
-    )
+    if solution(logits, logits).isnan().any():
+        return " (A token that both policies forbid, logit -inf, would make it NaN.)"
+    sure, other = torch.tensor([[[60.0, 0.0]] * 2]), torch.tensor([[[0.0, 60.0]] * 2])
+    right = torch.allclose(solution(sure, other), kl_full(sure, other), rtol=1e-3)
+    return "" if right else " (Where one of the two is very sure, rounding ruins it: log_softmax keeps the digits.)"
 
 
 EXERCISES = {

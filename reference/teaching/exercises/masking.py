@@ -17,7 +17,15 @@ def masked_mean_cases(seed: int) -> list[Case]:
     masks = [ragged_mask([2, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([7, 1, 3, 2], 9, start=2)]
     cases = [Case({"x": numbers(g, *mask.shape), "mask": mask}, {}, ("x",)) for mask in masks]
     empty_row = ragged_mask([2, 0, 5], 6)
-    return [*cases, Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True)]
+    cases.append(Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True))
+    return [*cases, Case({"x": with_zeros(g), "mask": ragged_mask([2, 3], 4)}, {}, ("x",))]
+
+
+def with_zeros(g: torch.Generator) -> torch.Tensor:
+    """Losses that happen to be 0, as all those of a dead group are: no less kept than others. A whole row, and more."""
+    x = numbers(g, 2, 4)
+    x[0], x[1, 0] = 0.0, 0.0
+    return x
 
 
 def aggregate_cases(seed: int) -> list[Case]:
@@ -29,6 +37,9 @@ def aggregate_cases(seed: int) -> list[Case]:
             arguments = {"token_loss": numbers(g, *mask.shape), "mask": mask}
             options = {"strategy": strategy, "max_length": budget}
             cases.append(Case(arguments, options, ("token_loss",), edge=not mask.any(dim=1).all()))
+    for strategy in ("token_mean", "sequence_mean", "fixed_length"):
+        arguments = {"token_loss": with_zeros(g), "mask": ragged_mask([2, 3], 4)}
+        cases.append(Case(arguments, {"strategy": strategy, "max_length": 8}, ("token_loss",)))
     return cases
 
 

@@ -32,9 +32,12 @@ def four_log_probs(generator: torch.Generator, pairs: int, beta: float) -> dict[
 
 def pair_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
-    return [
+    cases = [
         Case(four_log_probs(g, pairs, beta), {"beta": beta}, FOUR[:2]) for pairs, beta in zip(PAIRS, BETAS, strict=True)
     ]
+    far = four_log_probs(g, 2, 0.5)
+    far["chosen_logprobs"] = far["ref_chosen_logprobs"] + torch.tensor([-60.0, 60.0])  # lost by far, won by far
+    return [*cases, Case(far, {"beta": 0.5}, FOUR[:2])]
 
 
 def implicit_reward_cases(seed: int) -> list[Case]:
@@ -43,21 +46,19 @@ def implicit_reward_cases(seed: int) -> list[Case]:
     for pairs, beta in zip(PAIRS, BETAS, strict=True):
         ref = log_probs(g, pairs)
         cases.append(Case({"logprobs": moved(g, ref, beta), "ref_logprobs": ref}, {"beta": beta}, ("logprobs",)))
-    return cases
+    ref = log_probs(g, 2)
+    far = {"logprobs": ref + torch.tensor([30.0, -300.0]), "ref_logprobs": ref}  # many tokens, moved a little each
+    return [*cases, Case(far, {"beta": 0.1}, ("logprobs",))]
 
 
 def breaks_far_out(solution: Callable) -> str:
     """A remark on a solution whose sigmoid has already become 0 when its log is taken."""
-    lost = torch.tensor([-2000.0])
-    try:
-        value = solution(lost, -lost, torch.zeros(1), torch.zeros(1), beta=1.0)
-        broken = not torch.isfinite(value).all()
-    except Exception:  # whatever happens out there, the cases have passed
-        return ""
+    lost, zero = torch.tensor([-2000.0]), torch.zeros(1)
+    right = torch.allclose(solution(lost, -lost, zero, zero, beta=1.0), torch.tensor([4000.0]))  # beta times the margin
     return (
-        "\n  A thought: for a pair that is lost by far, sigmoid is 0 and its log -inf. logsigmoid takes both in one step."
-        if broken
-        else ""
+        ""
+        if right
+        else "\n  A thought: for a pair that is lost by far, sigmoid is 0 and its log is lost. logsigmoid takes both in one step."
     )
 
 

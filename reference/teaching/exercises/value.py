@@ -50,7 +50,7 @@ def value_loss_cases(seed: int) -> list[Case]:
     cases = []
     for rows, steps in [(1, 3), (2, 4)]:
         arguments = {"values": numbers(g, rows, steps), "returns": numbers(g, rows, steps)}
-        cases.append(Case(arguments, {"old_values": None, "clip": None}, ("values",)))
+        cases.append(Case(arguments, {}, ("values",)))
     for rows, steps, clip in [(1, 6, 0.2), (3, 5, 0.5)]:
         arguments = {"values": numbers(g, rows, steps), "returns": numbers(g, rows, steps)}
         options = {"old_values": numbers(g, rows, steps), "clip": clip}
@@ -61,7 +61,10 @@ def value_loss_cases(seed: int) -> list[Case]:
     }
     cases.append(Case(arguments, {"old_values": torch.zeros(1, 6).double(), "clip": 0.2}, ("values",)))
     live = {"values": numbers(g, 1, 4), "returns": numbers(g, 1, 4)}
-    return [*cases, Case(live, {"old_values": None, "clip": None}, ("values", "returns"), edge=True)]
+    cases.append(Case(live, {"old_values": None, "clip": None}, ("values", "returns"), edge=True))
+    live = {"values": numbers(g, 1, 6), "returns": numbers(g, 1, 6)}
+    options = {"old_values": numbers(g, 1, 6), "clip": 0.5}
+    return [*cases, Case(live, options, ("values", "returns", "old_values"), edge=True)]
 
 
 def carries_a_gradient(solution: Callable) -> str:

@@ -4,7 +4,7 @@ from .question import Question, no, yes
 
 QUESTIONS = {
     "thin_micro_batch": Question(
-        "Two micro-batches: one holds 4 tokens in all, the other 16. Each takes token_mean by its own count, and the two "
+        "Two micro-batches: one holds 3 tokens in all, the other 15. Each takes token_mean by its own count, and the two "
         "losses are averaged. How does a token of the first compare with one of the second?",
         (
             no(
@@ -12,10 +12,10 @@ QUESTIONS = {
                 "Only within a micro-batch. Between the two the denominators differ.",
             ),
             yes(
-                "It weighs four times as much.",
-                "1/4 against 1/16, each times a half. Who shares a micro-batch with you decides how much you count.",
+                "It weighs five times as much.",
+                "1/3 against 1/15, each times a half. Who shares a micro-batch with you decides how much you count.",
             ),
-            no("It weighs a quarter.", "The other way round: the smaller denominator gives the larger weight."),
+            no("It weighs a fifth.", "The other way round: the smaller denominator gives the larger weight."),
         ),
     ),
     "two_and_three": Question(
@@ -26,7 +26,7 @@ QUESTIONS = {
                 "By two different numbers, and their quotient changes from batch to batch.",
             ),
             yes(
-                "When every batch holds the same number of tokens, and the learning rate makes up for the factor.",
+                "When every batch holds equally many tokens and equally many completions, and the learning rate makes up for the factor.",
                 "Then one constant relates the two. Otherwise the direction agrees on each batch, but batches of short "
                 "completions weigh more under token_mean.",
             ),
@@ -37,7 +37,7 @@ QUESTIONS = {
         ),
     ),
     "ddp_divides": Question(
-        "Two processes, each with its share of the batch. Each divides its sum by the tokens of *both*. Then DDP "
+        "Two processes, each with its share of the batch. Each divides its sum by the tokens of both processes. Then DDP "
         "averages the two gradients. What comes out?",
         (
             no("The gradient of the whole batch.", "It would be if DDP added. It averages."),
@@ -75,7 +75,7 @@ QUESTIONS = {
             yes(
                 "About twice the penalty.",
                 "Each place adds its own gradient. Not exactly twice: the one in the loss does not see that an early "
-                "token changes which states come later. (With k1 in the loss as well: once. It adds nothing there.)",
+                "token changes which states come later. (With k1 in the loss in the place of k2: once. On average it adds nothing there.)",
             ),
             no("The same penalty, since it is the same KL.", "The gradients are added up, not the values compared."),
         ),
@@ -101,7 +101,7 @@ QUESTIONS = {
             ),
             yes(
                 "Which of the two has a gradient, with which estimator, and what divides the first.",
-                "k1 or a detached tensor in the loss does nothing; k3 in the reward does the wrong thing; a group's std "
+                "In the loss k1 does nothing on average and a detached tensor nothing at all; k3 in the reward does the wrong thing; a group's std "
                 "rescales what is in the reward.",
             ),
             no("Whether the KL is positive.", "A KL sample may well be negative. Notebook 02 is about that."),
