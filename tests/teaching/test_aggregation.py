@@ -171,10 +171,15 @@ def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
     for name, kl in (("group-std", 0.03), ("no-std", 0.05)):
         (tmp_path / f"kl-reward-{name}-seed-0").mkdir()
         for step in range(1, 21):
-            append_metrics(tmp_path / f"kl-reward-{name}-seed-0", {"step": step, "reward": 0.8, "kl_k1": kl})
+            row = {"step": step, "reward": 0.8, "dead_groups": 0.25 if step < 16 else 0.75, "kl_k1": kl}
+            append_metrics(tmp_path / f"kl-reward-{name}-seed-0", row)
     figure = figure_kl_reward(recorded_logs(tmp_path, KL_REWARD))
-    assert [len(ax.lines) for ax in figure.axes] == [2, 2]
-    assert "nats per token, no std: 0.05 in the last 10 steps" in description(figure)
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2, 2]
+    for told in ("nats per token, no std: 0.05", "groups dead, group's std: 0.5", "share right, no std: 0.8"):
+        assert told in description(figure)  # five rows of 0.25 and five of 0.75
+    heights = sorted(text.get_position()[1] for text in figure.axes[0].texts)
+    low, high = figure.axes[0].get_ylim()
+    assert heights[1] - heights[0] > 0.05 * (high - low)  # two lines that end at one height: their names do not collide
 
 
 # ---- widgets ---------------------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ def where_loss(values, returns, *, old_values=None, clip=None):
     plain = (values - returns).pow(2) / 2
     if clip is None:
         return plain
+    old_values = old_values.detach()
     moved = torch.min(torch.max(values, old_values - clip), old_values + clip)
     clipped = torch.nn.functional.mse_loss(moved, returns, reduction="none") / 2
     return torch.where(clipped > plain, clipped, plain)
@@ -66,7 +67,7 @@ def halved_difference(values, returns, *, old_values=None, clip=None):
     target = returns.data
     losses = [(values - target).square()]
     if clip:
-        losses.append((torch.clamp(values, old_values - clip, old_values + clip) - target).square())
+        losses.append((torch.clamp(values, old_values.data - clip, old_values.data + clip) - target).square())
     return torch.stack(losses).max(dim=0).values * 0.5
 
 

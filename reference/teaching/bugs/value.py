@@ -246,6 +246,20 @@ def value_loss__as_ratio(
 
 
 @bug(
+    "the old values move",
+    mistake="a gradient flows into old_values; they are what the critic said when the rollout was made, constants",
+    symptom="none while they were made without a graph; else the critic moves the band instead of the value",
+)
+def value_loss__live_old(
+    values: Tensor, returns: Tensor, *, old_values: Old = None, clip: float | None = None
+) -> Tensor:
+    error = (values - returns.detach()) ** 2
+    if clip is not None:
+        error = torch.maximum(error, (clipped_value(values, old_values, clip) - returns.detach()) ** 2)
+    return 0.5 * error
+
+
+@bug(
     "the target moves",
     mistake="a gradient flows into the returns; they are a target, a constant, even when they were made with the critic",
     symptom="the critic lowers its loss by moving the target: values and returns drift together",

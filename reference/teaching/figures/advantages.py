@@ -5,6 +5,7 @@ import math
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reference.objectives import group_advantages, rloo_advantages
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
@@ -45,7 +46,7 @@ def under_each_scale(rewards: list[float], others_right: int) -> dict[str, list[
 def figure_group(rewards: list[float], *, others_right: int) -> Figure:
     """A bar for each completion of a group, in four panels: what its reward becomes."""
     found, size = under_each_scale(rewards, others_right), len(rewards)
-    top = 1.2 * (size - 1) / math.sqrt(size)
+    top = 1.2 * max((size - 1) / math.sqrt(size), *(abs(a) for each in found.values() for a in each))
     with style():
         figure = Figure(figsize=(11, 3.4), layout="constrained")
         for ax, (scale, title) in zip(figure.subplots(1, 4, sharey=True), TITLES.items(), strict=True):
@@ -53,18 +54,17 @@ def figure_group(rewards: list[float], *, others_right: int) -> Figure:
             ax.bar(range(1, size + 1), found[scale], color=colours, width=0.75)
             ax.axhline(0, color=MUTED, linewidth=1)
             ax.set_ylim(-top, top)
-            ax.set_title(title, fontsize=11)
+            ax.set_title(f"{title}\n{signed(max(found[scale]))} … {signed(min(found[scale]))}", fontsize=11)
             ax.set_xticks(range(1, size + 1), ["✓" if r else "✗" for r in rewards], fontsize=11, color=INK)
-            for sign, kind in ((1, max), (-1, min)):
-                value = kind(found[scale])
-                if round(value, 2):
-                    ax.text(0.97, 0.5 + sign * 0.42, f"{value:+.2f}", transform=ax.transAxes, ha="right", va="center",
-                            fontsize=14, color=INK)  # fmt: skip
         told = "; ".join(f"{TITLES[s]}: {max(a):.2f} and {min(a):.2f}" for s, a in found.items())
         rest = f"{others_right} of the other {OTHER_GROUPS * size} in the batch"
         return described(
             figure, f"{sum(map(bool, rewards))} of {size} right, {rest}. Advantages {told}".replace("-0.00", "0.00")
         )
+
+
+def signed(value: float) -> str:
+    return f"{value:+.2f}" if round(value, 2) else "0"
 
 
 def of_right_and_wrong(right: int, group_size: int, scale: str) -> tuple[float, float]:
@@ -89,15 +89,15 @@ def figure_successes(group_size: int) -> Figure:
             pairs = [of_right_and_wrong(k, group_size, scale) for k in counts]
             for values, mark in zip(zip(*pairs, strict=True), ("o", "X"), strict=True):
                 ax.plot(counts, values, dashes, color=colour, marker=mark, markersize=6)
-            ax.annotate(f"{label}: {pairs[0][0]:.2f}", (1, pairs[0][0]), xytext=(10, 4), textcoords="offset points",
-                        color=colour, fontsize=11)  # fmt: skip
+            ax.text(0.98, 0.97 - 0.09 * len(told), f"{label}: a lone success gets {pairs[0][0]:.2f}", color=colour,
+                    transform=ax.transAxes, ha="right", va="top", fontsize=12)  # fmt: skip
             told.append(f"{label}: a lone success gets {pairs[0][0]:.2f}, each failure {pairs[0][1]:.2f}")
         top = 1.25 * (group_size - 1) / math.sqrt(group_size)
         ax.axhline(0, color=MUTED, linewidth=1)
         ax.set_ylim(-top, top)
         ax.set_xlim(0.7, group_size + 0.3)
-        ax.text(group_size + 0.2, 0.55 * top, "right answers (●)", ha="right", color=MUTED)
-        ax.text(0.8, -0.75 * top, "wrong answers (✗)", color=MUTED)
+        ax.text(0.02, 0.05, "● right answers\n✗ wrong answers", transform=ax.transAxes, color=MUTED)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(f"how many of {group_size} are right")
         ax.set_ylabel("advantage")
         ax.set_title(f"The rarer, the louder: groups of {group_size}")
@@ -125,12 +125,13 @@ def figure_difficulty(group_size: int) -> Figure:
         ax = figure.subplots()
         ax.plot(shares, [0.5 / math.sqrt(p * (1 - p)) for p in shares], "--", color=MUTED, linewidth=1.5)
         ax.annotate("1 / std, the limit", (0.945, 2.2), xytext=(-8, 8), textcoords="offset points", ha="right", color=MUTED, fontsize=11)  # fmt: skip
+        middle = difficulty_weight(0.5, group_size)
         for size in sorted({*SIZES, group_size}):
             weights = [difficulty_weight(p, size) / difficulty_weight(0.5, size) for p in shares]
             chosen = size == group_size
             colour = BLUE if chosen else DROPPED
             ax.plot(shares, weights, color=colour, linewidth=3 if chosen else 1.6, zorder=3 if chosen else 1)
-            near = not chosen and abs(math.log(size / group_size)) < 0.4
+            near = not chosen and abs(weights[0] - difficulty_weight(shares[0], group_size) / middle) < 0.16
             if not near:
                 text = f"G = {size}: {weights[0]:.2f}" if chosen else f"{size}"
                 ax.annotate(text, (shares[0], weights[0]), xytext=(-6, 0), textcoords="offset points", ha="right",

@@ -59,7 +59,7 @@ def figure_split(
             told.append(f"{title}: {shares} per token")
             ax.set_title(title, fontsize=12)
             ax.set_xlim(-2.2, max_length + 0.1)
-            ax.set_ylim(len(lengths) - 0.2, -0.1)
+            ax.set_ylim(len(lengths) + 0.05, -0.1)
             ax.axis("off")
         verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if turned > 1 - 1e-9 else "")
         whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"

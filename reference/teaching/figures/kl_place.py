@@ -8,6 +8,7 @@ from torch import Tensor
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.experiments.logs import Rows
+from reference.teaching.figures.value import apart
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
 
@@ -55,7 +56,7 @@ def bars(ax: Axes, values: Tensor, num_right: int) -> None:
 
 CREDITS = {
     "own": "own: this token's",
-    "to_go": "to_go: this token's and all after it",
+    "to_go": "to_go: this and all later ones",
     "sequence": "sequence: everybody's",
 }
 
@@ -65,7 +66,7 @@ def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
     row = torch.tensor([kl], dtype=torch.float64)
     told = [f"KL per token {kl}"]
     with style():
-        figure = Figure(figsize=(10, 3), layout="constrained")
+        figure = Figure(figsize=(10, 3.2), layout="constrained")
         axes = figure.subplots(1, 4, sharey=True)
         draw_tokens(axes[0], kl, BLUE, "KL of each token")
         for ax, (credit, title) in zip(axes[1:], CREDITS.items(), strict=True):
@@ -84,31 +85,40 @@ def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
         )
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.set_xticks(range(len(values)), [str(t) for t in range(len(values))])
-    ax.set_ylim(min(-0.9, min(values) - 0.3), 4.2)
+    ax.set_ylim(min(-0.9, min(values) - 0.3), 4.8)
     ax.set_title(title, fontsize=11)
 
 
-LINES = {"group-std": (ORANGE, "-", "group's std"), "no-std": (BLUE, "--", "no std")}
+LINES = {
+    "group-std": (ORANGE, "-", "group's std"),
+    "no-std": (BLUE, "--", "no std"),
+    "no-kl": (INK, ":", "no KL"),
+}
 
 
 def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
-    """Share right and KL to the reference over the steps, a line per run: one small coefficient, two scales."""
+    """Share right, share of dead groups and KL to the reference over the steps, a line per run."""
     told = []
     with style():
-        figure = Figure(figsize=(10, 3.8), layout="constrained")
-        panels = (("reward", "share right"), ("kl_k1", "KL to the base, nats per token"))
-        for ax, (scalar, label) in zip(figure.subplots(1, 2), panels, strict=True):
+        figure = Figure(figsize=(11.5, 3.9), layout="constrained")
+        panels = {"reward": "share right", "dead_groups": "groups dead", "kl_k1": "KL to the base, nats per token"}
+        for ax, (scalar, label) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+            ends = {}
             for name, logs in found.items():
                 colour, dashes, text = LINES[name]
-                lines = [moving_mean([row[scalar] for row in log], window) for log in logs]
-                for line in lines:
-                    ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.8)
-                end = sum(line[-1] for line in lines) / len(lines)
-                above = 8 if name == "no-std" else -8  # the two may end at nearly the same height
-                ax.annotate(f"{text} {end:.2g}", (len(lines[0]), end), xytext=(8, above), textcoords="offset points",
-                            color=colour, va="center", fontsize=11)  # fmt: skip
-                told.append(f"{label}, {text}: {end:.2g} in the last {window} steps")
-            ax.set_xlim(0, 1.4 * max(len(log) for logs in found.values() for log in logs))
+                for log in logs:
+                    line = moving_mean([row[scalar] for row in log], window)
+                    ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.6)
+                ends[name] = sum(row[scalar] for log in logs for row in log[-window:]) / (window * len(logs))
+                told.append(f"{label}, {text}: {ends[name]:.2g}")
+            low, high = ax.get_ylim()
+            last = max(len(log) for logs in found.values() for log in logs)
+            for name, y in zip(ends, apart(list(ends.values()), 0.08 * (high - low)), strict=True):
+                ax.text(
+                    1.03 * last, y, f"{LINES[name][2]} {ends[name]:.2g}", color=LINES[name][0], va="center", fontsize=11
+                )
+            ax.set_xlim(0, 1.6 * last)
+            ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
-            ax.set_title(label)
-        return described(figure, "KL in the reward at one coefficient. " + "; ".join(told))
+            ax.set_title(label, fontsize=12)
+        return described(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(told))

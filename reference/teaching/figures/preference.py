@@ -54,13 +54,13 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
         ax.set_ylim(0, top)
         ax.set_xlabel("β (log scale)")
         ax.set_ylabel("margin (nats)")
-        ax.set_title(f"Margin of a pair after {time:,.4g} units of gradient flow, chosen by {share:.0%}")
+        ax.set_title(f"Margin of a pair after {time:,g} units of gradient flow, chosen by {share:.0%}")
         shown = {
             b: margins_after(time, torch.tensor([b], dtype=torch.float64), share=share).item() for b in (0.05, 0.5, 5)
         }
         told = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in shown.items())
         rest = f"; at rest {logit(share) / 0.5:.2f} at beta 0.5" if share < 1 else ""
-        return described(figure, f"Margin after {time:,.4g} units: {told}{rest}. {place.replace('β', 'beta')}")
+        return described(figure, f"Margin after {time:,g} units: {told}{rest}. {place.replace('β', 'beta')}")
 
 
 FAMILY = {

@@ -87,15 +87,16 @@ def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
             ax.axhline(rest, color=colour, linestyle=(0, (4, 2)), linewidth=1.6)
             smooth = moving_mean([max(row["margin"], 1e-3) for row in rows], 5)
             ax.plot([row["step"] for row in rows], smooth, color=colour)
+            won = at_the_end(rows, "accuracy")
             words = (
-                f"β {beta:g}: ends at {end:.1f} nats",
+                f"β {beta:g}: {end:.1f} nats, {won:.0%} of pairs won",
                 f"held out {after['sampled']:.0%}, greedy {after['greedy']:.0%}",
             )
             for line, dy in zip(words, (6, -14), strict=True):
                 ax.annotate(line, (rows[-1]["step"], rest), xytext=(6, dy), textcoords="offset points", color=INK,
                             fontsize=11, annotation_clip=False)  # fmt: skip
             told.append(
-                f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; held out, sampled {after['sampled']:.1%}, "
+                f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; {won:.1%} of the pairs won; held out, sampled {after['sampled']:.1%}, "
                 f"greedy {after['greedy']:.1%}"
             )
         ax.text(3, 32, "dashed: logit(0.9) / β", color=MUTED, fontsize=11)

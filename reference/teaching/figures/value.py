@@ -89,15 +89,15 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
         for name, y, text in zip(errors, spread, ("bias", "noise", "together"), strict=True):
             ax.text(1.02, y, f"{text} {errors[name][-1]:.2f}", va="center", fontsize=12, color=INK)
         ax.plot(LAMBDAS[best], errors["both"][best], "o", color=BLUE, markersize=10)
-        ax.annotate(f"best: lambda {LAMBDAS[best]:g}", (LAMBDAS[best], errors["both"][best]), xytext=(0, 32),
-                    textcoords="offset points", ha="center" if 0 < best < 10 else "right" if best else "left", fontsize=12, weight="bold",
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-                    arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})  # fmt: skip
-        ax.set_xlim(-0.02, 1.2)
-        ax.set_xticks(
-            [0, 0.2, 0.4, 0.6, 0.8, 0.95],
-            ["0\none-step TD", "0.2", "0.4", "0.6", "0.8", "0.95   1\n        Monte Carlo"],
-        )
+        words, at = f"best: lambda {LAMBDAS[best]:g}", (LAMBDAS[best], errors["both"][best])
+        if at[0] > 0.8:  # beside the curve, above the other labels
+            ax.text(1.02, max(spread) + 0.1 * top, words, fontsize=12, weight="bold", va="center")
+        else:
+            ax.annotate(words, at, xytext=(0, 32), textcoords="offset points", ha="center" if best else "left",
+                        fontsize=12, weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                        arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})  # fmt: skip
+        ax.set_xlim(-0.02, 1.25)
+        ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0\none-step TD", "0.2", "0.4", "0.6", "0.8", "1\nMonte Carlo"])
         ax.set_ylim(0, top)
         ax.set_xlabel("lambda")
         ax.set_ylabel("error / true gradient")
@@ -135,6 +135,7 @@ def figure_value_clip(*, target: float = 1.0, old: float = 0.0, clip: float = 0.
         axes[1].set_ylabel("gradient")
         axes[1].set_xlabel("the value now")
         for ax in axes:
+            ax.set_xlim(-1.5, 2.5)
             ax.fill_between(x, 0, 1, where=dead, transform=ax.get_xaxis_transform(), color=FAINT, linewidth=0)
             ax.axvline(target, color=GREEN, linewidth=1.4)
             ax.axvspan(old - clip, old + clip, facecolor="none", edgecolor=ORANGE, hatch="///", linewidth=0)

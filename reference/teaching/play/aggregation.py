@@ -24,7 +24,7 @@ def micro_batches(lengths: tuple[int, int, int, int] = (2, 8, 3, 7), max_length:
     controls.interact(
         draw,
         strategy=choice("strategy", [STRATEGIES[1], STRATEGIES[0], STRATEGIES[2]]),
-        rows=choice("rows per micro-batch", [1, 2, 4]),
+        rows=choice("rows each", [1, 2, 4]),
         own=box("each by its own count", True),
         **sliders,
     )
@@ -35,7 +35,7 @@ def kl_group() -> None:
     controls.interact(
         lambda num_right, exponent, scale: figure_kl_group(num_right, kl_coef=10.0**exponent, scale=scale),
         num_right=slider("right answers", 4, 0, 4),
-        exponent=slider("kl_coef, power of 10", -2, -3, 0),
+        exponent=slider("log10 kl_coef", -2, -3, 0),
         scale=choice("divided by", [("the group's std", "group"), ("nothing", "none")]),
     )
 

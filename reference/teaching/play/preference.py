@@ -11,7 +11,7 @@ def beta(exponent: int = 1, share: float = 1.0) -> None:
     """Train longer, or let the raters disagree: which beta has gone furthest from the reference?"""
     controls.interact(
         lambda exponent, share: figure_beta(4.0**exponent, share=share),
-        exponent=slider("time, 4 to the", exponent, -2, 8),
+        exponent=slider("time, 4 to the", exponent, -2, 7),
         share=dial("prefer chosen", share, 0.6, 1.0, 0.05, shown=".0%", live=False),
     )
 

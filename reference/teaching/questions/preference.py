@@ -37,9 +37,10 @@ QUESTIONS = {
         (
             yes("That of beta 1, about ten times.", "At margin 0 the gradient is beta / 2."),
             no(
-                "That of beta 0.1, about ten times.", "That is how it ends, if the labels are noisy. Not how it begins."
+                "That of beta 0.1, about ten times.",
+                "The smaller beta pushes less: beta / 2 nats per step and log-prob.",
             ),
-            no("They are equal.", "With Adam they nearly would be. SGD sees the scale of a gradient."),
+            no("They are equal.", "SGD sees the scale of a gradient, and beta is in it."),
         ),
     ),
     "dpo_beta_rest": Question(
@@ -59,7 +60,10 @@ QUESTIONS = {
             no(
                 "That of beta 1, about ten times.", "Adam divides by the size of the gradient. Beta / 2 is such a size."
             ),
-            yes("They are nearly equal.", "A factor in front of the loss does nothing to Adam's steps."),
+            yes(
+                "They are nearly equal.",
+                "A factor in front of the gradient does nothing to Adam's steps, if eps and norm clipping do not see it.",
+            ),
             no("That of beta 0.1, about ten times.", "Later perhaps. So far neither loss has begun to flatten."),
         ),
     ),
@@ -71,7 +75,10 @@ QUESTIONS = {
                 "Not by itself. Only the margin is in the loss, and both completions share weights and words.",
                 "Whether it is harmless is another matter: the probability goes to completions that nobody compared.",
             ),
-            no("Yes: chosen and rejected are swapped.", "Then margins would fall."),
+            no(
+                "Yes: chosen and rejected are swapped.",
+                "In the loss, and margins would fall. In the data, and margins rise as they should: only a verifier would tell.",
+            ),
         ),
     ),
     "dpo_average": Question(

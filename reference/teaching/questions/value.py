@@ -19,7 +19,7 @@ QUESTIONS = {
     ),
     "late_reader": Question(
         "The only reward is the verdict at the end, and the critic is perfect. By mistake its value is read after the token "
-        "instead of before it. What is left of the advantage, on average?",
+        "instead of before it. What is left of a token's advantage, averaged over what may follow it?",
         (
             no(
                 "The same: neighbouring states have nearly the same value.",
