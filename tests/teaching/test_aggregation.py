@@ -294,16 +294,23 @@ def test_a_gradient_through_the_reward_is_remarked_upon():
 def test_what_the_recorded_lengths_show():
     found = recorded_logs(RUNS, LENGTHS)
 
-    def length(strategy, whose, steps):
-        return mean_at(found[strategy], f"length_{whose}", steps)
+    assert all(len(logs) == 3 for logs in found.values())
+
+    def length(strategy, whose, steps, seed):
+        return mean_at([found[strategy][seed]], f"length_{whose}", steps)
 
     early, later = slice(10), slice(10, None)
-    for strategy in STRATEGIES:
-        assert length(strategy, "wrong", slice(1)) < 27 and length(strategy, "wrong", later) > 40
-    others = [length(s, "wrong", early) for s in ("token_mean", "fixed_length")]
-    assert abs(others[0] - others[1]) < 1 and length("sequence_mean", "wrong", early) - max(others) > 2
-    assert abs(length("sequence_mean", "wrong", later) - length("fixed_length", "wrong", later)) < 1
-    assert 0.2 < length("fixed_length", "right", later) - length("sequence_mean", "right", later) < 1.2
+    for seed in range(3):
+        for strategy in STRATEGIES:
+            assert length(strategy, "wrong", slice(1), seed) < 27 and length(strategy, "wrong", later, seed) > 40
+        others = [length(s, "wrong", early, seed) for s in ("token_mean", "fixed_length")]
+        assert abs(others[0] - others[1]) < 1 and length("sequence_mean", "wrong", early, seed) - max(others) > 2
+    at_last = [mean_at(found[s], "length_wrong", later) for s in STRATEGIES]
+    assert max(at_last) - min(at_last) < 1.5
+    right = [[length(s, "right", later, seed) for seed in range(3)] for s in STRATEGIES]
+    between_seeds = min(max(of_one) - min(of_one) for of_one in right)
+    means = [sum(of_one) / 3 for of_one in right]
+    assert max(means) - min(means) < between_seeds
 
 
 def mean_of_ten(logs, name, start):

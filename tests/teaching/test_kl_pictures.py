@@ -143,12 +143,17 @@ def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
 def test_the_recorded_runs_end_as_the_lesson_says():
     ways = recorded_logs(Path(__file__).parents[2] / "figures" / "runs", RUNS)
     assert list(ways) == list(WAYS)
-    kl, reward = ({way: at_the_end(runs[0], name) for way, runs in ways.items()} for name in ("kl_k1", "reward"))
-    assert kl["k1-in-loss"] == pytest.approx(kl["none"], rel=0.1)
-    assert kl["k1-in-reward"] == pytest.approx(kl["k2-in-loss"], rel=0.1)
-    assert max(kl[way] for way in ("k2-in-loss", "k1-in-reward", "k3-in-loss")) < kl["none"] / 2
-    assert kl["k3-in-loss"] == min(kl.values()) and reward["k3-in-loss"] == min(reward.values())
-    assert min(reward["none"], reward["k1-in-loss"]) > max(reward["k2-in-loss"], reward["k1-in-reward"])
+    assert all(len(runs) == 3 for runs in ways.values())
+    kl, reward = (
+        {way: [at_the_end(run, name) for run in runs] for way, runs in ways.items()} for name in ("kl_k1", "reward")
+    )
+    mean = {way: sum(values) / 3 for way, values in kl.items()}
+    assert mean["none"] < mean["k1-in-loss"] < 1.4 * mean["none"] and min(kl["k1-in-loss"]) > min(kl["none"])
+    assert max(reward["k1-in-loss"]) < min(reward["none"])
+    assert mean["k1-in-reward"] == pytest.approx(mean["k2-in-loss"], rel=0.1)
+    for held in ("k2-in-loss", "k1-in-reward"):
+        assert max(kl["k3-in-loss"]) < min(kl[held]) and max(kl[held]) < min(kl["none"]) / 2
+        assert max(reward["k3-in-loss"]) < min(reward[held]) and max(reward[held]) < min(reward["k1-in-loss"])
 
 
 def test_the_experiments_differ_in_the_kl_only():
