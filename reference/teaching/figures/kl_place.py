@@ -101,8 +101,12 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
     told = []
     with style():
         figure = Figure(figsize=(11.5, 3.9), layout="constrained")
-        panels = {"reward": "share right", "dead_groups": "groups dead", "kl_k1": "KL to the base, nats per token"}
-        for ax, (scalar, label) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        panels = {
+            "reward": ("share right", 2),
+            "dead_groups": ("groups dead", 2),
+            "kl_k1": ("KL to the base, nats per token", 3),
+        }
+        for ax, (scalar, (label, digits)) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             ends = {}
             for name, logs in found.items():
                 colour, dashes, text = LINES[name]
@@ -110,13 +114,13 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
                     line = moving_mean([row[scalar] for row in log], window)
                     ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.6)
                 ends[name] = sum(row[scalar] for log in logs for row in log[-window:]) / (window * len(logs))
-                told.append(f"{label}, {text}: {ends[name]:.2g}")
+                told.append(f"{label}, {text}: {ends[name]:.{digits}f}")
             low, high = ax.get_ylim()
+            ax.set_ylim(low, high + 0.12 * (high - low))  # room for names that are moved up
             last = max(len(log) for logs in found.values() for log in logs)
             for name, y in zip(ends, apart(list(ends.values()), 0.08 * (high - low)), strict=True):
-                ax.text(
-                    1.03 * last, y, f"{LINES[name][2]} {ends[name]:.2g}", color=LINES[name][0], va="center", fontsize=11
-                )
+                words = f"{LINES[name][2]} {ends[name]:.{digits}f}"
+                ax.text(1.03 * last, y, words, color=LINES[name][0], va="center", fontsize=11)
             ax.set_xlim(0, 1.6 * last)
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
