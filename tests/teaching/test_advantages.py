@@ -488,10 +488,14 @@ def test_success_kills_groups_in_the_recorded_runs():
         assert dead[0] < 0.1 and mean(dead[-10:]) > 0.4
 
 
-def test_no_choice_of_advantage_breaks_the_run_and_one_seed_does_not_rank_them():
+def test_no_choice_of_advantage_breaks_the_run_and_three_seeds_do_not_rank_them():
     found = recorded_choices(RUNS)
-    assert set(found) == set(CHOICES)
-    ends = {choice: runs[0].accuracy["after"]["sampled"] for choice, runs in found.items()}  # seed 0 of each
-    assert max(ends.values()) - min(ends.values()) < 0.03 and min(ends.values()) > 0.8
-    if {"group_mean", "leave_one_out"} <= set(ends):  # the same but for a factor: what chance makes of nothing
-        assert 0.005 < abs(ends["group_mean"] - ends["leave_one_out"]) < 0.02
+    assert set(found) == set(CHOICES) and all(len(runs) == 3 for runs in found.values())
+    ends = {choice: [run.accuracy["after"]["sampled"] for run in runs] for choice, runs in found.items()}
+    assert min(min(each) for each in ends.values()) > 0.85
+    means = {choice: mean(each) for choice, each in ends.items()}
+    chance = abs(
+        means["group_mean"] - means["leave_one_out"]
+    )  # the same but for a factor: what chance makes of nothing
+    assert 0.008 < chance < 0.015
+    assert 1.6 * chance < max(means.values()) - min(means.values()) < 2.4 * chance
