@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.evaluation.statistics import wilson_interval
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, SKY, style
+from reference.teaching.figures.labels import span
 from reference.teaching.results import Run
 from reference.training.curves import moving_mean
 
@@ -57,7 +58,12 @@ def figure_recipes(found: list[list[Run]]) -> Figure:
                 shares = [run.accuracy["after"][kind] for run in runs]
                 ax.plot([last + 2] * len(shares), shares, marker, color=colour, markersize=5, clip_on=False)
                 ax.text(
-                    last + 4, sum(shares) / len(shares), f"{kind} {span(shares)}", color=INK, fontsize=10, va="center"
+                    last + 4,
+                    sum(shares) / len(shares),
+                    f"{kind} {percent(shares)}",
+                    color=INK,
+                    fontsize=10,
+                    va="center",
                 )
             ax.set_title(runs[0].recipe.name)
             ax.set_xlim(0, 1.55 * last)
@@ -87,7 +93,7 @@ def figure_others(found: dict[str, list[Run]]) -> Figure:
                 held_out = [run.accuracy["after"]["share"] for run in runs]
                 ax.plot([runs[0].metrics[-1]["step"] + 4] * len(runs), held_out, "o", color=ORANGE, clip_on=False)
                 ax.text(
-                    ax.get_xlim()[1] * 1.03, sum(held_out) / len(held_out), f"held out {span(held_out)}", fontsize=10
+                    ax.get_xlim()[1] * 1.03, sum(held_out) / len(held_out), f"held out {percent(held_out)}", fontsize=10
                 )
                 ax.set_xlim(right=1.35 * runs[0].metrics[-1]["step"])
                 ax.set_ylabel("training pairs won")
@@ -111,7 +117,7 @@ def figure_engines(ours: list[Run], theirs: list[Run]) -> Figure:
         lines(ax, theirs, "reward", color=ORANGE, dashes=True)
         last = int(ours[0].metrics[-1]["step"])
         for y, runs, colour, name in ((0.66, ours, BLUE, "our loop (solid)"), (0.6, theirs, ORANGE, "TRL (dashed)")):
-            after = span([run.accuracy["after"]["sampled"] for run in runs])
+            after = percent([run.accuracy["after"]["sampled"] for run in runs])
             ax.plot([0.3 * last, 0.34 * last], [y, y], color=colour, linestyle="--" if runs is theirs else "-")
             ax.text(0.36 * last, y, f"{name}, {len(runs)} seeds; held out, sampled: {after}", color=INK, va="center")
         ax.set_ylim(0.35, 1.0)
@@ -134,7 +140,6 @@ def lines(
                         fontsize=10, va="center")  # fmt: skip
 
 
-def span(shares: list[float]) -> str:
-    """90-91 %, or 90 % where that is all."""
-    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
-    return low if low == high else f"{low.removesuffix('%')}\u2013{high}"
+def percent(shares: list[float]) -> str:
+    """90-91%, or 90% where that is all."""
+    return span([100 * share for share in shares], ".0f", between="\u2013") + "%"

@@ -16,18 +16,18 @@ from reference.objectives import (
 )
 from reference.teaching import play
 from reference.teaching.check import judge
-from reference.teaching.experiments import EXPERIMENTS, recorded_logs
+from reference.teaching.experiments import EXPERIMENTS, mean_at, recorded_logs
 from reference.teaching.experiments.aggregation import KL_REWARD, LENGTHS
 from reference.teaching.figures import (
     figure_credit,
     figure_kl_group,
+    figure_kl_reward,
     figure_length_push,
     figure_lengths,
     figure_split,
-    mean_at,
 )
 from reference.teaching.figures.aggregation import length_push, rambler, split_weights
-from reference.teaching.figures.kl_place import figure_kl_reward, group_with_kl
+from reference.teaching.figures.kl_place import group_with_kl
 from reference.teaching.figures.weights import STRATEGIES, token_weights
 from reference.teaching.show import description
 from reference.training.runs import append_metrics
@@ -174,7 +174,7 @@ def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
             row = {"step": step, "reward": 0.8, "dead_groups": 0.25 if step < 16 else 0.75, "kl_k1": kl}
             append_metrics(tmp_path / f"kl-reward-{name}-seed-0", row)
     figure = figure_kl_reward(recorded_logs(tmp_path, KL_REWARD))
-    assert [len(ax.lines) for ax in figure.axes] == [2, 2, 2]
+    assert [len(ax.lines) for ax in figure.axes] == [4, 4, 4]  # two runs, and a stroke from each to its name
     for told in ("nats per token, no std: 0.050", "groups dead, group's std: 0.50", "share right, no std: 0.80"):
         assert told in description(figure)  # five rows of 0.25 and five of 0.75
     heights = sorted(text.get_position()[1] for text in figure.axes[0].texts)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reference.teaching import play, show
-from reference.teaching.experiments import EXPERIMENTS, recorded_logs
+from reference.teaching.experiments import EXPERIMENTS, at_the_end, recorded_logs
 from reference.teaching.experiments.kl import RUNS, WAYS
 from reference.teaching.figures import (
     figure_kl_along,
@@ -20,7 +20,6 @@ from reference.teaching.figures import (
 )
 from reference.teaching.figures.kl import REFERENCE, batch_means, follow, shifted, value_and_slope
 from reference.teaching.figures.kl import WAYS as WAYS_TO_FOLLOW
-from reference.teaching.figures.kl_model import at_the_end
 
 # ---- pictures and widgets --------------------------------------------------------------------------------------------
 
@@ -145,7 +144,8 @@ def test_the_recorded_runs_end_as_the_lesson_says():
     assert list(ways) == list(WAYS)
     assert all(len(runs) == 3 for runs in ways.values())
     kl, reward = (
-        {way: [at_the_end(run, name) for run in runs] for way, runs in ways.items()} for name in ("kl_k1", "reward")
+        {way: [at_the_end(run, name, last=20) for run in runs] for way, runs in ways.items()}
+        for name in ("kl_k1", "reward")
     )
     mean = {way: sum(values) / 3 for way, values in kl.items()}
     assert mean["none"] < mean["k1-in-loss"] < 1.4 * mean["none"] and min(kl["k1-in-loss"]) > min(kl["none"])

@@ -13,7 +13,7 @@ from reference.teaching.figures import (
     figure_value_clip,
     figure_values,
 )
-from reference.teaching.figures.value import LAMBDAS, apart, calibration, gradient_errors, standard_error
+from reference.teaching.figures.value import LAMBDAS, calibration, gradient_errors, standard_error
 from reference.teaching.process import (
     chances,
     every_text,
@@ -163,10 +163,6 @@ def test_trust_in_the_critic_and_small_batches_turn_the_dial_down():
 
     assert best(1.0, 64) == 0.0 < best(0.5, 64) <= best(0.5, 4096)
     assert best(0.0, 4096) >= 0.95
-
-
-def test_labels_are_moved_apart():
-    assert apart([0.35, 0.0, 0.36], 0.1) == pytest.approx([0.35, 0.0, 0.45])
 
 
 def test_the_clip_takes_the_gradient_between_the_band_and_its_mirror_image():

@@ -6,9 +6,9 @@ sure that every entry is caught. An entry is a function with the right signature
     masking      masked_mean; aggregate in masking_aggregate
     alignment    token_logprobs; completion_mask in alignment_masks; position_ids, encode_pair in alignment_positions
     kl           kl_k1, kl_k2, kl_k3; kl_full in a file of its own
-    value        discounted_returns, value_loss; gae in value_gae
+    value        value_loss; discounted_returns in value_returns, gae in value_gae
     clipping     ppo_clip_loss (with clipping_ratio), clip_frac
-    advantages   group_advantages; rloo_advantages and dead_group_share in advantages_rloo
+    advantages   group_advantages (with advantages_eps); rloo_advantages and dead_group_share in advantages_rloo
     aggregation  token_mean, sequence_mean; fixed_length in aggregation_fixed
     kl_place     kl_penalised_rewards, token_rewards
     preference   dpo_loss; implicit_reward and ipo_loss in preference_rewards
@@ -45,6 +45,7 @@ def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
 
 from . import (  # noqa: E402, F401  (importing them fills the catalogue)
     advantages,
+    advantages_eps,
     advantages_rloo,
     aggregation,
     aggregation_fixed,
@@ -62,4 +63,5 @@ from . import (  # noqa: E402, F401  (importing them fills the catalogue)
     preference_rewards,
     value,
     value_gae,
+    value_returns,
 )

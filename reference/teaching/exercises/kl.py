@@ -10,7 +10,7 @@ from .exercise import Case, Exercise, numbers
 
 
 def estimator_cases(seed: int) -> list[Case]:
-    """Policies close to the reference, a token on which both agree, and tokens on which they are far and very far apart."""
+    """Policies close to the reference, a token on which both agree, tokens on which they are far and very far apart."""
     g = torch.Generator().manual_seed(seed)
     cases = []
     for rows, pred, apart in [(1, 3, 0.5), (2, 4, 1.0), (3, 5, 2.0)]:

@@ -58,7 +58,7 @@ def breaks_far_out(solution: Callable) -> str:
     return (
         ""
         if right
-        else "\n  A thought: for a pair that is lost by far, sigmoid is 0 and its log is lost. logsigmoid takes both in one step."
+        else "\n  A thought: for a pair that is lost by far, sigmoid is 0 and its log lost. logsigmoid takes both in one."
     )
 
 

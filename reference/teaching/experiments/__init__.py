@@ -8,9 +8,9 @@ the weights.
 """
 
 from . import advantages, aggregation, clipping, kl, preference, recipes
-from .logs import recorded_logs
+from .logs import at_the_end, mean_at, recorded_logs
 
-__all__ = ["EXPERIMENTS", "recorded_logs"]
+__all__ = ["EXPERIMENTS", "at_the_end", "mean_at", "recorded_logs"]
 
 EXPERIMENTS: dict[str, str] = (
     recipes.EXPERIMENTS

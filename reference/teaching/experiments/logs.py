@@ -1,4 +1,4 @@
-"""Reading recorded runs: one function for all lessons."""
+"""Reading recorded runs: the same few functions for all lessons."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,3 +20,14 @@ def recorded_logs(folder: Path, runs: Mapping[Key, str]) -> dict[Key, list[Rows]
     paths = {key: [folder / f"{name}-seed-{seed}" for seed in SEEDS] for key, name in runs.items()}
     found = {key: [read_metrics(path) for path in those if path.is_dir()] for key, those in paths.items()}
     return {key: logs for key, logs in found.items() if logs}
+
+
+def mean_at(logs: list[Rows], name: str, steps: slice) -> float:
+    """Mean of one scalar over runs and over those of the steps that have it."""
+    values = [row[name] for log in logs for row in log[steps] if name in row]
+    return sum(values) / len(values)
+
+
+def at_the_end(rows: Rows, name: str, *, last: int = 10) -> float:
+    """Mean of one scalar over the last steps of a run."""
+    return mean_at([rows], name, slice(-last, None))

@@ -5,12 +5,12 @@ of the tests.
 """
 
 from .advantages import figure_choices, figure_dead, figure_difficulty, figure_group, figure_noise, figure_successes
-from .aggregation import figure_length_push, figure_lengths, figure_split, mean_at
+from .aggregation import figure_length_push, figure_lengths, figure_split
 from .clipping import figure_push, figure_quadrants, figure_ways_back
 from .clipping_runs import figure_passes, figure_ratios
 from .kl import figure_kl_batches, figure_kl_curves, figure_kl_follow
 from .kl_model import figure_kl_along, figure_kl_runs, figure_two_kls
-from .kl_place import figure_credit, figure_kl_group
+from .kl_place import figure_credit, figure_kl_group, figure_kl_reward
 from .logprobs import figure_memory, figure_padding, figure_temperature, figure_walk
 from .masks import figure_supervision, figure_tokens
 from .preference import figure_beta, figure_falling, figure_family
@@ -35,6 +35,7 @@ __all__ = [
     "figure_kl_curves",
     "figure_kl_follow",
     "figure_kl_group",
+    "figure_kl_reward",
     "figure_kl_runs",
     "figure_lambda",
     "figure_length_push",
@@ -58,5 +59,4 @@ __all__ = [
     "figure_walk",
     "figure_ways_back",
     "figure_weights",
-    "mean_at",
 ]

@@ -13,6 +13,8 @@ from reference.teaching.experiments.advantages import Recorded
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
 
+from .labels import span
+
 OTHER_GROUPS = 3  # beside the one that is shown, for the std of the batch
 SIZES = (4, 8, 16, 64)
 TITLES = {
@@ -221,9 +223,7 @@ def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
 
 def accuracies(runs: list[Recorded]) -> str:
     """89.7 to 91.3 %, or the one there is."""
-    values = [100 * run.accuracy["after"]["sampled"] for run in runs]
-    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
-    return f"{low} %" if low == high else f"{low} to {high} %"
+    return span([100 * run.accuracy["after"]["sampled"] for run in runs], ".1f") + " %"
 
 
 def curve(ax: Axes, run: Recorded, name: str, colour: str, dashes: str) -> float:

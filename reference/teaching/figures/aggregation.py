@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reference.objectives import aggregate, reinforce_loss
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.logs import Rows
+from reference.teaching.experiments.logs import Rows, mean_at
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
 
@@ -127,12 +127,6 @@ def figure_length_push(most: int = 6) -> Figure:
         ax.set_ylabel("change of the mean length")
         ax.set_title("Nothing to learn, and still a push on length")
         return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(told))
-
-
-def mean_at(logs: list[Rows], name: str, steps: slice) -> float:
-    """Mean over seeds and over the steps that have it of one scalar."""
-    values = [row[name] for log in logs for row in log[steps] if name in row]
-    return sum(values) / len(values)
 
 
 def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:

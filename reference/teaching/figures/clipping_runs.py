@@ -5,9 +5,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.logs import Rows
+from reference.teaching.experiments.logs import Rows, at_the_end, mean_at
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
+
+from .labels import span
 
 RATES = {  # learning rate -> the runs that share it, with what to call them
     "3e-4": {"one-pass": "1 pass, clip", "clip": "8 passes, clip", "no-clip": "8 passes, no clip"},
@@ -52,12 +54,12 @@ def number(x: Tensor) -> str:
 
 def early_kl(rows: Rows, *, first: int = 3) -> float:
     """How far a rollout's steps moved the policy while it still learned: mean of approx_kl over the first rollouts."""
-    return sum(row["approx_kl"] for row in rows[:first]) / first
+    return mean_at([rows], "approx_kl", slice(first))
 
 
 def late_reward(rows: Rows, *, last: int = 5) -> float:
     """Mean share right over the last rollouts."""
-    return sum(row["reward"] for row in rows[-last:]) / len(rows[-last:])
+    return at_the_end(rows, "reward", last=last)
 
 
 def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
@@ -72,10 +74,10 @@ def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
                 for run in runs:
                     smooth = moving_mean([row["reward"] for row in run], 3)
                     ax.plot([row["step"] for row in run], smooth, linewidth=1.7, **LOOKS[name])
-                kl = span([early_kl(run) for run in runs])
+                kl = span([early_kl(run) for run in runs], ".2g")
                 notes.append((name, f"{name}: approx_kl {kl}"))
                 told.append(
-                    f"lr {rate}, {name}: approx_kl {kl}, reward at the end {span([late_reward(r) for r in runs])}"
+                    f"lr {rate}, {name}: approx_kl {kl}, reward at the end {span([late_reward(r) for r in runs], '.2g')}"
                 )
             for line, (name, note) in enumerate(notes):
                 ax.text(0.0, -0.24 - 0.08 * line, note, transform=ax.transAxes, fontsize=10.5, va="top",
@@ -90,9 +92,3 @@ def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
                 told.append(f"lr {rate}: no runs yet")
         figure.axes[0].set_ylabel("share right")
         return described(figure, "Eight passes per rollout, with and without the clip. " + "; ".join(told))
-
-
-def span(values: list[float]) -> str:
-    """0.041 to 0.044, or 0.041 where that is all."""
-    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
-    return low if low == high else f"{low} to {high}"

@@ -11,6 +11,8 @@ from reference.objectives import kl_k1, kl_k2, kl_k3, kl_penalty
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, SKY, style
 from reference.teaching.show import described
 
+from .labels import label_ends
+
 ESTIMATORS = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3}
 COLOURS = {"k1": RED, "k2": GREEN, "k3": BLUE}
 WORDS = ("A", "B", "C")
@@ -178,31 +180,3 @@ def figure_kl_follow(*, samples: int, seed: int = 0) -> Figure:
         ax.set_title("exact expected gradient" if not samples else f"gradient from {samples} sampled tokens a step")
         told = "; ".join(f"{way}: {path[0]:.2f} to {path[-1]:.2f}" for way, path in paths.items())
         return described(figure, f"True KL, following the KL term alone ({samples or 'all'} samples a step). {told}")
-
-
-def label_ends(ax: Axes, ends: dict[str, float], colours: dict[str, str], *, gap: float = 0.095) -> None:
-    """The name of each line at its right end, moved apart where two would overlap."""
-    low, high = ax.get_ylim()
-    step, names = gap * (high - low), sorted(ends, key=ends.__getitem__)
-    up = [ends[name] for name in names]
-    down = list(up)
-    apart(up, step)
-    apart(down, -step)
-    places = [(a + b) / 2 for a, b in zip(up, down, strict=True)]  # as far apart as both, and around the lines
-    places[0] = max(places[0], low + step / 3)
-    apart(places, step)
-    places[-1] = min(places[-1], high - step / 3)
-    apart(places, -step)
-    end = ax.lines[0].get_xdata()[-1]
-    for name, place in zip(names, places, strict=True):
-        ax.plot([end, 1.03 * end], [ends[name], place], color=colours[name], linewidth=0.8)  # from the line to its name
-        ax.annotate(f" {name}", (1.03 * end, place), color=colours[name], va="center", fontsize=11)
-
-
-def apart(places: list[float], step: float) -> None:
-    """Move sorted numbers until neighbours are ``step`` apart: upwards, or downwards from the last if it is negative."""
-    for i in range(1, len(places)):
-        if step > 0:
-            places[i] = max(places[i], places[i - 1] + step)
-        else:
-            places[-1 - i] = min(places[-1 - i], places[-i] + step)

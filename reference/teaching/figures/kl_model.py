@@ -5,10 +5,11 @@ from matplotlib.figure import Figure
 
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.experiments.kl import WAYS
-from reference.teaching.experiments.logs import Rows
-from reference.teaching.figures.kl import label_ends
+from reference.teaching.experiments.logs import Rows, at_the_end
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
+
+from .labels import label_ends, span
 
 COLOURS = {"none": INK, "k1-in-loss": RED, "k2-in-loss": GREEN, "k3-in-loss": BLUE, "k1-in-reward": ORANGE}
 NAMES = {"none": "no KL term"} | {way: way.replace("-in-", " in the ") for way in WAYS if way != "none"}
@@ -56,12 +57,6 @@ def figure_two_kls(rows: Rows) -> Figure:
         return described(figure, f"Over {len(rows)} steps. {told}")
 
 
-def at_the_end(rows: Rows, name: str, *, last: int = 20) -> float:
-    """Mean of a metric over the last steps of a run."""
-    tail = [row[name] for row in rows[-last:]]
-    return sum(tail) / len(tail)
-
-
 def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
     """Recorded runs that differ in how the KL penalty is written: the KL they reach, and the reward. A line per seed."""
     with style():
@@ -80,8 +75,8 @@ def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
         for ax in (left, right):
             ax.set_xlabel("step")
         told = "; ".join(
-            f"{NAMES[way]}: KL {span([at_the_end(run, 'kl_k1') for run in runs], 4)}, "
-            f"reward {span([at_the_end(run, 'reward') for run in runs], 2)}"
+            f"{NAMES[way]}: KL {span([at_the_end(run, 'kl_k1', last=20) for run in runs], '.4f')}, "
+            f"reward {span([at_the_end(run, 'reward', last=20) for run in runs], '.2f')}"
             for way, runs in ways.items()
         )
         return described(figure, f"Mean of the last 20 steps. {told}")
@@ -97,9 +92,3 @@ def draw_runs(ax: Axes, ways: dict[str, list[Rows]], name: str) -> float:
                     linestyle={"none": ":", "k1-in-reward": "--"}.get(way, "-"))  # fmt: skip
             last = max(last, run[-1]["step"])
     return last
-
-
-def span(values: list[float], digits: int) -> str:
-    """0.041 to 0.044, or 0.041 where that is all."""
-    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
-    return low if low == high else f"{low} to {high}"

@@ -7,10 +7,11 @@ from torch import Tensor
 
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
-from reference.teaching.experiments.logs import Rows
-from reference.teaching.figures.value import apart
+from reference.teaching.experiments.logs import Rows, mean_at
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
+
+from .labels import label_ends
 
 KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
 
@@ -113,14 +114,13 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
                 for log in logs:
                     line = moving_mean([row[scalar] for row in log], window)
                     ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.6)
-                ends[name] = sum(row[scalar] for log in logs for row in log[-window:]) / (window * len(logs))
+                ends[name] = mean_at(logs, scalar, slice(-window, None))
                 told.append(f"{label}, {text}: {ends[name]:.{digits}f}")
             low, high = ax.get_ylim()
             ax.set_ylim(low, high + 0.12 * (high - low))  # room for names that are moved up
+            names = {name: f"{LINES[name][2]} {end:.{digits}f}" for name, end in ends.items()}
+            label_ends(ax, {names[n]: end for n, end in ends.items()}, {names[n]: LINES[n][0] for n in ends})
             last = max(len(log) for logs in found.values() for log in logs)
-            for name, y in zip(ends, apart(list(ends.values()), 0.08 * (high - low)), strict=True):
-                words = f"{LINES[name][2]} {ends[name]:.{digits}f}"
-                ax.text(1.03 * last, y, words, color=LINES[name][0], va="center", fontsize=11)
             ax.set_xlim(0, 1.6 * last)
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")

@@ -6,18 +6,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.teaching.experiments.logs import at_the_end
 from reference.teaching.experiments.preference import BETAS, SETTLED, Rows
 from reference.teaching.show import described
 from reference.training.curves import moving_mean
 from reference.training.measure import read_accuracy
 
+from .labels import label_ends
 from .preference import logit
-
-LAST = 10  # steps that "at the end" is the mean of
-
-
-def at_the_end(rows: Rows, name: str) -> float:
-    return sum(row[name] for row in rows[-LAST:]) / LAST
 
 
 def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
@@ -46,22 +42,18 @@ def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
             f"{accuracy[beta]['after']['greedy']:.1%}"
             for beta, rows in runs.items()
         ]
-        return described(figure, f"After 80 steps, mean of the last {LAST}. " + "; ".join(told))
+        return described(figure, "After 80 steps, mean of the last ten. " + "; ".join(told))
 
 
 def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
     """A line per beta, from dark for a small one to light, with its beta at its end."""
     shades = ["#08306b", "#08519c", "#2171b5", "#4292c6", "#6baed6", "#9ecae1"]
-    low = -1e9
-    top = max(row["margin"] for rows in runs.values() for row in rows)
-    for (beta, rows), shade in sorted(
-        zip(runs.items(), shades, strict=False), key=lambda x: at_the_end(x[0][1], "margin")
-    ):
+    ends = {}
+    for (beta, rows), shade in zip(runs.items(), shades, strict=False):
         smooth = moving_mean([row["margin"] for row in rows], 5)
         ax.plot([row["step"] for row in rows], smooth, color=shade, linewidth=2)
-        low = max(smooth[-1], low + 0.055 * top)
-        ax.annotate(f"β {beta:g}", (rows[-1]["step"], low), xytext=(5, 0), textcoords="offset points", va="center",
-                    fontsize=10.5, annotation_clip=False)  # fmt: skip
+        ends[f"β {beta:g}"] = smooth[-1]
+    label_ends(ax, ends, gap=0.06)
     ax.set_xlim(0, 1.3 * rows[-1]["step"])
     ax.set_xlabel("step")
 
@@ -96,8 +88,8 @@ def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
                 ax.annotate(line, (rows[-1]["step"], rest), xytext=(6, dy), textcoords="offset points", color=INK,
                             fontsize=11, annotation_clip=False)  # fmt: skip
             told.append(
-                f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; {won:.1%} of the pairs won; held out, sampled {after['sampled']:.1%}, "
-                f"greedy {after['greedy']:.1%}"
+                f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; {won:.1%} of the pairs won; "
+                f"held out, sampled {after['sampled']:.1%}, greedy {after['greedy']:.1%}"
             )
         ax.text(3, 32, "dashed: logit(0.9) / β", color=MUTED, fontsize=11)
         ax.set_yscale("log")

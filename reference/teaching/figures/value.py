@@ -1,6 +1,5 @@
 """What a value is, what lambda trades, where the value clip stops the gradient, and whether a critic is right."""
 
-import itertools
 import math
 
 import torch
@@ -12,6 +11,8 @@ from reference.objectives import value_loss
 from reference.style import BLUE, DROPPED, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.process import every_text, gradient_moments, true_gradient, value, values_before
 from reference.teaching.show import described
+
+from .labels import label_ends
 
 LAMBDAS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0]
 
@@ -85,20 +86,21 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
         for name, colour, dashes in (("bias", RED, "--"), ("noise", ORANGE, ":"), ("both", BLUE, "-")):
             ax.plot(LAMBDAS, errors[name], color=colour, linestyle=dashes)
         top = 1.2 * max(errors["both"])
-        spread = apart([max(errors[name][-1], 0.03 * top) for name in errors], 0.06 * top)
-        for name, y, text in zip(errors, spread, ("bias", "noise", "together"), strict=True):
-            ax.text(1.02, y, f"{text} {errors[name][-1]:.2f}", va="center", fontsize=12, color=INK)
+        ax.set_ylim(0, top)
+        texts = {"bias": "bias", "noise": "noise", "both": "together"}
+        topmost = label_ends(
+            ax, {f"{text} {errors[name][-1]:.2f}": errors[name][-1] for name, text in texts.items()}, gap=0.06
+        )
         ax.plot(LAMBDAS[best], errors["both"][best], "o", color=BLUE, markersize=10)
         words, at = f"best: lambda {LAMBDAS[best]:g}", (LAMBDAS[best], errors["both"][best])
         if at[0] > 0.8:  # beside the curve, above the other labels
-            ax.text(1.02, max(spread) + 0.1 * top, words, fontsize=12, weight="bold", va="center")
+            ax.text(1.04, topmost + 0.1 * top, words, fontsize=12, weight="bold", va="center")
         else:
             ax.annotate(words, at, xytext=(0, 32), textcoords="offset points", ha="center" if best else "left",
                         fontsize=12, weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                         arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})  # fmt: skip
-        ax.set_xlim(-0.02, 1.25)
+        ax.set_xlim(-0.02, 1.27)
         ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0\none-step TD", "0.2", "0.4", "0.6", "0.8", "1\nMonte Carlo"])
-        ax.set_ylim(0, top)
         ax.set_xlabel("lambda")
         ax.set_ylabel("error / true gradient")
         ax.set_title(f"Policy gradient of {batch} texts; the critic knows {learned:.0%} of V")
@@ -106,15 +108,6 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
         return described(
             figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at lambda {LAMBDAS[best]:g}"
         )
-
-
-def apart(heights: list[float], gap: float) -> list[float]:
-    """The same heights, moved up where labels would lie on one another."""
-    moved = list(heights)
-    order = sorted(range(len(heights)), key=lambda i: heights[i])
-    for below, above in itertools.pairwise(order):
-        moved[above] = max(moved[above], moved[below] + gap)
-    return moved
 
 
 def figure_value_clip(*, target: float = 1.0, old: float = 0.0, clip: float = 0.2) -> Figure:

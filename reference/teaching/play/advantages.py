@@ -22,7 +22,7 @@ def group(right: tuple[int, ...] = (3,), group_size: int = 8) -> None:
         return figure_group([float(value) for value in ticked.values()], others_right=others_right)
 
     rest = OTHER_GROUPS * group_size
-    controls.interact(draw, others_right=slider(f"others right, of {rest}", rest // 2, 0, rest), **boxes)
+    controls.interact(draw, others_right=slider("others right", rest // 2, 0, rest), **boxes)
 
 
 def successes(group_size: int = 8) -> None:

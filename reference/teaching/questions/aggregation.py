@@ -26,7 +26,8 @@ QUESTIONS = {
                 "By two different numbers, and their quotient changes from batch to batch.",
             ),
             yes(
-                "When every batch holds equally many tokens and equally many completions, and the learning rate makes up for the factor.",
+                "When every batch holds equally many tokens and equally many completions, and the learning rate makes up for "
+                "the factor.",
                 "Then one constant relates the two. Otherwise the direction agrees on each batch, but batches of short "
                 "completions weigh more under token_mean.",
             ),
@@ -75,7 +76,8 @@ QUESTIONS = {
             yes(
                 "About twice the penalty.",
                 "Each place adds its own gradient. Not exactly twice: the one in the loss does not see that an early "
-                "token changes which states come later. (With k1 in the loss in the place of k2: once. On average it adds nothing there.)",
+                "token changes which states come later. (With k1 in the loss in the place of k2: once. On average it adds "
+                "nothing there.)",
             ),
             no("The same penalty, since it is the same KL.", "The gradients are added up, not the values compared."),
         ),
@@ -101,8 +103,8 @@ QUESTIONS = {
             ),
             yes(
                 "Which of the two has a gradient, with which estimator, and what divides the first.",
-                "In the loss k1 does nothing on average and a detached tensor nothing at all; k3 in the reward does the wrong thing; a group's std "
-                "rescales what is in the reward.",
+                "In the loss k1 does nothing on average and a detached tensor nothing at all; k3 in the reward does the wrong "
+                "thing; a group's std rescales what is in the reward.",
             ),
             no("Whether the KL is positive.", "A KL sample may well be negative. Notebook 02 is about that."),
         ),

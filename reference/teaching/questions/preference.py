@@ -77,7 +77,8 @@ QUESTIONS = {
             ),
             no(
                 "Yes: chosen and rejected are swapped.",
-                "In the loss, and margins would fall. In the data, and margins rise as they should: only a verifier would tell.",
+                "In the loss, and margins would fall. In the data, and margins rise as they should: only a verifier would "
+                "tell.",
             ),
         ),
     ),
