@@ -25,7 +25,7 @@ from reference.training.experience import logprobs_of
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
-from reference.training.step import OnStep, clip_gradient
+from reference.training.step import OnStep, clip_gradient, require_trainable
 from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout
 
@@ -65,6 +65,7 @@ def train_preference(
     ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe, ref_model)
+    require_trainable(model)
     if pool is None and not recipe.online:
         if ref_model is None and first_step:
             raise InputError(

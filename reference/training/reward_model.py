@@ -24,12 +24,12 @@ from reference.objectives.shapes import InputError
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, set_rate
+from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.weights import is_adapter
+from reference.world.weights import is_adapter, require_no_more
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -52,6 +52,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
         )
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
+    require_no_more(name_or_path, model, report)
     if HEAD in report["missing_keys"]:
         torch.nn.init.zeros_(model.score.weight)
     return model.to(device).eval()
@@ -96,6 +97,7 @@ def train_reward_model(
     """
     if recipe.kind != "reward":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
+    require_trainable(model)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
     with eval_mode(model, policy):

@@ -20,7 +20,7 @@ from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, set_rate
+from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
 from reference.world.mode import eval_mode
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 
@@ -45,6 +45,7 @@ def train_sft(
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
+    require_trainable(model)
     with eval_mode(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()

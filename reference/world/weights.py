@@ -25,17 +25,22 @@ def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, repor
         raise InputError(
             f"{name_or_path} lacks {len(missing)} weights, the first {missing[0]}: the checkpoint is incomplete"
         )
-    known = {part.split(".")[0] for part, _ in model.named_parameters()}
-    if inside := [key for key in extra if key.split(".")[0] in known]:
-        raise InputError(
-            f"{name_or_path} holds {len(inside)} weights more than its config.json describes, the first {inside[0]}: "
-            "the config is that of a smaller model; save both again with save_pretrained"
-        )
+    require_no_more(name_or_path, model, report)
     if extra:
         warnings.warn(
             f"{name_or_path} holds {len(extra)} weights that a {type(model).__name__} has no place for, the first "
             f"{extra[0]}: they are left out",
             stacklevel=2,
+        )
+
+
+def require_no_more(name_or_path: str | Path, model: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Refuse weights inside a part that the model has, such as its trunk: the config describes a smaller model."""
+    parts = {name.split(".")[0] for name, _ in model.named_parameters()}
+    if inside := sorted(key for key in report["unexpected_keys"] if key.split(".")[0] in parts):
+        raise InputError(
+            f"{name_or_path} holds {len(inside)} weights more than its config.json describes, the first {inside[0]}: "
+            "the config is that of a smaller model; save both again with save_pretrained"
         )
 
 
