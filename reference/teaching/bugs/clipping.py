@@ -44,7 +44,7 @@ def ppo_clip_loss__no_clip(
     "the optimistic one",
     mistake="of the two losses the smaller one is taken; the paper's min is over objectives, which are maximised",
     symptom="tokens that went too far are pushed further, and those that went the wrong way are left there",
-    wild="proposed as a fix in openai/baselines #1156 and rsl_rl #46, where the code was right",
+    wild="safe-grid-agents PR #28; proposed as a fix in openai/baselines #1156 and rsl_rl #46, where the code was right",
 )
 def ppo_clip_loss__min_of_losses(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
