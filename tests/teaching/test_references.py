@@ -16,7 +16,7 @@ from reference.teaching.bugs import BUGS
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "reference" / "teaching" / "bugs"
 
-ONE = r"(?:PR\s+)?#\d{1,5}\b"
+ONE = r"(?:PR\s+)?#[1-9]\d{0,4}\b"
 NAME = r"(?!(?:PR|issues?)\b)[A-Za-z][\w.-]*(?:/[\w.-]+)?"
 LIST = re.compile(rf"\b(?P<repository>{NAME})\s+(?P<numbers>{ONE}(?:(?:,|,? and|,? or)\s+{ONE})*)")
 LINK = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+/(?:issues|pull)/\d+")
@@ -127,7 +127,7 @@ def test_every_link_to_a_thread_is_a_link_of_the_table():
         ("minimind had the mean (#298, PR #659)", ["? #298", "? PR #659"]),
         ("TRL has it; #3750 says why", ["? #3750"]),
         ("see issue #3120, PR #12", ["? #3120", "? PR #12"]),
-        ("a colour, #0072B2 or #999999, and &#39; in HTML", []),
+        ("a colour, #0072B2 or #999999, a day, #07, and &#39; in HTML", []),
     ],
 )
 def test_a_text_gives_its_references(text, found):
