@@ -7,10 +7,15 @@ import torch
 from torch import nn
 
 from reference.objectives.shapes import InputError
-from reference.training.pretrain import learning_rate
 from reference.training.recipes import Recipe
 
 OnStep = Callable[[int, dict[str, float]], bool]  # steps taken, metrics of the last one; True ends the loop
+
+
+def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:
+    """Linear warm-up over the first 5 % of the steps, then a cosine down to zero."""
+    done = (step + 1) / steps
+    return peak * (done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> None:

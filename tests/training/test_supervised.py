@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from reference.objectives import InputError, total_loss
-from reference.training.pretrain import learning_rate
 from reference.training.recipes import RECIPES
+from reference.training.step import learning_rate
 from reference.training.supervised import draw_demonstrations, micro_batches, sft_term, train_sft, update
 from reference.world.model import load
 from reference.world.tasks import Problem, verify
