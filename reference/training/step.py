@@ -32,14 +32,17 @@ def clip_gradient(
     Raises ``InputError`` for a gradient that is not finite: called before the optimizer's step, it saves the weights.
     Where it is NaN at the very first step, no learning rate is to blame: see ``gate.require_gradient``.
     """
-    norm = torch.nn.utils.clip_grad_norm_(module.parameters(), max_norm).item()
+    weights = [weight for weight in module.parameters() if weight.grad is not None]
+    total = torch.nn.utils.get_total_norm([weight.grad for weight in weights])
+    norm = total.item()
     if not math.isfinite(norm):
         raise InputError(f"{name} is {norm}{where_not_finite(module)}: the weights were left as they were; {advice}")
+    torch.nn.utils.clip_grads_with_norm_(weights, max_norm, total)  # with the line above, torch's clip_grad_norm_
     return norm
 
 
 def where_not_finite(module: nn.Module) -> str:
-    """Which weights have a gradient that is not finite, in words; before the norm was taken they had it too."""
+    """Which weights have a gradient that is not finite, in words."""
     named = [(name, weight.grad) for name, weight in module.named_parameters() if weight.grad is not None]
     bad = [name for name, gradient in named if not gradient.isfinite().all()]
     return f" (in {len(bad)} of {len(named)} weights, the first {bad[0]})" if bad else " (its square overflows)"
