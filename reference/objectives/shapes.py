@@ -7,6 +7,7 @@ once: ``Float[Tensor, "batch time-1"]`` is refused when axis 1 is not one shorte
 import functools
 import inspect
 import math
+import reprlib
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -15,6 +16,9 @@ from beartype import BeartypeConf, beartype
 from beartype.door import is_bearable
 from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
+
+from .errors import InputError
+from .inputs import is_number_of_numpy, require_computable
 
 __all__ = [
     "Bool",
@@ -36,51 +40,61 @@ __all__ = [
 ]
 
 
-class InputError(ValueError):
-    """Bad input, told in one sentence that says what to do. The command line prints it and exits with code 2."""
-
-
 F = TypeVar("F", bound=Callable)
 NUMBERS = BeartypeConf(is_pep484_tower=True)  # an int will do where a float is asked for
 
 
 def typed(function: F) -> F:
-    """Check the annotated shapes, dtypes and plain types of every call; raise ``InputError`` naming what is wrong."""
+    """Check what every call is given, and put the function's name before whatever error it then raises.
+
+    Checked are devices and layouts, the annotated shapes, dtypes and plain types; numpy's numbers are as good as
+    Python's. Where one such function calls another, the outer one is named: nobody has to know what it calls.
+    """
     checked = jaxtyped(function, typechecker=beartype(conf=NUMBERS))
+    signature = inspect.signature(function)
+    names = tuple(signature.parameters)
+    numbers = {name for name in names if takes_numbers(signature.parameters[name].annotation)}
+    plain = numbers | {name for name in names if signature.parameters[name].annotation is bool}
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
+            require_computable((*zip(names, args, strict=False), *kwargs.items()), numbers)
             return checked(*args, **kwargs)
         except TypeCheckError:
-            raise InputError(explain_mismatch(function, args, kwargs)) from None
+            given = dict(zip(names, args, strict=False)) | kwargs
+            numpys = {name: given[name].item() for name in plain & given.keys() if is_number_of_numpy(given[name])}
+            if numpys:
+                return wrapper(**given | numpys)
+            error = InputError(explain_mismatch(signature, args, kwargs))
+        except InputError as refused:
+            error = refused
+        error.function = function.__name__
+        raise error from None
 
     return wrapper
 
 
-def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
+def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) -> str:
     """The first argument that breaks its annotation, in words; or what makes the result break its own."""
     sizes: dict[str, int] = {}
-    signature = inspect.signature(function)
     for name, value in signature.bind(*args, **kwargs).arguments.items():
         expected = signature.parameters[name].annotation
-        where = f"{function.__name__}: {name}"
         if value is None and type(None) in get_args(expected):
             continue
         expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
         if not hasattr(expected, "dim_str"):
             if not is_bearable(value, expected, conf=NUMBERS):
-                shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-                return f"{where} is {shown} ({type(value).__name__}), expected {in_words(expected)}"
+                return f"{name} is {shown(value)} ({type(value).__name__}), expected {in_words(expected)}"
             continue
         if not isinstance(value, Tensor):
-            return f"{where} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
+            return f"{name} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
         axes = expected.dim_str.split()
         shape = tuple(value.shape)
         if len(axes) != len(shape):
             wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
             per_row = "; for one number per row pass x[:, None]" if "#" in expected.dim_str else ""
-            return f"{where} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
+            return f"{name} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
         for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
             if axis.startswith("#") and size == 1:
                 continue
@@ -91,23 +105,36 @@ def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
             else:
                 wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
             if wanted < 0:
-                return empty_axis(function, known)
+                return empty_axis(known)
             if wanted != size:
                 axis = "" if axis.isdigit() else f" ({axis})"
                 found = f"axis {index}{axis} is {size}, expected {wanted} to match the arguments before it"
-                return f"{where} has shape {shape}: {found}"
+                return f"{name} has shape {shape}: {found}"
         kind = str(value.dtype).removeprefix("torch.")
         if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
             wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])
-            return f"{where} has dtype {kind}, expected {'an' if wanted == 'int' else 'a'} {wanted} dtype"
+            return f"{name} has dtype {kind}, expected {'an' if wanted == 'int' else 'a'} {wanted} dtype"
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:
-        return empty_axis(function, empty)
-    return f"{function.__name__}: the result has not the shape its annotation promises: report this as a bug"
+        return empty_axis(empty)
+    return "the result has not the shape its annotation promises: report this as a bug"
 
 
-def empty_axis(function: Callable, axis: str) -> str:
-    return f"{function.__name__}: axis {axis} is empty, so there is nothing to score: its size must be at least 1"
+def empty_axis(axis: str) -> str:
+    return f"axis {axis} is empty, so there is nothing to score: its size must be at least 1"
+
+
+def shown(value: Any) -> str:
+    """A value on one line, cut where it is long; of a tensor, what it takes to see the mistake."""
+    if not isinstance(value, Tensor):
+        return " ".join(reprlib.repr(value).split())
+    return f"a tensor of shape {tuple(value.shape)}"
+
+
+def takes_numbers(annotation: Any) -> bool:
+    """Whether a plain annotation is of numbers only: float, int | None, Literal[0, 1]."""
+    arms = get_args(annotation) or (annotation,)
+    return any(arm in (int, float) or type(arm) is int for arm in arms) and not any(get_args(arm) for arm in arms)
 
 
 def in_words(annotation: Any) -> str:
