@@ -16,7 +16,7 @@ COMPUTED = frozenset(
     | {torch.uint8, torch.uint16, torch.uint32, torch.uint64}
     | {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 )
-LARGEST = 2**63 - 1  # of what torch can take as a whole number
+LARGEST = 2**63 - 1  # that torch takes as a whole number
 
 
 def require_computable(arguments: Iterable[tuple[str, Any]], numbers: set[str]) -> None:
@@ -51,9 +51,12 @@ def require_number(name: str, value: int, is_number: bool) -> None:
     if is_number and isinstance(value, bool):
         raise InputError(f"{name} is {value} (bool), expected a number")
     if not -LARGEST <= value <= LARGEST:
-        raise InputError(f"{name} is a whole number of {value.bit_length()} bits, expected one that fits into 64")
+        raise InputError(f"{name} is a whole number beyond 2**63, which is more than torch can take")
 
 
-def is_number_of_numpy(value: Any) -> bool:
-    """Whether it is one number of a library of arrays, which ``item`` makes one of Python's. Of torch's, it is not."""
-    return getattr(value, "shape", None) == () and hasattr(value, "item") and not isinstance(value, Tensor)
+def in_python(value: Any) -> Any:
+    """A number of numpy's (or of another library of arrays) as the one of Python's that it stands for."""
+    if getattr(value, "shape", None) != () or not hasattr(value, "item") or isinstance(value, Tensor):
+        return value
+    number = value.item()
+    return number if type(number) in (bool, int, float) else value  # a long double's item is a long double

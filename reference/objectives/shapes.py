@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
 
 from .errors import InputError
-from .inputs import is_number_of_numpy, require_computable
+from .inputs import in_python, require_computable
 
 __all__ = [
     "Bool",
@@ -29,12 +29,15 @@ __all__ = [
     "Tensor",
     "at_least_float32",
     "bounded",
+    "clamped",
+    "empty_axis",
     "kept",
     "require_at_least",
     "require_finite",
     "require_log_ratio",
     "require_no_nan",
     "require_positive",
+    "shown",
     "tamed",
     "typed",
 ]
@@ -58,14 +61,16 @@ def typed(function: F) -> F:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():  # dynamo cannot trace these checks: they break its graph, and run as ever
+            return torch.compiler.disable(wrapper)(*args, **kwargs)
         try:
             require_computable((*zip(names, args, strict=False), *kwargs.items()), numbers)
             return checked(*args, **kwargs)
         except TypeCheckError:
             given = dict(zip(names, args, strict=False)) | kwargs
-            numpys = {name: given[name].item() for name in plain & given.keys() if is_number_of_numpy(given[name])}
-            if numpys:
-                return wrapper(**given | numpys)
+            python = {name: in_python(given[name]) for name in plain & given.keys()}
+            if any(number is not given[name] for name, number in python.items()):
+                return wrapper(**given | python)
             error = InputError(explain_mismatch(signature, args, kwargs))
         except InputError as refused:
             error = refused
@@ -85,10 +90,13 @@ def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) ->
         expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
         if not hasattr(expected, "dim_str"):
             if not is_bearable(value, expected, conf=NUMBERS):
-                return f"{name} is {shown(value)} ({type(value).__name__}), expected {in_words(expected)}"
+                fix = ": pass its .item()" if isinstance(value, Tensor) and value.ndim == 0 else ""
+                return f"{name} is {shown(value)} ({type(value).__name__}), expected {in_words(expected)}{fix}"
             continue
         if not isinstance(value, Tensor):
-            return f"{name} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
+            kind = type(value).__name__
+            article = "an" if kind[0] in "aeiou" or kind == "ndarray" else "a"
+            return f"{name} is {article} {kind}, expected a torch tensor of shape ({expected.dim_str})"
         axes = expected.dim_str.split()
         shape = tuple(value.shape)
         if len(axes) != len(shape):
@@ -113,7 +121,8 @@ def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) ->
         kind = str(value.dtype).removeprefix("torch.")
         if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
             wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])
-            return f"{name} has dtype {kind}, expected {'an' if wanted == 'int' else 'a'} {wanted} dtype"
+            words = "an int dtype; .long() makes one" if wanted == "int" else f"a {wanted} dtype"
+            return f"{name} has dtype {kind}, expected {words}"
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:
         return empty_axis(empty)
@@ -126,9 +135,12 @@ def empty_axis(axis: str) -> str:
 
 def shown(value: Any) -> str:
     """A value on one line, cut where it is long; of a tensor, what it takes to see the mistake."""
-    if not isinstance(value, Tensor):
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    try:
         return " ".join(reprlib.repr(value).split())
-    return f"a tensor of shape {tuple(value.shape)}"
+    except ValueError:  # Python writes out no whole number of more than 4300 digits
+        return "too long to be shown"
 
 
 def takes_numbers(annotation: Any) -> bool:
@@ -175,8 +187,13 @@ def tamed(difference: Tensor) -> Tensor:
     A mask multiplies that gradient by 0, but the backward pass of a square or a product multiplies the 0 by what
     stands there, and 0 * NaN is NaN. The value NaN stays NaN, so that it is still found where a mask keeps it.
     """
-    limit = torch.finfo(difference.dtype).max
-    return difference.clamp(-limit, limit)
+    return clamped(difference, -math.inf, math.inf)
+
+
+def clamped(x: Tensor, low: float, high: float) -> Tensor:
+    """``x.clamp(low, high)``, also for bounds that its dtype cannot hold: those are its largest numbers instead."""
+    limit = torch.finfo(x.dtype).max
+    return x.clamp(max(low, -limit), min(high, limit))
 
 
 def require_positive(value: float, name: str) -> None:

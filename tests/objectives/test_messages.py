@@ -67,7 +67,7 @@ def message(call) -> str:
         (lambda: dpo_loss(PAIRS, PAIRS, PAIRS, PAIRS, beta="1"), "dpo_loss: beta is '1' (str), expected float"),
         (
             lambda: completion_mask(ROWS.long(), PAIRS.long(), eos_token_id="1"),
-            "completion_mask: eos_token_id is '1' (str), expected int | list[int]",
+            "completion_mask: eos_token_id is '1' (str), expected int | list",
         ),
         (
             lambda: dpo_loss(PAIRS, PAIRS, PAIRS, PAIRS, beta=PAIRS),
