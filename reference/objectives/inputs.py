@@ -28,10 +28,14 @@ def require_computable(arguments: Iterable[tuple[str, Any]], numbers: set[str]) 
                 first, device = name, value.device
             elif value.device != device:
                 raise InputError(f"{name} is on {value.device}, {first} on {device}: move one with .to(...)")
-            if value.layout is not torch.strided or value.dtype not in COMPUTED or value.is_nested or value.is_meta:
+            if value.layout is not torch.strided or value.dtype not in COMPUTED or value.is_nested:
                 raise InputError(f"{name} {why_not(value)}")
         elif isinstance(value, int):
             require_number(name, value, name in numbers)
+    if device is not None and device.type == "meta":
+        raise InputError(
+            f"{first} is on the meta device and holds no numbers: make it on cpu, or load the weights first"
+        )
 
 
 def why_not(x: Tensor) -> str:
@@ -40,10 +44,8 @@ def why_not(x: Tensor) -> str:
         return "is a nested tensor: pad its rows, with torch.nested.to_padded_tensor, and mask the padding"
     if x.layout is not torch.strided:
         return f"has layout {str(x.layout).removeprefix('torch.')}: make it an ordinary tensor with .to_dense()"
-    if x.dtype not in COMPUTED:
-        dtype = str(x.dtype).removeprefix("torch.")
-        return f"has dtype {dtype}, which nothing here computes with: cast it, for example with .float() or .bool()"
-    return "is on the meta device and holds no numbers: make it on cpu, or load the model's weights first"
+    dtype = str(x.dtype).removeprefix("torch.")
+    return f"has dtype {dtype}, which nothing here computes with: cast it, for example with .float() or .bool()"
 
 
 def require_number(name: str, value: int, is_number: bool) -> None:

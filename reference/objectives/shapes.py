@@ -74,10 +74,21 @@ def typed(function: F) -> F:
             error = InputError(explain_mismatch(signature, args, kwargs))
         except InputError as refused:
             error = refused
+        except TypeError:
+            require_call(function, signature, args, kwargs)
+            raise
         error.function = function.__name__
         raise error from None
 
     return wrapper
+
+
+def require_call(function: Callable, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+    """Python's own refusal of missing, unknown and superfluous arguments, with the name of the function."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{function.__name__}: {error}") from None
 
 
 def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) -> str:
@@ -146,7 +157,7 @@ def shown(value: Any) -> str:
 def takes_numbers(annotation: Any) -> bool:
     """Whether a plain annotation is of numbers only: float, int | None, Literal[0, 1]."""
     arms = get_args(annotation) or (annotation,)
-    return any(arm in (int, float) or type(arm) is int for arm in arms) and not any(get_args(arm) for arm in arms)
+    return all(arm in (int, float, type(None)) or type(arm) is int for arm in arms)
 
 
 def in_words(annotation: Any) -> str:

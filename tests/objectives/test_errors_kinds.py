@@ -1,0 +1,349 @@
+"""Every function, every argument, every kind of bad input: an InputError that begins with the function's name.
+
+Nothing here knows a single function: the arguments are those of ``calls``, the options those of the signatures.
+"""
+
+import inspect
+import math
+import pickle
+import warnings
+from decimal import Decimal
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from calls import CALLS, HEAD, HIDDEN, LOGITS, MASK, NAN, TOKENS, A, X, axes, call, refusal, refused, says, tensors
+
+from reference import objectives
+from reference.objectives import InputError, chunked_token_logprobs, completion_mask, grad_norm, gspo_loss, masked_mean
+from reference.objectives.shapes import Float, Tensor, require_positive, typed
+
+TENSORS = [pytest.param(name, argument, id=f"{name}-{argument}") for name in CALLS for argument in tensors(name)]
+
+
+def nested(x):
+    with warnings.catch_warnings():  # that they are a prototype
+        warnings.simplefilter("ignore")
+        return torch.nested.nested_tensor([x[0], x[0]]) if x.ndim > 1 else None
+
+
+def compressed(x):
+    with warnings.catch_warnings():  # that they are in beta
+        warnings.simplefilter("ignore")
+        return x.to_sparse_csr() if x.ndim == 2 else None
+
+
+NO_INPUT = {  # what each makes of a good tensor, None where there is no such thing, and what the sentence says of it
+    "sparse": (lambda x: x.to_sparse(), "has layout sparse_coo: make it an ordinary tensor with .to_dense()"),
+    "compressed": (compressed, "has layout sparse_csr: make it an ordinary tensor with .to_dense()"),
+    "nested": (nested, "is a nested tensor: pad its rows"),
+    "complex": (lambda x: x.to(torch.complex64), "has dtype complex64, which nothing here computes with: cast it"),
+    "float8": (lambda x: x.to(torch.float8_e4m3fn), "has dtype float8_e4m3fn, which nothing here computes with"),
+    "an array": (lambda x: x.numpy(), "is an ndarray, expected a torch tensor"),
+    "a list": (lambda x: x.tolist() if x.ndim else [1.0], "is a list, expected a torch tensor"),
+    "a number": (lambda x: 1.0, "is a float, expected a torch tensor"),
+    "words": (lambda x: "tensor", "is a str, expected a torch tensor"),
+    "one axis more": (lambda x: x[None], "has shape (1,"),
+    "one axis less": (lambda x: x[0] if x.ndim else None, "has shape ("),
+}
+
+
+@pytest.mark.parametrize(("name", "argument"), TENSORS)
+def test_what_is_no_tensor_to_compute_with(name, argument):
+    for made, told in NO_INPUT.values():
+        if (bad := made(CALLS[name][argument])) is not None:
+            says(refused(name, **{argument: bad}), f"{name}: {argument} {told}")
+
+
+@pytest.mark.parametrize(("name", "argument"), TENSORS)
+def test_a_tensor_on_another_device_than_the_first(name, argument):
+    first, *others = tensors(name)
+    message = refused(name, **{argument: CALLS[name][argument].to("meta")})
+    if not others:
+        assert message.startswith(f"{name}: {argument} is on the meta device and holds no numbers")
+    elif argument == first:
+        assert message == f"{name}: {others[0]} is on cpu, {first} on meta: move one with .to(...)"
+    else:
+        assert message == f"{name}: {argument} is on meta, {first} on cpu: move one with .to(...)"
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if tensors(name)])
+def test_tensors_without_numbers(name):
+    message = refused(name, **{argument: CALLS[name][argument].to("meta") for argument in tensors(name)})
+    assert message.startswith(f"{name}: {tensors(name)[0]} is on the meta device and holds no numbers")
+
+
+def options(name):
+    described = inspect.signature(getattr(objectives, name)).parameters.items()
+    return {option: d.annotation for option, d in described if "Tensor" not in str(d.annotation)}
+
+
+def of_numbers(annotation):
+    """int, float, either or None, and a choice of whole numbers."""
+    return all(arm in (int, float, type(None)) or type(arm) is int for arm in get_args(annotation) or (annotation,))
+
+
+OPTIONS = [pytest.param(name, o, id=f"{name}-{o}") for name in CALLS for o in options(name) if name != "grad_norm"]
+NUMBERS = [case for case in OPTIONS if of_numbers(options(case.values[0])[case.values[1]])]
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+def test_a_whole_number_that_torch_cannot_hold(name, option):
+    for wrong in (10**30, -(10**30), 2**63, 10**400, 10**5000):
+        says(refused(name, **{option: wrong}), f"{name}: {option} is a whole number beyond 2**63")
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+def test_true_and_false_are_no_numbers(name, option):
+    for wrong in (True, False):
+        says(refused(name, **{option: wrong}), f"{name}: {option} is {wrong} (bool), expected a number")
+
+
+WORDS_FOR = [
+    (torch.tensor(0.5), "is a tensor of shape () (Tensor), expected", "pass its .item()"),
+    (torch.ones(2, 3), "is a tensor of shape (2, 3) (Tensor), expected"),
+    (np.ones((3, 3)), "is array([[1., 1", "(ndarray), expected"),
+    ("ab\ncd" * 99, "is 'ab\\ncdab\\nc", "(str), expected"),
+    ([[1]], "is [[1]]"),
+    ([], "is []"),
+    ([10**5000], "is too long to be shown"),
+    (1j, "is 1j (complex), expected"),
+    (Decimal("0.5"), "is Decimal('0.5') (Decimal), expected"),
+    (np.longdouble(1), "(longdouble), expected"),
+    ({"a": 1}, "is {'a': 1} (dict), expected"),
+]
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIONS)
+def test_an_option_of_another_type(name, option):
+    for wrong, *told in WORDS_FOR:
+        says(refused(name, **{option: wrong}), f"{name}: {option} ", *told)
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIONS)
+def test_an_option_that_is_not_a_number(name, option):
+    assert refused(name, **{option: NAN}).startswith(f"{name}: ")
+
+
+AXES = [
+    pytest.param(name, axis, id=f"{name}-{axis}")
+    for name in CALLS
+    for axis in sorted({a.removesuffix("-1") for argument in tensors(name) for a in axes(name, argument)} - {"1"})
+]
+
+
+def without(name, axis):
+    """The good tensors, with nothing along this axis."""
+    made = {argument: CALLS[name][argument] for argument in tensors(name)}
+    for argument in made:
+        for index, here in enumerate(axes(name, argument)):
+            if here.removesuffix("-1") == axis:
+                made[argument] = made[argument].narrow(index, 0, 0)
+    return made
+
+
+@pytest.mark.parametrize(("name", "axis"), AXES)
+def test_an_empty_axis_gives_an_empty_result_or_a_sentence(name, axis):
+    try:
+        result = call(name, **without(name, axis))
+    except InputError as error:
+        assert str(error).startswith(f"{name}: ")
+    else:
+        assert axis not in ("vocab", "width")
+        assert not result.isnan().any()
+
+
+@pytest.mark.parametrize("name", ["entropy", "kl_full", "mean_entropy"])
+def test_without_a_vocabulary_there_is_no_distribution(name):
+    assert refused(name, **without(name, "vocab")).startswith(f"{name}: axis vocab is empty")
+
+
+def test_without_a_width_there_are_no_logits():
+    message = refusal(chunked_token_logprobs, HIDDEN[:, :, :0], HEAD[:, :0], TOKENS)
+    assert message.startswith("chunked_token_logprobs: axis width is empty")
+
+
+@pytest.mark.parametrize("name", ["discounted_returns", "td_residuals", "gae"])
+def test_rows_without_predictions_have_no_returns(name):
+    assert call(name, **without(name, "pred")).shape == (2, 0)
+
+
+@pytest.mark.parametrize(("name", "argument"), TENSORS)
+def test_any_make_of_tensor_is_as_good_as_a_plain_one(name, argument):
+    class Special(torch.Tensor):
+        pass
+
+    good = CALLS[name][argument]
+    with torch.inference_mode():
+        inferred = good.clone()
+    own = torch.nn.Parameter(good.clone(), requires_grad=good.is_floating_point())
+    for same in (
+        good.as_subclass(Special),
+        inferred,
+        own,
+        good.repeat_interleave(2, dim=-1)[..., ::2] if good.ndim else good,
+    ):
+        if name == "total_loss" and same is own:
+            continue  # every term must have a gradient, or none
+        assert torch.equal(call(name, **{argument: same}).as_subclass(torch.Tensor), call(name))
+
+
+HALVES = [pytest.param(name, option, id=f"{name}-{option}") for name, option in (
+    ("value_loss", "clip"), ("kl_penalty", "max_log_ratio"), ("kl_penalty", "max_kl"), ("ppo_clip_loss", "clip_high"),
+    ("gspo_loss", "clip_high"), ("cispo_loss", "clip_high"), ("clip_frac", "clip_high"), ("sampler_correction", "high"),
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize(("name", "option"), HALVES)
+def test_a_bound_beyond_the_dtype_bounds_nothing(name, option, dtype):
+    """torch's clamp refuses 1e5 for float16 and 1e39 for float32."""
+    these = {a: CALLS[name][a].to(dtype) for a in tensors(name) if CALLS[name][a].is_floating_point()}
+    unbounded = call(name, **these, **{option: 1000.0})
+    for bound in (1e5, 1e39, 1e300):
+        assert torch.equal(call(name, **these, **{option: bound}), unbounded)
+
+
+NUMPY = {int: (np.int64, np.int32, np.uint16, np.array), float: (np.float64, np.float32, np.float16, np.array)}
+
+
+@pytest.mark.parametrize(("name", "option"), [case for case in NUMBERS if case.values[1] in CALLS[case.values[0]]])
+def test_numbers_of_numpy_are_taken_as_those_of_python(name, option):
+    value = CALLS[name][option]
+    for kind in NUMPY[type(value)]:
+        number = kind(value)
+        assert call(name, **{option: number}) == pytest.approx(call(name, **{option: number.item()}), nan_ok=False)
+
+
+def test_a_wrong_number_of_numpy_is_refused_as_the_one_of_python():
+    says(refused("group_advantages", group_size=np.float32(2)), "group_size is 2.0 (float), expected int")
+    says(refused("dpo_loss", beta=np.int64(0)), "beta is 0, expected a finite number above 0")
+    says(refused("dpo_loss", beta=np.True_), "beta is True (bool), expected a number")
+    assert call("whiten", shift_mean=np.False_).tolist() == call("whiten", shift_mean=False).tolist()
+
+
+@pytest.mark.parametrize("bad", ["a", 2.5, True, None, 10**30, -(2**63) - 1, [1]])
+@pytest.mark.parametrize("place", range(4))
+def test_one_bad_id_among_many_is_found_wherever_it_stands(bad, place):
+    """A checker of types that looks at one item at random lets three out of four of these pass, or blames the result."""
+    ids = [1, 2, 3, 4]
+    ids[place] = bad
+    for _ in range(5):
+        message = refusal(completion_mask, TOKENS, torch.tensor([1, 4]), eos_token_id=ids)
+        says(message, "completion_mask: eos_token_id is [", "pass the id that ends a turn")
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_one_thing_among_parameters_that_is_none_is_found_wherever_it_stands(place):
+    parameters = [torch.nn.Parameter(torch.ones(1)) for _ in range(4)]
+    parameters[place] = 1.0
+    for _ in range(5):
+        says(refusal(grad_norm, parameters), "grad_norm: parameters holds something else than tensors")
+
+
+# The name
+
+
+@typed
+def inner(x: Float[Tensor, " batch"], *, scale: float = 1.0) -> Float[Tensor, " batch"]:
+    require_positive(scale, "scale")
+    return x * scale
+
+
+@typed
+def middle(x: Float[Tensor, " batch"], *, scale: float = 1.0) -> Float[Tensor, " batch"]:
+    return inner(x, scale=scale)
+
+
+@typed
+def outer(x: Float[Tensor, " batch"], *, scale: float = 1.0) -> Float[Tensor, " batch"]:
+    return middle(x, scale=scale)
+
+
+@pytest.mark.parametrize("function", [inner, middle, outer])
+def test_the_function_that_was_called_is_named_and_no_other(function):
+    message = refusal(function, torch.ones(1), scale=-1.0)
+    assert message == f"{function.__name__}: scale is -1.0, expected a finite number above 0"
+
+
+def test_what_an_inner_function_finds_is_told_with_the_name_of_the_outer_one():
+    broken = X.clone()
+    broken[0, 1] = NAN
+    message = refusal(gspo_loss, broken, X, A[:, :1], MASK)
+    assert message.startswith("gspo_loss: token_logprobs is NaN at position (0, 1)")
+
+
+def test_the_error_points_at_the_line_that_found_it():
+    with pytest.raises(InputError) as caught:
+        outer(torch.ones(1), scale=-1.0)
+    assert "require_positive" in [entry.name for entry in caught.traceback]
+
+
+def test_an_error_survives_the_way_from_another_process():
+    with pytest.raises(InputError) as caught:
+        masked_mean(X, torch.zeros(2, 3))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert str(InputError("a sentence")) == "a sentence"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "told"),
+    [
+        ((X,), {}, "masked_mean: missing a required argument: 'mask'"),
+        ((X, MASK, X), {}, "masked_mean: too many positional arguments"),
+        ((X, MASK), {"dim": 1}, "masked_mean: got an unexpected keyword argument 'dim'"),
+    ],
+)
+def test_a_call_that_python_refuses_names_the_function_too(arguments, options, told):
+    with pytest.raises(TypeError) as caught:
+        masked_mean(*arguments, **options)
+    assert str(caught.value) == told
+
+
+# Gradients
+
+
+def parameter_with(gradient):
+    p = torch.nn.Parameter(torch.zeros(2, dtype=gradient.dtype, device=gradient.device))
+    p.grad = gradient
+    return p
+
+
+def test_the_norm_of_a_lone_parameter_and_of_a_sparse_gradient():
+    table = torch.nn.Embedding(4, 2, sparse=True)
+    (table(torch.tensor([1, 1, 3])) * torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 4.0]])).sum().backward()
+    assert grad_norm(table.weight).item() == 5.0  # 1 + 2 in the same row, and 4
+
+
+def test_gradients_without_numbers_have_no_norm():
+    message = refusal(grad_norm, [parameter_with(torch.ones(2)), parameter_with(torch.ones(2, device="meta"))])
+    says(message, "grad_norm: parameters", "meta device", "no numbers")
+
+
+# Compiled
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_compiled_code_is_checked_as_any_other():
+    """dynamo cannot trace the checks; before it went around them, it failed in them, whatever the input."""
+
+    @torch.compile(backend="eager")
+    def doubled(x, mask):
+        return 2 * masked_mean(2 * x, mask)
+
+    assert doubled(X, MASK).item() == -4.0
+    says(refusal_of(doubled, X, MASK[:, :1]), "masked_mean: mask has shape (2, 1)", "expected 3")
+    says(refusal_of(doubled, X * math.inf * 0, MASK), "masked_mean: x is NaN at position (0, 0)")
+
+
+def refusal_of(compiled, *args):
+    with pytest.raises(InputError) as caught:
+        compiled(*args)
+    return str(caught.value)
+
+
+def test_the_example_of_a_model_on_another_device():
+    assert refusal(objectives.token_logprobs, LOGITS.to("meta"), TOKENS) == (
+        "token_logprobs: tokens is on cpu, logits on meta: move one with .to(...)"
+    )
