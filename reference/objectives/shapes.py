@@ -166,7 +166,8 @@ def in_words(annotation: Any) -> str:
         return " or ".join(map(repr, get_args(annotation)))
     if get_args(annotation) and type(None) in get_args(annotation):
         return " or ".join("None" if arm is type(None) else in_words(arm) for arm in get_args(annotation))
-    return getattr(annotation, "__name__", str(annotation))
+    name = getattr(annotation, "__name__", str(annotation))
+    return {"Iterable": "a list", "Collection": "a list", "Callable": "a function"}.get(name, name)
 
 
 def kept(mask: Tensor, name: str = "mask") -> Tensor:
