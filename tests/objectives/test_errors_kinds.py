@@ -16,7 +16,15 @@ import torch
 from calls import CALLS, HEAD, HIDDEN, LOGITS, MASK, NAN, TOKENS, A, X, axes, call, refusal, refused, says, tensors
 
 from reference import objectives
-from reference.objectives import InputError, chunked_token_logprobs, completion_mask, grad_norm, gspo_loss, masked_mean
+from reference.objectives import (
+    InputError,
+    chunked_token_logprobs,
+    completion_mask,
+    fixed_length,
+    grad_norm,
+    gspo_loss,
+    masked_mean,
+)
 from reference.objectives.shapes import Float, Tensor, require_positive, typed
 
 TENSORS = [pytest.param(name, argument, id=f"{name}-{argument}") for name in CALLS for argument in tensors(name)]
@@ -166,7 +174,8 @@ def test_without_a_width_there_are_no_logits():
 
 @pytest.mark.parametrize("name", ["discounted_returns", "td_residuals", "gae"])
 def test_rows_without_predictions_have_no_returns(name):
-    assert call(name, **without(name, "pred")).shape == (2, 0)
+    for bootstrap in (CALLS[name]["bootstrap"], None):
+        assert call(name, **without(name, "pred") | {"bootstrap": bootstrap}).shape == (2, 0)
 
 
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
@@ -203,6 +212,13 @@ def test_a_bound_beyond_the_dtype_bounds_nothing(name, option, dtype):
     unbounded = call(name, **these, **{option: 1000.0})
     for bound in (1e5, 1e39, 1e300):
         assert torch.equal(call(name, **these, **{option: bound}), unbounded)
+
+
+def test_a_budget_times_a_count_is_not_counted_in_64_bits():
+    """2**62 tokens and 2**10 rows: their product is 0 in torch's whole numbers. A float holds it, exactly."""
+    loss = torch.full((2, 3), 2.0**70, dtype=torch.float64)
+    assert fixed_length(loss, MASK, max_length=2**62, num_sequences=2**10).item() == 6 / 4
+    assert fixed_length(loss, MASK, max_length=2**62).item() == 6 * 2.0**70 / 2**63
 
 
 NUMPY = {int: (np.int64, np.int32, np.uint16, np.array), float: (np.float64, np.float32, np.float16, np.array)}
