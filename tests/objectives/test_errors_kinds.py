@@ -172,6 +172,12 @@ def test_without_a_width_there_are_no_logits():
     assert message.startswith("chunked_token_logprobs: axis width is empty")
 
 
+def test_a_head_is_given_by_its_weight():
+    message = refusal(chunked_token_logprobs, HIDDEN, torch.nn.Linear(3, 5), TOKENS)
+    told = "lm_head is a Linear, expected a torch tensor of shape (vocab width): pass its .weight"
+    assert message == f"chunked_token_logprobs: {told}"
+
+
 @pytest.mark.parametrize("name", ["discounted_returns", "td_residuals", "gae"])
 def test_rows_without_predictions_have_no_returns(name):
     for bootstrap in (CALLS[name]["bootstrap"], None):

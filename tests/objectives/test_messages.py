@@ -21,7 +21,8 @@ from reference.objectives import (
     token_logprobs,
     total_loss,
 )
-from reference.objectives.shapes import in_words, require_at_least, require_finite, require_positive
+from reference.objectives.explain import in_words
+from reference.objectives.shapes import require_at_least, require_finite, require_positive
 
 ROWS = torch.zeros(2, 3)
 PAIRS = torch.zeros(2)
