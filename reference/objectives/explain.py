@@ -71,12 +71,9 @@ def size_mismatch(name: str, axes: list[str], shape: tuple[int, ...], sizes: dic
             continue
         axis = axis.removeprefix("#")
         known, minus, less = axis.partition("-")  # "time-1": one shorter than time
-        if axis.isdigit():
-            wanted = int(axis)
-        else:
-            wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
-        if wanted < 0:
+        if minus and sizes[known] < int(less):
             return empty_axis(known)
+        wanted = sizes[known] - int(less) if minus else int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
         if wanted != size:
             axis = "" if axis.isdigit() else f" ({axis})"
             found = f"axis {index}{axis} is {size}, expected {wanted} to match the arguments before it"
