@@ -97,6 +97,12 @@ def test_a_whole_number_that_torch_cannot_hold(name, option):
         says(refused(name, **{option: wrong}), f"{name}: {option} is a whole number beyond 2**63")
 
 
+def test_the_largest_whole_number_that_torch_holds_is_taken():
+    for name in ("token_logprobs", "chunked_token_logprobs"):
+        assert torch.equal(call(name, chunk_size=2**63 - 1), call(name))
+    assert call("completion_mask", eos_token_id=[1, 2**63 - 1, 1 - 2**63]).tolist() == call("completion_mask").tolist()
+
+
 @pytest.mark.parametrize(("name", "option"), NUMBERS)
 def test_true_and_false_are_no_numbers(name, option):
     for wrong in (True, False):
