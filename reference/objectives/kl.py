@@ -28,7 +28,7 @@ import torch
 
 from .logprobs import scaled
 from .policy import ratio
-from .shapes import Float, Tensor, bounded, require_no_nan, require_positive, tamed, typed
+from .shapes import Float, Tensor, bounded, clamped, require_no_nan, require_positive, tamed, typed
 
 
 @typed
@@ -149,11 +149,11 @@ def kl_penalty(
     d = token_logprobs - ref_logprobs
     if max_log_ratio is not None:
         require_positive(max_log_ratio, "max_log_ratio")
-        d = d.clamp(-max_log_ratio, max_log_ratio)
+        d = clamped(d, -max_log_ratio, max_log_ratio)
     kl = ESTIMATORS[estimator](d, torch.zeros_like(d))
     if max_kl is not None:
         require_positive(max_kl, "max_kl")
-        kl = kl.clamp(-max_kl, max_kl)
+        kl = clamped(kl, -max_kl, max_kl)
     return kl
 
 

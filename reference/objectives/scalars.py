@@ -196,16 +196,18 @@ def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
 
 @typed
 @torch.no_grad()
-def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
+def grad_norm(parameters: Iterable) -> Float[Tensor, ""]:
     """L2 norm of all gradients together, before any clipping. Parameters without a gradient count as 0.
 
     Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
     NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
     """
-    parameters = list(parameters)
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not all(isinstance(p, Tensor) for p in parameters):
         raise InputError("parameters holds something else than tensors: pass model.parameters(), without names")
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         raise InputError("parameters have no gradients: call this after backward() and before zero_grad()")
-    return torch.stack([g.float().norm() if g.dtype != torch.float64 else g.norm() for g in gradients]).norm()
+    if any(g.is_meta for g in gradients):
+        raise InputError("parameters are on the meta device, and their gradients hold no numbers")
+    return torch.stack([at_least_float32(g).norm().to(gradients[0].device) for g in gradients]).norm()
