@@ -155,9 +155,9 @@ def reinforce_plus_plus_advantages(
         A = whiten(discounted_returns(rewards))
 
     ``rewards`` per token from ``token_rewards``, the KL (k1) in it. Hu et al. (2501.03262, v9 sec. 3.1); verl
-    ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL has no return to go and
-    charges each token its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept
-    NaN.
+    ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL's, whose default
+    ``minus_baseline`` makes it the baseline form, has no return to go and with ``use_kl_in_reward`` charges each token
+    its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept NaN.
     """
     return whiten(discounted_returns(rewards, mask, gamma=gamma), mask)
 
