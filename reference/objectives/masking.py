@@ -82,9 +82,9 @@ def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " 
 
     A truncated answer is scored 0 although nobody knows how it would have ended. Mask the loss only: leave the rows in
     their group when advantages are computed, or the others' baseline changes. Overlong filtering of DAPO (2503.14476,
-    sec. 3.4); TRL ``mask_truncated_completions``, open-instruct the same, NeMo-RL ``overlong_filtering``; off by
-    default in all three. verl shapes the reward instead (``soft_overlong_penalty``). Count tokens and sequences *after*
-    it.
+    sec. 3.4); TRL ``mask_truncated_completions``, NeMo-RL ``overlong_filtering``, both off by default. open-instruct's
+    option of TRL's name drops the rows before the rewards are cut into groups. verl shapes the reward instead
+    (``soft_overlong_penalty``). Count tokens and sequences *after* it.
     """
     return kept(mask) & ~truncated[:, None]
 
@@ -123,8 +123,9 @@ def token_mean(
         sum of kept losses / num_tokens          num_tokens: given, or the number of kept tokens here
 
     DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
-    (``num_tokens`` here; TRL takes the generation batch's and scales it by the share that one optimizer step uses). TRL
-    ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
+    (``num_tokens`` here; TRL takes the generation batch's, times accumulation / ``steps_per_generation``: the mean of
+    the counts where a rollout serves several optimizer steps). In OpenRLHF that switch, ``actor.loss_agg_mode``, is the
+    policy loss's alone. TRL ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
     """
     total, keep = masked_sums(token_loss, mask)
     return total.sum() / denominator(num_tokens, keep.sum(), "num_tokens")

@@ -180,7 +180,7 @@ class Rows(TrainerCallback):
 
 
 class Warmup(TrainerCallback):
-    """The learning rate of our supervised loops. transformers' cosine is one step late: its first step is at 0."""
+    """The learning rate of our supervised loops. transformers' warm-up is one step late: its first step is at 0."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
