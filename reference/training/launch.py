@@ -25,7 +25,7 @@ from reference.training.rl_refused import require_parts as require_rl
 from reference.training.runs import State, newest_checkpoint, read_metrics
 from reference.training.session import close_run, open_run, recorded
 from reference.training.step import OnStep
-from reference.training.supervised import train_sft
+from reference.training.supervised import require_demonstrations, train_sft
 from reference.training.trl_refused import require_same
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, require_context
@@ -165,9 +165,10 @@ def require_runnable(recipe: Recipe, ref_model: PreTrainedModel, critic: Critic 
 
 
 def require_sampler(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
-    """Refuse a model that the longest prompt and the budget do not fit, or that cannot be sampled token by token."""
+    """Refuse a model that prompt and budget do not fit, that cannot be imitated, or not be sampled token by token."""
     longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
     require_context(model, len(longest) + 1 + recipe.max_new_tokens)  # + 1: the first number may have two digits
+    require_demonstrations(model, tokenizer, recipe)
     require_cache(model, tokenizer)
 
 
