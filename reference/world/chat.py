@@ -104,7 +104,7 @@ def require_marks(tokenizer: PreTrainedTokenizerBase, ends: list[int]) -> None:
         (ids[: len(before)] == before and first > len(before),
          f"the chat template prints {tokenizer.decode(ids[len(before) : first])!r} between the generation prompt and "
          "{% generation %}: the model must write it when it is sampled, and is not taught to; move it into the block"),
-        (first < len(before),
+        (ids[: len(before)] == before and first < len(before),
          f"the {{% generation %}} block of the chat template also holds {tokenizer.decode(ids[first : len(before)])!r} of "
          "the prompt, which imitation then teaches to write; begin it behind the generation prompt"),
     ])  # fmt: skip
@@ -165,15 +165,12 @@ def turn(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str | None]:
 
 
 def tells_the_day(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether prompts differ from day to day: templates are given the clock as ``strftime_now``."""
+    """Whether prompts are made with the clock: templates have it as ``strftime_now``, and fail without."""
     try:
-        days = [
-            tokenizer.apply_chat_template(ASKED, tokenize=False, strftime_now=lambda form, day=day: day)
-            for day in ("1", "2")
-        ]
-    except Exception:
-        return False
-    return days[0] != days[1]
+        tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False, strftime_now="no clock")
+    except Exception:  # with the clock they do not
+        return True
+    return False
 
 
 def common(one: str, other: str) -> int:
