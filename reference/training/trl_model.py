@@ -84,7 +84,7 @@ def require_no_noise(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     was, hidden = model.training, []
     for training in (False, True):
         model.train(training)
-        hidden.append(model.base_model(prompt, use_cache=False).last_hidden_state.float())
+        hidden.append(model.base_model(prompt, use_cache=False)[0].float())
     model.train(was)
     if not torch.allclose(*hidden, rtol=1e-3, atol=1e-3):
         raise InputError(

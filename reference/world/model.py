@@ -50,8 +50,8 @@ def load(
     """Model (float32, in eval mode) and tokenizer, from a folder or, with a network, from the hub.
 
     What a hub model lacks is filled in: a chat template (plain text), a pad token (the EOS; every mask here goes by
-    position, so sharing the id is harmless). Raises ``InputError`` for a name that leads nowhere and for a checkpoint
-    that is damaged or incomplete.
+    position, so sharing the id is harmless). Raises ``InputError`` for a name that leads nowhere, for a checkpoint that
+    is damaged or incomplete, and for a chat template that cannot work; of one that hardly can, a warning tells.
     """
     require_source(name_or_path)
     with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):

@@ -73,6 +73,20 @@ def test_reinforcement_learning_needs_no_marks(base, message, tmp_path):
     assert (tmp_path / "run" / "metrics.jsonl").exists()
 
 
+@pytest.mark.parametrize("recipe", ["grpo", "sft"])
+def test_a_run_warns_once_of_what_can_work(base, recipe, tmp_path):
+    """A run loads the model twice, imitation looks at its template twice more."""
+    made = speaking(base[1], OUTSIDE.replace("{% if add_generation_prompt %}<|assistant|>{% endif %}", ""))
+    made.chat_template = made.chat_template.replace("{% endgeneration %}", "<|end|>{% endgeneration %}")
+    few = ("--group-size", "2", "--max-new-tokens", "4") if recipe == "grpo" else ()
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("default")
+        assert main(command(recipe, folder_of(made, tmp_path / "model"), tmp_path / "run", *few)) == 0
+    told = [str(warning.message) for warning in shown if "chat template" in str(warning.message)]
+    assert "nothing where add_generation_prompt is set" in told.pop(0)
+    assert len(told) == (recipe == "sft") and all("between the generation prompt and {% generation" in t for t in told)
+
+
 @pytest.mark.parametrize("recipe", ["grpo", "sft", "dpo"])
 def test_an_end_that_never_comes_is_refused_before_there_is_a_run_folder(base, recipe, tmp_path, capsys):
     tokens = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")

@@ -104,6 +104,13 @@ def test_without_a_template_a_chat_is_plain_text_behind_what_the_tokenizer_puts_
     require_marks(made, [made.eos_token_id])
 
 
+@pytest.mark.parametrize("written", ["", "\n"])
+def test_a_template_file_with_nothing_in_it_is_none(tokenizer, written, tmp_path, silence):
+    folder_of(speaking(tokenizer, None), tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(written)
+    assert load(tmp_path)[1].apply_chat_template(ASKED, tokenize=False) == QUESTION + "\n"
+
+
 def test_an_eos_that_is_also_the_bos_is_put_where_the_tokenizer_puts_it(tokenizer, tmp_path):
     """Of an empty text both give one token, the same."""
     made = speaking(tokenizer, None, leading=("<|end|>",))
@@ -159,6 +166,10 @@ UNSOUND = {
     "does not hold all that the assistant says": f"{INSIDE}<|assistant|>{AFTER}{{{{ m.content }}}}<|end|>",
     "does not hold all that the assistant says: put": (
         f"<|assistant|>{{{{ m.content[:-3] }}}}{INSIDE}{{{{ m.content[-3:] }}}}<|end|>{AFTER}"
+    ),
+    # transformers marks other tokens than those in the block where the header is printed by the same macro
+    "does not hold all that the assistant says: put message": (
+        f"{{% macro turn(m) %}}<|assistant|>{INSIDE}{{{{ m.content }}}}<|end|>{AFTER}{{% endmacro %}}{{{{ turn(m) }}}}"
     ),
     "does not mark the assistant's tokens": "<|assistant|>{{ m.content }}<|end|>",
     "does not print what the assistant says": f"<|assistant|>{INSIDE}thinking<|end|>{AFTER}",
