@@ -140,10 +140,12 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def bench_command(args: argparse.Namespace) -> int:
     from reference.training.bench import bench
+    from reference.world.gate import require_sampler
     from reference.world.model import BASE, load, pick_device
 
     device = pick_device(args.device)
     model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
+    require_sampler(model, tokenizer, max_new_tokens=RECIPES[args.recipe].max_new_tokens)
     print(
         bench(
             RECIPES[args.recipe], model, tokenizer, turns=args.turns, seed=args.seed, device=device.type,

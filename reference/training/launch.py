@@ -2,7 +2,6 @@
 
 import copy
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.objectives.shapes import InputError
 from reference.training.critic import Critic
 from reference.training.curves import PANELS
-from reference.training.measure import forget, measured, require_cache
+from reference.training.measure import forget, measured
 from reference.training.pairs import draw_pool
 from reference.training.preference import WITHOUT_REFERENCE, train_preference
 from reference.training.preference import require_parts as require_preference
@@ -26,10 +25,10 @@ from reference.training.runs import State, newest_checkpoint, read_metrics
 from reference.training.session import close_run, open_run, recorded
 from reference.training.step import OnStep
 from reference.training.supervised import require_demonstrations, train_sft
+from reference.training.trl_model import require_no_noise
 from reference.training.trl_refused import require_same
+from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
-from reference.world.rollout import encode_prompts, require_context
-from reference.world.tasks import MAX_STEPS, draw_problem
 
 
 def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
@@ -43,7 +42,9 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         model = load_reward_model(checkpoint or source, device=device)
     else:
         model = load(checkpoint or source, device=device)[0]
-    require_sampler(start, tokenizer, recipe)
+    require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    require_gradient(start, tokenizer, model)
+    require_demonstrations(start, tokenizer, recipe)
     critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
     ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
     state: State = {"optimizer": new_optimizer(recipe, model, critic)}
@@ -82,8 +83,11 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     source = BASE if options["model"] == "base" else options["model"]
     start, tokenizer = load(source, device=device)
     model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
-    require_sampler(start, tokenizer, recipe)
+    require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    require_gradient(start, tokenizer, model)
+    require_demonstrations(start, tokenizer, recipe)
     require_same(recipe, processes)
+    require_no_noise(model, tokenizer)
     trl = {"model": model, "tokenizer": tokenizer, "seed": options["seed"], "device": device.type}
     if recipe.kind == "reward":
         trl["policy"] = start
@@ -162,14 +166,6 @@ def require_runnable(recipe: Recipe, ref_model: PreTrainedModel, critic: Critic 
         require_rl(recipe, ref_model if recipe.kl_coef else None, critic)
     elif recipe.kind == "preference":
         require_preference(recipe, None if recipe.loss in WITHOUT_REFERENCE else ref_model)
-
-
-def require_sampler(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
-    """Refuse a model that prompt and budget do not fit, that cannot be imitated, or not be sampled token by token."""
-    longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
-    require_context(model, len(longest) + 1 + recipe.max_new_tokens)  # + 1: the first number may have two digits
-    require_demonstrations(model, tokenizer, recipe)
-    require_cache(model, tokenizer)
 
 
 def new_optimizer(recipe: Recipe, model: PreTrainedModel, critic: Critic | None = None) -> torch.optim.AdamW:

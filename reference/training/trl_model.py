@@ -79,13 +79,18 @@ def silence(entries: dict[str, Any]) -> None:
 
 @torch.no_grad()
 def require_no_noise(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a model that is another one in training mode, in which TRL samples and scores, ours in evaluation mode."""
+    """Refuse a model that is another one in training mode, in which TRL samples and scores, ours in evaluation mode.
+
+    Dropout is switched off and no ground for a refusal: TRL gets the model without.
+    """
     prompt = torch.tensor(a_prompt(tokenizer), device=model.device)[None]
-    was, hidden = model.training, []
+    own, was, hidden = configs_of(model), model.training, []
+    without_dropout(model)
     for training in (False, True):
         model.train(training)
         hidden.append(model.base_model(prompt, use_cache=False)[0].float())
     model.train(was)
+    put_configs(model, own)
     if not torch.allclose(*hidden, rtol=1e-3, atol=1e-3):
         raise InputError(
             f"hidden states of this model differ by up to {(hidden[0] - hidden[1]).abs().max().item():.2g} between "
