@@ -48,7 +48,7 @@ def train_sft(
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
-    require_marks(tokenizer, eos_ids(model, tokenizer))
+    require_demonstrations(model, tokenizer, recipe)
     require_trainable(model)
     with eval_mode(model):
         for step in range(first_step, recipe.steps):

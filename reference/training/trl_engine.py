@@ -29,6 +29,7 @@ from reference.objectives.shapes import InputError
 from reference.training.pairs import draw_pool
 from reference.training.recipes import Recipe
 from reference.training.step import OnStep, set_rate
+from reference.training.supervised import require_demonstrations
 from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
 from reference.training.trl_data import (
     MEASURED,
@@ -116,6 +117,7 @@ def trl_trainer(
         recipe, output_dir=out / "trl", seed=seed, device=device, num_processes=int(os.environ.get("WORLD_SIZE", "1"))
     )
     model.to(config.device)
+    require_demonstrations(model, tokenizer, recipe)
     sample_as_we_do(model, tokenizer)
     without_dropout(model)
     require_no_noise(model, tokenizer)

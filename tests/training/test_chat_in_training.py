@@ -3,6 +3,7 @@
 import copy
 import random
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from reference.__main__ import main
 from reference.objectives import InputError
 from reference.training.pairs import encode_pairs
 from reference.training.recipes import RECIPES
+from reference.training.rl import train_rl
 from reference.training.supervised import draw_demonstrations, train_sft
+from reference.training.trl_engine import run_trl
 from reference.world.rollout import encode_prompts
 from reference.world.tasks import draw_problem
 
@@ -96,11 +99,17 @@ def test_an_end_that_never_comes_is_refused_before_there_is_a_run_folder(base, r
     assert not (tmp_path / "run").exists()
 
 
-def test_the_loop_itself_refuses_a_turn_whose_end_is_not_learned(base):
+def test_each_loop_itself_refuses_a_turn_whose_end_is_not_learned(base, tmp_path):
     model, tokenizer = copy.deepcopy(base[0]), speaking(base[1], OUTSIDE)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
-    with pytest.raises(InputError, match="never teach the model to stop"):
-        train_sft(model, tokenizer, optimizer, RECIPES["sft"], on_step=lambda step, m: True)
+    parts = model, tokenizer, torch.optim.SGD(model.parameters(), lr=0.0)
+    mixed = replace(RECIPES["grpo"], sft_coef=0.1)
+    for train in (
+        lambda: train_sft(*parts, RECIPES["sft"], on_step=lambda step, m: True),
+        lambda: train_rl(*parts, mixed, on_step=lambda step, m: True),
+        lambda: run_trl(RECIPES["sft"], model=model, tokenizer=tokenizer, out=tmp_path),
+    ):
+        with pytest.raises(InputError, match="never teach the model to stop"):
+            train()
 
 
 def test_a_tokenizer_in_python_trains_by_reinforcement_and_is_refused_for_imitation(tmp_path, capsys):
