@@ -44,7 +44,7 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[in
         raise InputError(f"the chat template of {name} leaves out what the user says: print message['content']")
     row, after = turn(tokenizer)
     closing = plain_ids(tokenizer, after or "")
-    stops = [i for i in closing if i in tokenizer.added_tokens_decoder and not tokenizer.decode([i]).isspace()]
+    stops = added(tokenizer, closing)
     if stops and not set(closing) & set(ends):
         raise InputError(
             f"the chat template of {name} closes the assistant's turn with {named(tokenizer, stops[:1])}, and only "
@@ -69,7 +69,7 @@ def remarks(
          f"the chat template prints {after!r} behind the assistant's words, and no token that ends a completion: "
          f"{ends_itself}; print eos_token there if the model was not trained so"),
         (ids[: len(leading)] != leading,
-         f"the tokenizer puts {named(tokenizer, leading)} in front of every text and the chat template does not, so "
+         f"the tokenizer puts {''.join(tokenizer.convert_ids_to_tokens(leading))} in front of every text and the chat template does not, so "
          "prompts begin without: if the model expects it, print it at the template's beginning"),
         (bool(header) and prompt == tokenizer.apply_chat_template(ASKED, tokenize=False),
          f"the chat template prints nothing where add_generation_prompt is set, so the model must write {header!r} itself: "
@@ -149,9 +149,13 @@ NO_MARKS = (
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     """The token that closes the assistant's turn in the template, as text; the EOS where it has none."""
-    closing = plain_ids(tokenizer, turn(tokenizer)[1] or "")
-    own = [i for i in closing if i in tokenizer.added_tokens_decoder and not tokenizer.decode([i]).isspace()]
-    return tokenizer.convert_ids_to_tokens(own[0]) if own else tokenizer.eos_token
+    closing = added(tokenizer, plain_ids(tokenizer, turn(tokenizer)[1] or ""))
+    return tokenizer.convert_ids_to_tokens(closing[0]) if closing else tokenizer.eos_token
+
+
+def added(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
+    """Those that were added to the vocabulary by name. Line breaks, of which Gemma adds some, are ordinary text."""
+    return [i for i in ids if i in tokenizer.added_tokens_decoder and not tokenizer.decode([i]).isspace()]
 
 
 def turn(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str | None]:

@@ -138,8 +138,11 @@ def test_a_turn_that_closes_with_a_token_that_ends_nothing_is_refused_at_load(to
 
 
 @pytest.mark.parametrize("after", ["", "\n", "\n\n### "])
-def test_a_turn_that_nothing_ends_is_warned_of_and_not_imitated(tokenizer, after):
-    made = speaking(tokenizer, simple("<|assistant|>{% generation %}{{ m.content }}" + after + "{% endgeneration %}"))
+@pytest.mark.parametrize("tokens", [(), ("\n", "\n\n")], ids=["as text", "as added tokens"])
+def test_a_turn_that_nothing_ends_is_warned_of_and_not_imitated(tokenizer, after, tokens):
+    turn = "<|assistant|>{% generation %}{{ m.content }}" + after + "{% endgeneration %}"
+    made = speaking(tokenizer, simple(turn), tokens=tokens)
+    assert end_of_turn(made) == made.eos_token
     ends = [made.eos_token_id]
     with pytest.warns(UserWarning, match=re.escape(f"prints {after!r} behind the assistant's words, and no token")):
         require_chat(made, "x", ends)
@@ -235,6 +238,9 @@ def test_a_bos_that_the_template_leaves_out_is_warned_of(tokenizer, trailing, tm
     made = speaking(tokenizer, simple(SOUND), tokens=("<s>",), leading=("<s>",), trailing=trailing)
     with pytest.warns(UserWarning, match="puts <s> in front of every text and the chat template does not"):
         load(folder_of(made, tmp_path))
+    two = speaking(tokenizer, simple(SOUND), tokens=("<g>", "<s>"), leading=("<g>", "<s>"), trailing=trailing)
+    with pytest.warns(UserWarning, match="puts <g><s> in front of every text"):
+        require_chat(two, "x", [two.eos_token_id])
     made.chat_template = simple(SOUND, first="{{ bos_token }}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
