@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, OPTConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, MixtralConfig, OPTConfig, Qwen2Config
 
+from reference.__main__ import main
 from reference.objectives import InputError
 from reference.training.recipes import RECIPES, Recipe
 from reference.training.reward_model import load_reward_model
@@ -134,6 +135,20 @@ def test_noise_of_another_kind_is_refused_before_anything_is_sampled(base, tmp_p
     model.model.norm.register_forward_hook(lambda module, _, out: out * 1.1 if module.training else out)
     with pytest.raises(InputError, match=r"differ by up to .* in which TRL samples.* train without --engine trl"):
         run_trl(small("sft"), model=model, tokenizer=base[1], out=tmp_path)
+
+
+def test_a_router_that_trembles_is_refused_before_there_is_a_run_folder(base, tmp_path, capsys):
+    config = MixtralConfig(
+        router_jitter_noise=0.5, vocab_size=len(base[1]), hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, num_local_experts=2, bos_token_id=None, eos_token_id=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
+    base[1].save_pretrained(tmp_path / "model")
+    command = ["train", "grpo", "--engine", "trl", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "run")]
+    assert main(command) == 2
+    assert "between training mode, in which TRL samples, and evaluation mode" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_a_model_with_attention_dropout_starts_at_ln_2(base, tmp_path):
