@@ -24,7 +24,8 @@ from reference.training.rl_refused import require_parts as require_rl
 from reference.training.runs import State, newest_checkpoint, read_metrics
 from reference.training.session import close_run, open_run, recorded
 from reference.training.step import OnStep
-from reference.training.supervised import train_sft
+from reference.training.supervised import require_demonstrations, train_sft
+from reference.training.trl_model import require_no_noise
 from reference.training.trl_refused import require_same
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
@@ -43,6 +44,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         model = load(checkpoint or source, device=device)[0]
     require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
     require_gradient(start, tokenizer, model)
+    require_demonstrations(start, tokenizer, recipe)
     critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
     ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
     state: State = {"optimizer": new_optimizer(recipe, model, critic)}
@@ -83,7 +85,9 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
     require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
     require_gradient(start, tokenizer, model)
+    require_demonstrations(start, tokenizer, recipe)
     require_same(recipe, processes)
+    require_no_noise(model, tokenizer)
     trl = {"model": model, "tokenizer": tokenizer, "seed": options["seed"], "device": device.type}
     if recipe.kind == "reward":
         trl["policy"] = start
