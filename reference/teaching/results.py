@@ -8,10 +8,11 @@ from reference.evaluation.accuracy import Accuracy
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives.shapes import InputError
 from reference.teaching.experiments.recipes import SEEDS
+from reference.training.files import write_atomically
 from reference.training.measure import read_accuracy
 from reference.training.recipes import ROWS, Recipe
 from reference.training.reward_model import PairAccuracy
-from reference.training.runs import read_metrics, write_atomically
+from reference.training.runs import read_metrics
 
 TARGETS = {  # the least share right (reward model: of pairs) of every seed; sampled for all but the reward model
     **{recipe.name: 0.80 for recipe in ROWS if recipe.kind == "rl"},

@@ -21,6 +21,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
+from reference.training.limits import require_limits, require_two
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
@@ -86,8 +87,7 @@ def train_reward_model(
     on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
     no prompt gives a pair, and for a gradient that is not finite.
     """
-    if recipe.kind != "reward":
-        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
+    require_parts(recipe)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
     for step in range(first_step, recipe.steps):
@@ -99,6 +99,14 @@ def train_reward_model(
         metrics["seconds"] = time.perf_counter() - began
         if on_step(step + 1, metrics):
             return
+
+
+def require_parts(recipe: Recipe) -> None:
+    """Refuse a recipe that could only fail later, after minutes of sampling."""
+    if recipe.kind != "reward":
+        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
+    require_limits(recipe)
+    require_two(recipe)
 
 
 def update(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pairs: Pairs, recipe: Recipe) -> dict[str, float]:

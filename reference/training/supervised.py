@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
+from reference.training.limits import require_limits
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, set_rate
@@ -44,6 +45,7 @@ def train_sft(
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
+    require_limits(recipe)
     for step in range(first_step, recipe.steps):
         began = time.perf_counter()
         set_rate(optimizer, step, recipe)

@@ -1,0 +1,38 @@
+"""Options that several commands have."""
+
+import argparse
+from collections.abc import Callable
+
+from reference.cli_types import folder, positive, seed, source
+
+
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows "none" as it is typed, and nothing where the help itself says what happens without the option."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is not None or not action.option_strings:
+            return super()._get_help_string(action)
+        return f"{action.help} (default: none)" if "none" in str(action.metavar) else action.help
+
+
+def add_model(add: Callable) -> None:
+    add("--model", type=source, metavar="NAME_OR_PATH", default="base",
+        help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
+
+
+def add_folders(add: Callable, recipe: str) -> None:
+    add("--out", metavar="FOLDER", type=folder, help=f"run folder; default runs/{recipe}-N with the first free N")
+    add("--resume", metavar="RUN", type=folder,
+        help="continue this run with the options it was started with; beside it only --steps may stand")  # fmt: skip
+
+
+def add_seed(add: Callable, told: str, *, default: int = 0) -> None:
+    add("--seed", type=seed, default=default, help=told)
+
+
+def add_device(add: Callable) -> None:
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+
+
+def add_save_every(add: Callable, steps: int) -> None:
+    add("--save-every", type=positive(int), default=steps, metavar="STEPS", help="steps between checkpoints")
