@@ -28,6 +28,7 @@ from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, set_rate
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
+from reference.world.weights import require_finite_weights
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -46,6 +47,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
         )
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
+    require_finite_weights(model, name_or_path)
     if HEAD in report["missing_keys"]:
         torch.nn.init.zeros_(model.score.weight)
     return model.to(device).eval()

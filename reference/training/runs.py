@@ -171,23 +171,27 @@ def wrong_in_row(row: Any, *, after: int | None) -> str | None:
     return None
 
 
-def rewind_metrics(folder: Path, step: int) -> None:
-    """Take out what was logged after ``step`` steps, which are about to be taken again; kept in metrics.old.jsonl.
+def require_log(folder: Path, step: int) -> None:
+    """Refuse a log that is damaged or ends before ``step``, where the run goes on: its curve would have a hole.
 
-    Refuses a log that ends before ``step``: the steps between would be missing for ever. Says so where there is no log.
+    A log that was moved away is begun again, and that is said.
     """
     rows = read_metrics(folder)
-    earlier = [row for row in rows if row["step"] <= step]
-    later = rows[len(earlier) :]
-    path = folder / "metrics.jsonl"
-    if step and rows and (not earlier or earlier[-1]["step"] != step):
+    path, first = folder / "metrics.jsonl", rows[0]["step"] if rows else step + 1
+    if rows and step and not first <= step <= rows[-1]["step"]:
         raise InputError(
             f"{path} has no step {step}, where the newest checkpoint is: restore it, or move it away to go on without"
         )
-    first = earlier[0]["step"] if earlier else step + 1
     if first > 1:
         print(f"note     {path} begins at step {first}: what was logged before is gone")
+
+
+def rewind_metrics(folder: Path, step: int) -> None:
+    """Take out what was logged after ``step`` steps, which are about to be taken again; kept in metrics.old.jsonl."""
+    rows = read_metrics(folder)
+    later = [row for row in rows if row["step"] > step]
     if later:
         with (folder / "metrics.old.jsonl").open("a") as file:
             file.writelines(json.dumps(row) + "\n" for row in later)
-    write_atomically(path, "".join(json.dumps(row) + "\n" for row in earlier))
+    earlier = [row for row in rows if row["step"] <= step]
+    write_atomically(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in earlier))

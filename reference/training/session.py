@@ -21,6 +21,7 @@ from reference.training.runs import (
     append_metrics,
     new_run,
     read_metrics,
+    require_log,
     require_places,
     rewind_metrics,
     write_options,
@@ -68,6 +69,7 @@ def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, in
             raise InputError(
                 f"{resume} has taken {done} steps already, and steps is {steps}: give it more with --steps"
             )
+        require_log(resume, done)
         yield checkpoint, done
 
 

@@ -20,6 +20,8 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
+from reference.world.hub import require_hub
+from reference.world.weights import require_finite_weights
 
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2
@@ -66,6 +68,7 @@ def load(
         raise InputError(
             f"{name_or_path} lacks {len(missing)} weights, the first {missing[0]}: the checkpoint is incomplete"
         )
+    require_finite_weights(model, name_or_path)
     if tokenizer.eos_token_id is None:
         raise InputError(
             f"the tokenizer of {name_or_path} has no EOS token, so a completion could never end: set eos_token"
@@ -133,6 +136,8 @@ def require_source(name_or_path: str | Path) -> None:
         raise InputError(
             f"there is no model folder at {path}: name a folder written by save_pretrained, or a model of the hub"
         )
+    else:
+        require_hub(name)
 
 
 def pick_device(name: str = "auto") -> torch.device:
