@@ -116,7 +116,10 @@ def refuse_resume(args: argparse.Namespace) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.cli_resume import require_readable
         from reference.training.measure import report
+
+    require_readable(args.run, parser())
 
     print(
         report(

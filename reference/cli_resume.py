@@ -9,7 +9,7 @@ from reference.cli_parser import used_parser
 from reference.objectives.shapes import InputError
 from reference.training.files import shown
 from reference.training.recipes import CONSTANT_RATE, RECIPES
-from reference.training.runs import read_options
+from reference.training.runs import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
@@ -28,6 +28,13 @@ def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.Argument
         require_extendable(args, known["steps"])
         known["steps"] = args.steps
     return argparse.Namespace(**{**vars(args), **known})
+
+
+def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
+    """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
+    folder = Path(run)
+    if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
+        checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
 
 
 def require_extendable(args: argparse.Namespace, steps: int) -> None:

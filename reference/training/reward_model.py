@@ -28,7 +28,7 @@ from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, set_rate
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.weights import require_finite_weights
+from reference.world.finite import require_finite_weights
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 

@@ -21,7 +21,7 @@ from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
 from reference.world.hub import require_hub
-from reference.world.weights import require_finite_weights
+from reference.world.finite import require_finite_weights
 
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2

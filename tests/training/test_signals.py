@@ -119,7 +119,8 @@ def test_a_run_that_was_asked_to_stop_in_its_last_step_is_measured_later(mine, m
 def test_a_reader_that_goes_away_ends_the_command_quietly(command):
     reading, writing = os.pipe()
     os.close(reading)  # as head does, only sooner: nothing depends on how much fits into the pipe
-    done = subprocess.run([*COMMAND, *command], stdout=writing, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # where it is set, argparse hides that its help went nowhere
+    done = subprocess.run([*COMMAND, *command], env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert done.returncode == 141 and done.stderr == ""
 
