@@ -134,12 +134,14 @@ def bench_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.training.bench import bench
         from reference.training.runs import require_no_run
+        from reference.world.gate import require_sampler
         from reference.world.model import BASE, load, pick_device
 
     if args.model != "base":
         require_no_run(args.model)
     device = pick_device(args.device)
     model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
+    require_sampler(model, tokenizer, max_new_tokens=RECIPES[args.recipe].max_new_tokens)
     print(
         bench(
             RECIPES[args.recipe], model, tokenizer, turns=args.turns, seed=args.seed, device=device.type,

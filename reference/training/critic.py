@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from reference.objectives import position_ids
+from reference.world.head import find_trunk, head_width
 
 if TYPE_CHECKING:
     from reference.training.experience import Experience
@@ -20,15 +21,15 @@ class Critic(nn.Module):
 
     ``shared``: the head reads the policy's hidden states, and its gradient flows into the policy. Otherwise it has a
     trunk of its own, which starts as a copy of the policy's. The head starts at 0: before it has learned anything, it
-    says nothing.
+    says nothing. Width and trunk are asked of the model, see ``world.head``; where there is no trunk to copy, an
+    ``InputError`` says so. Parameters that are frozen in the policy are frozen in the copy.
     """
 
     def __init__(self, model: PreTrainedModel, *, shared: bool):
         super().__init__()
-        width = model.config.get_text_config().hidden_size
         self.shared = shared
-        self.trunk = None if shared else copy.deepcopy(model.base_model)
-        self.head = nn.Linear(width, 1, device=model.device)
+        self.trunk = None if shared else copy.deepcopy(find_trunk(model))
+        self.head = nn.Linear(head_width(model), 1, device=model.device)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -36,8 +37,7 @@ class Critic(nn.Module):
         """V (rows, pred) of the state before each completion token, read from the hidden state of the token before it.
 
         ``hidden`` (rows, at least pred + 1, width): the policy's, for a shared trunk, whose last column is the last
-        token's. A value read at the token itself would depend on
-        the action it is to judge.
+        token's. A value read at the token itself would depend on the action it is to judge.
         """
         if self.trunk is not None:
             mask = batch.attention_mask

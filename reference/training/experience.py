@@ -34,6 +34,7 @@ from reference.training.critic import Critic
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, forward, score
 from reference.training.slots import ADVANTAGES, KL, chosen, lambda_advantages
+from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
 
@@ -207,7 +208,7 @@ def logprobs_of(model: PreTrainedModel, rollout: Rollout, recipe: Recipe) -> Ten
     """Log-probs (rows, pred) of the completions under a model, at the temperature of training."""
 
     def one(part: Rollout) -> Tensor:
-        with autocast(model, recipe.bf16):
+        with eval_mode(model), autocast(model, recipe.bf16):
             logits = score(model, part, completions_only=True)
         return token_logprobs(logits, part.tokens[:, part.prompt_width - 1 :], temperature=recipe.temperature)
 
@@ -219,8 +220,10 @@ def values_of(critic: Critic, model: PreTrainedModel, rollout: Rollout, recipe: 
     """V (rows, pred) of the state before each completion token."""
 
     def one(part: Rollout) -> Tensor:
-        with autocast(model, recipe.bf16):
-            hidden = forward(model, part, hidden=True).hidden_states[-1] if critic.shared else None
+        with eval_mode(model, critic), autocast(model, recipe.bf16):
+            hidden = (
+                forward(model, part, completions_only=True, hidden=True).hidden_states[-1] if critic.shared else None
+            )
             return critic(part, hidden)
 
     return in_micro_batches(one, rollout, recipe.micro_batch_size)

@@ -17,7 +17,7 @@ from reference.training.checkpoints import State
 from reference.training.critic import Critic
 from reference.training.curves import PANELS
 from reference.training.limits import require_limits
-from reference.training.measure import forget, measured, require_cache
+from reference.training.measure import forget, measured
 from reference.training.pairs import draw_pool
 from reference.training.preference import WITHOUT_REFERENCE, train_preference
 from reference.training.preference import require_parts as require_preference
@@ -31,9 +31,8 @@ from reference.training.session import close_run, open_run, recorded, resumable
 from reference.training.step import OnStep
 from reference.training.supervised import draw_demonstrations, train_sft
 from reference.training.trl_refused import require_same
+from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
-from reference.world.rollout import encode_prompts, require_context
-from reference.world.tasks import MAX_STEPS, draw_problem
 
 
 def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
@@ -47,7 +46,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
             model = load_reward_model(checkpoint or source, device=device)
         else:
             model = load(checkpoint or source, device=device)[0]
-        require_sampler(start, tokenizer, recipe)
+        require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+        require_gradient(start, tokenizer, model)
         critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
         ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
         state: State = {"optimizer": new_optimizer(recipe, model, critic)}
@@ -87,7 +87,8 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     source = BASE if options["model"] == "base" else options["model"]
     start, tokenizer = load(source, device=device)
     model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
-    require_sampler(start, tokenizer, recipe)
+    require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    require_gradient(start, tokenizer, model)
     require_runnable(recipe, tokenizer, start, None)
     if recipe.kind == "rl":
         require_relative_positions(start, tokenizer)
@@ -192,13 +193,6 @@ def require_trl(recipe: Recipe, device: str, processes: int) -> None:
         trl_config(recipe, output_dir="runs", device=device, num_processes=processes)
     except (ValueError, NotImplementedError) as error:
         raise InputError(f"TRL refuses these options: {' '.join(str(error).split())}") from None
-
-
-def require_sampler(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
-    """Refuse a model that the longest prompt and the budget do not fit, or that cannot be sampled token by token."""
-    longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
-    require_context(model, len(longest) + 1 + recipe.max_new_tokens)  # + 1: the first number may have two digits
-    require_cache(model, tokenizer)
 
 
 def new_optimizer(recipe: Recipe, model: PreTrainedModel, critic: Critic | None = None) -> torch.optim.AdamW:

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.accuracy import Accuracy, evaluate
-from reference.objectives import token_logprobs
 from reference.objectives.shapes import InputError
 from reference.training.checkpoints import newest_checkpoint
 from reference.training.files import is_number, read_json, write_atomically
@@ -21,10 +19,10 @@ from reference.training.pairs import draw_pairs
 from reference.training.recipes import RECIPES, Recipe, options_of
 from reference.training.reward_model import load_reward_model, pair_accuracy, rewards_of
 from reference.training.runs import read_options
-from reference.training.score import score
+from reference.world.gate import require_sampler
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
-from reference.world.tasks import MAX_STEPS, draw_problem, verify
+from reference.world.tasks import draw_problem, verify
 
 
 def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
@@ -80,6 +78,7 @@ def report(
     if (recipe := recipe_of(run)) and recipe.kind == "reward":
         return report_pairs(run, recipe, prompts=problems, show=show, seed=seed, device=device)
     model, tokenizer = load(newest_model(run), device=pick_device(device))
+    require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
     rng = random.Random(seed)
     shown = [draw_problem(rng, held_out=True) for _ in range(show)]
@@ -100,6 +99,7 @@ def report_pairs(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int
     """The same for a run of a reward model, on pairs that its policy writes for held-out problems."""
     source = read_options(Path(run), recipe.name)["model"]
     policy, tokenizer = load(BASE if source == "base" else source, device=pick_device(device))
+    require_sampler(policy, tokenizer, max_new_tokens=recipe.max_new_tokens)
     model = load_reward_model(newest_model(run), device=pick_device(device))
     lines = [str(pair_accuracy(model, tokenizer, policy, recipe, prompts=prompts, seed=seed))]
     if show:
@@ -137,24 +137,3 @@ def newest_model(run: str) -> Path | str:
     if checkpoint is None:
         raise InputError(f"{folder} has no checkpoint yet: let it take a step, or name a model folder")
     return checkpoint
-
-
-def require_cache(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a model that cannot be sampled token by token: its first ratio would not be 1, and nothing would say so."""
-    problems = [draw_problem(random.Random(0), num_steps=steps) for steps in (2, MAX_STEPS)]
-    try:
-        rollout = sample(model, tokenizer, encode_prompts(tokenizer, problems), max_new_tokens=4, seeds=[0, 1])
-        with torch.no_grad():
-            new = token_logprobs(score(model, rollout), rollout.tokens)
-        error = (new - rollout.sampler_logprobs)[rollout.completion_mask].abs().max().item()
-    except InputError:
-        raise
-    except Exception as failure:  # recurrent and hybrid models fail in their own ways
-        raise InputError(
-            f"this model cannot be sampled with a key-value cache ({failure}): use an attention model"
-        ) from None
-    if error > 1e-2:
-        raise InputError(
-            f"log-probs of this model differ by {error:.2g} nats between sampling and scoring: it does not use the "
-            "key-value cache as attention models do, and training on it would be wrong"
-        )

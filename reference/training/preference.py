@@ -26,7 +26,8 @@ from reference.training.limits import require_limits, require_two
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
-from reference.training.step import OnStep, clip_gradient
+from reference.training.step import OnStep, clip_gradient, require_trainable
+from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout
 
 WITHOUT_REFERENCE = ("simpo", "orpo")
@@ -59,31 +60,33 @@ def train_preference(
 ) -> None:
     """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
-    ``model`` and ``optimizer`` are updated in place. ``pool``: the pairs to learn from, unless the recipe is online;
+    ``model`` and ``optimizer`` are updated in place, the model in eval mode (without dropout) meanwhile. ``pool``: the pairs to learn from, unless the recipe is online;
     without one it is sampled from ``ref_model``, or from ``model`` where there is no reference and nothing was trained
     yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what
     ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe, ref_model)
+    require_trainable(model)
     if pool is None and not recipe.online:
         if ref_model is None and first_step:
             raise InputError(
                 f"pool is missing: to go on after step {first_step}, pass draw_pool(start, ...) of its first model"
             )
         pool = draw_pool(ref_model or model, tokenizer, recipe, seed=seed)
-    for step in range(first_step, recipe.steps):
-        began = time.perf_counter()
-        rng = random.Random(f"{seed}/{step}")
-        if recipe.online:
-            pairs = draw_pairs(model, tokenizer, recipe, rng, prompts=recipe.prompts_per_step)
-        else:
-            pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
-        metrics = update(model, optimizer, pairs, recipe, ref_model=ref_model)
-        if recipe.online:
-            metrics["paired"] = len(pairs) / recipe.prompts_per_step
-        metrics["seconds"] = time.perf_counter() - began
-        if on_step(step + 1, metrics):
-            return
+    with eval_mode(model, ref_model):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            rng = random.Random(f"{seed}/{step}")
+            if recipe.online:
+                pairs = draw_pairs(model, tokenizer, recipe, rng, prompts=recipe.prompts_per_step)
+            else:
+                pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
+            metrics = update(model, optimizer, pairs, recipe, ref_model=ref_model)
+            if recipe.online:
+                metrics["paired"] = len(pairs) / recipe.prompts_per_step
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
 
 
 def update(

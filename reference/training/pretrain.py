@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
+from reference.world.mode import eval_mode
 from reference.world.tasks import chat, draw_problem, draw_solution
 
 POOL = 16  # batches drawn together
@@ -36,25 +37,26 @@ def pretrain(
 ) -> None:
     """Take steps ``first_step`` to ``steps - 1``. After each, ``on_step(step + 1, metrics)``; True from it ends the loop."""
     pool: list[tuple[Tensor, Tensor, int]] = []
-    for step in range(first_step, steps):
-        began = time.perf_counter()
-        if not pool or step % POOL == 0:
-            pool = draw_pool(tokenizer, random.Random(f"{seed}/{step // POOL}"), batch_size)
-        tokens, token_mask, num_tokens = pool[step % POOL]
-        tokens, mask = tokens.to(model.device), prediction_mask(token_mask.to(model.device))
+    with eval_mode(model):
+        for step in range(first_step, steps):
+            began = time.perf_counter()
+            if not pool or step % POOL == 0:
+                pool = draw_pool(tokenizer, random.Random(f"{seed}/{step // POOL}"), batch_size)
+            tokens, token_mask, num_tokens = pool[step % POOL]
+            tokens, mask = tokens.to(model.device), prediction_mask(token_mask.to(model.device))
 
-        logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
-        loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
-        optimizer.zero_grad()
-        loss.backward()
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps=steps, peak=lr)
-        optimizer.step()
+            logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
+            loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
+            optimizer.zero_grad()
+            loss.backward()
+            grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, steps=steps, peak=lr)
+            optimizer.step()
 
-        metrics = {"loss": loss.item(), "grad_norm": grad_norm.item(), "seconds": time.perf_counter() - began}
-        if on_step(step + 1, metrics):
-            return
+            metrics = {"loss": loss.item(), "grad_norm": grad_norm.item(), "seconds": time.perf_counter() - began}
+            if on_step(step + 1, metrics):
+                return
 
 
 def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:

@@ -8,12 +8,12 @@ the prompts. It is the same gradient, summed in another order.
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
 from reference.objectives import position_ids
 from reference.training.experience import Experience
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
+from reference.world.reader import holds_plain_keys
 
 
 class SharedPrompts:
@@ -28,15 +28,13 @@ class SharedPrompts:
         tokens, attention = (x[one_of_each, : self.width] for x in (batch.tokens, batch.attention_mask))
         cache = DynamicCache(config=model.config)
         with autocast(model, recipe.bf16):
-            model.base_model(
-                tokens,
-                attention_mask=attention,
-                position_ids=position_ids(attention),
-                past_key_values=cache,
-                use_cache=True,
-            )
+            model(
+                tokens, attention_mask=attention, position_ids=position_ids(attention), past_key_values=cache,
+                use_cache=True, logits_to_keep=1,
+            )  # fmt: skip
         self.made = [x for layer in cache.layers for x in (layer.keys, layer.values)]  # (prompts, heads, width, size)
-        self.shared = [x.detach().requires_grad_() for x in self.made]
+        # What no trainable weight has touched (with q_proj alone, the first layer's) carries no gradient and needs none.
+        self.shared = [x.detach().requires_grad_(x.requires_grad) for x in self.made]
 
     def cache(self, micro: Experience) -> DynamicCache:
         """What the model would hold after reading the prompts of ``micro``, up to their last token."""
@@ -59,8 +57,4 @@ class SharedPrompts:
 
 def can_share(model: PreTrainedModel, batch: Experience) -> bool:
     """Whether groups are there to share a prompt, and the model holds all of it as plain keys and values."""
-    return (
-        batch.prompt_width > 1
-        and len(batch.group.unique()) < len(batch.group)
-        and all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
-    )
+    return batch.prompt_width > 1 and len(batch.group.unique()) < len(batch.group) and holds_plain_keys(model)

@@ -25,10 +25,13 @@ from reference.training.limits import require_limits, require_two
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, set_rate
+from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.world.finite import require_finite_weights
+from reference.world.head import classifier_trunk
+from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.finite import require_finite_weights
+from reference.world.weights import is_adapter, require_no_more
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -40,13 +43,18 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
     nowhere, a damaged checkpoint, one with several labels, and an architecture without such a head.
     """
     require_source(name_or_path)
+    if is_adapter(name_or_path):
+        raise InputError(
+            f"{name_or_path} is a peft adapter: a reward model needs a whole model, as merge_and_unload makes it"
+        )
     advice = "name a folder written by save_pretrained, with a causal LM or with a classifier of one label"
     with loading(name_or_path, "a reward model", advice):
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True
+            name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
+    require_no_more(name_or_path, model, report)
     require_finite_weights(model, name_or_path)
     if HEAD in report["missing_keys"]:
         torch.nn.init.zeros_(model.score.weight)
@@ -61,7 +69,7 @@ def rewards_of(model: PreTrainedModel, rows: Rollout, *, bf16: bool = False) -> 
     """
     mask = rows.attention_mask
     with autocast(model, bf16):
-        hidden = model.base_model(
+        hidden = classifier_trunk(model)(
             rows.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False
         ).last_hidden_state
     last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(dim=1)
@@ -83,24 +91,27 @@ def train_reward_model(
 ) -> None:
     """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
-    ``model`` (the reward model) and ``optimizer`` are updated in place, the learning rate as in ``set_rate``.
+    ``model`` (the reward model) and ``optimizer`` are updated in place, the model in eval mode (without dropout)
+    meanwhile, the learning rate as in ``set_rate``.
     ``policy`` is frozen and writes the completions; ``pool``: pairs to learn from instead. Metrics: ``loss`` in nats
     per pair, ``accuracy`` (share of pairs where the right completion got the larger reward), ``margin`` (by how much,
     on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
     no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe)
+    require_trainable(model)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
-    for step in range(first_step, recipe.steps):
-        began = time.perf_counter()
-        set_rate(optimizer, step, recipe)
-        rng = random.Random(f"{seed}/{step}")
-        pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
-        metrics = update(model, optimizer, pairs, recipe)
-        metrics["seconds"] = time.perf_counter() - began
-        if on_step(step + 1, metrics):
-            return
+    with eval_mode(model, policy):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            set_rate(optimizer, step, recipe)
+            rng = random.Random(f"{seed}/{step}")
+            pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
+            metrics = update(model, optimizer, pairs, recipe)
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
 
 
 def require_parts(recipe: Recipe) -> None:

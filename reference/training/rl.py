@@ -36,8 +36,9 @@ from reference.training.recipes import Recipe
 from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
 from reference.training.slots import AGGREGATIONS, KL, LOSSES, Counts, chosen, clipped_share
-from reference.training.step import OnStep, clip_gradient
+from reference.training.step import OnStep, clip_gradient, require_trainable
 from reference.training.supervised import draw_demonstrations, micro_batches, sft_term
+from reference.world.mode import eval_mode
 
 
 def train_rl(
@@ -55,40 +56,43 @@ def train_rl(
 ) -> None:
     """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
 
-    ``model``, ``critic`` and ``optimizer`` are updated in place. ``ref_model`` is needed when the recipe has a KL term,
-    ``critic`` when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
+    ``model``, ``critic`` and ``optimizer`` are updated in place; all are in eval mode meanwhile, so dropout and gradient
+    checkpointing are off, and as they were afterwards. ``ref_model`` is needed when the recipe has a KL term, ``critic``
+    when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
     """
     require_parts(recipe, ref_model, critic)
+    require_trainable(model, critic)
     kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
-    for step in range(first_step, recipe.steps):
-        began = time.perf_counter()
-        rng = random.Random(f"{seed}/{step}")
-        if recipe.ref_sync_every and step % recipe.ref_sync_every == 0:
-            ref_model.load_state_dict(model.state_dict())
+    with eval_mode(model, ref_model, critic):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            rng = random.Random(f"{seed}/{step}")
+            if recipe.ref_sync_every and step % recipe.ref_sync_every == 0:
+                ref_model.load_state_dict(model.state_dict())
 
-        experience, metrics = collect(
-            model, tokenizer, recipe, rng, ref_model=ref_model, critic=critic, kl_coef=kl_coef
-        )
-        updates = []
-        rows = len(experience.tokens)
-        for _ in range(recipe.inner_epochs):
-            order = torch.tensor(rng.sample(range(rows), k=rows), device=model.device)
-            for index in order.chunk(recipe.minibatches):
-                mix = draw_demonstrations(tokenizer, rng, recipe.prompts_per_step) if recipe.sft_coef else None
-                part = experience.rows(index)
-                updates.append(
-                    update(model, optimizer, part, recipe, critic=critic, kl_coef=kl_coef, demonstrations=mix)
-                )
-        updates = [u for u in updates if u]
-        metrics |= {name: sum(u[name] for u in updates) / len(updates) for name in updates[0]}
-        metrics["ratio"] = updates[0]["ratio"]  # at the first inner step: 1, or something is wrong
-        if recipe.kl_target:
-            metrics["kl_coef"] = kl_coef = adaptive_kl_coef(
-                kl_coef, metrics["kl_k1"], target=recipe.kl_target, horizon=10_000, num_samples=rows
+            experience, metrics = collect(
+                model, tokenizer, recipe, rng, ref_model=ref_model, critic=critic, kl_coef=kl_coef
             )
-        metrics["seconds"] = time.perf_counter() - began
-        if on_step(step + 1, metrics):
-            return
+            updates = []
+            rows = len(experience.tokens)
+            for _ in range(recipe.inner_epochs):
+                order = torch.tensor(rng.sample(range(rows), k=rows), device=model.device)
+                for index in order.chunk(recipe.minibatches):
+                    mix = draw_demonstrations(tokenizer, rng, recipe.prompts_per_step) if recipe.sft_coef else None
+                    part = experience.rows(index)
+                    updates.append(
+                        update(model, optimizer, part, recipe, critic=critic, kl_coef=kl_coef, demonstrations=mix)
+                    )
+            updates = [u for u in updates if u]
+            metrics |= {name: sum(u[name] for u in updates) / len(updates) for name in updates[0]}
+            metrics["ratio"] = updates[0]["ratio"]  # at the first inner step: 1, or something is wrong
+            if recipe.kl_target:
+                metrics["kl_coef"] = kl_coef = adaptive_kl_coef(
+                    kl_coef, metrics["kl_k1"], target=recipe.kl_target, horizon=10_000, num_samples=rows
+                )
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
 
 
 def update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from transformers import Cache, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from reference.objectives import position_ids
+from reference.world.head import head_inputs
 
 if TYPE_CHECKING:
     from reference.training.experience import Experience
@@ -33,23 +35,27 @@ def forward(
     hidden: bool = False,
     prompts: Cache | None = None,
 ) -> CausalLMOutputWithPast:
-    """The model's output on a batch: ``logits`` and, on request, ``hidden_states``.
+    """The model's output on a batch: ``logits`` and, on request, ``hidden_states[-1]``, which is what its head reads.
 
-    ``prompts``: keys and values of all prompt tokens but the last; the model then reads on from there, and both outputs
-    begin with that last token.
+    Both are about the same tokens: all, or with ``completions_only`` the last of the prompt and the completion.
+    ``prompts``: keys and values of all prompt tokens but the last; the model then reads on from there.
     """
-    if prompts is not None:
-        mask, start = batch.attention_mask, batch.prompt_width - 1
-        return model(
-            batch.tokens[:, start:], attention_mask=mask, position_ids=position_ids(mask)[:, start:],
-            past_key_values=prompts, use_cache=True, output_hidden_states=hidden,
-        )  # fmt: skip
-    mask = batch.attention_mask
-    keep = batch.tokens.shape[1] - batch.prompt_width + 1 if completions_only else 0  # 0: all
-    return model(
-        batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False, logits_to_keep=keep,
-        output_hidden_states=hidden,
-    )  # fmt: skip
+    mask, start = batch.attention_mask, batch.prompt_width - 1
+    with head_inputs(model) if hidden else nullcontext() as read:
+        if prompts is not None:
+            out = model(
+                batch.tokens[:, start:], attention_mask=mask, position_ids=position_ids(mask)[:, start:],
+                past_key_values=prompts, use_cache=True,
+            )  # fmt: skip
+        else:
+            keep = batch.tokens.shape[1] - start if completions_only else 0  # 0: all
+            out = model(
+                batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False,
+                logits_to_keep=keep,
+            )  # fmt: skip
+    if hidden:
+        out.hidden_states = (read[-1],)
+    return out
 
 
 def autocast(model: PreTrainedModel, bf16: bool) -> torch.autocast:

@@ -25,8 +25,22 @@ def clip_gradient(
     """Shorten the gradient to ``max_norm`` where it is longer. Returns its norm before.
 
     Raises ``InputError`` for a gradient that is not finite: called before the optimizer's step, it saves the weights.
+    Where it is NaN at the very first step, no learning rate is to blame: see ``gate.require_gradient``.
     """
     norm = torch.nn.utils.clip_grad_norm_(module.parameters(), max_norm).item()
     if not math.isfinite(norm):
-        raise InputError(f"{name} is {norm}: the weights were left as they were; {advice}")
+        raise InputError(f"{name} is {norm}{where_not_finite(module)}: the weights were left as they were; {advice}")
     return norm
+
+
+def where_not_finite(module: nn.Module) -> str:
+    """Which weights have a gradient that is not finite, in words; before the norm was taken they had it too."""
+    named = [(name, weight.grad) for name, weight in module.named_parameters() if weight.grad is not None]
+    bad = [name for name, gradient in named if not gradient.isfinite().all()]
+    return f" (in {len(bad)} of {len(named)} weights, the first {bad[0]})" if bad else " (its square overflows)"
+
+
+def require_trainable(*modules: nn.Module | None) -> None:
+    """Refuse modules whose weights are all frozen: a loss would have nothing to send its gradient to."""
+    if not any(weight.requires_grad for module in modules if module is not None for weight in module.parameters()):
+        raise InputError("no weight of the model has requires_grad: unfreeze some, or put an adapter on it")

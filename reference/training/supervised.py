@@ -21,7 +21,8 @@ from reference.objectives.shapes import InputError
 from reference.training.limits import require_limits
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, set_rate
+from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.world.mode import eval_mode
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 
 
@@ -37,7 +38,7 @@ def train_sft(
 ) -> None:
     """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
 
-    ``model`` and ``optimizer`` are updated in place. The learning rate warms up to ``recipe.lr`` and falls to 0: most
+    ``model`` and ``optimizer`` are updated in place, the model in eval mode (without dropout) meanwhile. The learning rate warms up to ``recipe.lr`` and falls to 0: most
     of the loss is chance (which opening, which remark), and at a constant rate that noise stays in the weights and in
     the sums. Metrics: ``loss`` in nats per token, ``token_accuracy`` (share of tokens that were the model's first
     choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
@@ -46,14 +47,16 @@ def train_sft(
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
     require_limits(recipe)
-    for step in range(first_step, recipe.steps):
-        began = time.perf_counter()
-        set_rate(optimizer, step, recipe)
-        tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe.prompts_per_step)
-        metrics = update(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
-        metrics["seconds"] = time.perf_counter() - began
-        if on_step(step + 1, metrics):
-            return
+    require_trainable(model)
+    with eval_mode(model):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            set_rate(optimizer, step, recipe)
+            tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe.prompts_per_step)
+            metrics = update(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
 
 
 def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, count: int) -> tuple[Tensor, Tensor]:

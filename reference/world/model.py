@@ -20,8 +20,9 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
-from reference.world.hub import require_hub
 from reference.world.finite import require_finite_weights
+from reference.world.hub import require_hub
+from reference.world.weights import base_of, is_adapter, merged, require_same_weights
 
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2
@@ -55,20 +56,15 @@ def load(
     """Model (float32, in eval mode) and tokenizer, from a folder or, with a network, from the hub.
 
     What a hub model lacks is filled in: a chat template (plain text), a pad token (the EOS; every mask here goes by
-    position, so sharing the id is harmless). Raises ``InputError`` for a name that leads nowhere and for a checkpoint
-    that is damaged or incomplete.
+    position, so sharing the id is harmless). A folder with a peft adapter is loaded with its base, into which the
+    adapter is merged. Code that comes with a checkpoint is not run. Raises ``InputError`` for a name that leads nowhere
+    and for a checkpoint that is damaged, incomplete, or of another kind than its config says.
     """
     require_source(name_or_path)
-    with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
-        tokenizer = AutoTokenizer.from_pretrained(name_or_path)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            name_or_path, dtype=torch.float32, output_loading_info=True
-        )
-    if missing := sorted(report["missing_keys"]):  # from_pretrained would go on with random numbers in their place
-        raise InputError(
-            f"{name_or_path} lacks {len(missing)} weights, the first {missing[0]}: the checkpoint is incomplete"
-        )
+    model = load_adapted(name_or_path) if is_adapter(name_or_path) else load_causal_lm(name_or_path)
     require_finite_weights(model, name_or_path)
+    with loading(name_or_path, "a tokenizer", "check the name, or save tokenizer and model into one folder"):
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_source(name_or_path), trust_remote_code=False)
     if tokenizer.eos_token_id is None:
         raise InputError(
             f"the tokenizer of {name_or_path} has no EOS token, so a completion could never end: set eos_token"
@@ -93,6 +89,35 @@ def load(
     return model.to(device).eval(), tokenizer
 
 
+def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
+    """The weights alone, every one of them and no others."""
+    with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
+        model, report = AutoModelForCausalLM.from_pretrained(
+            name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+        )
+    if getattr(model, "_hf_peft_config_loaded", False):  # from the hub: transformers puts the adapter in by itself
+        raise InputError(f"{name_or_path} is a peft adapter: download it, and name its folder")
+    require_same_weights(name_or_path, model, report)
+    return model
+
+
+def load_adapted(folder: str | Path) -> PreTrainedModel:
+    """The base that a peft adapter names, with the adapter merged into it."""
+    base = base_of(folder)
+    try:
+        require_source(base)
+        return merged(load_causal_lm(base), folder)
+    except InputError as error:
+        raise InputError(f"{error} (the base of the adapter {folder})") from None
+
+
+def tokenizer_source(name_or_path: str | Path) -> str | Path:
+    """Where the tokenizer is: for an adapter without one, with its base."""
+    if is_adapter(name_or_path) and not (Path(name_or_path).expanduser() / "tokenizer_config.json").is_file():
+        return base_of(name_or_path)
+    return name_or_path
+
+
 @contextmanager
 def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
     """Keep transformers quiet, and say in one sentence what went wrong."""
@@ -102,7 +127,12 @@ def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        reason = str(error).strip().splitlines()[0][:160]
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        if "trust_remote_code" in str(error):
+            raise InputError(
+                f"{name_or_path} brings Python code of its own, which is not run here: load it yourself with "
+                "from_pretrained(..., trust_remote_code=True) and pass model and tokenizer to the loop, such as train_rl"
+            ) from None
         raise InputError(
             f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason}): {advice}"
         ) from None
@@ -125,7 +155,7 @@ def require_source(name_or_path: str | Path) -> None:
     name, path = str(name_or_path), Path(name_or_path).expanduser()
     looks_local = isinstance(name_or_path, Path) or name.startswith((".", "/", "~")) or name.count("/") > 1
     if path.is_dir():
-        config = path / "config.json"
+        config = path / ("adapter_config.json" if is_adapter(path) else "config.json")
         if not config.is_file():
             raise InputError(f"{path} has no config.json: name a folder written by save_pretrained")
         try:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.objectives import completion_mask, position_ids
+from reference.objectives import completion_mask
 from reference.objectives.shapes import InputError, require_no_nan
-from reference.world.cache import growing_cache
+from reference.world.mode import eval_mode
 from reference.world.model import eos_ids
+from reference.world.reader import new_reader, require_context
 from reference.world.tasks import Problem, chat
 
 STAY = 7 / 8  # when fewer rows of the batch than this are unfinished, the finished ones leave it
@@ -105,8 +106,8 @@ def sample(
 
     ``seeds``: one per row. What a row draws depends on its seed and on nothing else, neither on the other rows nor on
     their number (rounding aside: a matrix product of another size may differ in the last bit). Each prompt goes through
-    the model once, whatever the group size; finished rows leave the batch. Raises ``InputError`` when prompt and budget
-    exceed the model's context.
+    the model once, whatever the group size; finished rows leave the batch. Dropout is off meanwhile. Raises
+    ``InputError`` when prompt and budget exceed the model's context.
     """
     width, device = max(map(len, prompts)), model.device
     require_context(model, width + max_new_tokens)
@@ -114,49 +115,39 @@ def sample(
     ends = torch.tensor(eos_ids(model, tokenizer), device=device)
     tokens, attention = left_padded(prompts, width, width + max_new_tokens, tokenizer.pad_token_id, device)
 
-    cache = growing_cache(model.config)
-    logits = next_logits(model, tokens[:, :width], attention[:, :width], cache)
-    cache.batch_repeat_interleave(group_size)
-    tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
+    with eval_mode(model):
+        reader = new_reader(model)
+        logits = reader.next_logits(tokens[:, :width], attention[:, :width])
+        reader.repeat(group_size)
+        tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
 
-    logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
-    done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
-    batch = torch.arange(len(tokens), device=device)  # rows that go through the model; a finished one may stay a little
-    for end in range(width, width + max_new_tokens):
-        logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        require_no_nan(logp, "logits (of the sampling model, over the temperature)")
-        choice = logp.argmax(dim=-1) if greedy else inverse_cdf(logp, draws[batch, end - width])
-        going = ~done[batch]
-        tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
-        attention[batch, end] = going
-        logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
-        done[batch] |= torch.isin(choice, ends)
+        logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
+        done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
+        batch = torch.arange(
+            len(tokens), device=device
+        )  # rows that go through the model; a finished one may stay a little
+        for end in range(width, width + max_new_tokens):
+            logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+            require_no_nan(logp, "logits (of the sampling model, over the temperature)")
+            choice = logp.argmax(dim=-1) if greedy else inverse_cdf(logp, draws[batch, end - width])
+            going = ~done[batch]
+            tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
+            attention[batch, end] = going
+            logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
+            done[batch] |= torch.isin(choice, ends)
 
-        left = (~done[batch]).nonzero().squeeze(1)
-        if len(left) == 0 or end == width + max_new_tokens - 1:
-            break
-        if len(left) <= STAY * len(batch):
-            cache.batch_select_indices(left)
-            batch = batch[left]
-        logits = next_logits(model, tokens[batch, end : end + 1], attention[batch, : end + 1], cache)
+            left = (~done[batch]).nonzero().squeeze(1)
+            if len(left) == 0 or end == width + max_new_tokens - 1:
+                break
+            if len(left) <= STAY * len(batch):
+                reader.select(left)
+                batch = batch[left]
+            logits = reader.next_logits(tokens[batch, : end + 1], attention[batch, : end + 1])
 
     stop = int(attention.any(dim=0).nonzero()[-1]) + 1
     start = torch.full((len(tokens),), width, device=device)
     keep = completion_mask(tokens[:, :stop], start, eos_token_id=ends.tolist())
     return Rollout(tokens[:, :stop], attention[:, :stop], keep, logprobs[:, : stop - 1], ~done, width)
-
-
-def next_logits(model: PreTrainedModel, tokens: Tensor, attention: Tensor, cache: Cache) -> Tensor:
-    """Logits (rows, vocab) after the last of ``tokens``, which follow what is in the cache."""
-    out = model(
-        input_ids=tokens,
-        attention_mask=attention,
-        position_ids=position_ids(attention)[:, -tokens.shape[1] :],
-        past_key_values=cache,
-        use_cache=True,
-        logits_to_keep=1,
-    )
-    return out.logits[:, -1].float()
 
 
 def sampling_logprobs(
@@ -205,12 +196,3 @@ def left_padded(
         tokens[row, width - len(prompt) : width] = torch.tensor(prompt)
         attention[row, width - len(prompt) : width] = True
     return tokens.to(device), attention.to(device)
-
-
-def require_context(model: PreTrainedModel, needed: int) -> None:
-    """Refuse prompts plus budget that do not fit the positions the model knows."""
-    context = getattr(model.config, "max_position_embeddings", None)
-    if context is not None and needed > context:
-        raise InputError(
-            f"prompt and completion need {needed} positions, the model has {context}: lower max_new_tokens"
-        )

@@ -1,0 +1,75 @@
+"""What a causal LM's output head reads, and the trunk that makes it: found by running the model, not by their names.
+
+A config's ``hidden_size``, a model's ``base_model`` and its ``hidden_states[-1]`` are usually the width, the maker and the
+value of that tensor. Not always: OPT projects to another width before its head, Llama 4 gives itself as ``base_model``,
+Gemma 3n keeps four streams in its hidden states, and peft puts two wrappers around the trunk.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from reference.objectives.shapes import InputError
+from reference.world.mode import eval_mode
+
+
+@contextmanager
+def head_inputs(model: PreTrainedModel) -> Iterator[list[Tensor]]:
+    """A list that fills, as the model runs, with what its output head reads: (rows, positions, width), with gradient."""
+    head = model.get_output_embeddings()
+    if head is None:
+        raise InputError(f"{type(model).__name__} has no output head (get_output_embeddings is None): pass a causal LM")
+    read: list[Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    try:
+        yield read
+    finally:
+        hook.remove()
+
+
+def head_width(model: PreTrainedModel) -> int:
+    """How many numbers the head reads per token."""
+    return asked(model)[0].shape[-1]
+
+
+def find_trunk(model: PreTrainedModel) -> nn.Module:
+    """The module that takes tokens and whose ``last_hidden_state`` is what the head reads."""
+    read, called = asked(model)
+    for module, output in called:
+        made = getattr(output, "last_hidden_state", None)
+        if isinstance(made, Tensor) and made.shape == read.shape and torch.equal(made, read):
+            return module
+    raise InputError(
+        f"no part of {type(model).__name__} gives the hidden states that its head reads, so no critic can have a copy of "
+        "it: choose critic 'shared'"
+    )
+
+
+def classifier_trunk(model: PreTrainedModel) -> nn.Module:
+    """The trunk of a sequence classifier, whose last hidden state its ``score`` reads; peft's wrappers are looked through."""
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return inner.base_model
+
+
+@torch.no_grad()
+def asked(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, Any]]]:
+    """One forward pass on two tokens: what the head read, and every module inside that was called, with its output."""
+    called: list[tuple[nn.Module, Any]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, output: called.append((module, output)))
+        for module in model.modules()
+        if module is not model
+    ]
+    try:
+        with eval_mode(model), head_inputs(model) as read:
+            model(torch.zeros(1, 2, dtype=torch.long, device=model.device), use_cache=False)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not read:
+        raise InputError(f"the output head of {type(model).__name__} was never called, so nothing can share its trunk")
+    return read[-1], called
