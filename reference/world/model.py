@@ -147,6 +147,8 @@ def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     more = more if isinstance(more, list) else [] if more is None else [more]
+    if wrong := [entry for entry in more if not isinstance(entry, int) or isinstance(entry, bool)]:
+        raise InputError(f"eos_token_id of the model's generation config is {wrong[0]!r}, expected numbers of tokens")
     return sorted({tokenizer.eos_token_id, *more})
 
 
@@ -160,7 +162,7 @@ def require_source(name_or_path: str | Path) -> None:
             raise InputError(f"{path} has no config.json: name a folder written by save_pretrained")
         try:
             json.loads(config.read_text())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError(f"{config} is not valid JSON: the checkpoint is damaged, save or copy it again") from None
     elif looks_local or path.exists():
         raise InputError(
@@ -179,6 +181,9 @@ def pick_device(name: str = "auto") -> torch.device:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise InputError(f"device {name} is not available here: use one of {usable}, or leave the choice to 'auto'")
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError:
         raise InputError(f"device {name} is no device: say cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise InputError(f"device {name} is not there: this machine has {count}, numbered from 0")
+    return device
