@@ -20,15 +20,17 @@ LIMITS = {  # the least, and the most
     "critic_lr": (0, 1),
     "max_grad_norm": (0, math.inf),
     "temperature": (1e-3, 1e6),  # logits are divided by it
-    "top_p": (0, 1),
+    "top_p": (1e-6, 1),
     "beta": (1e-6, 1e6),
     "target_margin": (0, 1e6),
     "kl_target": (1e-6, 1e6),
+    "label_smoothing": (0, 1),
     "value_clip": (0, 1e6),
+    "clip_low": (0, 1e6),
     "clip_high": (0, 1e6),
     "dual_clip": (0, 1e6),
 }
-ABOVE = ("lr", "critic_lr", "max_grad_norm", "top_p", "value_clip")  # 0 is not among them
+ABOVE = ("lr", "critic_lr", "max_grad_norm", "value_clip")  # 0 is not among them
 
 
 def require_limits(recipe: Recipe) -> None:

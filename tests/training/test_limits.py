@@ -84,8 +84,8 @@ def test_every_number_of_every_recipe_is_refused_first_or_can_be_tried(
     assert negative <= refused, negative - refused
     counts = {column.name for column in options_of(recipe.kind) if int in (get_args(column.type) or (column.type,))}
     assert {(name, value) for name in (*counts, *NOT_OF_THE_RECIPE) for value in ("1e-320", "1e30")} <= refused
-    assert {(name, "0") for name in {*counts, "temperature", "lr"} - {"ref_sync_every"}} <= refused
-    assert {("temperature", "1e-320"), ("lr", "1e30")} & found.keys() <= refused
+    assert {(name, "0") for name in {*counts, "temperature", "lr"} - {"ref_sync_every"}} & found.keys() <= refused
+    assert {("temperature", "1e-320"), ("top_p", "1e-320"), ("beta", "1e-320"), ("lr", "1e30")} & found.keys() <= refused
     assert ("lr", "1e-320") not in refused and ("seed", "0") not in refused
 
 
@@ -95,12 +95,12 @@ TRIED = [
     ("ppo", ["--entropy-coef=1e6"]), ("ppo", ["--sft-coef=1e6"]), ("ppo", ["--length-coef=1e6"]),
     ("ppo", ["--value-clip=1e-320"]), ("ppo", ["--value-clip=1e6"]), ("ppo", ["--critic-lr=1"]),
     ("ppo", ["--critic-lr=1e-320"]), ("ppo", ["--gamma=0"]), ("ppo", ["--gamma=1e-320"]), ("ppo", ["--gae-lambda=1e-320"]),
-    ("ppo", ["--kl-target=1e-6"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-320"]), ("ppo", ["--temperature=1e6"]),
+    ("ppo", ["--kl-target=1e-6"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-6"]), ("ppo", ["--temperature=1e6"]),
     ("ppo", ["--temperature=1e-3"]), ("ppo", ["--max-grad-norm=1e-320"]), ("ppo", ["--max-grad-norm=1e30"]),
     ("ppo", ["--clip-high=1e6"]), ("ppo", ["--clip-high=1e-320"]), ("ppo", ["--clip-low=1e-320"]), ("ppo", ["--dual-clip=1e6"]),
     ("dr-grpo", ["--length-coef=1e6"]), ("cispo", ["--clip-high=1e6"]), ("gspo", ["--clip-high=1e6"]),
     ("grpo", ["--lr=1e-320"]), ("sft", ["--lr=1e-320"]), ("sft", ["--max-grad-norm=1e-320"]),
-    ("reward-model", ["--temperature=1e6"]), ("dpo", ["--beta=1e6"]), ("dpo", ["--beta=1e-6"]), ("dpo", ["--sft-coef=1e6"]),
+    ("reward-model", ["--max-grad-norm=1e-320"]), ("dpo", ["--beta=1e6"]), ("dpo", ["--beta=1e-6"]), ("dpo", ["--sft-coef=1e6"]),
     ("ipo", ["--beta=1e-6"]), ("ipo", ["--beta=1e6"]), ("kto", ["--beta=1e6"]), ("orpo", ["--beta=1e6"]),
     ("simpo", ["--beta=1e6", "--target-margin=1e6"]), ("hinge", ["--beta=1e6"]), ("robust-dpo", ["--label-smoothing=1e-320"]),
     ("cdpo", ["--label-smoothing=0"]),
@@ -132,7 +132,7 @@ def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path
         (["dpo", "--sft-coef", "-1"], "sft_coef is -1.0, expected a finite number that is at least 0"),
         (["reward-model", "--group-size", "1"], "group_size is 1, expected at least 2: a pair is a right and a wrong one"),
         (["dpo", "--group-size", "1"], "group_size is 1, expected at least 2"),
-        (["sft", "--temperature", "1e-320"], "temperature is 1e-320, expected a finite number that is at least 0.001"),
+        (["dpo", "--temperature", "1e-320"], "temperature is 1e-320, expected a finite number that is at least 0.001"),
         (["grpo", "--lr", "1e30"], "lr is 1e+30, expected a finite number that is at most 1"),
         (["grpo", "--kl-coef", "-0.1"], "kl_coef is -0.1, expected a finite number that is at least 0"),
         (["dpo", "--pool", "0"], "argument --pool: 0 is not above 0"),
