@@ -2,6 +2,10 @@
 
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - said in a sentence, before a line that an older Python cannot read
+    print("reference: the course needs Python 3.11 or newer: make lab and make test find it and set up .venv")
+    sys.exit(2)
+
 from reference.interrupt import SIGNALS, exit_code, handled, held_back, note, noted, stop
 
 if __name__ == "__main__":  # from the first moment: what comes now is noted, and acted on when main() is ready
@@ -42,17 +46,19 @@ def told(args: argparse.Namespace) -> int:
     try:
         with held_back():  # torch takes a second or two to import: --help and a mistyped option need not wait for it
             from reference.failures import EXPECTED, sentence
+        try:
+            return args.command(args)
+        except EXPECTED as error:
+            if (message := sentence(error)) is None:
+                raise
+            return refuse(message)
     except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "reference":
+            raise
         return refuse(
             f"{error.name} is not installed for {sys.executable}: make lab and make test set everything up in .venv, and "
             "source .venv/bin/activate makes it this shell's Python"
         )
-    try:
-        return args.command(args)
-    except EXPECTED as error:
-        if (message := sentence(error)) is None:
-            raise
-        return refuse(message)
 
 
 def refuse(message: str) -> int:

@@ -47,7 +47,7 @@ def elsewhere(parser: argparse.ArgumentParser, used: argparse.ArgumentParser, wo
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, sorted(set(known)), n=2)
+    near = difflib.get_close_matches(word.lower(), sorted(set(known)), n=2)
     return f". Did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -1,13 +1,12 @@
 """--resume: what may stand beside it, and the options of the run, read back from its config.json."""
 
 import argparse
-import shlex
 from pathlib import Path
 from typing import Any
 
 from reference.cli_parser import used_parser
 from reference.objectives.shapes import InputError
-from reference.training.files import shown
+from reference.training.files import pasted, shown
 from reference.training.recipes import CONSTANT_RATE, RECIPES
 from reference.training.runs import is_run, read_options
 
@@ -41,7 +40,7 @@ def require_extendable(args: argparse.Namespace, steps: int) -> None:
     """Refuse another number of steps where the learning rate of every step depends on it."""
     if args.recipe != "pretrain" and RECIPES[args.recipe].kind in CONSTANT_RATE:
         return
-    run = shlex.quote(str(args.resume))
+    run = pasted(args.resume)
     more = "" if args.recipe == "pretrain" else ", from its newest checkpoint with --model if you like"
     raise InputError(
         f"the learning rate of {args.recipe} falls to 0 at its last step, so a run of {steps} steps cannot become one of "

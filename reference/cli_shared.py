@@ -10,7 +10,7 @@ class Defaults(argparse.ArgumentDefaultsHelpFormatter):
     """Shows "none" as it is typed, and nothing where the help itself says what happens without the option."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is not None or not action.option_strings:
+        if action.default is not None:
             return super()._get_help_string(action)
         return f"{action.help} (default: none)" if "none" in str(action.metavar) else action.help
 

@@ -75,7 +75,7 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in choices:
             return text
-        near = difflib.get_close_matches(text, choices, n=1)
+        near = difflib.get_close_matches(text.lower(), choices, n=1)
         guess = f" Did you mean {near[0]}?" if near else ""
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(choices)}.{guess}")
 
@@ -86,15 +86,16 @@ def source(text: str) -> str:
     """An argparse type: a model, by its folder or by its name on the hub; ``~`` is the home folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("the name is empty")
-    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    path = os.path.expanduser(text)
     try:
+        path.encode()  # the libraries that read and write models know UTF-8 only
         os.stat(path)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in (errno.ENOENT, errno.ENOTDIR):
             reason = getattr(error, "strerror", None) or str(error)
             shown = text if len(text) <= 60 else text[:57] + "..."
             raise argparse.ArgumentTypeError(f"{shown!r} is no path ({reason})") from None
-    return str(path) if text.startswith("~") else text
+    return path
 
 
 def folder(text: str) -> Path:

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
-from reference.training.files import parse
+from reference.training.files import parse, pasted
 
 KEPT = 2
 State = dict[str, torch.optim.Optimizer | torch.nn.Module]  # what is saved beside the model, by name
@@ -47,7 +46,7 @@ def save_checkpoint(
             raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(
-            f"cannot save a checkpoint in {folder} ({reason}): make room, then --resume {shlex.quote(str(folder))}; "
+            f"cannot save a checkpoint in {folder} ({reason}): make room, then --resume {pasted(folder)}; "
             "earlier checkpoints are untouched"
         ) from None
     for old in checkpoints(folder)[:-KEPT]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ def shown(value: Any) -> str:
     except RecursionError:
         return "a deep nesting"
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def pasted(path: Path) -> str:
+    """A path as it can be pasted into a command line: quoted, and not taken for an option or a home folder."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith(("-", "~")) else text)
 
 
 def write_atomically(path: Path, text: str) -> None:

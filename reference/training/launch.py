@@ -38,6 +38,8 @@ from reference.world.model import BASE, load, pick_device
 def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
     """Train as recipe and options say, in a new run folder or going on in an old one. True if the last step was reached."""
     require_limits(recipe)
+    if (processes := number_of_processes()) > 1:
+        raise InputError(f"{processes} processes would each make this run: start one, or share it with --engine trl")
     device = pick_device(options["device"])
     source = BASE if options["model"] == "base" else options["model"]
     with resumable(resume, recipe.steps) as (checkpoint, first_step):
@@ -77,7 +79,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
 def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> bool:
     """The same run on TRL, also as one of several processes: the first keeps the run folder, the others only compute."""
     require_limits(recipe)
-    processes, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    processes, first = number_of_processes(), os.environ.get("RANK", "0") == "0"
     if processes > 1 and out is None:
         raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
     device = pick_device(options["device"])
@@ -182,6 +184,14 @@ def require_template(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None
     """Refuse a chat template that marks no assistant tokens where demonstrations are to be imitated."""
     if recipe.kind == "sft" or (recipe.kind == "rl" and recipe.sft_coef):
         draw_demonstrations(tokenizer, random.Random(0), 1)
+
+
+def number_of_processes() -> int:
+    """How many of them torchrun or accelerate launch has started."""
+    told = os.environ.get("WORLD_SIZE") or "1"
+    if not told.isdecimal() or int(told) < 1:
+        raise InputError(f"WORLD_SIZE is {told!r} in the environment, expected the number of processes: unset it")
+    return int(told)
 
 
 def require_trl(recipe: Recipe, device: str, processes: int) -> None:

@@ -36,16 +36,20 @@ ABOVE = ("lr", "critic_lr", "max_grad_norm", "value_clip")  # 0 is not among the
 def require_limits(recipe: Recipe) -> None:
     """Raise ``InputError`` for the first number of the recipe that is outside its limits, infinite or NaN."""
     for column in options_of(recipe.kind):
-        name, value = column.name, getattr(recipe, column.name)
-        if name not in LIMITS or value is None:
-            continue
-        least, most = LIMITS[name]
-        positive = least > 0 or name in ABOVE
-        if not math.isfinite(value) or value < least or (positive and value <= 0):
-            told = "above 0" if positive and value <= 0 else f"that is at least {least:g}"
-            raise InputError(f"{name} is {value}, expected a finite number {told}")
-        if value > most:
-            raise InputError(f"{name} is {value}, expected a finite number that is at most {most:g}")
+        value = getattr(recipe, column.name)
+        if column.name in LIMITS and value is not None:
+            require_limit(column.name, value)
+
+
+def require_limit(name: str, value: float) -> None:
+    """Raise ``InputError`` for a number that is outside its limits, infinite or NaN."""
+    least, most = LIMITS[name]
+    positive = least > 0 or name in ABOVE
+    if not math.isfinite(value) or value < least or (positive and value <= 0):
+        told = "above 0" if positive and value <= 0 else f"that is at least {least:g}"
+        raise InputError(f"{name} is {value}, expected a finite number {told}")
+    if value > most:
+        raise InputError(f"{name} is {value}, expected a finite number that is at most {most:g}")
 
 
 def require_two(recipe: Recipe) -> None:

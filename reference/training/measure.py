@@ -18,7 +18,7 @@ from reference.training.files import is_number, read_json, write_atomically
 from reference.training.pairs import draw_pairs
 from reference.training.recipes import RECIPES, Recipe, options_of
 from reference.training.reward_model import load_reward_model, pair_accuracy, rewards_of
-from reference.training.runs import read_options
+from reference.training.runs import is_run, read_options
 from reference.world.gate import require_sampler
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
@@ -131,7 +131,7 @@ def newest_model(run: str) -> Path | str:
     folder = Path(run)
     if run == "base":
         return BASE
-    if not (folder / "checkpoints").is_dir():
+    if not (folder / "checkpoints").is_dir() and not is_run(folder):
         return run
     checkpoint, _ = newest_checkpoint(folder)
     if checkpoint is None:

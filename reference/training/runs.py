@@ -11,7 +11,6 @@ RUN/.lock                held by the process that is at work
 
 import itertools
 import json
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from reference.objectives.shapes import InputError
 from reference.training.checkpoints import checkpoints
-from reference.training.files import is_number, parse, read_json, shown, write_atomically
+from reference.training.files import is_number, parse, pasted, read_json, shown, write_atomically
 from reference.training.lock import locked
 
 FILES = ("config.json", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "training.png")
@@ -70,9 +69,7 @@ def require_new(folder: Path) -> None:
     other = "choose another folder with --out"
     if (folder / "config.json").exists():
         if is_run(folder):
-            raise InputError(
-                f"{folder} already holds a run: continue it with --resume {shlex.quote(str(folder))}, or {other}"
-            )
+            raise InputError(f"{folder} already holds a run: continue it with --resume {pasted(folder)}, or {other}")
         raise InputError(f"{folder} holds a config.json that is not a run's: {other}")
     for name in (*FILES, *FOLDERS):
         path = folder / name
@@ -84,7 +81,7 @@ def require_places(folder: Path) -> None:
     """Refuse a run folder where a folder stands in the place of a file, or the other way round."""
     for names, kind, right in ((FILES, "file", Path.is_file), (FOLDERS, "folder", Path.is_dir)):
         for path in (folder / name for name in names):
-            if path.exists() and not right(path):
+            if (path.exists() or path.is_symlink()) and not right(path):
                 raise InputError(f"{path} is in the way: a {kind} of that name belongs there, so move this one away")
 
 
@@ -113,6 +110,8 @@ def read_options(folder: Path, recipe: str | None = None) -> dict[str, Any]:
     remedy = "restore it, or start a new run with another --out"
     options = read_json(path, remedy)
     found = options.get("recipe") if isinstance(options, dict) else None
+    if isinstance(options, dict) and "model_type" in options:
+        raise InputError(f"{folder} is the folder of a model, not of a run: give the folder that the run printed")
     if not isinstance(found, str):
         raise InputError(f"{path} names no recipe: {remedy}")
     if found != (recipe or found):

@@ -1,6 +1,5 @@
 """A training session from the command line: folders, progress, interruption and resumption around the bare loops."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from reference.interrupt import interruptible, noted
 from reference.objectives.shapes import InputError
 from reference.training.checkpoints import State, clear_drafts, newest_checkpoint, restore, save_checkpoint
 from reference.training.curves import LOSS, figure_curves
+from reference.training.files import pasted
+from reference.training.limits import require_limit
 from reference.training.lock import locked
 from reference.training.pretrain import pretrain
 from reference.training.runs import (
@@ -34,6 +35,7 @@ SHORT = {"reward_std": "std", "approx_kl": "kl", "clip_frac": "clip", "entropy":
 
 def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Make the base model from nothing, or go on making it. True if the last step was reached."""
+    require_limit("lr", options["lr"])
     device = pick_device(options["device"])
     with resumable(resume, options["steps"]) as (checkpoint, first_step):
         if checkpoint:
@@ -139,7 +141,7 @@ def close_run(run: Path, options: dict[str, Any], shown: dict[str, str]) -> bool
     figure_curves(metrics, shown, title=title).savefig(run / "training.png", dpi=120)
     if last < options["steps"] or noted:  # interrupted in its last step, it is still to be measured
         command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
-        place = shlex.quote(str(run))
+        place = pasted(run)
         print(f"stopped  after step {last}; go on with: python -m reference {command} --resume {place}")
         return False
     print(f"saved    {run}/checkpoints/step-{last:06d} (use it with --model), metrics.jsonl, training.png")

@@ -87,6 +87,10 @@ def test_no_help_speaks_python(command, capsys):
         (["train", "dpo", "--loss", "ppo_clip"], "'ppo_clip' is not one of dpo, ipo,"),
         (["train", "gpro"], "Did you mean gspo or grpo?"),
         (["trian", "grpo"], "Did you mean train"),
+        (["train", "GRPO"], "Did you mean grpo"),
+        (["recipes", "GRPO"], "there is no recipe 'GRPO'; did you mean 'grpo'? There are: ppo,"),
+        (["recipes", ""], "there is no recipe '': there are ppo, grpo,"),
+        (["pretrain", "--lr", "1e30"], "lr is 1e+30, expected a finite number that is at most 1"),
         (["evaluate", "base", "--show", "-1"], "argument --show: -1 is below 0"),
         (["evaluate", "base", "--show", "few"], "argument --show: 'few' is not a number"),
         (["evaluate", ""], "argument RUN: the name is empty"),
@@ -117,7 +121,7 @@ def test_what_the_types_take(parse, text, value):
     [
         (finite(float), "nan"), (finite(float), "-inf"), (finite(int), str(2**63)), (finite(int), "1" + "0" * 400),
         (finite(int), "9" * 5000), (positive(float), "0"), (seed, "-1"), (seed, str(2**63)), (not_negative, "-1"),
-        (one_of(("a", "b")), "c"), (source, ""), (source, "a/" + "b" * 256), (folder, "\0"),
+        (one_of(("a", "b")), "c"), (source, ""), (source, "b" * 256), (folder, "\0"), (folder, "\udcff"),
     ],
 )  # fmt: skip
 def test_what_the_types_refuse(parse, text):
@@ -167,6 +171,28 @@ def test_weights_that_are_no_numbers_are_told_with_the_model(tmp_path, capsys, b
     message = refusal(capsys, *command, str(tmp_path / "model"), "--device", "cpu")
     assert f"1 of the weights of {tmp_path / 'model'} are NaN or infinite" in message
     assert "model.layers.1.mlp.up_proj.weight" in message
+
+
+def test_a_model_folder_is_no_run_and_a_run_without_checkpoints_no_model(mine, capsys):
+    model = checkpoints(mine)[-1]
+    message = refusal(capsys, "train", "grpo", "--resume", str(model))
+    assert f"{model} is the folder of a model, not of a run" in message
+    shutil.rmtree(mine / "checkpoints")
+    assert f"{mine} has no checkpoint yet: let it take a step" in refusal(capsys, "evaluate", str(mine))
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ("2", "2 processes would each make this run: start one, or share it with --engine trl"),
+        ("two", "WORLD_SIZE is 'two' in the environment, expected the number of processes"),
+        ("0", "WORLD_SIZE is '0' in the environment"),
+    ],
+)
+def test_our_loop_is_one_process(capsys, monkeypatch, tmp_path, size, words):
+    monkeypatch.setenv("WORLD_SIZE", size)
+    assert words in refusal(capsys, "train", "grpo", "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("file", ["generation_config.json", "config.json"])

@@ -85,7 +85,12 @@ def test_every_number_of_every_recipe_is_refused_first_or_can_be_tried(
     counts = {column.name for column in options_of(recipe.kind) if int in (get_args(column.type) or (column.type,))}
     assert {(name, value) for name in (*counts, *NOT_OF_THE_RECIPE) for value in ("1e-320", "1e30")} <= refused
     assert {(name, "0") for name in {*counts, "temperature", "lr"} - {"ref_sync_every"}} & found.keys() <= refused
-    assert {("temperature", "1e-320"), ("top_p", "1e-320"), ("beta", "1e-320"), ("lr", "1e30")} & found.keys() <= refused
+    assert {
+        ("temperature", "1e-320"),
+        ("top_p", "1e-320"),
+        ("beta", "1e-320"),
+        ("lr", "1e30"),
+    } & found.keys() <= refused
     assert ("lr", "1e-320") not in refused and ("seed", "0") not in refused
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from small_runs import TINY, refusal, start, timeless, wait_for, weights
@@ -14,6 +15,7 @@ from reference.__main__ import main
 from reference.objectives.shapes import InputError
 from reference.training import lock
 from reference.training.checkpoints import checkpoints
+from reference.training.files import pasted
 from reference.training.lock import locked
 from reference.training.runs import first_free_folder, new_run, read_metrics
 
@@ -88,6 +90,7 @@ def test_the_lock_is_held_by_one_and_gone_with_it(tmp_path):
 def test_kill_9_leaves_no_lock(tmp_path):
     code = f"""
 from pathlib import Path
+from reference.training.files import pasted
 from reference.training.lock import locked
 with locked(Path({str(tmp_path)!r})):
     print("locked", flush=True)
@@ -178,8 +181,24 @@ def test_what_stands_in_the_place_of_a_file_is_named_before_the_run_goes_on(mine
     else:
         path.unlink(missing_ok=True)
     path.write_text("") if kind == "folder" else path.mkdir()
-    message = refusal(capsys, "train", "grpo", "--resume", str(mine))
-    assert f"{path} is in the way: a {kind} of that name belongs there" in message
+    told = f"{path} is in the way: a {kind} of that name belongs there"
+    assert told in refusal(capsys, "train", "grpo", "--resume", str(mine))
+    path.unlink() if kind == "folder" else path.rmdir()
+    path.symlink_to("nowhere")
+    assert told in refusal(capsys, "train", "grpo", "--resume", str(mine))
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("runs/grpo-1", "runs/grpo-1"),
+        ("my runs/it's", "'my runs/it'\"'\"'s'"),
+        ("-x", "./-x"),  # else it would be taken for an option
+        ("~x y", "'./~x y'"),  # else for somebody's home
+    ],
+)
+def test_a_path_is_printed_as_it_can_be_pasted(path, text):
+    assert pasted(Path(path)) == text
 
 
 def test_the_path_that_is_printed_can_be_pasted(tmp_path):
