@@ -29,9 +29,9 @@ EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
     the run can be resumed."""
-    args = parser().parse_args(arguments)
-    args.typed = typed_options(parser(), arguments)
     try:
+        args = parser().parse_args(arguments)
+        args.typed = typed_options(parser(), arguments)
         with handled(stop):
             return told(args)
     except KeyboardInterrupt:
@@ -198,19 +198,22 @@ def record_command(args: argparse.Namespace) -> int:
 
 def shell() -> int:
     """``main`` as a program: as other Unix tools it ends quietly where nobody reads what it prints."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for stream in (sys.stdout, sys.stderr):  # None where the shell has closed it
+        if stream is not None:
             stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks
     try:
         try:
             return main()
         finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for number in (1, 2):  # or Python would complain once more when it flushes them
-            os.dup2(nowhere, number)
-        return EXIT_PIPE
+        os.dup2(nowhere, 1)  # or Python would complain once more when it flushes what is left
+        if isinstance(error, BrokenPipeError):
+            os.dup2(nowhere, 2)
+            return EXIT_PIPE
+        return refuse(f"{error}: what was to be printed is lost")
 
 
 if __name__ == "__main__":

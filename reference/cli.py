@@ -50,15 +50,14 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
             "training.png, accuracy.json and checkpoints/step-N, which from_pretrained loads."
         ),
         epilog=(
-            "Ctrl-C, or SIGTERM, finishes the step, saves and stops; --resume RUN goes on exactly where it stopped"
-            f"{longer(recipe.kind)}. "
+            "Ctrl-C, or SIGTERM, finishes the step, saves and stops; --resume RUN goes on exactly where it stopped. "
             f"Example: python -m reference train {recipe.name} --steps 20 --out runs/first"
         ),
         formatter_class=Defaults,
     )
     add = parser.add_argument_group("the run").add_argument
     add_model(add)
-    add_folders(add, recipe.name)
+    add_folders(add, recipe.name, longer=recipe.kind in CONSTANT_RATE)
     add_seed(add, "decides problems, samples and minibatches of every step")
     add_device(add)
     add("--engine", choices=("native", "trl"), default="native",
@@ -71,11 +70,6 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
     for column in options_of(recipe.kind):
         add_option(add, column, recipe.kind, getattr(recipe, column.name))
     return parser
-
-
-def longer(kind: Kind) -> str:
-    """How such a run is made longer, where that is possible."""
-    return ", and with --steps N to N steps" if kind in CONSTANT_RATE else ""
 
 
 def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
@@ -116,7 +110,7 @@ def add_pretrain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
         formatter_class=Defaults,
     )
     add = pretrain.add_argument
-    add_folders(add, "pretrain")
+    add_folders(add, "pretrain", longer=False)
     add("--steps", type=positive(int), default=3000, help="batches to train on")
     add("--batch-size", type=positive(int), default=64, metavar="N", help="chats per batch")
     add("--lr", type=positive(float), default=1e-3, help="peak learning rate")

@@ -46,11 +46,11 @@ def add_bench(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     add("--recipe", choices=BENCHED, default="grpo", metavar="RECIPE", help="one of " + ", ".join(BENCHED))
     add_model(add)
     add("--turns", type=positive(int), default=10, metavar="N", help="steps of each that are counted")
-    rows = "rows per forward pass of {}'s training; none: {}"
+    rows = "rows per forward pass of {} training; none: {}"
     add("--micro-batch-size", type=optional(positive(int)), metavar="N|none",
         help=rows.format("our", "16 on a CPU, a whole minibatch elsewhere"))  # fmt: skip
     add("--trl-micro-batch-size", type=optional(positive(int)), metavar="N|none",
-        help=rows.format("TRL", "32 on a CPU, where it is TRL's fastest, a whole minibatch elsewhere"))  # fmt: skip
+        help=rows.format("TRL's", "32 on a CPU, where it is TRL's fastest, a whole minibatch elsewhere"))  # fmt: skip
     add_seed(add, "decides prompts and samples")
     add_device(add)
     return bench

@@ -20,10 +20,12 @@ def add_model(add: Callable) -> None:
         help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
 
 
-def add_folders(add: Callable, recipe: str) -> None:
+def add_folders(add: Callable, recipe: str, *, longer: bool) -> None:
+    """``longer``: whether such a run can be given more steps when it goes on."""
+    beside = "only --steps N may stand beside it, to go on to N steps" if longer else "no other option beside it"
     add("--out", metavar="FOLDER", type=folder, help=f"run folder; default runs/{recipe}-N with the first free N")
     add("--resume", metavar="RUN", type=folder,
-        help="continue this run with the options it was started with; beside it only --steps may stand")  # fmt: skip
+        help=f"continue this run with the options it was started with; {beside}")  # fmt: skip
 
 
 def add_seed(add: Callable, told: str, *, default: int = 0) -> None:
@@ -31,7 +33,7 @@ def add_seed(add: Callable, told: str, *, default: int = 0) -> None:
 
 
 def add_device(add: Callable) -> None:
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
 
 
 def add_save_every(add: Callable, steps: int) -> None:

@@ -7,6 +7,7 @@ from torch import OutOfMemoryError
 from reference.objectives.shapes import InputError
 
 EXPECTED = (InputError, OutOfMemoryError, MemoryError, RuntimeError, OSError)
+NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")  # torch on a CPU, by system and place
 DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
@@ -14,7 +15,7 @@ def sentence(error: Exception) -> str | None:
     """What to tell about it; ``None`` for a fault of the program, whose traceback is wanted."""
     if isinstance(error, InputError):
         return str(error)
-    if isinstance(error, (OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
+    if isinstance(error, (OutOfMemoryError, MemoryError)) or any(words in str(error) for words in NO_MEMORY):
         return "out of memory: lower --micro-batch-size, --group-size, --prompts-per-step or --max-new-tokens"
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError) or error.errno is None:
         return None

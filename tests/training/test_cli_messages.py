@@ -51,6 +51,15 @@ def test_help_offers_the_names_that_the_slots_have(recipe):
         assert "--advantage" not in told
 
 
+@pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
+def test_help_says_whether_a_run_can_be_made_longer(recipe, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", recipe.name, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("to go on to N steps" in told) == (recipe.kind in ("rl", "preference"))
+    assert ("no other option beside it" in told) == (recipe.kind in ("sft", "reward"))
+
+
 @pytest.mark.parametrize(
     "command",
     [["train", row.name] for row in ROWS] + [[name] for name, _ in named_parsers(parser()) if name not in [r.name for r in ROWS]],
@@ -226,12 +235,30 @@ def test_a_python_without_the_packages_is_told_how_to_get_them(module):
     assert f"{module} is not installed for {sys.executable}: make lab" in done.stderr
 
 
-def test_memory_that_is_not_there(capsys, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("std::bad_alloc"), None],
+    ids=repr,
+)
+def test_memory_that_is_not_there(capsys, monkeypatch, tmp_path, error):
     from reference.training import launch
 
     def too_much(*_: object, **__: object) -> None:
+        if error is not None:
+            raise error
         torch.empty(2**60)
 
     monkeypatch.setattr(launch, "run_recipe", too_much)
     message = refusal(capsys, "train", "grpo", *TINY, "--out", str(tmp_path / "out"))
     assert "out of memory: lower --micro-batch-size" in message
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(monkeypatch):
+    from reference.training import launch
+
+    def fault(*_: object, **__: object) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(launch, "run_recipe", fault)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        main(["train", "grpo"])

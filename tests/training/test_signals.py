@@ -125,6 +125,24 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(command):
     assert done.returncode == 141 and done.stderr == ""
 
 
+@pytest.mark.parametrize("command", [["recipes"], ["formulas", "gae"]])  # argparse prints its help as an error then
+def test_an_output_that_the_shell_has_closed(command):
+    quoted = " ".join(command)
+    done = subprocess.run(f"{sys.executable} -m reference {quoted} >&-", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["recipes", "--help", "formulas gae"])
+def test_an_output_that_takes_nothing_more(command):
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    line = f"{sys.executable} -m reference {command} >/dev/full"
+    done = subprocess.run(line, shell=True, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    [told] = done.stderr.splitlines()
+    assert told == "reference: [Errno 28] No space left on device: what was to be printed is lost"
+
+
 def test_letters_that_the_terminal_lacks_are_no_failure():
     told = "from reference.__main__ import shell; import reference.__main__ as m; m.main = lambda: print('β ≤ 1') or 0; shell()"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
