@@ -15,12 +15,13 @@ if __name__ == "__main__":  # from the first moment: what comes now is noted, an
         signal.signal(number, note)
 
 import argparse
+import functools
 import os
 from dataclasses import replace
 from typing import Any
 
 from reference.cli import build_parser
-from reference.cli_parser import Parser, typed_options
+from reference.cli_parser import Parser, without_defaults
 from reference.training.recipes import RECIPES, Recipe, options_of
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     the run can be resumed."""
     try:
         args = parser().parse_args(arguments)
-        args.typed = typed_options(parser(), arguments)
+        args.typed = typed_options(arguments)
         with handled(stop):
             return told(args)
     except KeyboardInterrupt:
@@ -66,18 +67,19 @@ def refuse(message: str) -> int:
     return EXIT_BAD_INPUT
 
 
-def parser() -> Parser:
-    return build_parser(
-        {
-            "train": train_command,
-            "evaluate": evaluate_command,
-            "bench": bench_command,
-            "recipes": recipes_command,
-            "figures": figures_command,
-            "record": record_command,
-            "formulas": formulas_command,
-        }
-    )
+@functools.cache
+def parser(*, defaults: bool = True) -> Parser:
+    """All commands with their options; without ``defaults`` only what was typed is found."""
+    commands = {
+        "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
+        "figures": figures_command, "record": record_command, "formulas": formulas_command,
+    }  # fmt: skip
+    return build_parser(commands) if defaults else without_defaults(build_parser(commands))
+
+
+def typed_options(arguments: list[str] | None) -> set[str]:
+    """The options that stand in the command line, also where their value is the default."""
+    return set(vars(parser(defaults=False).parse_args(arguments)))
 
 
 def train_command(args: argparse.Namespace) -> int:

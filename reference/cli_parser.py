@@ -73,10 +73,10 @@ def subcommands(parser: argparse.ArgumentParser) -> list[argparse._SubParsersAct
     return [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
 
 
-def typed_options(parser: argparse.ArgumentParser, arguments: list[str] | None) -> set[str]:
-    """The options that stand in the command line, also where their value is the default. Changes the parser."""
+def without_defaults(parser: Parser) -> Parser:
+    """The parser made so that what it finds is what was typed: an option that was left out is not there at all."""
     for _, child in [("", parser), *named_parsers(parser)]:
         child._defaults.clear()
         for action in child._actions:
             action.default = argparse.SUPPRESS
-    return set(vars(parser.parse_args(arguments)))
+    return parser

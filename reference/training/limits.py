@@ -30,7 +30,7 @@ LIMITS = {  # the least, and the most
     "clip_high": (0, 1e6),
     "dual_clip": (0, 1e6),
 }
-ABOVE = ("lr", "critic_lr", "max_grad_norm", "value_clip")  # 0 is not among them
+ABOVE = ("max_grad_norm", "value_clip")  # 0 is not among them
 
 
 def require_limits(recipe: Recipe) -> None:

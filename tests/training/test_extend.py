@@ -6,8 +6,7 @@ import shutil
 import pytest
 from small_runs import TINY, refusal, timeless, weights
 
-from reference.__main__ import main, parser
-from reference.cli_parser import typed_options
+from reference.__main__ import main, parser, typed_options
 from reference.training.measure import read_accuracy
 from reference.training.recipes import CONSTANT_RATE, ROWS
 from reference.training.runs import read_metrics
@@ -29,7 +28,7 @@ def steps_of(run) -> int:
     ],
 )
 def test_typed_options_are_known_from_defaults(typed, found):
-    assert typed_options(parser(), ["train", "grpo", *typed]) == found
+    assert typed_options(["train", "grpo", *typed]) == found
 
 
 DEFAULT = vars(parser().parse_args(["train", "grpo"]))
