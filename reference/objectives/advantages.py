@@ -95,8 +95,9 @@ def rloo_advantages(rewards: Float[Tensor, " batch"], *, group_size: int) -> Flo
 
     The baseline does not depend on the completion it judges, so the gradient is unbiased. One success among G gets 1,
     the failures -1 / (G - 1). Kool et al. (2019); Ahmadian et al. (2402.14740). TRL ``RLOOTrainer``, OpenRLHF ``rloo``,
-    verl ``rloo`` (which gives a group of 1 its raw reward; ``rloo_vectorized`` gives it 0), and NeMo-RL's GRPO, which
-    then divides by a std. Raises ``InputError`` for a group of 1, rewards that are not whole groups, NaN and infinity.
+    verl ``rloo`` (which gives a group of 1 its raw reward; ``rloo_vectorized`` gives it 0), and NeMo-RL's GRPO with
+    ``use_leave_one_out_baseline``, its default, which then divides by the std of the others too. Raises ``InputError``
+    for a group of 1, rewards that are not whole groups, NaN and infinity.
     """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
@@ -122,9 +123,9 @@ def whiten(
         (x - mean) / sqrt(var + eps)          shift_mean=False: the mean is added back
 
     Long rows count for more in both statistics. Whiten *before* splitting into micro-batches or processes, or each part
-    has its own. TRL's PPO (up to 1.12) and verl: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL: ddof 0, and the variance held
-    at 1e-8 or above instead of adding it. All kept values equal: exactly 0 (or the mean). Raises ``InputError`` for a
-    mask that keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
+    has its own. TRL's PPO (up to 1.12), verl and NeMo-RL's PPO: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL's REINFORCE++:
+    ddof 0, and the variance held at 1e-8 or above instead of adding it. All kept values equal: exactly 0 (or the mean).
+    Raises ``InputError`` for a mask that keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
     """
     require_finite(x, "x", mask=kept(mask))
     total, keep = masked_sums(x, mask, "x")
@@ -154,9 +155,9 @@ def reinforce_plus_plus_advantages(
         A = whiten(discounted_returns(rewards))
 
     ``rewards`` per token from ``token_rewards``, the KL (k1) in it. Hu et al. (2501.03262, v9 sec. 3.1); verl
-    ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL has no return to go and
-    charges each token its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept
-    NaN.
+    ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL's, whose default
+    ``minus_baseline`` makes it the baseline form, has no return to go and with ``use_kl_in_reward`` charges each token
+    its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept NaN.
     """
     return whiten(discounted_returns(rewards, mask, gamma=gamma), mask)
 

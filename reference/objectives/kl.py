@@ -28,7 +28,7 @@ import torch
 
 from .logprobs import scaled
 from .policy import ratio
-from .shapes import Float, Tensor, bounded, require_no_nan, require_positive, tamed, typed
+from .shapes import Float, Tensor, bounded, clamped, require_no_nan, require_positive, tamed, typed
 
 
 @typed
@@ -41,8 +41,9 @@ def kl_k1(
 
     Its mean over finitely many samples can be negative too; its expectation cannot, on samples from pi. On samples from
     ref its mean is -KL(ref || pi). Gradient in a loss: grad(logp), whose expectation is exactly 0, so k1 belongs in the
-    reward. Schulman (2020). TRL's RLOO; the default of verl (``kl``) and of OpenRLHF (``k1``), all in the reward;
-    slime's default in the loss.
+    reward. Schulman (2020). In the reward: TRL's RLOO, OpenRLHF (``k1``) by default, verl (``kl``) once
+    ``use_kl_in_reward`` is on. In the loss: slime's default type once ``--use-kl-loss`` is given, OpenRLHF's with
+    ``algo.kl.use_loss`` alone. On average it does nothing there.
     """
     return token_logprobs - ref_logprobs
 
@@ -56,8 +57,9 @@ def kl_k2(
         k2 = (logp - ref_logp)^2 / 2
 
     The bias is of third order in d. Gradient in a loss: d * grad(logp), in expectation exactly that of the reverse KL
-    at the visited states. Schulman (2020); verl ``mse``, OpenRLHF and NeMo-RL ``k2``, and open-instruct's
-    ``kl_estimator=1``. prime-rl penalises the squared trainer-to-sampler log-ratio instead, without the half.
+    at the visited states. Schulman (2020); verl ``mse``, OpenRLHF ``k2`` and open-instruct's ``kl_estimator=1``.
+    NeMo-RL's ``k2`` has the value and another gradient: see ``kl_unbiased``. prime-rl penalises the squared
+    trainer-to-sampler log-ratio instead, without the half.
     """
     return 0.5 * tamed(token_logprobs - ref_logprobs) ** 2
 
@@ -142,18 +144,19 @@ def kl_penalty(
         d = clip(logp - ref_logp, +-max_log_ratio)          result = clip(estimator(d), +-max_kl)
 
     A clamped token has no gradient: a policy that has drifted that far is not called back. verl: k3 with 20 and 10, the
-    others unclamped; OpenRLHF: every estimator with max_kl=10; NeMo-RL: 20 and 10; open-instruct: d at 40; TRL: none.
+    others unclamped; OpenRLHF: every estimator with max_kl=10; NeMo-RL: 20 and 10; slime: ``low_var_kl`` at 10, its
+    ``k3`` not; open-instruct: d at 40; TRL: none.
     With max_kl=10, k3 loses its gradient once ref / pi exceeds 13.6, or pi / ref exceeds e^11. Raises ``InputError``
     for bounds that are not above 0.
     """
     d = token_logprobs - ref_logprobs
     if max_log_ratio is not None:
         require_positive(max_log_ratio, "max_log_ratio")
-        d = d.clamp(-max_log_ratio, max_log_ratio)
+        d = clamped(d, -max_log_ratio, max_log_ratio)
     kl = ESTIMATORS[estimator](d, torch.zeros_like(d))
     if max_kl is not None:
         require_positive(max_kl, "max_kl")
-        kl = kl.clamp(-max_kl, max_kl)
+        kl = clamped(kl, -max_kl, max_kl)
     return kl
 
 
@@ -174,8 +177,10 @@ def kl_unbiased(
     states that the old policy visited. Mean of k1 and k3: KL(pi || ref) at those states. Gradient: r * d * grad(logp)
     of k2 and k3, r * (d + 1) * grad(logp) of k1, whose additional term has mean 0. DeepSeek-V3.2 (2512.02556); TRL
     ``use_bias_correction_kl`` (k3, the default since 1.10; right at ``importance_sampling_level="token"``; at
-    ``"sequence"`` it multiplies by the sequence ratio), NeMo-RL always, slime ``--use-unbiased-kl``, open-instruct
-    ``kl_estimator=3`` (k1).
+    ``"sequence"`` it multiplies by the sequence ratio), slime ``--use-unbiased-kl``, open-instruct ``kl_estimator=3``
+    (k1). NeMo-RL takes r = exp(logp - detach(logp)), 1 whoever wrote the samples, and differentiates it for k2 too: on
+    policy that is right for k1 and k3, k2 gets (d + d^2 / 2) * grad(logp), and samples of an older policy are not
+    corrected, unless ``use_on_policy_kl_approximation`` puts the sampler's log-probs into r.
     """
     weight = ratio(token_logprobs, old_logprobs)
     if estimator == "k2":
@@ -196,8 +201,8 @@ def kl_straight_through(
         result = detach(k) + (d - detach(d)) * detach(d)
 
     Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+``, ``k3+`` and ``abs+``; OpenRLHF
-    ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). Both cut the
-    value at 10, not the gradient.
+    ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). verl cuts the
+    value of k3 at 10, OpenRLHF every value; neither cuts the gradient.
     """
     d = tamed(token_logprobs - ref_logprobs)
     zero = (d - d.detach()) * d.detach()  # with the gradient of k2, and no square that could overflow

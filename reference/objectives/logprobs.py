@@ -14,7 +14,18 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from .masking import sequence_sum
-from .shapes import Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_no_nan, typed
+from .shapes import (
+    Float,
+    InputError,
+    Int,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    empty_axis,
+    kept,
+    require_no_nan,
+    typed,
+)
 
 
 @typed
@@ -77,6 +88,8 @@ def chunked_token_logprobs(
     if hidden.dtype != lm_head.dtype:
         raise InputError(f"hidden is {hidden.dtype} and lm_head {lm_head.dtype}: cast one of them to the other's dtype")
     require_chunk(chunk_size)
+    if hidden.shape[-1] == 0:
+        raise InputError(empty_axis("width"))
     scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
     states = hidden[:, :-1].reshape(-1, hidden.shape[-1])
 
@@ -181,6 +194,8 @@ def require_chunk(chunk_size: int) -> None:
 
 def scaled(logits: Tensor, temperature: float) -> Tensor:
     """Logits / temperature, in at least float32."""
+    if logits.shape[-1] == 0:
+        raise InputError(empty_axis("vocab"))
     if not temperature > 0:
         raise InputError(f"temperature is {temperature}, expected > 0: greedy decoding has no log-probs to train on")
     logits = at_least_float32(logits)

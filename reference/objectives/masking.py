@@ -13,12 +13,25 @@ from typing import Literal
 
 import torch
 
-from .shapes import Bool, Float, InputError, Int, Shaped, Tensor, at_least_float32, kept, require_no_nan, typed
+from .inputs import LARGEST
+from .shapes import (
+    Bool,
+    Float,
+    InputError,
+    Int,
+    Shaped,
+    Tensor,
+    at_least_float32,
+    kept,
+    require_no_nan,
+    shown,
+    typed,
+)
 
 
 @typed
 def completion_mask(
-    tokens: Int[Tensor, "batch time"], completion_start: Int[Tensor, " batch"], *, eos_token_id: int | list[int]
+    tokens: Int[Tensor, "batch time"], completion_start: Int[Tensor, " batch"], *, eos_token_id: int | list
 ) -> Bool[Tensor, "batch time-1"]:
     """Which predictions are of completion tokens: from ``completion_start`` through the first EOS after it, inclusive.
 
@@ -38,11 +51,12 @@ def completion_mask(
             f"completion_start is {completion_start.tolist()}, expected indices from 1 to {length}: "
             "the first token has nothing before it to be predicted from"
         )
-    if isinstance(eos_token_id, bool) or eos_token_id == []:
-        raise InputError(f"eos_token_id is {eos_token_id}: pass the id that ends a turn, or a list of such ids")
+    ends = eos_token_id if isinstance(eos_token_id, list) else [eos_token_id]
+    if not ends or not all(type(end) is int and abs(end) <= LARGEST for end in ends):
+        raise InputError(f"eos_token_id is {shown(eos_token_id)}: pass the id that ends a turn, or a list of such ids")
     position = torch.arange(length, device=tokens.device)
     inside = position >= completion_start[:, None]
-    is_end = inside & torch.isin(tokens, torch.tensor(eos_token_id, device=tokens.device))
+    is_end = inside & torch.isin(tokens, torch.tensor(ends, device=tokens.device))
     ends_before = is_end.cumsum(dim=1) - is_end.long()  # EOS tokens strictly before each position
     return (inside & (ends_before == 0))[:, 1:]
 
@@ -68,9 +82,9 @@ def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " 
 
     A truncated answer is scored 0 although nobody knows how it would have ended. Mask the loss only: leave the rows in
     their group when advantages are computed, or the others' baseline changes. Overlong filtering of DAPO (2503.14476,
-    sec. 3.4); TRL ``mask_truncated_completions``, open-instruct the same, NeMo-RL ``overlong_filtering``; off by
-    default in all three. verl shapes the reward instead (``soft_overlong_penalty``). Count tokens and sequences *after*
-    it.
+    sec. 3.4); TRL ``mask_truncated_completions``, NeMo-RL ``overlong_filtering``, both off by default. open-instruct's
+    option of TRL's name drops the rows before the rewards are cut into groups. verl shapes the reward instead
+    (``soft_overlong_penalty``). Count tokens and sequences *after* it.
     """
     return kept(mask) & ~truncated[:, None]
 
@@ -109,8 +123,9 @@ def token_mean(
         sum of kept losses / num_tokens          num_tokens: given, or the number of kept tokens here
 
     DAPO (2503.14476, eq. 8). TRL ``loss_type="dapo"`` and verl/OpenRLHF "token-mean" divide by the global count
-    (``num_tokens`` here; TRL takes the generation batch's and scales it by the share that one optimizer step uses). TRL
-    ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
+    (``num_tokens`` here; TRL takes the generation batch's, times accumulation / ``steps_per_generation``: the mean of
+    the counts where a rollout serves several optimizer steps). In OpenRLHF that switch, ``actor.loss_agg_mode``, is the
+    policy loss's alone. TRL ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
     """
     total, keep = masked_sums(token_loss, mask)
     return total.sum() / denominator(num_tokens, keep.sum(), "num_tokens")
@@ -155,7 +170,7 @@ def fixed_length(
     total, keep = masked_sums(token_loss, mask)
     if num_sequences is None and not keep.any():
         raise InputError(NOTHING_KEPT)
-    return total.sum() / (max_length * denominator(num_sequences, torch.tensor(len(mask)), "num_sequences"))
+    return total.sum() / float(max_length * denominator(num_sequences, len(mask), "num_sequences"))
 
 
 @typed
@@ -195,7 +210,7 @@ def masked_sums(token_loss: Tensor, mask: Tensor, name: str = "token_loss") -> t
     return torch.where(keep, at_least_float32(token_loss), 0.0).sum(dim=1), keep
 
 
-def denominator(given: int | None, counted: Tensor, name: str) -> int | Tensor:
+def denominator(given: int | None, counted: int | Tensor, name: str) -> int | Tensor:
     """The global count when given, else the count of this batch, which must not be zero."""
     if given is None and counted == 0:
         raise InputError(NOTHING_KEPT)

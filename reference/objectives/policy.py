@@ -18,7 +18,7 @@ import torch
 
 from .logprobs import sequence_logprobs
 from .masking import sequence_sum
-from .shapes import Float, InputError, Shaped, Tensor, bounded, kept, require_log_ratio, tamed, typed
+from .shapes import Float, InputError, Shaped, Tensor, bounded, clamped, kept, require_log_ratio, tamed, typed
 
 
 @typed
@@ -145,8 +145,8 @@ def cispo_loss(
     to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
     """
     require_clip(clip_low, clip_high)
-    lowest = None if clip_low is None else 1 - clip_low
-    weight = ratio(token_logprobs, old_logprobs).detach().clamp(lowest, 1 + clip_high)
+    lowest = 0.0 if clip_low is None else 1 - clip_low  # no ratio is below 0
+    weight = clamped(ratio(token_logprobs, old_logprobs).detach(), lowest, 1 + clip_high)
     return reinforce_loss(tamed(token_logprobs), weight * advantages)
 
 
@@ -191,7 +191,7 @@ def sampler_correction(
         d = d[:, None].expand(mask.shape)
     weight = bounded(d).exp()
     if mode == "truncate":
-        weight = weight.clamp(low, high)
+        weight = clamped(weight, low, high)
     else:
         weight = torch.where((weight >= low) & (weight <= high), weight, 0.0)
     return torch.where(keep, weight, 0.0)
@@ -203,7 +203,7 @@ def clipped_surrogate(
     """PPO's loss for a ratio of any granularity."""
     require_clip(clip_low, clip_high)
     advantages = advantages.detach()
-    loss = torch.maximum(-advantages * r, -advantages * r.clamp(1 - clip_low, 1 + clip_high))
+    loss = torch.maximum(-advantages * r, -advantages * clamped(r, 1 - clip_low, 1 + clip_high))
     if dual_clip is None:
         return loss
     if not 1 < dual_clip < math.inf:

@@ -96,8 +96,13 @@ def dpo_loss(
     margin = logit(p) / beta, smaller for larger beta. Early on, at margin 0, the gradient is beta / 2, which is why a
     larger beta looks more aggressive in a few steps of SGD. Always-preferred pairs have no optimum: the margin grows.
     DPO (2305.18290, eq. 7). TRL ``loss_type="sigmoid"``, OpenRLHF ``DPOLoss``, NeMo-RL; open-instruct's default
-    ``dpo_norm`` averages the log-probs instead, as does TRL's ``sigmoid_norm``. Raises ``InputError`` for beta not
-    above 0 and for NaN or infinity.
+    ``dpo_norm`` averages the log-probs instead, as does TRL's ``sigmoid_norm``.
+
+    Which model is the reference? TRL (1.16: DPO, KTO, GRPO, RLOO) does not copy the policy that it is given: it loads
+    the folder that ``model.config._name_or_path`` names once more. After SFT in the same process that is still the
+    base, and the first loss is not ln 2. Pass ``ref_model`` (DPO and KTO), or save the model and load it again (all
+    four). ``findings/trl_reference_from_config.sh`` shows it. Raises ``InputError`` for beta not above 0 and for NaN or
+    infinity.
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)

@@ -177,6 +177,6 @@ def constant(x: Tensor, keep: Tensor, name: str) -> Tensor:
 def at_end(bootstrap: Tensor | None, like: Tensor) -> Tensor:
     """The value of the state after the last kept token, (batch,)."""
     if bootstrap is None:
-        return torch.zeros_like(like[:, 0])
+        return like.new_zeros(len(like))
     require_finite(bootstrap, "bootstrap")
     return bootstrap.detach().to(like.dtype)

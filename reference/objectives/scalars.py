@@ -52,9 +52,9 @@ def mean_kl(
     """Estimated KL(pi || ref) in nats per token: how far training has drifted from the *reference*. Samples from pi.
 
     Log k1 and k3 both: they have the same mean, so a gap between them is noise, or samples that are not from pi. k1 can
-    be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl its
-    ``kl_loss_type`` (k3, clamped) as ``kl_loss`` and the mean over rows of k1 as ``actor/reward_kl_penalty``. Raises
-    ``InputError`` for an empty mask and for kept NaN.
+    be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl, with
+    the KL that is switched on, its ``kl_loss_type`` (k3, clamped) as ``actor/kl_loss`` or the mean over rows of k1 as
+    ``actor/reward_kl_penalty``. Raises ``InputError`` for an empty mask and for kept NaN.
     """
     require_log_ratio(token_logprobs, ref_logprobs, ("token_logprobs", "ref_logprobs"), mask=kept(mask))
     return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
@@ -84,8 +84,8 @@ def mean_ratio(
     """Mean importance ratio. At the first inner step it is 1, or old and new log-probs are not of the same policy.
 
     Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the
-    sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO logs ``sampling/importance_sampling_ratio/mean`` of trainer over
-    sampler, after its cap.
+    sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO with vLLM logs ``sampling/importance_sampling_ratio/mean`` of
+    trainer over sampler, after its cap.
     """
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return masked_mean(ratio(token_logprobs, old_logprobs), mask)
@@ -129,10 +129,10 @@ def clip_frac(
         outside:      r > 1 + clip_high or r < 1 - clip_low, whatever the sign of A
 
     The first counts tokens whose gradient the clip turns off (dual clip apart, verl's ``pg_clipfrac_lower``): TRL
-    ``clip_ratio/region_mean``, verl ``pg_clipfrac``, OpenRLHF ``clip_ratio``. The second also counts those still being
-    pulled back: CleanRL, Stable-Baselines3, Spinning Up. For GSPO pass the log of ``sequence_ratio``, zeros as the old
-    log-probs, ``mask.any(dim=1)[:, None]`` and GSPO's bounds: it counts completions then, as TRL does. Raises
-    ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
+    ``clip_ratio/region_mean``, verl ``actor/pg_clipfrac``, OpenRLHF ``ppo_clip_ratio``. The second also counts those
+    still being pulled back: CleanRL, Stable-Baselines3, Spinning Up, and verl's CISPO. For GSPO pass the log of
+    ``sequence_ratio``, zeros as the old log-probs, ``mask.any(dim=1)[:, None]`` and GSPO's bounds: it counts
+    completions then, as TRL does. Raises ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
@@ -196,16 +196,18 @@ def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
 
 @typed
 @torch.no_grad()
-def grad_norm(parameters: Iterable[Tensor]) -> Float[Tensor, ""]:
+def grad_norm(parameters: Iterable) -> Float[Tensor, ""]:
     """L2 norm of all gradients together, before any clipping. Parameters without a gradient count as 0.
 
     Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
     NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
     """
-    parameters = list(parameters)
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not all(isinstance(p, Tensor) for p in parameters):
         raise InputError("parameters holds something else than tensors: pass model.parameters(), without names")
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         raise InputError("parameters have no gradients: call this after backward() and before zero_grad()")
-    return torch.stack([g.float().norm() if g.dtype != torch.float64 else g.norm() for g in gradients]).norm()
+    if any(g.is_meta for g in gradients):
+        raise InputError("parameters are on the meta device, and their gradients hold no numbers")
+    return torch.stack([at_least_float32(g).norm().to(gradients[0].device) for g in gradients]).norm()

@@ -8,13 +8,16 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import torch
-from beartype import BeartypeConf, beartype
-from beartype.door import is_bearable
+from beartype import beartype
 from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
+
+from .errors import InputError
+from .explain import NUMBERS, empty_axis, explain_mismatch, shown, takes_numbers
+from .inputs import in_python, require_computable
 
 __all__ = [
     "Bool",
@@ -25,98 +28,65 @@ __all__ = [
     "Tensor",
     "at_least_float32",
     "bounded",
+    "clamped",
+    "empty_axis",
     "kept",
     "require_at_least",
     "require_finite",
     "require_log_ratio",
     "require_no_nan",
     "require_positive",
+    "shown",
     "tamed",
     "typed",
 ]
 
 
-class InputError(ValueError):
-    """Bad input, told in one sentence that says what to do. The command line prints it and exits with code 2."""
-
-
 F = TypeVar("F", bound=Callable)
-NUMBERS = BeartypeConf(is_pep484_tower=True)  # an int will do where a float is asked for
 
 
 def typed(function: F) -> F:
-    """Check the annotated shapes, dtypes and plain types of every call; raise ``InputError`` naming what is wrong."""
+    """Check what every call is given, and put the function's name before whatever error it then raises.
+
+    Checked are devices and layouts, the annotated shapes, dtypes and plain types; numpy's numbers are as good as
+    Python's. Where one such function calls another, the outer one is named: nobody has to know what it calls.
+    """
     checked = jaxtyped(function, typechecker=beartype(conf=NUMBERS))
+    signature = inspect.signature(function)
+    names = tuple(signature.parameters)
+    numbers = {name for name in names if takes_numbers(signature.parameters[name].annotation)}
+    plain = numbers | {name for name in names if signature.parameters[name].annotation is bool}
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():  # dynamo cannot trace these checks: they break its graph, and run as ever
+            return torch.compiler.disable(wrapper)(*args, **kwargs)
         try:
+            require_computable((*zip(names, args, strict=False), *kwargs.items()), numbers)
             return checked(*args, **kwargs)
         except TypeCheckError:
-            raise InputError(explain_mismatch(function, args, kwargs)) from None
+            given = dict(zip(names, args, strict=False)) | kwargs
+            python = {name: in_python(given[name]) for name in plain & given.keys()}
+            if any(number is not given[name] for name, number in python.items()):
+                return wrapper(**given | python)
+            error = InputError(explain_mismatch(signature, args, kwargs))
+        except InputError as refused:
+            error = refused
+        except TypeError:
+            require_call(function, signature, args, kwargs)
+            raise
+        error.function = function.__name__
+        raise error from None
 
     return wrapper
 
 
-def explain_mismatch(function: Callable, args: tuple, kwargs: dict) -> str:
-    """The first argument that breaks its annotation, in words; or what makes the result break its own."""
-    sizes: dict[str, int] = {}
-    signature = inspect.signature(function)
-    for name, value in signature.bind(*args, **kwargs).arguments.items():
-        expected = signature.parameters[name].annotation
-        where = f"{function.__name__}: {name}"
-        if value is None and type(None) in get_args(expected):
-            continue
-        expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
-        if not hasattr(expected, "dim_str"):
-            if not is_bearable(value, expected, conf=NUMBERS):
-                shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-                return f"{where} is {shown} ({type(value).__name__}), expected {in_words(expected)}"
-            continue
-        if not isinstance(value, Tensor):
-            return f"{where} is a {type(value).__name__}, expected a torch tensor of shape ({expected.dim_str})"
-        axes = expected.dim_str.split()
-        shape = tuple(value.shape)
-        if len(axes) != len(shape):
-            wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
-            per_row = "; for one number per row pass x[:, None]" if "#" in expected.dim_str else ""
-            return f"{where} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
-        for index, (axis, size) in enumerate(zip(axes, shape, strict=True)):
-            if axis.startswith("#") and size == 1:
-                continue
-            axis = axis.removeprefix("#")
-            known, minus, less = axis.partition("-")  # "time-1": one shorter than time
-            if axis.isdigit():
-                wanted = int(axis)
-            else:
-                wanted = sizes[known] - int(less) if minus else sizes.setdefault(axis, size)
-            if wanted < 0:
-                return empty_axis(function, known)
-            if wanted != size:
-                axis = "" if axis.isdigit() else f" ({axis})"
-                found = f"axis {index}{axis} is {size}, expected {wanted} to match the arguments before it"
-                return f"{where} has shape {shape}: {found}"
-        kind = str(value.dtype).removeprefix("torch.")
-        if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
-            wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])
-            return f"{where} has dtype {kind}, expected {'an' if wanted == 'int' else 'a'} {wanted} dtype"
-    empty = next((axis for axis, size in sizes.items() if size == 0), None)
-    if empty:
-        return empty_axis(function, empty)
-    return f"{function.__name__}: the result has not the shape its annotation promises: report this as a bug"
-
-
-def empty_axis(function: Callable, axis: str) -> str:
-    return f"{function.__name__}: axis {axis} is empty, so there is nothing to score: its size must be at least 1"
-
-
-def in_words(annotation: Any) -> str:
-    """A plain annotation as a reader would say it."""
-    if get_origin(annotation) is Literal:
-        return " or ".join(map(repr, get_args(annotation)))
-    if get_args(annotation) and type(None) in get_args(annotation):
-        return " or ".join("None" if arm is type(None) else in_words(arm) for arm in get_args(annotation))
-    return getattr(annotation, "__name__", str(annotation))
+def require_call(function: Callable, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:
+    """Python's own refusal of missing, unknown and superfluous arguments, with the name of the function."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{function.__name__}: {error}") from None
 
 
 def kept(mask: Tensor, name: str = "mask") -> Tensor:
@@ -148,8 +118,13 @@ def tamed(difference: Tensor) -> Tensor:
     A mask multiplies that gradient by 0, but the backward pass of a square or a product multiplies the 0 by what
     stands there, and 0 * NaN is NaN. The value NaN stays NaN, so that it is still found where a mask keeps it.
     """
-    limit = torch.finfo(difference.dtype).max
-    return difference.clamp(-limit, limit)
+    return clamped(difference, -math.inf, math.inf)
+
+
+def clamped(x: Tensor, low: float, high: float) -> Tensor:
+    """``x.clamp(low, high)``, also for bounds that its dtype cannot hold: those are its largest numbers instead."""
+    limit = torch.finfo(x.dtype).max
+    return x.clamp(max(low, -limit), min(high, limit))
 
 
 def require_positive(value: float, name: str) -> None:

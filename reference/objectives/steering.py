@@ -58,7 +58,7 @@ def total_loss(
     ``length_penalty`` is always refused: the length of a sample is no function of the weights, its gradient is 0 and a
     length term in the loss does nothing; ``length_penalised_rewards`` does. Raises ``InputError`` for all of these and
     for NaN. PPO (1707.06347, eq. 9) for value and entropy, InstructGPT (2203.02155, eq. 2) for an NLL term (there on
-    pretraining data). TRL, verl, OpenRLHF and slime all subtract the entropy; no framework has a length term in the
+    pretraining data). TRL, verl, OpenRLHF and slime all subtract the entropy; none of them has a length term in the
     loss.
     """
     if length_penalty is not None:
@@ -139,8 +139,9 @@ def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horiz
     coefficient by about 1.2 (or 0.8). Raises ``InputError`` for a negative coefficient, a target, horizon or count not
     above 0, a KL that is not finite, and 5 horizons or more in one call, which could turn the penalty into a reward.
     Ziegler et al. (1909.08593, sec. 2.2), with a constant 0.1 in the place of num_samples / horizon, which is the form
-    of verl ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and OpenRLHF
-    ``AdaptiveKLController``.
+    of verl ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and of OpenRLHF's
+    ``AdaptiveKLController``, which ``algo.kl.target`` switches on although a comment in its trainer (0.11.2) says that
+    it is incompatible there.
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_positive(target, "target")

@@ -12,6 +12,7 @@ from .shapes import (
     Shaped,
     Tensor,
     at_least_float32,
+    clamped,
     kept,
     require_finite,
     require_positive,
@@ -48,7 +49,7 @@ def value_loss(
     if clip is not None:
         require_positive(clip, "clip")
         old = at_least_float32(old_values.detach())
-        clipped = old + (values - old).clamp(-clip, clip)
+        clipped = old + clamped(values - old, -clip, clip)
         error = torch.maximum(error, tamed(clipped - target) ** 2)
     return 0.5 * error
 

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ from reference.training.rl_refused import require_parts as require_rl
 from reference.training.runs import read_metrics
 from reference.training.session import close_run, open_run, recorded, resumable
 from reference.training.step import OnStep
-from reference.training.supervised import draw_demonstrations, train_sft
+from reference.training.supervised import require_demonstrations, train_sft
+from reference.training.trl_model import require_no_noise, require_relative_positions
 from reference.training.trl_refused import require_same
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
@@ -50,6 +50,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
             model = load(checkpoint or source, device=device)[0]
         require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
         require_gradient(start, tokenizer, model)
+        require_demonstrations(start, tokenizer, recipe)
         critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
         ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
         state: State = {"optimizer": new_optimizer(recipe, model, critic)}
@@ -57,7 +58,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
             state["critic"] = critic
         if recipe.ref_sync_every:
             state["ref_model"] = ref_model
-        require_runnable(recipe, tokenizer, ref_model, critic)
+        require_runnable(recipe, ref_model, critic)
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
             kind, measure = ruler(recipe, options, start, tokenizer)
             untrained = load_reward_model(source, device=device) if recipe.kind == "reward" else start
@@ -84,14 +85,16 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
         raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
     device = pick_device(options["device"])
     require_trl(recipe, device.type, processes)
-    from reference.training.trl_engine import require_relative_positions, run_trl  # TRL takes seconds to import
+    from reference.training.trl_engine import run_trl  # TRL takes seconds to import
 
     source = BASE if options["model"] == "base" else options["model"]
     start, tokenizer = load(source, device=device)
     model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
     require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
     require_gradient(start, tokenizer, model)
-    require_runnable(recipe, tokenizer, start, None)
+    require_demonstrations(start, tokenizer, recipe)
+    require_runnable(recipe, start, None)
+    require_no_noise(model, tokenizer)
     if recipe.kind == "rl":
         require_relative_positions(start, tokenizer)
     trl = {"model": model, "tokenizer": tokenizer, "seed": options["seed"], "device": device.type}
@@ -167,9 +170,7 @@ def told(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> str
     return f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}"
 
 
-def require_runnable(
-    recipe: Recipe, tokenizer: PreTrainedTokenizerBase, ref_model: PreTrainedModel, critic: Critic | None
-) -> None:
+def require_runnable(recipe: Recipe, ref_model: PreTrainedModel, critic: Critic | None) -> None:
     """Refuse a recipe that cannot work before there is a run folder."""
     if recipe.kind == "rl":
         require_rl(recipe, ref_model if recipe.kl_coef else None, critic)
@@ -177,13 +178,6 @@ def require_runnable(
         require_preference(recipe, None if recipe.loss in WITHOUT_REFERENCE else ref_model)
     elif recipe.kind == "reward":
         require_reward(recipe)
-    require_template(recipe, tokenizer)
-
-
-def require_template(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a chat template that marks no assistant tokens where demonstrations are to be imitated."""
-    if recipe.kind == "sft" or (recipe.kind == "rl" and recipe.sft_coef):
-        draw_demonstrations(tokenizer, random.Random(0), 1)
 
 
 def number_of_processes() -> int:

@@ -16,8 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.objectives.shapes import InputError
 from reference.training.experience import verify_all
 from reference.training.recipes import Recipe
+from reference.world.chat import end_of_turn
 from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds, sample
-from reference.world.tasks import Problem, draw_problem
+from reference.world.tasks import Problem, chat, draw_problem
 
 PROMPTS_AT_ONCE = 64
 
@@ -112,10 +113,16 @@ def encode_pairs(
     *,
     device: str | torch.device = "cpu",
 ) -> Pairs:
-    """Pairs that somebody wrote: chosen and rejected completion of each problem. An EOS is put behind every one."""
+    """Pairs that somebody wrote: chosen and rejected completion of each problem.
+
+    Behind every one comes the token that closes a turn in the chat template, as behind a sampled one.
+    """
     prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in range(2)]
-    written = [text + tokenizer.eos_token for pair in texts for text in pair]
-    completions = tokenizer(written, add_special_tokens=False)["input_ids"]
+    asked = tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, tokenize=False)
+    end = end_of_turn(tokenizer)
+    completions = [
+        written_ids(tokenizer, prompt, text + end) for prompt, both in zip(asked, texts, strict=True) for text in both
+    ]
     start = max(map(len, prompts))
     length = start + max(map(len, completions))
     tokens, attended = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
@@ -125,3 +132,14 @@ def encode_pairs(
     mask = attended[:, 1:] & (torch.arange(1, length) >= start)
     tensors = tokens, attended, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
     return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)
+
+
+def written_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
+    """Ids of a completion as they follow the prompt: by itself SentencePiece, for one, would begin it with a space.
+
+    Where a token would straddle the boundary the two are apart after all: sampling never merges with the prompt.
+    """
+    before, whole, alone = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, prompt + completion, completion)
+    )
+    return whole[len(before) :] if whole[: len(before)] == before else alone

@@ -6,16 +6,15 @@ The loop is the shortest in the package: draw a batch of chats, score it, take t
 The corpus is drawn as it is needed; all randomness of a step comes from the seed and the step.
 """
 
-import math
 import random
 import time
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
+from reference.training.step import OnStep, clip_gradient, learning_rate
 from reference.world.mode import eval_mode
 from reference.world.tasks import chat, draw_problem, draw_solution
 
@@ -29,13 +28,16 @@ def pretrain(
     *,
     first_step: int = 0,
     steps: int,
-    on_step: Callable[[int, dict[str, float]], bool],
+    on_step: OnStep,
     seed: int = 0,
     batch_size: int = 64,
     lr: float = 1e-3,
     max_grad_norm: float = 1.0,
 ) -> None:
-    """Take steps ``first_step`` to ``steps - 1``. After each, ``on_step(step + 1, metrics)``; True from it ends the loop."""
+    """Take steps ``first_step`` to ``steps - 1``. After each, ``on_step(step + 1, metrics)``; True from it ends the loop.
+
+    The model is in eval mode (without dropout) meanwhile. Raises ``InputError`` for a gradient that is not finite.
+    """
     pool: list[tuple[Tensor, Tensor, int]] = []
     with eval_mode(model):
         for step in range(first_step, steps):
@@ -49,20 +51,14 @@ def pretrain(
             loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
             optimizer.zero_grad()
             loss.backward()
-            grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_grad_norm)
+            grad_norm = clip_gradient(model, max_grad_norm)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps=steps, peak=lr)
             optimizer.step()
 
-            metrics = {"loss": loss.item(), "grad_norm": grad_norm.item(), "seconds": time.perf_counter() - began}
+            metrics = {"loss": loss.item(), "grad_norm": grad_norm, "seconds": time.perf_counter() - began}
             if on_step(step + 1, metrics):
                 return
-
-
-def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:
-    """Linear warm-up over the first 5 % of the steps, then a cosine down to zero."""
-    done = (step + 1) / steps
-    return peak * (done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))))
 
 
 def draw_pool(

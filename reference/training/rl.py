@@ -37,7 +37,7 @@ from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
 from reference.training.slots import AGGREGATIONS, KL, LOSSES, Counts, chosen, clipped_share
 from reference.training.step import OnStep, clip_gradient, require_trainable
-from reference.training.supervised import draw_demonstrations, micro_batches, sft_term
+from reference.training.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
 from reference.world.mode import eval_mode
 
 
@@ -61,6 +61,7 @@ def train_rl(
     when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
     """
     require_parts(recipe, ref_model, critic)
+    require_demonstrations(model, tokenizer, recipe)
     require_trainable(model, critic)
     kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
     with eval_mode(model, ref_model, critic):

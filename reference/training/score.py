@@ -53,8 +53,9 @@ def forward(
                 batch.tokens, attention_mask=mask, position_ids=position_ids(mask), use_cache=False,
                 logits_to_keep=keep,
             )  # fmt: skip
+            out.logits = out.logits[:, -keep:]  # some models (Whisper's decoder) do not know logits_to_keep
     if hidden:
-        out.hidden_states = (read[-1],)
+        out.hidden_states = (read[-1][:, -out.logits.shape[1] :],)
     return out
 
 

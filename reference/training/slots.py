@@ -127,17 +127,17 @@ def chosen(slot: dict[str, Callable], choice: str | Callable | None, name: str) 
 
 def clipped_share(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """clip_frac as the recipe's loss clips: tokens without gradient, for GSPO those of clipped completions (as in its
-    paper), for CISPO those whose weight is capped."""
-    if r.loss == "reinforce" or callable(r.loss):
-        return torch.zeros((), device=logp.device)  # nothing is clipped, or nobody knows how
+    paper), for CISPO those whose weight is capped. 0 for a loss of which it is not written down here."""
     bounds: dict[str, Any] = {"clip_low": r.clip_low, "clip_high": r.clip_high}
+    if r.loss == "ppo_clip":
+        return clip_frac(logp, e.old_logprobs, e.advantages, e.mask, **bounds)
     if r.loss == "gspo":
         s = sequence_ratio(logp, e.old_logprobs, e.mask).log().expand(e.mask.shape)
         return clip_frac(s, torch.zeros_like(s), e.advantages, e.mask, **bounds)
     if r.loss == "cispo":
         bounds["clip_low"] = 1 - 1e-9 if r.clip_low is None else r.clip_low
         return clip_frac(logp, e.old_logprobs, e.advantages, e.mask, definition="outside", **bounds)
-    return clip_frac(logp, e.old_logprobs, e.advantages, e.mask, **bounds)
+    return torch.zeros((), device=logp.device)  # nothing is clipped (reinforce), or nobody has said how
 
 
 def kto_of_pairs(p: PairLogprobs, r: Recipe) -> Tensor:

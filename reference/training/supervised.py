@@ -22,8 +22,11 @@ from reference.training.limits import require_limits
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.world.chat import NO_MARKS, require_marks
 from reference.world.mode import eval_mode
+from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
+from reference.world.tokenizer import require_fast
 
 
 def train_sft(
@@ -42,11 +45,12 @@ def train_sft(
     of the loss is chance (which opening, which remark), and at a constant rate that noise stays in the weights and in
     the sums. Metrics: ``loss`` in nats per token, ``token_accuracy`` (share of tokens that were the model's first
     choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
-    template that marks no assistant tokens, and a gradient that is not finite.
+    template that does not mark the assistant's words and their end, and a gradient that is not finite.
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
     require_limits(recipe)
+    require_demonstrations(model, tokenizer, recipe)
     require_trainable(model)
     with eval_mode(model):
         for step in range(first_step, recipe.steps):
@@ -63,8 +67,9 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
     """``count`` chats with careful solutions of training problems: tokens (count, time), right-padded, and their mask.
 
     mask (count, pred): True on predictions of what the assistant says, its end-of-turn token among them. Raises
-    ``InputError`` when the chat template marks nothing.
+    ``InputError`` when the chat template marks nothing, and for a tokenizer that cannot say what it marks.
     """
+    require_fast(tokenizer, "the assistant's tokens cannot be marked")
     problems = [draw_problem(rng) for _ in range(count)]
     encoded = tokenizer.apply_chat_template(
         [chat(problem, demonstration(problem, rng)) for problem in problems],
@@ -72,16 +77,19 @@ def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, 
         return_dict=True,
     )
     if not all(map(any, encoded["assistant_masks"])):
-        raise InputError(
-            "the chat template does not mark the assistant's tokens, so nothing can be imitated: put {% generation %} "
-            "and {% endgeneration %} around what the assistant says"
-        )
+        raise InputError(NO_MARKS)
     tokens = [torch.tensor(ids) for ids in encoded["input_ids"]]
     masks = [torch.tensor(mask) for mask in encoded["assistant_masks"]]
     return (
         pad_sequence(tokens, batch_first=True, padding_value=tokenizer.pad_token_id),
         prediction_mask(pad_sequence(masks, batch_first=True)),
     )
+
+
+def require_demonstrations(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
+    """Refuse a chat template that a recipe with demonstrations cannot learn from. The others only read prompts."""
+    if recipe.kind == "sft" or (recipe.kind == "rl" and recipe.sft_coef):
+        require_marks(tokenizer, eos_ids(model, tokenizer))
 
 
 def demonstration(problem: Problem, rng: random.Random) -> str:

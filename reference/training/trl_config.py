@@ -8,6 +8,8 @@ the rollout, not by its own (with ``minibatches=1`` they are the same); and with
 difference between sampler and trainer. Over several ``inner_epochs`` TRL keeps its minibatches, ours are drawn again.
 """
 
+import importlib.metadata
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from reference.objectives.shapes import InputError
 from reference.training.recipes import Recipe
 from reference.training.trl_refused import require_same
 
+PIN = "trl>=1.16,<1.17"  # its options move, so one minor version
 SCALE_REWARDS = {"group": "group", "group_mean": "none", "group_mean_batch_std": "batch"}
 LOSS_TYPE = {"sequence_mean": "grpo", "token_mean": "dapo", "fixed_length": "dr_grpo"}
 PAIR_LOSS = {"dpo": ["sigmoid"], "cdpo": ["sigmoid", "robust"], "robust_dpo": ["robust"], "hinge": ["hinge"]}
@@ -29,10 +32,8 @@ def trl_config(
     recipe: Recipe, *, output_dir: str | Path, seed: int = 0, device: str = "cpu", num_processes: int = 1
 ) -> tuple[type, Any]:
     """TRL's trainer class and its config for this recipe. Raises ``InputError`` for what TRL cannot do as we do."""
-    try:
-        import trl
-    except ImportError:
-        raise InputError('trl is not installed, and --engine trl runs it: pip install "trl>=1.16,<1.17"') from None
+    require_trl()
+    import trl
 
     name, options = trl_options(recipe, num_processes=num_processes)
     with warnings.catch_warnings():
@@ -45,6 +46,14 @@ def trl_config(
             output_dir=str(output_dir), seed=seed, data_seed=seed, use_cpu=device.startswith("cpu"), **options
         )
     return getattr(module, f"{name}Trainer"), config
+
+
+def require_trl() -> None:
+    """Refuse at once where TRL, or the version that all this was written for, is not installed. Does not import it."""
+    if importlib.util.find_spec("trl") is None:
+        raise InputError(f'trl is not installed, and --engine trl runs it: pip install "{PIN}"')
+    if not (version := importlib.metadata.version("trl")).startswith("1.16."):
+        raise InputError(f'trl {version} is installed, and --engine trl was written for 1.16: pip install "{PIN}"')
 
 
 def trl_options(recipe: Recipe, *, num_processes: int = 1) -> tuple[str, dict[str, Any]]:

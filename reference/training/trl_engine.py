@@ -3,14 +3,20 @@
     rows = run_trl(RECIPES["grpo"], model=model, tokenizer=tokenizer, out=Path("runs/trl"), on_step=on_step)
 
 Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
-TRL samples, with transformers' ``generate``, is not. ``trl_config`` says what each choice becomes, ``trl_refused`` what TRL
-cannot do. Under ``torchrun`` or ``accelerate launch`` the rows of a step are shared among the processes. On CPUs the
-latter wants ACCELERATE_USE_CPU=1 and, all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
+TRL samples, with transformers' ``generate``, is not, though from the same distribution. ``trl_config`` says what each
+choice becomes, ``trl_refused`` what TRL cannot do, ``trl_model`` what it would do to the model. Under ``torchrun`` or
+``accelerate launch`` the rows of a step are shared among the processes. On CPUs the latter wants ACCELERATE_USE_CPU=1 and,
+all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
+
+**The reference.** Where nobody passes one, TRL's trainers do not copy the model that they are given: DPO, KTO, GRPO and
+RLOO load it again from the folder or hub name in ``model.config._name_or_path``, where the model once came from. After SFT
+in the same process that is the base, not the SFT model: the policy is tied to the wrong model, DPO's first loss is not
+ln 2, and nothing says so (findings/trl_reference_from_config.sh). DPO and KTO take a ``ref_model``, and here always get
+a copy. GRPO and RLOO take none; here they find the model, saved just before, under that name.
 """
 
 import copy
 import os
-import random
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +29,7 @@ from reference.objectives.shapes import InputError
 from reference.training.pairs import draw_pool
 from reference.training.recipes import Recipe
 from reference.training.step import OnStep, set_rate
+from reference.training.supervised import require_demonstrations
 from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
 from reference.training.trl_data import (
     MEASURED,
@@ -33,9 +40,16 @@ from reference.training.trl_data import (
     problems_dataset,
     verifier,
 )
+from reference.training.trl_model import (
+    configs_of,
+    put_configs,
+    require_no_noise,
+    require_relative_positions,
+    sample_as_we_do,
+    with_own_configs,
+    without_dropout,
+)
 from reference.world.model import eos_ids
-from reference.world.rollout import encode_prompts
-from reference.world.tasks import draw_problem
 
 ROLLOUT = {
     **{name: MEASURED + name for name in ("reward", "reward_std", "dead_groups")}, "length": "completions/mean_length",
@@ -69,17 +83,21 @@ def run_trl(
     The reference, where there is one, is the model as it is passed. ``on_step(step, metrics)`` is called after each step,
     on the main process only; True ends the run. ``policy`` writes the pairs that a reward model learns from, ``model`` is
     then the reward model. What TRL does not log is missing: ``ratio``, ``approx_kl``, CISPO's ``clip_frac``. Raises
-    ``InputError`` for what TRL cannot do as we do, before anything is sampled.
+    ``InputError`` for what TRL cannot do as we do, before anything is sampled. The model's configs are in the end, and in
+    ``on_step``, what they were.
     """
-    patched = "forward" in vars(model)
-    trainer = trl_trainer(recipe, model=model, tokenizer=tokenizer, out=out, seed=seed, device=device, policy=policy)
-    callback = Rows(recipe, on_step)
-    trainer.add_callback(callback)
+    patched, own = "forward" in vars(model), configs_of(model)
+    callback = Rows(recipe, on_step and with_own_configs(on_step, model, own))
     try:
+        trainer = trl_trainer(
+            recipe, model=model, tokenizer=tokenizer, out=out, seed=seed, device=device, policy=policy
+        )
+        trainer.add_callback(callback)
         trainer.train()
     finally:
         if not patched:  # TRL puts its fused head over ``forward``; a copy of the model would call the original's
             vars(model).pop("forward", None)
+        put_configs(model, own)
         model.eval()
     return callback.rows
 
@@ -94,12 +112,15 @@ def trl_trainer(
     device: str = "cpu",
     policy: PreTrainedModel | None = None,
 ) -> Any:
-    """TRL's trainer for the recipe, with our data, quiet, ready to ``train()``."""
+    """TRL's trainer for the recipe, with our data, quiet, ready to ``train()``. It leaves the model with other configs."""
     kind, config = trl_config(
         recipe, output_dir=out / "trl", seed=seed, device=device, num_processes=int(os.environ.get("WORLD_SIZE", "1"))
     )
     model.to(config.device)
-    without_dropout(model)  # SFTTrainer has no option for it
+    require_demonstrations(model, tokenizer, recipe)
+    sample_as_we_do(model, tokenizer)
+    without_dropout(model)
+    require_no_noise(model, tokenizer)
     common = {"model": model, "args": config, "processing_class": tokenizer}
     name = trainer_name(recipe)
     if recipe.kind == "rl":
@@ -180,7 +201,7 @@ class Rows(TrainerCallback):
 
 
 class Warmup(TrainerCallback):
-    """The learning rate of our supervised loops. transformers' cosine is one step late: its first step is at 0."""
+    """The learning rate of our supervised loops. transformers' warm-up is one step late: its first step is at 0."""
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
@@ -211,25 +232,3 @@ def agreed(stop: bool) -> bool:
     from accelerate.utils import broadcast_object_list
 
     return broadcast_object_list([stop])[0]
-
-
-def without_dropout(model: PreTrainedModel) -> None:
-    """As in our loops: with dropout the first ratio of an update would not be 1."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-
-
-@torch.no_grad()
-def require_relative_positions(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a model with learned positions: TRL pads prompts on the left and passes no positions when it scores."""
-    prompt = torch.tensor(encode_prompts(tokenizer, [draw_problem(random.Random(0))])[0], device=model.device)[None]
-    padded = torch.nn.functional.pad(prompt, (3, 0), value=tokenizer.pad_token_id)
-    mask = torch.nn.functional.pad(torch.ones_like(prompt), (3, 0))
-    plain = model(prompt, attention_mask=torch.ones_like(prompt)).logits[:, -1].float().log_softmax(dim=-1)
-    moved = model(padded, attention_mask=mask).logits[:, -1].float().log_softmax(dim=-1)
-    if (error := (plain - moved).abs().max().item()) > 1e-2:
-        raise InputError(
-            f"log-probs of this model move by {error:.2g} nats with the padding on the left of a prompt, and TRL does "
-            "not pass positions: use a model with relative ones, or train without --engine trl"
-        )

@@ -37,11 +37,12 @@ def head_width(model: PreTrainedModel) -> int:
 
 
 def find_trunk(model: PreTrainedModel) -> nn.Module:
-    """The module that takes tokens and whose ``last_hidden_state`` is what the head reads."""
+    """The innermost module that takes tokens and whose ``last_hidden_state`` is what the head reads."""
     read, called = asked(model)
-    for module, output in called:
+    for module, given, output in called:
         made = getattr(output, "last_hidden_state", None)
-        if isinstance(made, Tensor) and made.shape == read.shape and torch.equal(made, read):
+        takes_tokens = any(isinstance(x, Tensor) and x.shape == (1, 2) and x.dtype == torch.long for x in given)
+        if takes_tokens and isinstance(made, Tensor) and made.shape == read.shape and torch.equal(made, read):
             return module
     raise InputError(
         f"no part of {type(model).__name__} gives the hidden states that its head reads, so no critic can have a copy of "
@@ -56,17 +57,20 @@ def classifier_trunk(model: PreTrainedModel) -> nn.Module:
 
 
 @torch.no_grad()
-def asked(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, Any]]]:
-    """One forward pass on two tokens: what the head read, and every module inside that was called, with its output."""
-    called: list[tuple[nn.Module, Any]] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, output: called.append((module, output)))
-        for module in model.modules()
-        if module is not model
-    ]
+def asked(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, list[Any], Any]]]:
+    """One forward pass on two tokens: what the head read; every module inside that was called, its input and output."""
+    called: list[tuple[nn.Module, list[Any], Any]] = []
+
+    def note(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
+        called.append((module, [*args, *kwargs.values()], output))
+
+    inside = [module for module in model.modules() if module is not model]
+    hooks = [module.register_forward_hook(note, with_kwargs=True) for module in inside]
     try:
         with eval_mode(model), head_inputs(model) as read:
-            model(torch.zeros(1, 2, dtype=torch.long, device=model.device), use_cache=False)
+            model(
+                torch.tensor([[1, 2]], device=model.device), use_cache=False
+            )  # not 0: often the padding, embedded as 0
     finally:
         for hook in hooks:
             hook.remove()

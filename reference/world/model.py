@@ -20,15 +20,12 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
+from reference.world.chat import fill_template, require_chat
 from reference.world.finite import require_finite_weights
 from reference.world.hub import require_hub
 from reference.world.weights import base_of, is_adapter, merged, require_same_weights
 
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
-PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2
-    "{% for message in messages %}{% if message['role'] == 'assistant' %}{% generation %}"
-    "{{ message['content'] + eos_token }}{% endgeneration %}{% else %}{{ message['content'] + '\n' }}{% endif %}{% endfor %}"
-)
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> LlamaForCausalLM:
@@ -57,8 +54,9 @@ def load(
 
     What a hub model lacks is filled in: a chat template (plain text), a pad token (the EOS; every mask here goes by
     position, so sharing the id is harmless). A folder with a peft adapter is loaded with its base, into which the
-    adapter is merged. Code that comes with a checkpoint is not run. Raises ``InputError`` for a name that leads nowhere
-    and for a checkpoint that is damaged, incomplete, or of another kind than its config says.
+    adapter is merged. Code that comes with a checkpoint is not run. Raises ``InputError`` for a name that leads nowhere,
+    for a checkpoint that is damaged, incomplete, or of another kind than its config says, and for a chat template that
+    cannot work; of one that hardly can, a warning tells.
     """
     require_source(name_or_path)
     model = load_adapted(name_or_path) if is_adapter(name_or_path) else load_causal_lm(name_or_path)
@@ -71,15 +69,8 @@ def load(
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if tokenizer.chat_template is None:
-        adds_bos = tokenizer.bos_token_id is not None and tokenizer("")["input_ids"] == [tokenizer.bos_token_id]
-        tokenizer.chat_template = ("{{ bos_token }}" if adds_bos else "") + PLAIN_TEMPLATE
-    try:
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": "What is 1+2?"}], add_generation_prompt=True, return_dict=False
-        )
-    except Exception as error:  # templates are programs: they may fail in any way
-        raise InputError(f"the chat template of {name_or_path} cannot render a user's turn ({error})") from None
+    fill_template(tokenizer)
+    ids = require_chat(tokenizer, name_or_path, eos_ids(model, tokenizer))
     rows = model.get_input_embeddings().num_embeddings
     if (highest := max(*ids, tokenizer.pad_token_id, tokenizer.eos_token_id)) >= rows:
         raise InputError(

@@ -11,6 +11,8 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from reference.objectives.shapes import InputError
+
 from .tasks import draw_problem, draw_solution
 
 VOCAB_SIZE = 384
@@ -56,10 +58,32 @@ def encode_pair(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str
     The text is tokenised once, as a whole. Tokenised separately, prompt and completion can break into other tokens than
     the same text does in one piece ("so far so " + "good" against "so far so" + " good"), and the model is trained on
     a sequence it never meets. A token that straddles the boundary counts as completion. With the chat template the
-    boundary is a special token, which merges with nothing. TRL warns when the two tokenisations disagree.
+    boundary is a special token, which merges with nothing. TRL warns when the two tokenisations disagree. A tokenizer
+    that begins every text with a BOS does so here, unless the prompt has it already; the EOS comes once in any case.
     """
+    require_fast(tokenizer, "nothing tells where the completion begins")
     encoded = tokenizer(
         prompt + completion + tokenizer.eos_token, add_special_tokens=False, return_offsets_mapping=True
     )
-    ends = [end for _, end in encoded["offset_mapping"]]
-    return encoded["input_ids"], next(index for index, end in enumerate(ends) if end > len(prompt))
+    ids, ends = encoded["input_ids"], [end for _, end in encoded["offset_mapping"]]
+    start = next(index for index, end in enumerate(ends) if end > len(prompt))
+    leading = leading_ids(tokenizer)
+    if ids[: len(leading)] == leading:  # the prompt has its BOS, as one from a chat template
+        return ids, start
+    return leading + ids, start + len(leading)
+
+
+def leading_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What the tokenizer puts in front of every text by itself, such as a BOS: models are trained on texts with it."""
+    whole, bare = tokenizer("a")["input_ids"], tokenizer("a", add_special_tokens=False)["input_ids"]
+    starts = range(len(whole) - len(bare) + 1)
+    return whole[: next((n for n in starts if whole[n : n + len(bare)] == bare), 0)]
+
+
+def require_fast(tokenizer: PreTrainedTokenizerBase, without: str) -> None:
+    """Refuse a tokenizer written in Python, which does not tell which characters a token stands for."""
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{type(tokenizer).__name__} does not tell which characters its tokens stand for, so {without}: use a model "
+            "with a fast tokenizer"
+        )

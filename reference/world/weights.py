@@ -75,7 +75,8 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
         f"{folder} is a peft adapter: merged into its base, all of whose weights will be trained", stacklevel=2
     )
     try:
-        return PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
+        adapted = PeftModel.from_pretrained(base, str(folder))
+        return adapted.merge_and_unload().requires_grad_(True)  # peft leaves them all frozen, also after merging
     except Exception as error:  # peft raises many types; each means that adapter and base do not go together
         reason = (str(error).strip().splitlines() or [""])[0][:160]
         raise InputError(f"the adapter {folder} does not fit its base ({type(error).__name__}: {reason})") from None

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -258,9 +259,9 @@ def test_the_defaults_are_what_the_docstring_says():
         (lambda: wilson_interval(0.5, 10, z=-1.0), "z=-1.0"),
         (lambda: bootstrap_interval([1.0, 2.0], level=-0.5), "level=-0.5"),
         (lambda: bootstrap_interval([1.0, 2.0], level=1.5), "level=1.5"),
-        (lambda: bootstrap_interval(3.0), "values must be a list"),
-        (lambda: pass_at_k(1.0, 4, 2), "whole numbers"),
-        (lambda: pass_at_k(torch.tensor([1, 2]), 4, 2), "whole numbers"),
+        (lambda: bootstrap_interval(3.0), r"values is 3\.0 \(float\), expected a list"),
+        (lambda: pass_at_k(1.0, 4, 2), r"num_correct is 1\.0 \(float\), expected int"),
+        (lambda: pass_at_k(torch.tensor([1, 2]), 4, 2), r"num_correct is a tensor of shape \(2,\)"),
         (lambda: majority_score("aab", "a"), "answers is a str, expected a list"),
         (lambda: majority_score(torch.tensor([1, 1]), 1), "answers is a Tensor, expected a list"),
     ],
@@ -268,6 +269,77 @@ def test_the_defaults_are_what_the_docstring_says():
 def test_what_cannot_be_meant_is_refused(call, named):
     with pytest.raises(InputError, match=named):
         call()
+
+
+GOOD = {
+    pass_at_k: {"num_correct": 1, "num_samples": 4, "k": 2},
+    majority_vote: {"answers": ["8", "7", "7"]},
+    majority_score: {"answers": ["8", "7", "7"], "truth": "7", "ties": "split"},
+    wilson_interval: {"share": 0.5, "n": 10, "z": 1.96},
+    bootstrap_interval: {"values": [0.0, 1.0], "statistic": lambda x: x.mean(dim=1)}
+    | {"level": 0.95, "resamples": 20, "seed": 0},
+}
+ARGUMENTS = [pytest.param(f, argument, id=f"{f.__name__}-{argument}") for f in GOOD for argument in GOOD[f]]
+NOTHING_GOOD = (
+    1j,
+    {},
+    [[1], [1, 2]],
+    [[]],
+    torch.ones(2, 2),
+    torch.tensor(1.0),
+    object(),
+    b"7",
+    -1,
+    math.nan,
+    10**5000,
+)
+NOTHING_GOOD += ("seven", None, True, [], [10**400], ["a", []], [torch.tensor(1.0)] * 2, lambda x: x, lambda x: None)
+
+
+@pytest.mark.parametrize(("function", "argument"), ARGUMENTS)
+def test_whatever_is_refused_is_refused_in_a_sentence_that_names_the_function(function, argument):
+    refused = 0
+    for value in NOTHING_GOOD:
+        try:
+            function(**GOOD[function] | {argument: value})
+        except InputError as error:
+            refused += 1
+            assert str(error).startswith(f"{function.__name__}: ") and "\n" not in str(error)
+    assert refused >= 5
+
+
+@pytest.mark.parametrize("function", [majority_vote, lambda answers: majority_score(answers, 7)])
+def test_answers_that_are_tensors_would_never_agree(function):
+    """Two tensors are two things to a dict, whatever is in them."""
+    with pytest.raises(InputError, match=r"majority_\w+: answers holds tensors, .* pass their \.item\(\)"):
+        function([torch.tensor(7), torch.tensor(7), torch.tensor(8)])
+    assert majority_vote([7, 7, 8]) == [7]
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert pass_at_k(np.int64(1), np.int32(4), np.uint8(2)) == pass_at_k(1, 4, 2)
+    assert wilson_interval(np.float32(0.5), np.int64(10)) == wilson_interval(0.5, 10)
+    assert bootstrap_interval(np.array([0.0, 1.0])) == bootstrap_interval([0.0, 1.0])
+    assert majority_vote(np.array([8, 7, 7])) == [7]
+
+
+@pytest.mark.parametrize(
+    ("statistic", "told"),
+    [
+        (lambda x: x.mean(), r"statistic returned a tensor of shape \(\), .* of shape \(20,\)"),
+        (lambda x: x, r"statistic returned a tensor of shape \(20, 2\)"),
+        (lambda x: 3.0, r"statistic returned 3\.0"),
+    ],
+)
+def test_a_statistic_gives_one_number_per_resample(statistic, told):
+    with pytest.raises(InputError, match=told):
+        bootstrap_interval([0.0, 1.0], statistic=statistic, resamples=20)
+    assert bootstrap_interval([0.0, 1.0], statistic=lambda x: (x > -1).any(dim=1), resamples=20) == (1.0, 1.0)
+
+
+def test_more_resamples_than_torch_can_sort_are_refused():
+    with pytest.raises(InputError, match=r"resamples=20000000: .* 1 to 10000000 resamples"):
+        bootstrap_interval([0.0, 1.0], resamples=20_000_000)
 
 
 def test_many_votes_are_compared_by_value():

@@ -171,10 +171,12 @@ def takes(argument):
 
 
 def refusal(function, *args, **options):
-    """The message of the InputError, which must be one sentence on one line."""
+    """The message of the InputError, which must name the function, once, and be one sentence on one line."""
     with pytest.raises(InputError) as caught:
         function(*args, **options)
     message = str(caught.value)
+    assert message.startswith(f"{function.__name__}: ")
+    assert message.removeprefix(f"{function.__name__}: ").split()[0] not in [f"{other}:" for other in CALLS]
     assert "\n" not in message
     assert ". " not in message and not message.endswith(".")
     assert len(message) > 20
@@ -183,7 +185,7 @@ def refusal(function, *args, **options):
 
 def refused(name, **changes):
     """The message with which the good call is refused once these arguments are changed."""
-    return refusal(call, name, **changes)
+    return refusal(getattr(objectives, name), **(CALLS[name] | changes))
 
 
 def says(message, *words):

@@ -248,7 +248,9 @@ def test_a_mask_of_weights_is_refused_by_every_function_that_takes_one(argument,
         says(refused(name, **{argument: weights}), f"{argument} holds values other than 0 and 1", "weights")
 
 
-@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float16, torch.float64])
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.uint8, torch.uint16, torch.int8, torch.int64, torch.float16, torch.float64]
+)
 def test_a_mask_of_zeros_and_ones_is_accepted_in_any_dtype(dtype):
     mask = torch.tensor([[1, 0, 0], [1, 1, 0]]).to(dtype)
     assert masked_mean(torch.tensor([[1.0, 9.0, 9.0], [2.0, 3.0, 9.0]]), mask).item() == 2.0

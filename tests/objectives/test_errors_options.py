@@ -352,9 +352,9 @@ def test_parameters_may_come_from_a_generator_and_some_may_lack_a_gradient():
     assert grad_norm([parameter(), parameter()]).item() == pytest.approx(5 * math.sqrt(2))
 
 
-@pytest.mark.parametrize("wrong", [None, 3.0, [1.0]])
+@pytest.mark.parametrize("wrong", [None, 3.0])
 def test_what_is_no_collection_of_parameters_is_refused(wrong):
-    says(refused("grad_norm", parameters=wrong), "grad_norm: parameters is")
+    says(refused("grad_norm", parameters=wrong), f"grad_norm: parameters is {wrong}", "expected a list")
 
 
 @pytest.mark.parametrize(

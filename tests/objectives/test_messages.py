@@ -21,7 +21,8 @@ from reference.objectives import (
     token_logprobs,
     total_loss,
 )
-from reference.objectives.shapes import in_words, require_at_least, require_finite, require_positive
+from reference.objectives.explain import in_words
+from reference.objectives.shapes import require_at_least, require_finite, require_positive
 
 ROWS = torch.zeros(2, 3)
 PAIRS = torch.zeros(2)
@@ -67,7 +68,7 @@ def message(call) -> str:
         (lambda: dpo_loss(PAIRS, PAIRS, PAIRS, PAIRS, beta="1"), "dpo_loss: beta is '1' (str), expected float"),
         (
             lambda: completion_mask(ROWS.long(), PAIRS.long(), eos_token_id="1"),
-            "completion_mask: eos_token_id is '1' (str), expected int | list[int]",
+            "completion_mask: eos_token_id is '1' (str), expected int | list",
         ),
         (
             lambda: dpo_loss(PAIRS, PAIRS, PAIRS, PAIRS, beta=PAIRS),

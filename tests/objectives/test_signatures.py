@@ -18,7 +18,7 @@ from reference.objectives import (
 from reference.objectives.shapes import require_finite, require_log_ratio, require_no_nan
 
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
-PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"]}
+PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
 NO_DEFAULT |= {"target", "horizon", "num_samples"}
 

@@ -143,9 +143,9 @@ def test_the_recorded_runs_end_as_the_lesson_says():
     ways = recorded_logs(Path(__file__).parents[2] / "figures" / "runs", RUNS)
     assert list(ways) == list(WAYS)
     assert all(len(runs) == 3 for runs in ways.values())
-    kl, reward = (
+    kl, reward, length, norm = (
         {way: [at_the_end(run, name, last=20) for run in runs] for way, runs in ways.items()}
-        for name in ("kl_k1", "reward")
+        for name in ("kl_k1", "reward", "length", "grad_norm")
     )
     mean = {way: sum(values) / 3 for way, values in kl.items()}
     assert mean["none"] < mean["k1-in-loss"] < 1.4 * mean["none"] and min(kl["k1-in-loss"]) > min(kl["none"])
@@ -154,6 +154,9 @@ def test_the_recorded_runs_end_as_the_lesson_says():
     for held in ("k2-in-loss", "k1-in-reward"):
         assert max(kl["k3-in-loss"]) < min(kl[held]) and max(kl[held]) < min(kl["none"]) / 2
         assert max(reward["k3-in-loss"]) < min(reward[held]) and max(reward[held]) < min(reward["k1-in-loss"])
+    assert max(reward["k1-in-reward"]) < min(reward["k2-in-loss"])  # at one KL, apart in reward,
+    assert max(length["k1-in-reward"]) < min(length["k2-in-loss"])  # shorter,
+    assert sum(norm["k1-in-reward"]) == pytest.approx(1.5 * sum(norm["k2-in-loss"]), rel=0.1)  # and noisier
 
 
 def test_the_experiments_differ_in_the_kl_only():

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from reference.__main__ import main, parser
-from reference.training.pretrain import POOL, draw_pool, learning_rate, pretrain
+from reference.objectives.shapes import InputError
+from reference.training.pretrain import POOL, draw_pool, pretrain
 from reference.training.runs import checkpoints, read_metrics
+from reference.training.step import learning_rate
 from reference.world.model import load, new_model
 from reference.world.tokenizer import train_tokenizer
 
@@ -89,6 +91,20 @@ def test_the_learning_rate_warms_up_and_ends_at_zero():
     rates = [learning_rate(step, steps=100, peak=1.0) for step in range(100)]
     assert rates[0] == pytest.approx(0.2) and rates[4] == pytest.approx(1.0)  # 5 % of 100 steps
     assert rates[-1] == pytest.approx(0.0, abs=1e-12) and rates == sorted(rates[:5]) + sorted(rates[5:], reverse=True)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(base):
+    model = new_model(base[1])
+    model.lm_head.weight.register_hook(lambda gradient: gradient * float("nan"))
+    before = [weight.clone() for weight in model.parameters()]
+    with pytest.raises(
+        InputError, match=r"the gradient is nan \(in 1 of \d+ weights, the first model.embed_tokens.weight\)"
+    ):
+        pretrain(
+            model, base[1], torch.optim.SGD(model.parameters(), lr=1.0), steps=1, batch_size=2,
+            on_step=lambda step, metrics: False,
+        )  # fmt: skip
+    assert all(torch.equal(weight, old) for weight, old in zip(model.parameters(), before, strict=True))
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_training(capsys, tmp_path):

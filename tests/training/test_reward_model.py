@@ -207,7 +207,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(pool):
     model = opinionated()
     model.score.weight.register_hook(lambda g: g * torch.inf)
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(InputError, match=r"the gradient is (nan|inf): the weights were left as they were"):
+    with pytest.raises(InputError, match=r"the gradient is (nan|inf) \(.*\): the weights were left as they were"):
         update(model, torch.optim.AdamW(model.parameters(), lr=1e-3), pool, SMALL)
     assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())
 

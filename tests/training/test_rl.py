@@ -384,7 +384,7 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
     )
     theirs = small("grpo", kl_coef=0.1)
     rows = [trained(copy.deepcopy(base[0]), base[1], recipe)[0] for recipe in (mine, theirs)]
-    for name in theirs and rows[0].keys() - {"seconds"}:
+    for name in rows[0].keys() - {"seconds"}:
         assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-4, abs=1e-6), name
 
 

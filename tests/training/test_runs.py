@@ -375,19 +375,6 @@ def test_a_lost_accuracy_file_is_measured_again_before_on_the_starting_model(cop
     assert (again["before"], again["after"]) == (first["before"], first["after"])
 
 
-def test_a_recurrent_model_is_refused_instead_of_trained_wrongly(capsys, tmp_path, base):
-    from transformers import MambaConfig, MambaForCausalLM
-
-    config = MambaConfig(
-        vocab_size=len(base[1]), hidden_size=32, num_hidden_layers=2, state_size=4,
-        pad_token_id=0, bos_token_id=None, eos_token_id=1,
-    )  # fmt: skip
-    MambaForCausalLM(config).save_pretrained(tmp_path / "mamba")
-    base[1].save_pretrained(tmp_path / "mamba")
-    message = refused(capsys, "--model", str(tmp_path / "mamba"), "--out", str(tmp_path / "r"), *TINY)
-    assert "key-value cache" in message and not (tmp_path / "r").exists()
-
-
 # ---- other recipes, and what is kept beside the model ----------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from reference.objectives import InputError, total_loss
-from reference.training.pretrain import learning_rate
 from reference.training.recipes import RECIPES
+from reference.training.step import learning_rate
 from reference.training.supervised import draw_demonstrations, micro_batches, sft_term, train_sft, update
 from reference.world.model import load
 from reference.world.tasks import Problem, verify
@@ -175,6 +175,6 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(base, batch):
     model = copy.deepcopy(base[0])
     model.model.norm.weight.register_hook(lambda g: g * torch.inf)
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(InputError, match=r"the gradient is (nan|inf): the weights were left as they were"):
+    with pytest.raises(InputError, match=r"the gradient is (nan|inf) \(.*\): the weights were left as they were"):
         update(model, torch.optim.AdamW(model.parameters(), lr=1e-3), *batch, SMALL)
     assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())

@@ -27,7 +27,7 @@ class Bug:
     mistake: str  # what the code does, in one sentence, without giving the answer away
     symptom: str  # how it shows in a training run
     wrong: Callable
-    wild: str = ""  # a public place where it happened; empty where we know of none
+    wild: str = ""  # where it happened, if we know: "TRL PR #3029", with a row in docs/REFERENCES.md
 
 
 BUGS: list[Bug] = []

@@ -22,7 +22,7 @@ def row_sums(x: Tensor, mask: Tensor) -> Tensor:
     mistake="num_tokens has no effect: every micro-batch divides by its own tokens, whatever the others hold",
     symptom="the micro-batch size, a setting for memory, changes the gradient's direction: tokens of thin micro-batches "
     "weigh more",
-    wild='TRL loss_type="bnpo" and issue #3021; nanochat #400',
+    wild='TRL loss_type="bnpo" and TRL #3021; nanochat PR #400, verl PR #906',
 )
 def token_mean__own_count(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
     return kept_sum(token_loss, mask) / mask.sum().clamp_min(1)
@@ -41,7 +41,7 @@ def token_mean__padding_counted(token_loss: Tensor, mask: Tensor, *, num_tokens:
     "mean of row means",
     mistake="each row is divided by its own length first, so all rows weigh the same, not all tokens",
     symptom="the length bias you meant to remove is still there",
-    wild="TRL PR #3138: which of the two is GRPO?",
+    wild="TRL #2995, #3187: which of the two is GRPO?",
 )
 def token_mean__row_means(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
     means = row_sums(token_loss, mask) / mask.sum(dim=1).clamp_min(1)
@@ -53,7 +53,7 @@ def token_mean__row_means(token_loss: Tensor, mask: Tensor, *, num_tokens: int |
     mistake="each row is divided by its own length, then the rows by their number: that is sequence_mean, and num_tokens has "
     "no effect",
     symptom="the length bias you meant to remove is still there, and the micro-batch size changes the gradient",
-    wild="TRL PR #3138: which of the two is GRPO?",
+    wild="TRL #2995, #3187: which of the two is GRPO?",
 )
 def token_mean__row_means_alone(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
     return (row_sums(token_loss, mask) / mask.sum(dim=1).clamp_min(1)).mean()
@@ -111,7 +111,7 @@ def token_mean__sum(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None 
     "NaN from an empty micro-batch",
     mistake="a micro-batch that keeps no token gives NaN although the global count is known",
     symptom="the run dies at the first micro-batch in which every completion was cut off and masked",
-    wild="TRL PR #3248, NeMo-RL PR #724",
+    wild="TRL PR #3248, NeMo-RL #158",
 )
 def token_mean__empty_nan(token_loss: Tensor, mask: Tensor, *, num_tokens: int | None = None) -> Tensor:
     mean = kept_sum(token_loss, mask) / mask.sum()
@@ -125,7 +125,7 @@ def token_mean__empty_nan(token_loss: Tensor, mask: Tensor, *, num_tokens: int |
     "own rows in every micro-batch",
     mistake="num_sequences has no effect: every micro-batch divides by its own rows",
     symptom="added up, the gradient is as many times too large as there are micro-batches",
-    wild="verl PR #3332: the division by the number of micro-batches was missing",
+    wild="verl PR #3332: in SFT the division by the number of micro-batches was missing",
 )
 def sequence_mean__own_rows(token_loss: Tensor, mask: Tensor, *, num_sequences: int | None = None) -> Tensor:
     lengths = mask.sum(dim=1)
@@ -197,7 +197,7 @@ def sequence_mean__row_width(token_loss: Tensor, mask: Tensor, *, num_sequences:
     "NaN from an empty row",
     mistake="a row without kept tokens divides 0 by 0, and the NaN takes the whole batch with it",
     symptom="the loss is NaN at the first completion that is cut off and masked",
-    wild="TRL PR #3248, NeMo-RL PR #724",
+    wild="verl PR #3915, open-instruct PR #1685",
 )
 def sequence_mean__empty_row_nan(token_loss: Tensor, mask: Tensor, *, num_sequences: int | None = None) -> Tensor:
     means = row_sums(token_loss, mask) / mask.sum(dim=1)

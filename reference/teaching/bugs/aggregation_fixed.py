@@ -18,7 +18,7 @@ def over(token_loss: Tensor, mask: Tensor, length: int | Tensor, num_sequences: 
     "padded width as the length",
     mistake="the denominator has this batch's padded width where max_length should be",
     symptom="the same completions give another gradient when one long row joins their micro-batch",
-    wild="verl's seq-mean-token-sum-norm without loss_scale_factor (verl #3741)",
+    wild="verl's seq-mean-token-sum-norm without loss_scale_factor, which came with verl PR #4360",
 )
 def fixed_length__padded_width(
     token_loss: Tensor, mask: Tensor, *, max_length: int, num_sequences: int | None = None
@@ -75,7 +75,7 @@ def fixed_length__no_length(
     "own rows in every micro-batch",
     mistake="num_sequences has no effect: every micro-batch divides by its own rows",
     symptom="added up, the gradient is as many times too large as there are micro-batches",
-    wild="verl PR #3332: the division by the number of micro-batches was missing",
+    wild="verl PR #3332: in SFT the division by the number of micro-batches was missing",
 )
 def fixed_length__own_rows(
     token_loss: Tensor, mask: Tensor, *, max_length: int, num_sequences: int | None = None

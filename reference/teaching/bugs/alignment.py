@@ -15,7 +15,7 @@ def pick(scores: Tensor, tokens: Tensor) -> Tensor:
     "no shift",
     mistake="position t is asked for its own token: the logits at t have already read tokens[:, t], they predict the next one",
     symptom="log-probs near 0 after training, as the model only learns to copy its input; ratios and KL look fine",
-    wild="prime-rl PR #1525 (trainer and sampler one position apart)",
+    wild="KempnerForge #154: labels not shifted, and the loss fell to 0",
 )
 def token_logprobs__no_shift(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits / temperature).log_softmax(-1), tokens)[:, :-1]
@@ -25,7 +25,7 @@ def token_logprobs__no_shift(logits: Tensor, tokens: Tensor, *, temperature: flo
     "no shift, and T entries",
     mistake="position t is asked for its own token, and all T positions are returned: there are only T-1 predictions",
     symptom="shapes clash later, or a slice added to silence the error hides the missing shift",
-    wild="prime-rl PR #1525",
+    wild="KempnerForge #154: labels not shifted, and the loss fell to 0",
 )
 def token_logprobs__no_shift_full(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick((logits / temperature).log_softmax(-1), tokens)
@@ -63,6 +63,7 @@ def token_logprobs__no_temperature(logits: Tensor, tokens: Tensor, *, temperatur
     "temperature after the softmax",
     mistake="the log-probs are divided by the temperature: what comes out no longer sums to 1 over the vocabulary",
     symptom="log-probs scaled by a constant, ratios raised to a power",
+    wild="prime-rl PR #679, to the sampler's log-probs, for a day: prime-rl PR #697",
 )
 def token_logprobs__late_temperature(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return pick(logits[:, :-1].log_softmax(-1), tokens[:, 1:]) / temperature
@@ -99,7 +100,6 @@ def token_logprobs__probabilities(logits: Tensor, tokens: Tensor, *, temperature
     "negative log-likelihood",
     mistake="the sign is that of a loss (NLL, cross-entropy): log-probs are never above 0",
     symptom="ratios are inverted, good completions become less likely",
-    wild="rlhf-book #125",
 )
 def token_logprobs__nll(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0) -> Tensor:
     return -pick((logits[:, :-1] / temperature).log_softmax(-1), tokens[:, 1:])

@@ -30,7 +30,7 @@ def completion_mask__prompt_kept(tokens: Tensor, completion_start: Tensor, *, eo
     "mask not shifted",
     mistake="the mask is cut on the token axis, not moved to the prediction axis: it keeps each token's successor",
     symptom="the first completion token is never trained, and one pad after the EOS is",
-    wild="minimind PR #621, gpt-neox PR #1285",
+    wild="verl PR #3287, in SFT on chats; torchtitan PR #2755",
 )
 def completion_mask__not_shifted(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, before = spans(tokens, completion_start, eos_token_id)
@@ -41,7 +41,7 @@ def completion_mask__not_shifted(tokens: Tensor, completion_start: Tensor, *, eo
     "mask shifted twice",
     mistake="the mask is moved one position too far: entry t must speak of tokens[:, t + 1], yours speaks of t + 2",
     symptom="the last prompt token is trained on, the EOS is not",
-    wild="verl #655: the mask applies to targets, so it looks off by one and gets 'fixed'",
+    wild="verl #3562, PR #5362: the trainer shifted what the dataset had shifted already",
 )
 def completion_mask__shifted_twice(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, before = spans(tokens, completion_start, eos_token_id)
@@ -52,7 +52,7 @@ def completion_mask__shifted_twice(tokens: Tensor, completion_start: Tensor, *, 
     "EOS not supervised",
     mistake="the mask stops before the EOS, so nothing ever teaches the model to stop",
     symptom="completions grow until the budget cuts them off",
-    wild="nanochat #810, reasoning-from-scratch #185, open-r1 PR #494",
+    wild="nanochat #810, reasoning-from-scratch PR #185",
 )
 def completion_mask__no_eos(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, ends, before = spans(tokens, completion_start, eos_token_id)
@@ -63,7 +63,7 @@ def completion_mask__no_eos(tokens: Tensor, completion_start: Tensor, *, eos_tok
     "mask by value",
     mistake="tokens are left out because of their id; where pad and EOS share one, the real EOS goes with the pads",
     symptom="the model never learns to stop; only where pad == EOS, so it passes on other tokenizers",
-    wild="TRL #1623, #4970, #6357",
+    wild="TRL #976, PR #4970, PR #6357; open-r1 PR #494",
 )
 def completion_mask__by_value(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, _ = spans(tokens, completion_start, eos_token_id)

@@ -13,7 +13,7 @@ from . import bug
     "left padding moves the row",
     mistake="positions count pads too, so a left-padded row begins somewhere in the middle",
     symptom="log-probs depend on who else is in the batch; on GPT-2 they were 34 nats off",
-    wild="OpenRLHF #217, TRL #6800, transformers #29419",
+    wild="OpenRLHF #217, TRL #469, #6800",
 )
 def position_ids__arange(attention_mask: Tensor) -> Tensor:
     return torch.arange(attention_mask.shape[1]).expand(attention_mask.shape).clone()
@@ -75,7 +75,7 @@ def encode_pair__separately(tokenizer: PreTrainedTokenizerBase, prompt: str, com
     "no EOS",
     mistake="the text ends without an EOS, so nothing teaches the model to stop",
     symptom="completions grow until the budget cuts them off",
-    wild="TRL PR #3091, llm-course #33, minimind's agent trainer",
+    wild="TRL #1623, PR #3091, llm-course #33, minimind's agent trainer",
 )
 def encode_pair__no_eos(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> tuple[list[int], int]:
     ids, start = whole(tokenizer, prompt, completion)

@@ -21,6 +21,7 @@ def worse_of(advantages: Tensor, r: Tensor, clipped: Tensor) -> Tensor:
     mistake="only the clipped candidate is used: a token outside the range has no gradient, also where it moved the "
     "wrong way and ought to come back",
     symptom="tokens that were pushed the wrong way stay there for the rest of the batch",
+    wild="tensorforce #106",
 )
 def ppo_clip_loss__clipped_alone(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
@@ -43,7 +44,7 @@ def ppo_clip_loss__no_clip(
     "the optimistic one",
     mistake="of the two losses the smaller one is taken; the paper's min is over objectives, which are maximised",
     symptom="tokens that went too far are pushed further, and those that went the wrong way are left there",
-    wild="asked again and again, with both outcomes: openai/baselines #1156, rsl_rl #46",
+    wild="safe-grid-agents PR #28; proposed as a fix in openai/baselines #1156 and rsl_rl #46, where the code was right",
 )
 def ppo_clip_loss__min_of_losses(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
@@ -56,6 +57,7 @@ def ppo_clip_loss__min_of_losses(
     "an objective, minimised",
     mistake="this is the objective of the paper, which is maximised; an optimizer that minimises it prefers what was bad",
     symptom="the reward falls from the first step on",
+    wild="rlhf-book #125: the objective was called a loss",
 )
 def ppo_clip_loss__sign(new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float) -> Tensor:
     return -worse_of(advantages, ratio_of(new, old), ratio_of(new, old).clamp(1 - clip_low, 1 + clip_high))
@@ -115,7 +117,7 @@ def ppo_clip_loss__around_zero(
     "options taken as the bounds",
     mistake="the options are used as if they were the bounds of the ratio; they are distances from 1",
     symptom="good tokens have no gradient from the first step on; the policy only learns what to avoid",
-    wild="CISPO's epsilon_high is the bound itself in TRL and a distance elsewhere; SkyRL PR #1928 puts it right",
+    wild="RL2 PR #21, for the lower bound; SkyRL PR #1928 is the reverse: bounds taken as distances",
 )
 def ppo_clip_loss__bounds_themselves(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
@@ -187,6 +189,7 @@ def ppo_clip_loss__log_space(
     "the product clipped",
     mistake="advantage times ratio is clipped as if it were a ratio: the size of the advantage moves the edge",
     symptom="bad tokens are never clipped, good ones at a ratio that depends on how good they were",
+    wild="Pytorch-DPPO #3",
 )
 def ppo_clip_loss__product(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float

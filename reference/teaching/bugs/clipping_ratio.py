@@ -48,7 +48,7 @@ def ppo_clip_loss__ratio_of_logs(
     mistake="the old log-probs have no say: the ratio is 1 whatever has happened since the samples were drawn",
     symptom="clip_frac and approx_kl are 0 in every pass; harmless with one update per batch, REINFORCE on stale "
     "samples with more",
-    wild="TRL does it on purpose where each batch gets one update (issues #3120, #3757 ask why clip_ratio is 0)",
+    wild="TRL does it on purpose where each batch gets one update (TRL #3120, #3757 ask why clip_ratio is 0)",
 )
 def ppo_clip_loss__old_is_new(
     new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
@@ -128,7 +128,7 @@ def share(hit: Tensor, mask: Tensor) -> Tensor:
     "outside, whatever the sign",
     mistake="every token outside the range is counted, also those that still have their gradient and are on their way back",
     symptom="reads higher than the metric of that name in TRL, verl and OpenRLHF",
-    wild="on purpose in CleanRL, Stable-Baselines3 and Spinning Up",
+    wild="on purpose in CleanRL, Stable-Baselines3 and Spinning Up; mended in TRL PR #3175",
 )
 def clip_frac__outside(
     new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
@@ -141,7 +141,7 @@ def clip_frac__outside(
     "the wrong two corners",
     mistake="the tokens counted are those that moved the wrong way: their gradient is alive",
     symptom="high where the policy works against its own samples, 0 on a run that clips as it should",
-    wild="TRL #3144 asks which way round the comparison goes",
+    wild="TRL #3032, #3144, mended in TRL PR #3145",
 )
 def clip_frac__wrong_corners(
     new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float

@@ -106,7 +106,6 @@ def token_rewards__everywhere(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_c
     "score on the last column",
     mistake="the score stands in the last column of the batch, which for shorter rows is padding",
     symptom="only the longest completion of a batch is ever rewarded",
-    wild="OpenRLHF #300 is about where the reward goes",
 )
 def token_rewards__last_column(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef: float) -> Tensor:
     place = torch.zeros_like(mask)
@@ -150,7 +149,7 @@ def token_rewards__count_as_index(rewards: Tensor, mask: Tensor, *, kl: Tensor, 
     "padding pays",
     mistake="positions that the mask leaves out are charged as well",
     symptom="returns at the last real tokens contain whatever two models say about padding",
-    wild="rlhf-book PR #216 fixed such a leak into returns",
+    wild="slime PR #1372, miles PR #1383: the KL of tool tokens in REINFORCE++",
 )
 def token_rewards__padding(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef: float) -> Tensor:
     return laid(rewards, last_kept(mask), kl_coef * kl)

@@ -31,7 +31,7 @@ def masked_mean__zeros_not_counted(x: Tensor, mask: Tensor) -> Tensor:
     "mask ignored",
     mistake="the mask has no effect: prompt and padding count as much as the completion",
     symptom="the model is trained to write prompts and pads",
-    wild="the entropy of TRL's PPO until PR #6121, approx_kl in rlhf-book until PR #216",
+    wild="the entropy of TRL's PPO before TRL PR #6121, approx_kl before rlhf-book PR #216",
 )
 def masked_mean__mask_ignored(x: Tensor, mask: Tensor) -> Tensor:
     return x.mean()
@@ -41,7 +41,7 @@ def masked_mean__mask_ignored(x: Tensor, mask: Tensor) -> Tensor:
     "mean of row means",
     mistake="each row is averaged first and then the rows are: that is the mean per sequence, not per kept entry",
     symptom="tokens of short rows weigh more than tokens of long rows",
-    wild="TRL PR #3138 and open-instruct #636 discuss which of the two is meant",
+    wild="TRL #2995, #3187 and open-instruct #636 discuss which of the two is meant",
 )
 def masked_mean__row_means(x: Tensor, mask: Tensor) -> Tensor:
     lengths = mask.sum(dim=1)

@@ -22,7 +22,7 @@ def aggregate_with(token_loss: Tensor, mask: Tensor, strategy: str, max_length: 
     "NaN from an empty row",
     mistake="a row without kept tokens divides 0 by 0, and the NaN takes the whole batch with it",
     symptom="the loss is NaN on the first batch that has a truncated or empty completion",
-    wild="TRL PR #3248, NeMo-RL PR #724",
+    wild="verl PR #3915, open-instruct PR #1685",
 )
 def aggregate__empty_row_nan(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1)).mean()
@@ -34,7 +34,7 @@ def aggregate__empty_row_nan(token_loss: Tensor, mask: Tensor, *, strategy: str,
     mistake="in sequence_mean a row without kept tokens is counted as a loss of 0, so it dilutes the others "
     "(TRL does this; verl, OpenRLHF and this course leave such rows out)",
     symptom="masking truncated completions silently lowers the learning rate",
-    wild='TRL loss_type="grpo"; ranks with no token dragged means down in TRL PR #3248',
+    wild='TRL loss_type="grpo"',
 )
 def aggregate__empty_row_counted(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = ((token_loss * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)).mean()
@@ -45,7 +45,7 @@ def aggregate__empty_row_counted(token_loss: Tensor, mask: Tensor, *, strategy: 
     "token_mean is a sequence mean",
     mistake="your token_mean averages each row first, so it gives the number that sequence_mean should give",
     symptom="the length bias you meant to remove is still there",
-    wild="TRL PR #3138: which of the two is GRPO?",
+    wild="TRL #2995, #3187: which of the two is GRPO?",
 )
 def aggregate__token_is_sequence(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     lengths = mask.sum(dim=1)
@@ -67,7 +67,7 @@ def aggregate__sequence_is_token(token_loss: Tensor, mask: Tensor, *, strategy: 
     "padded width as the fixed length",
     mistake="fixed_length divides by the padded width of this batch, not by max_length, so the scale moves with padding",
     symptom="the same completions give another gradient when one long row joins the batch",
-    wild="verl's seq-mean-token-sum-norm without loss_scale_factor (verl #3741)",
+    wild="verl's seq-mean-token-sum-norm without loss_scale_factor, which came with verl PR #4360",
 )
 def aggregate__padded_width(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     wrong = (token_loss * mask).sum() / mask.numel()
@@ -78,7 +78,7 @@ def aggregate__padded_width(token_loss: Tensor, mask: Tensor, *, strategy: str, 
     "fixed_length not averaged over rows",
     mistake="fixed_length divides by max_length but not by the number of rows: it is a sum over completions",
     symptom="doubling the batch doubles the gradient",
-    wild="verl #3741",
+    wild="verl #3741, mended in verl PR #5417",
 )
 def aggregate__rows_not_averaged(token_loss: Tensor, mask: Tensor, *, strategy: str, max_length: int = 8) -> Tensor:
     return aggregate_with(

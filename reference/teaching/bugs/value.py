@@ -97,7 +97,7 @@ def value_loss__minimum(
     "clipped error",
     mistake="the error itself is clipped, so every value farther than that from its return gets no gradient",
     symptom="the worse the critic, the less it learns",
-    wild="ray #19291: what RLlib's vf_clip_param is taken to mean",
+    wild="RLlib clips the squared error since ray PR #22171, as ray #19291 had asked",
 )
 def value_loss__error_clipped(
     values: Tensor, returns: Tensor, *, old_values: Old = None, clip: float | None = None

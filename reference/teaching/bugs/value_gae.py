@@ -192,7 +192,7 @@ def gae__no_bootstrap(
     mistake="rewards and values are zeroed by the mask and then every position is a step: padding and gaps count as states "
     "of value 0, and a bootstrap behind them does not arrive whole",
     symptom="a cut-off row has other advantages in a wider batch, and a tool's tokens thin out the reward behind them",
-    wild="OpenRLHF's GAE runs over masked positions this way; verl skips them since PR #2337, miles since PR #1827",
+    wild="OpenRLHF's GAE runs over masked positions this way; verl PR #2337 and miles PR #1827 skip them",
 )
 def gae__zeroed_steps(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, gae_lambda: float, bootstrap: Tensor

@@ -76,7 +76,7 @@ def discounted_returns__broadcast(rewards: Tensor, mask: Tensor, *, gamma: float
     "mask ignored",
     mistake="the mask has no effect: rewards on padding flow back into the completion",
     symptom="the same completion has another return in a wider batch",
-    wild="rlhf-book until PR #216",
+    wild="TRL #7024, in MiniLLM",
 )
 def discounted_returns__mask_ignored(rewards: Tensor, mask: Tensor, *, gamma: float = 1.0) -> Tensor:
     return backwards(rewards, gamma)
@@ -86,7 +86,7 @@ def discounted_returns__mask_ignored(rewards: Tensor, mask: Tensor, *, gamma: fl
     "rewards on padding count",
     mistake="the result is masked, but the sum is not: what stands behind the last kept token still flows back into the row",
     symptom="a row that was cut off, or any row whose pads hold a KL or a score, has another return in a wider batch",
-    wild="rlhf-book until PR #216",
+    wild="slime PR #1372, miles PR #1383: the KL of tool tokens in REINFORCE++",
 )
 def discounted_returns__pads_count(rewards: Tensor, mask: Tensor, *, gamma: float = 1.0) -> Tensor:
     return torch.where(mask, backwards(rewards, gamma), 0.0)
@@ -105,7 +105,7 @@ def discounted_returns__not_cleared(rewards: Tensor, mask: Tensor, *, gamma: flo
     "a gap costs steps",
     mistake="a masked position between kept tokens still costs a factor gamma: it should be no step at all",
     symptom="the more a tool writes, the less of the final reward reaches the call",
-    wild="OpenRLHF and slime count tool tokens as steps; verl skips them since PR #2337",
+    wild="OpenRLHF and slime count tool tokens as steps; REINFORCE++ skips them since verl PR #7300",
 )
 def discounted_returns__gap_decays(rewards: Tensor, mask: Tensor, *, gamma: float = 1.0) -> Tensor:
     return torch.where(mask, backwards(rewards * mask, gamma), 0.0)

@@ -1,0 +1,197 @@
+"""Chat template, assistant mask and stop tokens, checked against each other on one small chat, before anything is run.
+
+Reinforcement learning reads the prompt only, and needs a token that ends a completion (``require_chat``). Imitation also
+reads the assistant's turn and the mask over it (``require_marks``). What cannot work is refused; of what can, but hardly
+as it was meant, a warning tells.
+"""
+
+import json
+import warnings
+
+from transformers import PreTrainedTokenizerBase
+
+from reference.objectives.shapes import InputError
+from reference.world.tokenizer import leading_ids, require_fast
+
+QUESTION, ANSWER = "What is 1+2?", "1+2=3\nAnswer: 3"
+ASKED = [{"role": "user", "content": QUESTION}]
+ANSWERED = [*ASKED, {"role": "assistant", "content": ANSWER}]
+PLAIN_TEMPLATE = (  # for models that come without a chat template, such as GPT-2
+    "{% for message in messages %}{% if message['role'] == 'assistant' %}{% generation %}"
+    "{{ message['content'] + eos_token }}{% endgeneration %}{% else %}{{ message['content'] + '\n' }}{% endif %}{% endfor %}"
+)
+
+
+def fill_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    """A template of plain text where there is none, or an empty one; with the BOS that the tokenizer would put in front."""
+    template = tokenizer.chat_template
+    if template is None or (isinstance(template, str) and not template.strip()):
+        opening = "".join(tokenizer.convert_ids_to_tokens(leading_ids(tokenizer)))
+        printed = "{{ " + json.dumps(opening, ensure_ascii=False) + " }}" if opening else ""
+        tokenizer.chat_template = printed + PLAIN_TEMPLATE
+
+
+def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[int]) -> list[int]:
+    """Ids of a small chat. Refuse a template that cannot ask, or that closes a turn with a token that ends none.
+
+    ``ends``: every id that ends a completion. ``name``: of the model, for the sentence.
+    """
+    try:
+        prompt = tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False)
+    except Exception as error:  # templates are programs: they may fail in any way
+        raise InputError(f"the chat template of {name} cannot render a user's turn ({error})") from None
+    if QUESTION not in prompt:
+        raise InputError(f"the chat template of {name} leaves out what the user says: print message['content']")
+    row, after = turn(tokenizer)
+    closing = plain_ids(tokenizer, after or "")
+    stops = added(tokenizer, closing)
+    if stops and not set(closing) & set(ends):
+        raise InputError(
+            f"the chat template of {name} closes the assistant's turn with {named(tokenizer, stops[:1])}, and only "
+            f"{named(tokenizer, ends)} ends a completion, so each would run into the budget: make it the tokenizer's "
+            "eos_token, or add its id to eos_token_id in generation_config.json"
+        )
+    warn(remarks(tokenizer, prompt, row, after, ends))
+    return plain_ids(tokenizer, prompt) + closing
+
+
+def remarks(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, row: str, after: str | None, ends: list[int]
+) -> list[tuple[bool, str]]:
+    """What works, but hardly as it was meant: whether it is so, and what to say."""
+    leading, ids = leading_ids(tokenizer), plain_ids(tokenizer, prompt)
+    header = row[len(prompt) :].partition(ANSWER)[0].strip() if row.startswith(prompt) else ""
+    ends_itself = f"a completion ends only where the model writes {named(tokenizer, ends)} of its own accord"
+    return [
+        (after is None,
+         f"the chat template does not print what the assistant says, so nothing shows how its turn ends: {ends_itself}"),
+        (after is not None and not set(plain_ids(tokenizer, after)) & set(ends),
+         f"the chat template prints {after!r} behind the assistant's words, and no token that ends a completion: "
+         f"{ends_itself}; print eos_token there if the model was not trained so"),
+        (ids[: len(leading)] != leading,
+         f"the tokenizer puts {''.join(tokenizer.convert_ids_to_tokens(leading))} in front of every text and the chat template does not, so "
+         "prompts begin without: if the model expects it, print it at the template's beginning"),
+        (bool(header) and prompt == tokenizer.apply_chat_template(ASKED, tokenize=False),
+         f"the chat template prints nothing where add_generation_prompt is set, so the model must write {header!r} itself: "
+         "print it there"),
+        (tells_the_day(tokenizer),
+         "the chat template prints the date into every prompt, so the same run gives other numbers tomorrow, also one "
+         "that goes on: write a date of your own into the template"),
+    ]  # fmt: skip
+
+
+def require_marks(tokenizer: PreTrainedTokenizerBase, ends: list[int]) -> None:
+    """Refuse a template from which imitation would not learn what sampling then asks for: the words and their end.
+
+    ``ends``: every id that ends a completion.
+    """
+    require_fast(tokenizer, "the assistant's tokens cannot be marked")
+    try:
+        encoded = tokenizer.apply_chat_template(ANSWERED, return_assistant_tokens_mask=True, return_dict=True)
+    except Exception as error:
+        raise InputError(f"the chat template cannot render an assistant's turn ({error})") from None
+    prompt = tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False)
+    row, after = turn(tokenizer)
+    ids, mask = encoded["input_ids"], encoded["assistant_masks"]
+    for wrong, why in refused_marks(tokenizer, ids, mask, prompt, row, after, ends):
+        if wrong:
+            raise InputError(why)
+    before, first = plain_ids(tokenizer, prompt), mask.index(1)
+    warn([
+        (ids[: len(before)] != before,
+         "prompt and assistant's words break into other tokens together than apart, so imitation learns tokens that "
+         "sampling does not begin with: let the generation prompt of the chat template end in a special token"),
+        (ids[: len(before)] == before and first > len(before),
+         f"the chat template prints {tokenizer.decode(ids[len(before) : first])!r} between the generation prompt and "
+         "{% generation %}: the model must write it when it is sampled, and is not taught to; move it into the block"),
+        (ids[: len(before)] == before and first < len(before),
+         f"the {{% generation %}} block of the chat template also holds {tokenizer.decode(ids[first : len(before)])!r} of "
+         "the prompt, which imitation then teaches to write; begin it behind the generation prompt"),
+    ])  # fmt: skip
+
+
+def refused_marks(
+    tokenizer: PreTrainedTokenizerBase,
+    ids: list[int],
+    mask: list[int],
+    prompt: str,
+    row: str,
+    after: str | None,
+    ends: list[int],
+) -> list[tuple[bool, str]]:
+    """Whether, and why. The first that holds is told. ``mask``: of the tokens ``ids`` of the text ``row``."""
+    spans = tokenizer(row, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    stop = len(row) - len(after or "")
+    words = [m for (first, last), m in zip(spans, mask, strict=True) if last > stop - len(ANSWER) and first < stop]
+    closing = [(i, m) for i, (first, _), m in zip(ids, spans, mask, strict=True) if first >= stop and i in ends]
+    unlearned = "imitation would never teach the model to stop"
+    return [
+        (not any(mask), NO_MARKS),
+        (after is None, "the chat template does not print what the assistant says: print message['content']"),
+        (not all(words), "the {% generation %} block of the chat template does not hold all that the assistant says: put "
+         "message['content'] and what ends the turn into it"),
+        (not closing, f"the chat template prints {after!r} behind the assistant's words, and no token that ends a "
+         f"completion ({named(tokenizer, ends)} does), so {unlearned}: print eos_token before {{% endgeneration %}}"),
+        (not any(m for _, m in closing),
+         f"the chat template prints {named(tokenizer, [i for i, _ in closing][:1])} behind {{% endgeneration %}}, so "
+         f"{unlearned}: move it into the block"),
+        (not row.startswith(prompt),
+         f"the generation prompt of the chat template ends in {prompt[common(prompt, row) :]!r}, which the assistant's "
+         "turn does not begin with, so imitation would teach what sampling never asks for: print the same in both"),
+    ]  # fmt: skip
+
+
+NO_MARKS = (
+    "the chat template does not mark the assistant's tokens, so nothing can be imitated: put {% generation %} and "
+    "{% endgeneration %} around what the assistant says"
+)
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The token that closes the assistant's turn in the template, as text; the EOS where it has none."""
+    closing = added(tokenizer, plain_ids(tokenizer, turn(tokenizer)[1] or ""))
+    return tokenizer.convert_ids_to_tokens(closing[0]) if closing else tokenizer.eos_token
+
+
+def added(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
+    """Those that were added to the vocabulary by name. Line breaks, of which Gemma adds some, are ordinary text."""
+    return [i for i in ids if i in tokenizer.added_tokens_decoder and not tokenizer.decode([i]).isspace()]
+
+
+def turn(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str | None]:
+    """The small chat as text, and what of it follows the assistant's words; None where they are not in it."""
+    try:
+        row = tokenizer.apply_chat_template(ANSWERED, tokenize=False)
+    except Exception:  # templates are programs: they may fail in any way
+        return "", None
+    _, found, after = row.rpartition(ANSWER)
+    return row, after if found else None
+
+
+def tells_the_day(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether prompts are made with the clock: templates have it as ``strftime_now``, and fail without."""
+    try:
+        tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False, strftime_now="no clock")
+    except Exception:  # with the clock they do not
+        return True
+    return False
+
+
+def common(one: str, other: str) -> int:
+    """How many characters two texts share at their beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def named(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+    return " or ".join(tokenizer.convert_ids_to_tokens(i) or f"token {i}" for i in ids)
+
+
+def warn(remarks: list[tuple[bool, str]]) -> None:
+    """Each once: Python shows a warning of the same words from the same line no second time."""
+    for holds, why in remarks:
+        if holds:
+            warnings.warn(why, stacklevel=1)

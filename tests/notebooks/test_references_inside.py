@@ -1,0 +1,149 @@
+"""What the texts point to is there: notebooks and sections by their numbers, links, files, and commands."""
+
+import ast
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from reference.cli import build_parser, words
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
+SECTION = re.compile(r"(?:[Nn]otebook (\d\d),? )?\b[Ss]ections? (\d+)(?: and (\d+))?(?!\.?\d)")
+TWO_DIGITS = re.compile(r"(?<![\d.,#])(0\d)(?![\d.]*\d)")  # 07 in prose is a notebook; in 0.07 or #07 it is not
+FOLDERS = [ROOT / name for name in ("reference", "tests", "notebooks", "figures", "findings") if (ROOT / name).is_dir()]
+FILE = re.compile(rf"(?<![\w/.-])(?:{'|'.join(folder.name for folder in FOLDERS)})/[\w./-]*\w")
+NAMES = {path.name for folder in FOLDERS for path in folder.rglob("*")}
+ALONE = re.compile(r"`([\w-]+\.(?:py|sh|ipynb))`")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+COMMANDS = {*words(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
+
+
+def cells(number: str, kind: str) -> list[str]:
+    found = json.loads(NOTEBOOKS[number].read_text())["cells"]
+    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == kind]
+
+
+def prose(number: str) -> str:
+    return "\n".join(cells(number, "markdown"))
+
+
+def numbers_of_sections(number: str) -> list[int]:
+    return [int(n) for n in re.findall(r"^## (\d+) ", prose(number), re.M)]
+
+
+def strings_of(path: Path) -> list[str]:
+    """All texts of a Python file, docstrings among them, an f-string as the parts that are written out."""
+    return [node.value for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+
+
+def missing_sections(text: str, own: str | None) -> list[str]:
+    """Of all "section 3" and "notebook 06, section 6": those that do not exist. ``own``: the notebook of the text."""
+    missing = []
+    for notebook, *sections in SECTION.findall(text):
+        there = numbers_of_sections(notebook or own) if (notebook or own) in NOTEBOOKS else []
+        missing += [f"{notebook or own}: section {n}" for n in sections if n and int(n) not in there]
+    return missing
+
+
+def missing_files(text: str, folder: Path | None = None) -> list[str]:
+    """Of all paths, and of the links of a page in ``folder``: those that lead nowhere."""
+    paths = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
+    alone = [name for name in ALONE.findall(text) if name not in NAMES]
+    return paths + alone + [link for link in LINK.findall(text) if folder and not (folder / link).exists()]
+
+
+def missing_commands(text: str) -> list[str]:
+    """Of all ``python -m reference NAME``: those that the command line does not know."""
+    return [name for name in re.findall(r"python -m reference ([a-z][a-z-]*)", text) if name not in COMMANDS]
+
+
+PACKAGE = sorted((ROOT / "reference").rglob("*.py"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/**/README.md"))]
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("number", NOTEBOOKS)
+def test_sections_are_numbered_from_1_without_a_gap(number):
+    assert numbers_of_sections(number) == list(range(1, len(numbers_of_sections(number)) + 1))
+
+
+@pytest.mark.parametrize("number", NOTEBOOKS)
+def test_what_a_notebook_points_to_is_there(number):
+    text = prose(number)
+    assert missing_sections(text + "\n".join(cells(number, "code")), number) == []
+    assert [n for n in TWO_DIGITS.findall(text) if n not in NOTEBOOKS] == []
+    assert missing_files(text, ROOT / "notebooks") == []
+    assert missing_commands(text) == []
+
+
+@pytest.mark.parametrize("number", NOTEBOOKS)
+def test_a_notebook_leads_to_the_next_one_or_says_that_it_is_the_last(number):
+    following = f"{int(number) + 1:02}"
+    if following in NOTEBOOKS:
+        assert NOTEBOOKS[following].name in cells(number, "markdown")[-1]
+    else:
+        assert "Next:" not in cells(number, "markdown")[-1]
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=named)
+def test_what_a_file_of_the_package_points_to_is_there(path):
+    texts = strings_of(path)
+    own = re.search(r"[Nn]otebook (\d\d)", ast.get_docstring(ast.parse(path.read_text())) or "")
+    for text in texts:
+        assert [n for n in re.findall(r"[Nn]otebook (\d\d)", text) if n not in NOTEBOOKS] == []
+        assert missing_sections(text, own and own[1]) == []
+        assert missing_files(text) == []
+        assert missing_commands(text) == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=named)
+def test_what_a_page_points_to_is_there(path):
+    assert missing_files(path.read_text(), path.parent) == []
+    assert missing_commands(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("(more in section 7)", []),
+        ("Section 99 shows it.", ["00: section 99"]),
+        ("sections 2 and 99", ["00: section 99"]),
+        ("notebook 06, section 6", []),
+        ("notebook 06, section 60", ["06: section 60"]),
+        ("Notebook 99 section 1", ["99: section 1"]),
+    ],
+)
+def test_a_section_that_is_not_there_is_noticed(text, missing):
+    assert missing_sections(text, "00") == missing
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("see reference/training/rl.py, and `recipes.py`.", []),
+        ("`nobody_wrote_this.py`", ["nobody_wrote_this.py"]),
+        ("tests/objectives/test_nothing.py says so", ["tests/objectives/test_nothing.py"]),
+        ("[02](02_nothing.ipynb)", ["02_nothing.ipynb"]),
+        ("[**05 · GRPO advantages**](05_grpo_advantages.ipynb)", []),
+        ("[verl](https://example.org/reference/x)", []),
+        ("transformers/models/x.py is not ours", []),
+    ],
+)
+def test_a_file_that_is_not_there_is_noticed(text, missing):
+    assert missing_files(text, ROOT / "notebooks") == missing
+
+
+def test_a_number_of_two_digits_is_a_notebook_unless_it_is_a_share():
+    assert TWO_DIGITS.findall("(03 and 05 say), as in 05. From 0.05 to 0.5, 1.05, #07, 2005") == ["03", "05", "05"]
+
+
+def test_a_command_that_is_not_there_is_noticed():
+    assert missing_commands("`python -m reference record`, python -m reference trian grpo") == ["trian"]

@@ -1,0 +1,207 @@
+"""LoRA and other frozen weights: every loop trains what is trainable and leaves the rest alone."""
+
+import copy
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reference.objectives.shapes import InputError
+from reference.training import rl
+from reference.training.critic import Critic
+from reference.training.experience import collect
+from reference.training.launch import new_optimizer
+from reference.training.preference import train_preference
+from reference.training.prompts import can_share
+from reference.training.recipes import RECIPES
+from reference.training.reward_model import load_reward_model, rewards_of, train_reward_model
+from reference.training.rl import train_rl
+from reference.training.supervised import train_sft
+from reference.world.head import find_trunk, head_width
+from reference.world.model import load
+
+TINY = {"steps": 2, "prompts_per_step": 8, "group_size": 4, "max_new_tokens": 48, "micro_batch_size": 8}
+
+
+def only(model, *names: str):
+    """The model with all weights frozen but those whose name holds one of ``names``."""
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(any(part in name for part in names))
+    return model
+
+
+def weights(model) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
+def moved(model, before: dict[str, torch.Tensor]) -> set[str]:
+    return {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("q_proj", "v_proj"),  # what LoRA amounts to
+        ("q_proj",),  # the first layer's keys and values depend on nothing that is trained
+        ("layers.3.mlp",),  # no key or value does
+        ("lm_head", "norm.weight"),
+        ("embed_tokens",),
+    ],
+)
+def test_frozen_weights_have_the_gradient_that_they_leave_to_the_others(names, monkeypatch):
+    """With shared prompts and without; the embedding is tied to the head."""
+    model, tokenizer = load()
+    recipe = replace(RECIPES["grpo"], **TINY, max_grad_norm=1e9)
+    batch, _ = collect(only(model, *names), tokenizer, recipe, random.Random(0))
+    batch = replace(batch, advantages=torch.linspace(-1, 1, len(batch.tokens))[:, None])
+    assert can_share(model, batch)
+    found = []
+    for share in (True, False):
+        if not share:
+            monkeypatch.setattr(rl, "can_share", lambda model, batch: False)
+        scalars = rl.update(model, new_optimizer(replace(recipe, lr=1e-12), model), batch, recipe)
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.requires_grad]))
+        assert scalars["ratio"] == pytest.approx(1, abs=1e-5)
+    assert found[1].norm() > 1e-3
+    assert (found[0] - found[1]).norm() < 1e-4 * found[1].norm()
+
+
+@pytest.mark.parametrize("loop", ["rl", "sft", "preference", "reward"])
+def test_a_model_that_is_frozen_altogether_is_refused(base, loop):
+    model, tokenizer = copy.deepcopy(base[0]).requires_grad_(False), base[1]
+    frozen = load_reward_model().requires_grad_(False)
+    optimizer = torch.optim.SGD([torch.zeros(1)])
+    none = {"on_step": lambda step, metrics: False}
+    call = {
+        "rl": lambda: train_rl(model, tokenizer, optimizer, RECIPES["grpo"], **none),
+        "sft": lambda: train_sft(model, tokenizer, optimizer, RECIPES["sft"], **none),
+        "preference": lambda: train_preference(model, tokenizer, optimizer, RECIPES["dpo"], ref_model=base[0], **none),
+        "reward": lambda: train_reward_model(
+            frozen, tokenizer, optimizer, RECIPES["reward-model"], policy=base[0], **none
+        ),
+    }[loop]
+    with pytest.raises(InputError, match="no weight of the model has requires_grad"):
+        call()
+
+
+# ---- peft itself ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def peft():
+    return pytest.importorskip("peft", reason='peft is an extra: pip install "reference[peft]"')
+
+
+def with_lora(peft, model, task: str = "CAUSAL_LM"):
+    torch.manual_seed(0)
+    config = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type=task, lora_dropout=0.1)
+    return peft.get_peft_model(model, config)
+
+
+@pytest.mark.parametrize("name", ["grpo", "ppo", "ppo-shared", "sft", "dpo", "dpo-online"])
+def test_lora_trains(peft, base, name):
+    """Its weights move and no others; the first ratio is 1, dropout in its config or not; the mode is as it was."""
+    model, tokenizer = with_lora(peft, load()[0]), base[1]
+    changes = {"steps": 3, "prompts_per_step": 32, "micro_batch_size": 16}
+    changes |= {"critic": "shared"} if name == "ppo-shared" else {"group_size": 4} if name == "grpo" else {}
+    recipe = replace(RECIPES[name.removesuffix("-shared")], **changes)
+    critic = Critic(model, shared=name == "ppo-shared") if recipe.critic else None
+    before, rows = weights(model), []
+    optimizer = new_optimizer(recipe, model, critic)
+    options = {"on_step": lambda step, metrics: rows.append(metrics) or False, "seed": 0}
+    if recipe.kind == "rl":
+        ref_model = base[0] if recipe.kl_coef else None
+        train_rl(model, tokenizer, optimizer, recipe, critic=critic, ref_model=ref_model, **options)
+        assert rows[0]["ratio"] == pytest.approx(1, abs=1e-5)
+    elif recipe.kind == "sft":
+        train_sft(model, tokenizer, optimizer, recipe, **options)
+    else:
+        train_preference(model, tokenizer, optimizer, replace(recipe, pool=64), ref_model=base[0], **options)
+    assert len(rows) == 3 and rows[0]["grad_norm"] > 0
+    assert moved(model, before) == {n for n in before if "lora_" in n}
+    assert model.training
+
+
+def test_lora_trains_a_reward_model(peft, base):
+    model = with_lora(peft, load_reward_model(), "SEQ_CLS")
+    before, rows = weights(model), []
+    recipe = replace(RECIPES["reward-model"], steps=3, prompts_per_step=16, pool=64)
+    train_reward_model(
+        model, base[1], torch.optim.AdamW(model.parameters(), lr=1e-3), recipe, policy=base[0],
+        on_step=lambda step, metrics: rows.append(metrics) or False,
+    )  # fmt: skip
+    assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-4)  # a head of zeros: ln 2
+    assert {n.split(".")[-2] for n in moved(model, before)} <= {"default"}  # of lora_A, lora_B, and the head's copy
+    assert any("score" in n for n in moved(model, before)) and any("lora_B" in n for n in moved(model, before))
+
+
+def test_trunk_and_width_are_found_behind_the_wrappers(peft):
+    plain = load()[0]
+    model = with_lora(peft, plain)
+    assert find_trunk(model) is plain.model
+    assert head_width(model) == 128
+    critic = Critic(model, shared=False)
+    assert {n for n, w in critic.trunk.named_parameters() if w.requires_grad} == {
+        n for n, _ in critic.trunk.named_parameters() if "lora_" in n
+    }
+
+
+def test_rewards_of_an_adapted_model_are_those_of_the_merged_one(peft, base):
+    model = with_lora(peft, load_reward_model(), "SEQ_CLS").eval()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name or "score" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    recipe = replace(RECIPES["grpo"], prompts_per_step=2, group_size=2, max_new_tokens=8)
+    batch, _ = collect(base[0], base[1], recipe, random.Random(0))
+    adapted = rewards_of(model, batch).detach()
+    merged = rewards_of(model.merge_and_unload(), batch).detach()
+    assert adapted.std() > 0.01 and torch.allclose(adapted, merged, atol=1e-5)
+
+
+@pytest.fixture
+def adapter(peft, base, tmp_path):
+    """A folder with an adapter that changes something, and the model with it on."""
+    base[0].save_pretrained(tmp_path / "base")
+    base[1].save_pretrained(tmp_path / "base")
+    model = with_lora(peft, load(tmp_path / "base")[0]).eval()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(1))
+    model.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter", model
+
+
+def test_a_folder_with_an_adapter_is_loaded_with_its_base(adapter, base):
+    folder, model = adapter
+    with pytest.warns(UserWarning, match="merged into its base"):
+        loaded, tokenizer = load(folder)
+    tokens = torch.tensor([tokenizer("What is 1+2?")["input_ids"]])
+    with torch.no_grad():
+        wanted, found, without = (m(tokens).logits for m in (model, loaded, base[0]))
+    assert torch.allclose(wanted, found, atol=1e-4) and not torch.allclose(wanted, without, atol=0.1)
+    assert type(loaded) is type(base[0]) and all(weight.requires_grad for weight in loaded.parameters())
+    with pytest.raises(InputError, match="reward model needs a whole model"):
+        load_reward_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"base_model_name_or_path": "/nowhere"}', "no model folder at /nowhere.*base of the adapter"),
+        ('{"base_model_name_or_path": null}', "names no base model"),
+        ("{}", "names no base model"),
+        ("{", "not valid JSON"),
+    ],
+)
+def test_an_adapter_whose_base_is_not_there(adapter, text, told):
+    folder, _ = adapter
+    (folder / "adapter_config.json").write_text(text)
+    with pytest.raises(InputError, match=told):
+        load(folder)
+
+
+def test_without_peft_the_sentence_says_how(adapter, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    with pytest.raises(InputError, match='peft is not installed: pip install "peft'):
+        load(adapter[0])
