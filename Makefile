@@ -19,7 +19,7 @@ help:  ## list the targets
 lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 	$(RUN) -m jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/notebooks/00_everything_is_a_masked_loss.ipynb
 
-test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval
+test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about 25 minutes on 2 cores)
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	$(RUN) -m pytest tests
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
@@ -48,6 +48,10 @@ clean:  ## remove the virtual environment and caches (runs/ stays)
 
 $(READY): requirements.txt pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "This course needs Python 3.11 or newer, and none was found. Install one, or say make PYTHON=/path/to/python3"; exit 2; }
+	@echo "Setting up $(VENV), once. It takes minutes and, on Linux, a download of a few GB."
+	@echo "1 of 2: a virtual environment of $$($(PYTHON) --version)"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "2 of 2: the packages of requirements.txt; after the downloads pip unpacks them, silently for a minute or two"
+	$(RUN) -m pip install --disable-pip-version-check -r requirements.txt
 	@touch $@
+	@echo "$(VENV) is ready."

@@ -1,105 +1,115 @@
 """The command line: python -m reference COMMAND. Each command's --help says what it does and what comes out."""
 
-import argparse
-import errno
 import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - said in a sentence, before a line that an older Python cannot read
+    print("reference: the course needs Python 3.11 or newer: make lab and make test find it and set up .venv")
+    sys.exit(2)
+
+from reference.interrupt import SIGNALS, exit_code, handled, held_back, note, noted, stop
+
+if __name__ == "__main__":  # from the first moment: what comes now is noted, and acted on when main() is ready
+    import signal
+
+    for number in SIGNALS:
+        signal.signal(number, note)
+
+import argparse
+import functools
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from reference.cli import Parser, build_parser
+from reference.cli import build_parser
+from reference.cli_parser import Parser, without_defaults
 from reference.training.recipes import RECIPES, Recipe, options_of
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. 0: done. 2: bad input, said in one sentence. 130: interrupted, and the run can be resumed."""
-    args = parser().parse_args(arguments)
+    """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
+    the run can be resumed."""
     try:
-        # torch takes a second or two to import: --help and a mistyped option need not wait for it
-        from torch import OutOfMemoryError
-
-        from reference.objectives.shapes import InputError
-
-        try:
-            return args.command(args)
-        except InputError as error:
-            print(f"reference: {error}", file=sys.stderr)
-        except OutOfMemoryError:
-            print(
-                "reference: out of memory: lower --micro-batch-size, --group-size or --max-new-tokens", file=sys.stderr
-            )
-        except OSError as error:
-            if error.errno not in DISK_TROUBLE:
-                raise
-            print(f"reference: {error}: make room or fix the rights, then go on with --resume", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        args = parser().parse_args(arguments)
+        args.typed = typed_options(arguments)
+        with handled(stop):
+            return told(args)
     except KeyboardInterrupt:
         print("\nreference: interrupted; a run that has begun can be continued with --resume", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return exit_code()
+    finally:
+        noted.clear()
 
 
-def parser() -> Parser:
-    return build_parser(
-        {
-            "train": train_command,
-            "evaluate": evaluate_command,
-            "bench": bench_command,
-            "recipes": recipes_command,
-            "figures": figures_command,
-            "record": record_command,
-            "formulas": formulas_command,
-        }
-    )
+def told(args: argparse.Namespace) -> int:
+    """Run the command; whatever the user can mend is told in one sentence."""
+    try:
+        with held_back():  # torch takes a second or two to import: --help and a mistyped option need not wait for it
+            from reference.failures import EXPECTED, sentence
+        try:
+            return args.command(args)
+        except EXPECTED as error:
+            if (message := sentence(error)) is None:
+                raise
+            return refuse(message)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "reference":
+            raise
+        return refuse(
+            f"{error.name} is not installed for {sys.executable}: make lab and make test set everything up in .venv, and "
+            "source .venv/bin/activate makes it this shell's Python"
+        )
+
+
+def refuse(message: str) -> int:
+    print(f"reference: {message}", file=sys.stderr)
+    return EXIT_BAD_INPUT
+
+
+@functools.cache
+def parser(*, defaults: bool = True) -> Parser:
+    """All commands with their options; without ``defaults`` only what was typed is found."""
+    commands = {
+        "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
+        "figures": figures_command, "record": record_command, "formulas": formulas_command,
+    }  # fmt: skip
+    return build_parser(commands) if defaults else without_defaults(build_parser(commands))
+
+
+def typed_options(arguments: list[str] | None) -> set[str]:
+    """The options that stand in the command line, also where their value is the default."""
+    return set(vars(parser(defaults=False).parse_args(arguments)))
 
 
 def train_command(args: argparse.Namespace) -> int:
-    if args.resume:
-        refuse_other_options(args)
-        args = recorded_arguments(args)
-    if args.recipe != "pretrain" and Path(args.model).is_dir():
-        args.model = str(Path(args.model).resolve())  # so that the run can be resumed from any folder
-    options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume")}
-    if args.recipe == "pretrain":
+    with held_back():
+        from reference.training.launch import run_on_trl, run_recipe
+        from reference.training.runs import require_no_run
         from reference.training.session import run_pretrain
 
-        done = run_pretrain(options, out=args.out, resume=args.resume)
-    else:
-        from reference.training.launch import run_on_trl, run_recipe
+    if args.resume:
+        from reference.cli_resume import resumed
 
-        if args.engine == "trl":
-            refuse_resume(args)
-            done = run_on_trl(recipe_of(options), options, out=args.out)
-        else:
-            done = run_recipe(recipe_of(options), options, out=args.out, resume=args.resume)
-    return 0 if done else EXIT_INTERRUPTED
+        args = resumed(args, args.typed, parser())
+    options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
+    if args.recipe == "pretrain":
+        return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
+    if args.model != "base" and os.path.isdir(args.model):
+        require_no_run(args.model)
+        options["model"] = os.path.realpath(args.model)  # so that the run can be resumed from any folder
+    if args.engine == "trl":
+        refuse_resume(args)
+        done = run_on_trl(recipe_of(options), options, out=args.out)
+    else:
+        done = run_recipe(recipe_of(options), options, out=args.out, resume=args.resume)
+    return 0 if done else exit_code()
 
 
 def recipe_of(options: dict[str, Any]) -> Recipe:
     """The row of the table, with the options in the place of its entries."""
     row = RECIPES[options["recipe"]]
     return replace(row, **{column.name: options[column.name] for column in options_of(row.kind)})
-
-
-def command_line(recipe: str) -> list[str]:
-    return ["pretrain"] if recipe == "pretrain" else ["train", recipe]
-
-
-def refuse_other_options(args: argparse.Namespace) -> None:
-    """A resumed run repeats an uninterrupted one, so it takes no other options: say so instead of ignoring them."""
-    from reference.objectives.shapes import InputError
-
-    defaults = vars(parser().parse_args(command_line(args.recipe)))
-    other = [
-        name for name, value in vars(args).items() if name not in ("resume", "command") and value != defaults[name]
-    ]
-    if other:
-        flag = "--" + other[0].replace("_", "-")
-        raise InputError(
-            f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
-        )
 
 
 def refuse_resume(args: argparse.Namespace) -> None:
@@ -112,22 +122,12 @@ def refuse_resume(args: argparse.Namespace) -> None:
         )
 
 
-def recorded_arguments(args: argparse.Namespace) -> argparse.Namespace:
-    """The options of the run, read back through the parser, which knows their names, types and limits."""
-    from reference.training.runs import read_options
-
-    given = []
-    for name, value in read_options(args.resume, args.recipe).items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            given.append(f"--{flag}" if value else f"--no-{flag}")
-        elif name != "recipe":
-            given.append(f"--{flag}={'none' if value is None else value}")
-    return parser().parse_args([*command_line(args.recipe), *given, f"--resume={args.resume}"])
-
-
 def evaluate_command(args: argparse.Namespace) -> int:
-    from reference.training.measure import report
+    with held_back():
+        from reference.cli_resume import require_readable
+        from reference.training.measure import report
+
+    require_readable(args.run, parser())
 
     print(
         report(
@@ -139,10 +139,14 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 
 def bench_command(args: argparse.Namespace) -> int:
-    from reference.training.bench import bench
-    from reference.world.gate import require_sampler
-    from reference.world.model import BASE, load, pick_device
+    with held_back():
+        from reference.training.bench import bench
+        from reference.training.runs import require_no_run
+        from reference.world.gate import require_sampler
+        from reference.world.model import BASE, load, pick_device
 
+    if args.model != "base":
+        require_no_run(args.model)
     device = pick_device(args.device)
     model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
     require_sampler(model, tokenizer, max_new_tokens=RECIPES[args.recipe].max_new_tokens)
@@ -172,8 +176,9 @@ def formulas_command(args: argparse.Namespace) -> int:
 
 
 def figures_command(args: argparse.Namespace) -> int:
-    from reference.teaching.gallery import draw_gallery
-    from reference.teaching.results import update_readme
+    with held_back():
+        from reference.teaching.gallery import draw_gallery
+        from reference.teaching.results import update_readme
 
     for path in draw_gallery(args.folder):
         print(path)
@@ -184,7 +189,8 @@ def figures_command(args: argparse.Namespace) -> int:
 
 
 def record_command(args: argparse.Namespace) -> int:
-    from reference.teaching.record import overview, record
+    with held_back():
+        from reference.teaching.record import overview, record
 
     if args.names:
         return record(args.names, args.folder, main)
@@ -192,5 +198,25 @@ def record_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def shell() -> int:
+    """``main`` as a program: as other Unix tools it ends quietly where nobody reads what it prints."""
+    for stream in (sys.stdout, sys.stderr):  # None where the shell has closed it
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks
+    try:
+        try:
+            return main()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)  # or Python would complain once more when it flushes what is left
+        if isinstance(error, BrokenPipeError):
+            os.dup2(nowhere, 2)
+            return EXIT_PIPE
+        return refuse(f"{error}: what was to be printed is lost")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(shell())

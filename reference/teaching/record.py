@@ -1,11 +1,13 @@
 """python -m reference record: make the recorded runs again, one after the other."""
 
+import difflib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from reference.objectives.shapes import InputError
 from reference.teaching.experiments import EXPERIMENTS
+from reference.training.lock import locked
 
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
@@ -30,6 +32,8 @@ def record(names: list[str], folder: Path, train: Callable[[list[str]], int]) ->
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
         recipe, *options = EXPERIMENTS[name].split()
         if resume and "trl" in options:  # TRL's runs cannot be resumed
+            with locked(draft):  # another process may be recording it
+                pass
             shutil.rmtree(draft)
             resume = None
         if code := train(["train", recipe, *(resume or [*options, "--out", str(draft)])]):
@@ -49,7 +53,10 @@ def chosen(names: list[str]) -> list[str]:
     for name in names:
         matching = [known for known in EXPERIMENTS if known == name or known.rpartition("-seed-")[0] == name]
         if not matching:
-            raise InputError(f"there is no experiment {name!r}: python -m reference record lists them")
+            known = {whole for run in EXPERIMENTS for whole in (run, run.rpartition("-seed-")[0] or run)}
+            near = difflib.get_close_matches(name, sorted(known), n=2)
+            guess = f"; did you mean {' or '.join(near)}?" if near else ":"
+            raise InputError(f"there is no experiment {name!r}{guess} python -m reference record lists them")
         found += matching
     return found
 

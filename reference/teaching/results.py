@@ -8,10 +8,11 @@ from reference.evaluation.accuracy import Accuracy
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives.shapes import InputError
 from reference.teaching.experiments.recipes import SEEDS
+from reference.training.files import write_atomically
 from reference.training.measure import read_accuracy
 from reference.training.recipes import ROWS, Recipe
 from reference.training.reward_model import PairAccuracy
-from reference.training.runs import read_metrics, write_atomically
+from reference.training.runs import read_metrics
 
 TARGETS = {  # the least share right (reward model: of pairs) of every seed; sampled for all but the reward model
     **{recipe.name: 0.80 for recipe in ROWS if recipe.kind == "rl"},
@@ -44,6 +45,8 @@ def recorded(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
             run = Run(recipe, seed, read_metrics(path), read_accuracy(path, kind))
             if not {"before", "after", "seconds"} <= run.accuracy.keys() or not run.metrics:
                 raise InputError(f"{path} is not a finished run: finish it with --resume, or take it out of {folder}")
+            if untimed := next((row["step"] for row in run.metrics if "seconds" not in row), None):
+                raise InputError(f"{path}/metrics.jsonl lacks the seconds of step {untimed}: record the run again")
             found.append(run)
     return found
 
@@ -59,13 +62,13 @@ def all_recorded(folder: Path) -> dict[str, list[Run]]:
 def results_table(folder: Path) -> str:
     """The recorded runs as a Markdown table: a row per recipe, a number per seed, held-out problems after training."""
     found = all_recorded(folder)
-    base = next(run for runs in found.values() for run in runs if run.recipe.kind != "reward").accuracy["before"]
-    low, high = wilson_interval(base["sampled"], base["problems"])
     rows = [
         "| `train` | steps | sampled, % right | greedy, % right | pass@8, % | minutes |",
         "|---|---|---|---|---|---|",
-        f"| (the base) | | {base['sampled']:.1%} [{low:.1%}, {high:.1%}] | {base['greedy']:.1%} | {base['pass_at_k']:.1%} | |",
     ]
+    policies = [run for runs in found.values() for run in runs if run.recipe.kind != "reward"]
+    if policies:
+        rows.append(row_of_the_base(policies[0].accuracy["before"]))
     for name, runs in found.items():
         if runs[0].recipe.kind == "reward":
             shown = [f"{numbers(runs, 'share')} of pairs (the longer one: {numbers(runs, 'longer')})", "", ""]
@@ -74,6 +77,13 @@ def results_table(folder: Path) -> str:
         minutes = " / ".join(f"{run.minutes:.1f}" for run in runs)
         rows.append("| " + " | ".join([f"`{name}`", str(runs[0].recipe.steps), *shown, minutes]) + " |")
     return "\n".join(rows)
+
+
+def row_of_the_base(base: dict[str, Any]) -> str:
+    """What every policy was before it was trained."""
+    low, high = wilson_interval(base["sampled"], base["problems"])
+    shown = f"{base['sampled']:.1%} [{low:.1%}, {high:.1%}]"
+    return f"| (the base) | | {shown} | {base['greedy']:.1%} | {base['pass_at_k']:.1%} | |"
 
 
 def numbers(runs: list[Run], kind: str) -> str:

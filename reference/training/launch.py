@@ -10,22 +10,26 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.interrupt import interruptible
 from reference.objectives.shapes import InputError
+from reference.training.checkpoints import State
 from reference.training.critic import Critic
 from reference.training.curves import PANELS
+from reference.training.limits import require_limits
 from reference.training.measure import forget, measured
 from reference.training.pairs import draw_pool
 from reference.training.preference import WITHOUT_REFERENCE, train_preference
 from reference.training.preference import require_parts as require_preference
 from reference.training.recipes import Recipe
 from reference.training.reward_model import PairAccuracy, load_reward_model, pair_accuracy, train_reward_model
+from reference.training.reward_model import require_parts as require_reward
 from reference.training.rl import train_rl
 from reference.training.rl_refused import require_parts as require_rl
-from reference.training.runs import State, newest_checkpoint, read_metrics
-from reference.training.session import close_run, open_run, recorded
+from reference.training.runs import read_metrics
+from reference.training.session import close_run, open_run, recorded, resumable
 from reference.training.step import OnStep
 from reference.training.supervised import require_demonstrations, train_sft
-from reference.training.trl_model import require_no_noise
+from reference.training.trl_model import require_no_noise, require_relative_positions
 from reference.training.trl_refused import require_same
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
@@ -33,76 +37,82 @@ from reference.world.model import BASE, load, pick_device
 
 def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
     """Train as recipe and options say, in a new run folder or going on in an old one. True if the last step was reached."""
+    require_limits(recipe)
+    if (processes := number_of_processes()) > 1:
+        raise InputError(f"{processes} processes would each make this run: start one, or share it with --engine trl")
     device = pick_device(options["device"])
     source = BASE if options["model"] == "base" else options["model"]
-    checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
-
-    start, tokenizer = load(source, device=device)  # stays as it is: "before", the reference, the writer of pairs
-    if recipe.kind == "reward":
-        model = load_reward_model(checkpoint or source, device=device)
-    else:
-        model = load(checkpoint or source, device=device)[0]
-    require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
-    require_gradient(start, tokenizer, model)
-    require_demonstrations(start, tokenizer, recipe)
-    critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
-    ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
-    state: State = {"optimizer": new_optimizer(recipe, model, critic)}
-    if critic is not None:
-        state["critic"] = critic
-    if recipe.ref_sync_every:
-        state["ref_model"] = ref_model
-    require_runnable(recipe, ref_model, critic)
-    run = open_run(options, out, resume, checkpoint, first_step, state)
-
-    kind, measure = ruler(recipe, options, start, tokenizer)
-    untrained = load_reward_model(source, device=device) if recipe.kind == "reward" else start
-    before = measured(run, "before", kind, lambda: measure(untrained))
-    if first_step < recipe.steps:
-        forget(run, "after", kind)
-    with recorded(run, options, first_step, model, tokenizer, state, shown=PANELS[recipe.kind]) as on_step:
-        learn(
-            recipe, model, tokenizer, state["optimizer"], on_step=on_step, first_step=first_step, ref_model=ref_model,
-            start=start, critic=critic, kl_coef=last_kl_coef(run, recipe, first_step), seed=options["seed"],
-        )  # fmt: skip
-    if not close_run(run, options, PANELS[recipe.kind]):
-        return False
-    after = measured(run, "after", kind, lambda: measure(model))
-    print(told(before, after))
-    return True
+    with resumable(resume, recipe.steps) as (checkpoint, first_step):
+        start, tokenizer = load(source, device=device)  # stays as it is: "before", the reference, the writer of pairs
+        if recipe.kind == "reward":
+            model = load_reward_model(checkpoint or source, device=device)
+        else:
+            model = load(checkpoint or source, device=device)[0]
+        require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+        require_gradient(start, tokenizer, model)
+        require_demonstrations(start, tokenizer, recipe)
+        critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
+        ref_model = copy.deepcopy(start) if recipe.ref_sync_every else start
+        state: State = {"optimizer": new_optimizer(recipe, model, critic)}
+        if critic is not None:
+            state["critic"] = critic
+        if recipe.ref_sync_every:
+            state["ref_model"] = ref_model
+        require_runnable(recipe, ref_model, critic)
+        with open_run(options, out, resume, checkpoint, first_step, state) as run:
+            kind, measure = ruler(recipe, options, start, tokenizer)
+            untrained = load_reward_model(source, device=device) if recipe.kind == "reward" else start
+            before = measured(run, "before", kind, lambda: measure(untrained))
+            if first_step < recipe.steps:
+                forget(run, "after", kind)
+            with recorded(run, options, first_step, model, tokenizer, state, shown=PANELS[recipe.kind]) as on_step:
+                learn(
+                    recipe, model, tokenizer, state["optimizer"], on_step=on_step, first_step=first_step,
+                    ref_model=ref_model, start=start, critic=critic, seed=options["seed"],
+                    kl_coef=last_kl_coef(run, recipe, first_step),
+                )  # fmt: skip
+            if not close_run(run, options, PANELS[recipe.kind]):
+                return False
+            print(told(before, measured(run, "after", kind, lambda: measure(model))))
+            return True
 
 
 def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> bool:
     """The same run on TRL, also as one of several processes: the first keeps the run folder, the others only compute."""
-    from reference.training.trl_engine import run_trl  # TRL takes seconds to import
-
-    processes, first = int(os.environ.get("WORLD_SIZE", "1")), os.environ.get("RANK", "0") == "0"
+    require_limits(recipe)
+    processes, first = number_of_processes(), os.environ.get("RANK", "0") == "0"
     if processes > 1 and out is None:
         raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
     device = pick_device(options["device"])
+    require_trl(recipe, device.type, processes)
+    from reference.training.trl_engine import run_trl  # TRL takes seconds to import
+
     source = BASE if options["model"] == "base" else options["model"]
     start, tokenizer = load(source, device=device)
     model = load_reward_model(source, device=device) if recipe.kind == "reward" else copy.deepcopy(start)
     require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
     require_gradient(start, tokenizer, model)
     require_demonstrations(start, tokenizer, recipe)
-    require_same(recipe, processes)
+    require_runnable(recipe, start, None)
     require_no_noise(model, tokenizer)
+    if recipe.kind == "rl":
+        require_relative_positions(start, tokenizer)
     trl = {"model": model, "tokenizer": tokenizer, "seed": options["seed"], "device": device.type}
     if recipe.kind == "reward":
         trl["policy"] = start
     if not first:
-        run_trl(recipe, out=out, **trl)
+        with interruptible(lambda _: None):  # the first process decides when all of them stop
+            run_trl(recipe, out=out, **trl)
         return True
-    run = open_run(options, out, None, None, 0, {})
-    kind, measure = ruler(recipe, options, start, tokenizer)
-    before = measured(run, "before", kind, lambda: measure(model))
-    with recorded(run, options, 0, model, tokenizer, {}, shown=PANELS[recipe.kind]) as on_step:
-        run_trl(recipe, out=run, on_step=on_step, **trl)
-    if not close_run(run, options, PANELS[recipe.kind]):
-        return False
-    print(told(before, measured(run, "after", kind, lambda: measure(model.to(device)))))
-    return True
+    with open_run(options, out, None, None, 0, {}) as run:
+        kind, measure = ruler(recipe, options, start, tokenizer)
+        before = measured(run, "before", kind, lambda: measure(model))
+        with recorded(run, options, 0, model, tokenizer, {}, shown=PANELS[recipe.kind]) as on_step:
+            run_trl(recipe, out=run, on_step=on_step, **trl)
+        if not close_run(run, options, PANELS[recipe.kind]):
+            return False
+        print(told(before, measured(run, "after", kind, lambda: measure(model.to(device)))))
+        return True
 
 
 def learn(
@@ -166,6 +176,27 @@ def require_runnable(recipe: Recipe, ref_model: PreTrainedModel, critic: Critic 
         require_rl(recipe, ref_model if recipe.kl_coef else None, critic)
     elif recipe.kind == "preference":
         require_preference(recipe, None if recipe.loss in WITHOUT_REFERENCE else ref_model)
+    elif recipe.kind == "reward":
+        require_reward(recipe)
+
+
+def number_of_processes() -> int:
+    """How many of them torchrun or accelerate launch has started."""
+    told = os.environ.get("WORLD_SIZE") or "1"
+    if not told.isdecimal() or int(told) < 1:
+        raise InputError(f"WORLD_SIZE is {told!r} in the environment, expected the number of processes: unset it")
+    return int(told)
+
+
+def require_trl(recipe: Recipe, device: str, processes: int) -> None:
+    """Refuse what TRL cannot do, and TRL where it is not installed: making its configuration asks both."""
+    from reference.training.trl_config import trl_config
+
+    require_same(recipe, processes)
+    try:
+        trl_config(recipe, output_dir="runs", device=device, num_processes=processes)
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"TRL refuses these options: {' '.join(str(error).split())}") from None
 
 
 def new_optimizer(recipe: Recipe, model: PreTrainedModel, critic: Critic | None = None) -> torch.optim.AdamW:

@@ -1,10 +1,11 @@
 """Measuring a run: held-out accuracy before and after, and the report of ``python -m reference evaluate``."""
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import torch
 
 from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.objectives.shapes import InputError
+from reference.training.checkpoints import newest_checkpoint
+from reference.training.files import is_number, read_json, write_atomically
 from reference.training.pairs import draw_pairs
 from reference.training.recipes import RECIPES, Recipe, options_of
 from reference.training.reward_model import load_reward_model, pair_accuracy, rewards_of
-from reference.training.runs import newest_checkpoint, read_options, write_atomically
+from reference.training.runs import is_run, read_options
 from reference.world.gate import require_sampler
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
@@ -36,14 +39,26 @@ def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> An
 
 def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
     """What was measured so far: "before" and "after" as ``kind``, and the "seconds" it took."""
-    path = run / "accuracy.json"
+    path, remedy = run / "accuracy.json", "delete it, and the accuracy is measured again"
+    if not path.exists():
+        return {}
+    known = read_json(path, remedy)
+    if not isinstance(known, dict) or not all(holds(kind, name, value) for name, value in known.items()):
+        raise InputError(f"{path} is damaged: {remedy}")
+    return known
+
+
+def holds(kind: type, name: str, value: Any) -> bool:
+    """Whether an entry of accuracy.json is what ``measured`` writes there: finite numbers under their names."""
+    names = {field.name for field in fields(kind)} if name in ("before", "after") else None
+    if not isinstance(value, dict) or (names is not None and value.keys() != names):
+        return False
+    if not all(is_number(number) and math.isfinite(number) for number in value.values()):
+        return False
     try:
-        known = json.loads(path.read_text()) if path.exists() else {}
-        for when in {"before", "after"} & known.keys():
-            str(kind(**known[when]))
-        return known
-    except (ValueError, TypeError, AttributeError, ArithmeticError):
-        raise InputError(f"{path} is damaged: delete it, and the accuracy is measured again") from None
+        return names is None or bool(str(kind(**value)))
+    except (ValueError, ArithmeticError):
+        return False
 
 
 def forget(run: Path, when: str, kind: type = Accuracy) -> None:
@@ -116,7 +131,7 @@ def newest_model(run: str) -> Path | str:
     folder = Path(run)
     if run == "base":
         return BASE
-    if not (folder / "checkpoints").is_dir():
+    if not (folder / "checkpoints").is_dir() and not is_run(folder):
         return run
     checkpoint, _ = newest_checkpoint(folder)
     if checkpoint is None:

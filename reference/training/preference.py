@@ -22,6 +22,7 @@ from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logp
 from reference.objectives.shapes import InputError
 from reference.training import slots
 from reference.training.experience import logprobs_of
+from reference.training.limits import require_limits, require_two
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
@@ -185,8 +186,8 @@ def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
     """Refuse a recipe that could only fail later, after minutes of sampling."""
     if recipe.kind != "preference":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of learning from preferences")
-    if recipe.group_size < 2:
-        raise InputError(f"group_size is {recipe.group_size}, expected at least 2: a pair is a right and a wrong one")
+    require_limits(recipe)
+    require_two(recipe)
     if recipe.loss == "kto" and recipe.prompts_per_step < 2:
         raise InputError("prompts_per_step is 1, expected at least 2: KTO puts completions under other prompts")
     loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")

@@ -17,10 +17,14 @@ from typing import Any, Literal, get_args
 Kind = Literal["rl", "sft", "reward", "preference"]
 ALL = get_args(Kind)
 POLICIES = ("rl", "preference")
+CONSTANT_RATE: tuple[Kind, ...] = ("rl", "preference")  # nothing in their steps depends on how many there are to be
 
 
-def option(default: Any, told: str, *kinds: Kind, choices: tuple[str, ...] = ()) -> Any:
-    """A column of the table: its usual value, what it means, and the kinds of recipe that have it (none: all)."""
+def option(default: Any, told: str, *kinds: Kind, choices: tuple[str, ...] | dict[Kind, tuple[str, ...]] = ()) -> Any:
+    """A column of the table: its usual value, what it means, and the kinds of recipe that have it (none: all).
+
+    ``choices``: the names that may stand there; by kind, where they differ.
+    """
     return field(default=default, metadata={"help": told, "kinds": kinds or ALL, "choices": choices})
 
 
@@ -35,8 +39,18 @@ class Recipe:
     pitfall: str  # what goes wrong most often
 
     # the choices
-    advantage: str | Callable | None = option(None, "what a completion, or a token of it, is compared with", "rl")
-    loss: str | Callable = option("", "the loss per token (RL) or per pair", "rl", "preference")
+    advantage: str | Callable | None = option(
+        None, "what a completion, or a token of it, is compared with", "rl",
+        choices=("group", "group_mean", "group_mean_batch_std", "leave_one_out", "reinforce_plus_plus",
+                 "reinforce_plus_plus_baseline", "gae"),
+    )  # fmt: skip
+    loss: str | Callable = option(
+        "", "the loss per token (RL) or per pair", "rl", "preference",
+        choices={
+            "rl": ("reinforce", "ppo_clip", "gspo", "cispo"),
+            "preference": ("dpo", "ipo", "cdpo", "robust_dpo", "hinge", "simpo", "orpo", "kto"),
+        },
+    )  # fmt: skip
     kl: str | Callable | None = option(
         None, "estimator of the KL to the reference", "rl", choices=("k1", "k2", "k3", "abs", "k3_unbiased")
     )

@@ -21,10 +21,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
+from reference.training.limits import require_limits, require_two
 from reference.training.pairs import Pairs, draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.world.finite import require_finite_weights
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
@@ -53,6 +55,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
     require_no_more(name_or_path, model, report)
+    require_finite_weights(model, name_or_path)
     if HEAD in report["missing_keys"]:
         torch.nn.init.zeros_(model.score.weight)
     return model.to(device).eval()
@@ -95,8 +98,7 @@ def train_reward_model(
     on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
     no prompt gives a pair, and for a gradient that is not finite.
     """
-    if recipe.kind != "reward":
-        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
+    require_parts(recipe)
     require_trainable(model)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
@@ -110,6 +112,14 @@ def train_reward_model(
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):
                 return
+
+
+def require_parts(recipe: Recipe) -> None:
+    """Refuse a recipe that could only fail later, after minutes of sampling."""
+    if recipe.kind != "reward":
+        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
+    require_limits(recipe)
+    require_two(recipe)
 
 
 def update(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pairs: Pairs, recipe: Recipe) -> dict[str, float]:

@@ -5,15 +5,14 @@ from dataclasses import replace
 import torch
 from transformers import PreTrainedModel
 
-from reference.objectives.shapes import InputError, require_at_least, require_positive
+from reference.objectives.shapes import InputError
 from reference.training.critic import Critic
 from reference.training.experience import Experience
+from reference.training.limits import require_limits
 from reference.training.recipes import RECIPES, Recipe
 from reference.training.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, Counts, chosen
 
 CRITIC_LR = RECIPES["ppo"].critic_lr
-NOT_NEGATIVE = ("kl_coef", "entropy_coef", "sft_coef", "length_coef", "vf_coef", "ref_sync_every")
-ABOVE_0 = ("kl_target", "value_clip", "top_k", "inner_epochs", "max_rounds", "minibatches", "temperature", "top_p")
 
 
 def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None) -> None:
@@ -21,12 +20,7 @@ def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Cri
     r, rows = recipe, recipe.prompts_per_step * recipe.group_size
     if r.kind != "rl":
         raise InputError(f"{r.name} is a recipe of kind {r.kind!r}, not of reinforcement learning")
-    for name in NOT_NEGATIVE:
-        require_at_least(getattr(r, name), name, 0)
-    for name in ABOVE_0:
-        if getattr(r, name) is not None:
-            require_positive(getattr(r, name), name)
-    require_at_least(r.top_p, "top_p", 0, 1)
+    require_limits(r)
     if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
     for wrong, why in refused(r):
@@ -68,7 +62,8 @@ def refused(r: Recipe) -> list[tuple[bool, str]]:
 
 def try_slots(recipe: Recipe) -> None:
     """Call what the recipe names once, on completions of nothing: the objectives know their own limits."""
-    rows = max(2, recipe.group_size)
+    rows = 2  # enough to compare; groups of thousands would only take memory
+    recipe = replace(recipe, group_size=min(rows, recipe.group_size))
     zero = torch.zeros(rows, 2)
     tokens = torch.zeros(rows, 3, dtype=torch.long)
     nothing = Experience(

@@ -1,147 +1,126 @@
 """Run folders: everything a training run leaves behind, written so that no interruption can tear it.
 
-    RUN/config.json          the options, as given
-    RUN/metrics.jsonl        one line per step; RUN/tensorboard/ holds the same for TensorBoard
-    RUN/checkpoints/step-N/  model and tokenizer as save_pretrained writes them, state.pt (optimizer, critic, moving
-                             reference), checksums.json
-    RUN/accuracy.json        held-out accuracy before and after
-    RUN/training.png         the curves
-
-A checkpoint is written beside its place and renamed into it, so a folder named step-N is always whole. The two newest
-are kept: should one be damaged later, the other is there.
+RUN/config.json          the options
+RUN/metrics.jsonl        one line per step; RUN/tensorboard/ holds the same for TensorBoard
+RUN/checkpoints/step-N/  model and tokenizer as save_pretrained writes them, state.pt (optimizer, critic, moving
+                         reference), checksums.json
+RUN/accuracy.json        held-out accuracy before and after
+RUN/training.png         the curves
+RUN/.lock                held by the process that is at work
 """
 
-import hashlib
+import itertools
 import json
-import os
-import re
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 from reference.objectives.shapes import InputError
+from reference.training.checkpoints import checkpoints
+from reference.training.files import is_number, parse, pasted, read_json, shown, write_atomically
+from reference.training.lock import locked
 
-KEPT = 2
-State = dict[str, torch.optim.Optimizer | torch.nn.Module]  # what is saved beside the model, by name
+FILES = ("config.json", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "training.png")
+FOLDERS = ("checkpoints", "tensorboard")
+BEGINNING = b'{"step": '  # of every line of the log
 
 
-def create_run(folder: Path, options: dict[str, Any]) -> Path:
-    """Make the run folder and note the options. Refuses a folder that already holds a run or cannot be written."""
-    if (folder / "config.json").exists():
-        raise InputError(f"{folder} already holds a run: continue it with --resume {folder}, or choose another --out")
+@contextmanager
+def new_run(folder: Path | None, options: dict[str, Any]) -> Iterator[Path]:
+    """Make the run folder, lock it and note the options. ``None``: runs/RECIPE-N with the first free N.
+
+    Refuses a folder that holds a run, or part of one, and one that cannot be written.
+    """
+    if folder is not None:
+        require_new(folder)  # before anything is written
     try:
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "config.json", json.dumps(options, indent=2) + "\n")
+        if folder is None:
+            folder = first_free_folder(options["recipe"])
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from None
-    return folder
+        raise InputError(
+            f"cannot write to {folder or 'runs'} ({error.strerror}): choose another folder with --out"
+        ) from None
+    with locked(folder):
+        require_new(folder)  # again: another process may have been faster
+        try:
+            (folder / "checkpoints").mkdir(exist_ok=True)
+            write_options(folder, options)
+        except OSError as error:
+            raise InputError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from None
+        yield folder
+
+
+def first_free_folder(recipe: str) -> Path:
+    """Make runs/grpo-1, or the first that is not taken. Making it is what claims it: two processes get two folders."""
+    for number in itertools.count(1):
+        try:
+            (path := Path(f"runs/{recipe}-{number}")).mkdir(parents=True)
+            return path
+        except FileExistsError:
+            if not path.exists() and not path.is_symlink():  # it is "runs" that is in the way
+                raise
+    raise AssertionError
+
+
+def require_new(folder: Path) -> None:
+    """Refuse a folder that holds a run or the remains of one: their steps and accuracies would pass for the new run's."""
+    other = "choose another folder with --out"
+    if (folder / "config.json").exists():
+        if is_run(folder):
+            raise InputError(f"{folder} already holds a run: continue it with --resume {pasted(folder)}, or {other}")
+        raise InputError(f"{folder} holds a config.json that is not a run's: {other}")
+    for name in (*FILES, *FOLDERS):
+        path = folder / name
+        if path.exists() and not (name in FOLDERS and path.is_dir() and not any(path.iterdir())):
+            raise InputError(f"{folder} holds {name} of another run, and no config.json: move it away, or {other}")
+
+
+def require_places(folder: Path) -> None:
+    """Refuse a run folder where a folder stands in the place of a file, or the other way round."""
+    for names, kind, right in ((FILES, "file", Path.is_file), (FOLDERS, "folder", Path.is_dir)):
+        for path in (folder / name for name in names):
+            if (path.exists() or path.is_symlink()) and not right(path):
+                raise InputError(f"{path} is in the way: a {kind} of that name belongs there, so move this one away")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder's config.json is a run's, and not a model's."""
+    try:
+        return isinstance(parse((folder / "config.json").read_bytes())["recipe"], str)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
+def require_no_run(model: str) -> None:
+    """Refuse a run folder where a model is wanted, and name the model that may have been meant."""
+    folder = Path(model)
+    if is_run(folder):
+        found = checkpoints(folder)
+        advice = f"name one of its checkpoints, such as {found[-1]}" if found else "and it has no checkpoint yet"
+        raise InputError(f"{folder} is the folder of a run, not of a model: {advice}")
 
 
 def read_options(folder: Path, recipe: str | None = None) -> dict[str, Any]:
     """The options that a run was started with; refused if it is not one of ``recipe``."""
-    try:
-        options = json.loads((folder / "config.json").read_text())
-    except OSError:
-        raise InputError(
-            f"{folder} holds no run (no readable config.json): give the folder that the run printed"
-        ) from None
-    except ValueError:
-        raise InputError(
-            f"{folder}/config.json is damaged: restore it, or start a new run with another --out"
-        ) from None
+    path = folder / "config.json"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no run (no readable config.json): give the folder that the run printed")
+    remedy = "restore it, or start a new run with another --out"
+    options = read_json(path, remedy)
     found = options.get("recipe") if isinstance(options, dict) else None
-    if found is None:
-        raise InputError(f"{folder}/config.json names no recipe: restore it, or start a new run with another --out")
+    if isinstance(options, dict) and "model_type" in options:
+        raise InputError(f"{folder} is the folder of a model, not of a run: give the folder that the run printed")
+    if not isinstance(found, str):
+        raise InputError(f"{path} names no recipe: {remedy}")
     if found != (recipe or found):
         raise InputError(f"{folder} is a run of {found}, not of {recipe}: resume it with its own command")
     return options
 
 
-def save_checkpoint(
-    folder: Path,
-    step: int,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    state: State,
-) -> Path:
-    """Save everything after ``step`` steps and drop all but the two newest. Atomic: complete or not there."""
-    place = folder / "checkpoints" / f"step-{step:06d}"
-    if place.exists():
-        return place
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        model.save_pretrained(draft)
-        tokenizer.save_pretrained(draft)
-        torch.save({name: part.state_dict() for name, part in state.items()}, draft / "state.pt")
-        sums = {file.name: checksum(file) for file in sorted(draft.iterdir())}
-        (draft / "checksums.json").write_text(json.dumps(sums, indent=2))
-        draft.rename(place)
-    except BaseException as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        if not isinstance(error, (OSError, RuntimeError, SafetensorError)):  # what a full disk is called, in turn
-            raise
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(
-            f"cannot save a checkpoint in {folder} ({reason}): make room, then --resume {folder}; "
-            "earlier checkpoints are untouched"
-        ) from None
-    for old in checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
-    return place
-
-
-def restore(checkpoint: Path, state: State) -> None:
-    """Put what was saved beside the model back into the optimizer, the critic, the reference."""
-    try:
-        saved = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
-        for name, part in state.items():
-            part.load_state_dict(saved[name])
-    except Exception as error:  # unpickling and loading raise many types; each means that the file is not ours
-        raise InputError(f"{checkpoint}/state.pt does not fit this model ({error}): start a new run") from None
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints of a run, oldest first."""
-    found = [path for path in (folder / "checkpoints").glob("step-*") if re.fullmatch(r"step-\d+", path.name)]
-    return sorted(found, key=steps_of)
-
-
-def steps_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.removeprefix("step-"))
-
-
-def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
-    """The newest checkpoint and the number of steps behind it; none and 0 before the first. Verifies every checksum."""
-    for draft in (folder / "checkpoints").glob(".step-*"):  # of a process that died while saving
-        shutil.rmtree(draft, ignore_errors=True)
-    found = checkpoints(folder)
-    if not found:
-        return None, 0
-    newest = found[-1]
-    if wrong := damaged_file(newest):
-        remedy = f"delete that folder to go on from {found[-2].name}" if len(found) > 1 else "start a new run"
-        raise InputError(f"checkpoint {newest} is damaged ({wrong}): {remedy}")
-    return newest, steps_of(newest)
-
-
-def damaged_file(checkpoint: Path) -> str | None:
-    """The name of a file that is missing or not what was saved; ``None`` if all are."""
-    try:
-        sums = json.loads((checkpoint / "checksums.json").read_text())
-        needed = {"config.json", "state.pt", *sums}
-        return next((name for name in sorted(needed) if checksum(checkpoint / name) != sums[name]), None)
-    except OSError as error:
-        return Path(error.filename or "checksums.json").name
-    except (ValueError, TypeError, KeyError):
-        return "checksums.json"
-
-
-def checksum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def write_options(folder: Path, options: dict[str, Any]) -> None:
+    write_atomically(folder / "config.json", json.dumps(options, indent=2) + "\n")
 
 
 def append_metrics(folder: Path, row: dict[str, float]) -> None:
@@ -151,21 +130,59 @@ def append_metrics(folder: Path, row: dict[str, float]) -> None:
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:
-    """The metrics of every finished step. A last line cut short by a crash is left out."""
+    """The metrics of every finished step. A last line cut short by a crash is left out.
+
+    Raises ``InputError``, naming the line, for anything that is not a step with its numbers, and where a step is
+    missing or there twice: a curve over such a log would not be that of the run.
+    """
     path = folder / "metrics.jsonl"
-    lines = path.read_bytes().splitlines() if path.is_file() else []
-    rows = []
+    remedy = "restore it, or move it away to go on without"
+    try:
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): {remedy}") from None
+    rows: list[dict[str, float]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
-            row["step"] = int(row["step"])
-            rows.append(row)
-        except (ValueError, TypeError, KeyError):
-            if number < len(lines):
-                raise InputError(
-                    f"{path} is damaged at line {number}: restore it, or move it away to go on without"
-                ) from None
+            row = parse(line)
+        except ValueError:
+            row = None
+            if number == len(lines) and BEGINNING.startswith(line[: len(BEGINNING)]) and not line.endswith(b"\n"):
+                break
+        wrong = wrong_in_row(row, after=rows[-1]["step"] if rows else None)
+        if wrong:
+            raise InputError(f"{path} is damaged at line {number} ({wrong}): {remedy}")
+        rows.append(row)
     return rows
+
+
+def wrong_in_row(row: Any, *, after: int | None) -> str | None:
+    """What is wrong with a line of the log that comes ``after`` that step; ``None`` if nothing is."""
+    if not isinstance(row, dict):
+        return "not the numbers of a step"
+    step = row.get("step")
+    if not isinstance(step, int) or not is_number(step) or step < 1:
+        return f"its step is {shown(step)}" if "step" in row else "it names no step"
+    if bad := next((name for name, value in row.items() if not is_number(value)), None):
+        return f"{bad} of step {step} is {shown(row[bad])}, not a number"
+    if after is not None and step != after + 1:
+        return f"step {step} comes after step {after}"
+    return None
+
+
+def require_log(folder: Path, step: int) -> None:
+    """Refuse a log that is damaged or ends before ``step``, where the run goes on: its curve would have a hole.
+
+    A log that was moved away is begun again, and that is said.
+    """
+    rows = read_metrics(folder)
+    path, first = folder / "metrics.jsonl", rows[0]["step"] if rows else step + 1
+    if rows and step and not first <= step <= rows[-1]["step"]:
+        raise InputError(
+            f"{path} has no step {step}, where the newest checkpoint is: restore it, or move it away to go on without"
+        )
+    if first > 1:
+        print(f"note     {path} begins at step {first}: what was logged before is gone")
 
 
 def rewind_metrics(folder: Path, step: int) -> None:
@@ -177,10 +194,3 @@ def rewind_metrics(folder: Path, step: int) -> None:
             file.writelines(json.dumps(row) + "\n" for row in later)
     earlier = [row for row in rows if row["step"] <= step]
     write_atomically(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in earlier))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside the file, then rename over it: a reader sees the old text or the new, never half of one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.replace(path)

@@ -1,7 +1,5 @@
 """A training session from the command line: folders, progress, interruption and resumption around the bare loops."""
 
-import itertools
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,17 +10,22 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.interrupt import interruptible, noted
+from reference.objectives.shapes import InputError
+from reference.training.checkpoints import State, clear_drafts, newest_checkpoint, restore, save_checkpoint
 from reference.training.curves import LOSS, figure_curves
+from reference.training.files import pasted
+from reference.training.limits import require_limit
+from reference.training.lock import locked
 from reference.training.pretrain import pretrain
 from reference.training.runs import (
-    State,
     append_metrics,
-    create_run,
-    newest_checkpoint,
+    new_run,
     read_metrics,
-    restore,
+    require_log,
+    require_places,
     rewind_metrics,
-    save_checkpoint,
+    write_options,
 )
 from reference.world.model import load, new_model, pick_device
 from reference.world.tokenizer import train_tokenizer
@@ -32,24 +35,47 @@ SHORT = {"reward_std": "std", "approx_kl": "kl", "clip_frac": "clip", "entropy":
 
 def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Path | None = None) -> bool:
     """Make the base model from nothing, or go on making it. True if the last step was reached."""
+    require_limit("lr", options["lr"])
     device = pick_device(options["device"])
-    checkpoint, first_step = newest_checkpoint(resume) if resume else (None, 0)
-    if checkpoint:
-        model, tokenizer = load(checkpoint, device=device)
-    else:
-        tokenizer = train_tokenizer(seed=options["seed"])
-        model = new_model(tokenizer, seed=options["seed"]).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    state: State = {"optimizer": optimizer}
-    run = open_run(options, out, resume, checkpoint, first_step, state)
-    with recorded(run, options, first_step, model, tokenizer, state, shown=LOSS) as on_step:
-        pretrain(
-            model, tokenizer, optimizer, first_step=first_step, steps=options["steps"], on_step=on_step,
-            seed=options["seed"], batch_size=options["batch_size"], lr=options["lr"],
-        )  # fmt: skip
-    return close_run(run, options, LOSS)
+    with resumable(resume, options["steps"]) as (checkpoint, first_step):
+        if checkpoint:
+            model, tokenizer = load(checkpoint, device=device)
+        else:
+            tokenizer = train_tokenizer(seed=options["seed"])
+            model = new_model(tokenizer, seed=options["seed"]).to(device)
+        optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
+        state: State = {"optimizer": optimizer}
+        with open_run(options, out, resume, checkpoint, first_step, state) as run:
+            with recorded(run, options, first_step, model, tokenizer, state, shown=LOSS) as on_step:
+                pretrain(
+                    model, tokenizer, optimizer, first_step=first_step, steps=options["steps"], on_step=on_step,
+                    seed=options["seed"], batch_size=options["batch_size"], lr=options["lr"],
+                )  # fmt: skip
+            return close_run(run, options, LOSS)
 
 
+@contextmanager
+def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, int]]:
+    """The newest checkpoint of the run to go on with, and its steps; none and 0 for a new run. Locked inside the block.
+
+    ``steps``: how many the run is to have; refused where more are done.
+    """
+    if resume is None:
+        yield None, 0
+        return
+    require_places(resume)
+    with locked(resume):
+        clear_drafts(resume)
+        checkpoint, done = newest_checkpoint(resume)
+        if steps < done:
+            raise InputError(
+                f"{resume} has taken {done} steps already, and steps is {steps}: give it more with --steps"
+            )
+        require_log(resume, done)
+        yield checkpoint, done
+
+
+@contextmanager
 def open_run(
     options: dict[str, Any],
     out: Path | None,
@@ -57,14 +83,19 @@ def open_run(
     checkpoint: Path | None,
     first_step: int,
     state: State,
-) -> Path:
+) -> Iterator[Path]:
     """The run folder, new or as it was after ``first_step`` steps, and the optimizer and the rest with it."""
+    if resume is None:
+        with new_run(out, options) as run:
+            print(f"run      {run}", flush=True)
+            yield run
+        return
     if checkpoint:
         restore(checkpoint, state)
-    run = resume or create_run(out or first_free_folder(options["recipe"]), options)
-    rewind_metrics(run, first_step)
-    print(f"run      {run}" + (f", going on after step {first_step}" if resume else ""), flush=True)
-    return run
+    rewind_metrics(resume, first_step)
+    write_options(resume, options)  # --steps may have made it longer
+    print(f"run      {resume}, going on after step {first_step}", flush=True)
+    yield resume
 
 
 @contextmanager
@@ -81,7 +112,7 @@ def recorded(
     """A progress bar, and the ``on_step`` that logs, saves, and asks whether Ctrl-C was pressed."""
     steps = options["steps"]
     with (
-        interruptible() as interrupted,
+        interruptible(tqdm.write) as interrupted,
         SummaryWriter(str(run / "tensorboard"), purge_step=first_step + 1) as board,
         tqdm(total=steps, initial=first_step, desc=options["recipe"], unit="step") as bar,
     ):
@@ -108,33 +139,10 @@ def close_run(run: Path, options: dict[str, Any], shown: dict[str, str]) -> bool
     last = int(metrics[-1]["step"]) if metrics else 0
     title = f"{options['recipe']}, {last} steps"
     figure_curves(metrics, shown, title=title).savefig(run / "training.png", dpi=120)
-    if last < options["steps"]:
+    if last < options["steps"] or noted:  # interrupted in its last step, it is still to be measured
         command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
-        print(f"stopped  after step {last}; go on with: python -m reference {command} --resume {run}")
+        place = pasted(run)
+        print(f"stopped  after step {last}; go on with: python -m reference {command} --resume {place}")
         return False
     print(f"saved    {run}/checkpoints/step-{last:06d} (use it with --model), metrics.jsonl, training.png")
     return True
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a question the loop can ask between two steps; the second one stops at once."""
-    asked = False
-
-    def note(signum: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        tqdm.write("finishing this step, then saving (Ctrl-C again: stop at once, back to the last checkpoint)")
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def first_free_folder(recipe: str) -> Path:
-    """runs/grpo-1, or the first number that is not taken."""
-    return next(path for n in itertools.count(1) if not (path := Path(f"runs/{recipe}-{n}")).exists())

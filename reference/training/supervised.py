@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
+from reference.training.limits import require_limits
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
@@ -48,6 +49,7 @@ def train_sft(
     """
     if recipe.kind != "sft":
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
+    require_limits(recipe)
     require_demonstrations(model, tokenizer, recipe)
     require_trainable(model)
     with eval_mode(model):

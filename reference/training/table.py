@@ -162,8 +162,9 @@ def known(names: list[str]) -> list[str]:
     """The names, once each; refused if there is no such recipe."""
     for name in names:
         if name not in RECIPES:
-            near = difflib.get_close_matches(name, RECIPES, n=1, cutoff=0)
-            raise InputError(f"there is no recipe {name!r}; did you mean {near[0]!r}? There are: {', '.join(RECIPES)}")
+            near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
+            guess = f"; did you mean {near[0]!r}? There are: " if near else ": there are "
+            raise InputError(f"there is no recipe {name!r}{guess}{', '.join(RECIPES)}")
     return list(dict.fromkeys(names))
 
 

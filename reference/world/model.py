@@ -21,6 +21,8 @@ from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
 from reference.world.chat import fill_template, require_chat
+from reference.world.finite import require_finite_weights
+from reference.world.hub import require_hub
 from reference.world.weights import base_of, is_adapter, merged, require_same_weights
 
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
@@ -58,6 +60,7 @@ def load(
     """
     require_source(name_or_path)
     model = load_adapted(name_or_path) if is_adapter(name_or_path) else load_causal_lm(name_or_path)
+    require_finite_weights(model, name_or_path)
     with loading(name_or_path, "a tokenizer", "check the name, or save tokenizer and model into one folder"):
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_source(name_or_path), trust_remote_code=False)
     if tokenizer.eos_token_id is None:
@@ -135,6 +138,8 @@ def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     more = more if isinstance(more, list) else [] if more is None else [more]
+    if wrong := [entry for entry in more if not isinstance(entry, int) or isinstance(entry, bool)]:
+        raise InputError(f"eos_token_id of the model's generation config is {wrong[0]!r}, expected numbers of tokens")
     return sorted({tokenizer.eos_token_id, *more})
 
 
@@ -148,12 +153,14 @@ def require_source(name_or_path: str | Path) -> None:
             raise InputError(f"{path} has no config.json: name a folder written by save_pretrained")
         try:
             json.loads(config.read_text())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError(f"{config} is not valid JSON: the checkpoint is damaged, save or copy it again") from None
     elif looks_local or path.exists():
         raise InputError(
             f"there is no model folder at {path}: name a folder written by save_pretrained, or a model of the hub"
         )
+    else:
+        require_hub(name)
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -165,6 +172,9 @@ def pick_device(name: str = "auto") -> torch.device:
         usable = ", ".join(kind for kind, there in available.items() if there)
         raise InputError(f"device {name} is not available here: use one of {usable}, or leave the choice to 'auto'")
     try:
-        return torch.device(name)
+        device = torch.device(name)
     except RuntimeError:
         raise InputError(f"device {name} is no device: say cpu, cuda, cuda:1 or mps") from None
+    if device.type == "cuda" and (device.index or 0) >= (count := torch.cuda.device_count()):
+        raise InputError(f"device {name} is not there: this machine has {count}, numbered from 0")
+    return device

@@ -314,9 +314,8 @@ def copied(whole, tmp_path) -> Path:
 def test_an_edited_config_goes_through_the_parser(copied, capsys, name, value):
     options = json.loads((copied / "config.json").read_text())
     (copied / "config.json").write_text(json.dumps({**options, name: value}))
-    with pytest.raises(SystemExit) as exit_code:
-        main(["train", "grpo", "--resume", str(copied)])
-    assert exit_code.value.code == 2 and name.replace("_", "-") in capsys.readouterr().err
+    message = refused(capsys, "--resume", str(copied))
+    assert "config.json" in message and name in message and "argument --" not in message
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "{"])

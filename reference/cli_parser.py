@@ -1,0 +1,82 @@
+"""The parser that all commands use: it names the nearest word for one that does not exist."""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Names the nearest word for one that does not exist, or the recipes that do have the option."""
+
+    def parse_args(self, args: list[str] | None = None, namespace: argparse.Namespace | None = None):
+        args = sys.argv[1:] if args is None else args
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            used = used_parser(self, args)
+            used.error(f"unrecognized arguments: {' '.join(unknown)}{elsewhere(self, used, unknown[0])}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        if wrong := re.search(r"invalid choice: '([^']*)'", message):
+            message += suggestion(wrong[1], words(self))
+        super().error(message)
+
+
+def used_parser(parser: argparse.ArgumentParser, args: list[str]) -> argparse.ArgumentParser:
+    """The parser of the command that was typed, or of its recipe."""
+    for action in subcommands(parser):
+        for place, word in enumerate(args, start=1):
+            if word in action.choices:
+                return used_parser(action.choices[word], args[place:])
+    return parser
+
+
+def elsewhere(parser: argparse.ArgumentParser, used: argparse.ArgumentParser, word: str) -> str:
+    """What to say about an option that the command does not have: who has it, else what is near."""
+    flag = word.split("=")[0]
+    if flag in ("", "-", "--"):
+        return ""
+    having = sorted({name for name, child in named_parsers(parser) if flag in child._option_string_actions})
+    if having and flag.startswith("-"):
+        shown = ", ".join(having[:6]) + (", ..." if len(having) > 6 else "")
+        return f". This command has no {flag}; {shown} {'has' if len(having) == 1 else 'have'} it"
+    return suggestion(flag, words(used))
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), sorted(set(known)), n=2)
+    return f". Did you mean {' or '.join(near)}?" if near else ""
+
+
+def words(parser: argparse.ArgumentParser) -> list[str]:
+    """Every command, recipe, option and choice below this parser."""
+    found = []
+    for _, child in [("", parser), *named_parsers(parser)]:
+        found += child._option_string_actions
+        for action in child._actions:
+            found += [str(choice) for choice in action.choices or ()]
+    return found
+
+
+def named_parsers(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """The parsers of all commands and recipes below this one, with their names."""
+    for action in subcommands(parser):
+        for name, child in action.choices.items():
+            yield name, child
+            yield from named_parsers(child)
+
+
+def subcommands(parser: argparse.ArgumentParser) -> list[argparse._SubParsersAction]:
+    return [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+
+
+def without_defaults(parser: Parser) -> Parser:
+    """The parser made so that what it finds is what was typed: an option that was left out is not there at all."""
+    for _, child in [("", parser), *named_parsers(parser)]:
+        child._defaults.clear()
+        for action in child._actions:
+            action.default = argparse.SUPPRESS
+    return parser

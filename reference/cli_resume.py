@@ -1,0 +1,75 @@
+"""--resume: what may stand beside it, and the options of the run, read back from its config.json."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from reference.cli_parser import used_parser
+from reference.objectives.shapes import InputError
+from reference.training.files import pasted, shown
+from reference.training.recipes import CONSTANT_RATE, RECIPES
+from reference.training.runs import is_run, read_options
+
+BESIDE = {"resume", "steps"}  # what may be typed with --resume
+NOT_OF_THE_RUN = ("help", "out", "resume")
+
+
+def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options of the run that ``args`` resumes, with more steps where those were typed."""
+    if other := sorted(typed - BESIDE):
+        flag = "--" + other[0].replace("_", "-")
+        raise InputError(
+            f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
+        )
+    command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
+    known = checked(read_options(args.resume, args.recipe), args.resume / "config.json", used_parser(parser, command))
+    if "steps" in typed and args.steps != known["steps"]:
+        require_extendable(args, known["steps"])
+        known["steps"] = args.steps
+    return argparse.Namespace(**{**vars(args), **known})
+
+
+def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
+    """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
+    folder = Path(run)
+    if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
+        checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+
+
+def require_extendable(args: argparse.Namespace, steps: int) -> None:
+    """Refuse another number of steps where the learning rate of every step depends on it."""
+    if args.recipe != "pretrain" and RECIPES[args.recipe].kind in CONSTANT_RATE:
+        return
+    run = pasted(args.resume)
+    more = "" if args.recipe == "pretrain" else ", from its newest checkpoint with --model if you like"
+    raise InputError(
+        f"the learning rate of {args.recipe} falls to 0 at its last step, so a run of {steps} steps cannot become one of "
+        f"{args.steps}: go on with --resume {run} alone, or start a new run with --steps {args.steps}{more}"
+    )
+
+
+def checked(options: dict[str, Any], path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """The options of a run, each through the parser's own type; refused, naming the file, where one is missing or bad."""
+    remedy = "restore it, or start a new run"
+    actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
+    for name in sorted(options.keys() - actions.keys() - {"recipe"}):
+        raise InputError(f"{path} has {name}, which is no option of {options['recipe']}: {remedy}")
+    for name in sorted(actions.keys() - options.keys()):
+        raise InputError(f"{path} does not say what {name} is: {remedy}")
+    return {name: value_of(action, options[name], path, remedy) for name, action in actions.items()}
+
+
+def value_of(action: argparse.Action, value: Any, path: Path, remedy: str) -> Any:
+    """One option of config.json as the command line would have read it."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        if isinstance(value, bool):
+            return value
+        raise InputError(f"{path}: {action.dest} is {shown(value)}, which is not true or false: {remedy}")
+    text = "none" if value is None else value if isinstance(value, str) else shown(value)
+    try:
+        read = text if action.type is None else action.type(text)
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"{path}: {action.dest} is {shown(value)}, and {error}: {remedy}") from None
+    if read != value or isinstance(value, bool) or (action.choices and read not in action.choices):
+        raise InputError(f"{path}: {action.dest} is {shown(value)}, which is no value for it: {remedy}")
+    return read

@@ -1,0 +1,69 @@
+"""Ctrl-C, and the SIGTERM of batch systems: both ask a run to finish its step, to save and to stop.
+
+While something is under way that must not be cut (imports, a training step) a signal is only noted. Everywhere else it
+ends the command at once, as a ``KeyboardInterrupt``. Imports nothing heavy: this must work in the first second.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], None]
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+noted: list[int] = []  # the signals that this process was sent
+
+
+def exit_code() -> int:
+    """128 and the number of the signal, as shells count: 130 after Ctrl-C, 143 after SIGTERM."""
+    return 128 + (noted[0] if noted else signal.SIGINT)
+
+
+def note(number: int, frame: FrameType | None) -> None:
+    """A handler: remember the signal and go on; the second one stops at once."""
+    noted.append(number)
+    if len(noted) > 1:
+        raise KeyboardInterrupt
+
+
+def stop(number: int, frame: FrameType | None) -> None:
+    """A handler: stop at once."""
+    noted.append(number)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def handled(handler: Handler) -> Iterator[None]:
+    """Both signals go to ``handler`` inside the block. Elsewhere than in the main thread nothing can be changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = [signal.signal(number, handler) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, old in zip(SIGNALS, before, strict=True):
+            signal.signal(number, signal.SIG_DFL if old is None else old)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """For imports: they are finished, then the command ends. Cut short, some libraries swallow the interruption, and
+    others print a traceback of their own."""
+    with handled(note):
+        yield
+    if noted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Turn the first signal into a question that a loop can ask between two steps; the second one stops at once."""
+
+    def told(number: int, frame: FrameType | None) -> None:
+        note(number, frame)
+        tell("finishing this step, then saving (Ctrl-C again: stop at once, back to the last checkpoint)")
+
+    with handled(told):
+        yield lambda: bool(noted)
