@@ -17,6 +17,7 @@ if __name__ == "__main__":  # from the first moment: what comes now is noted, an
 import argparse
 import functools
 import os
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -198,8 +199,21 @@ def record_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def one_sentence(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning of ours as a refusal is told, without the line of code that gave it; those of others as Python does."""
+    if category is UserWarning and os.path.realpath(filename).startswith(os.path.dirname(os.path.realpath(__file__))):
+        return f"reference: {message}\n"
+    return python_format(message, category, filename, lineno, line)
+
+
+python_format = warnings.formatwarning
+
+
 def shell() -> int:
     """``main`` as a program: as other Unix tools it ends quietly where nobody reads what it prints."""
+    warnings.formatwarning = one_sentence
     for stream in (sys.stdout, sys.stderr):  # None where the shell has closed it
         if stream is not None:
             stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks

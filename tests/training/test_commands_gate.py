@@ -1,6 +1,8 @@
 """Every command that samples asks first whether the model can be sampled."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from architectures import small
@@ -38,3 +40,16 @@ def test_recurrent_and_hybrid_models_are_evaluated_and_trained_without_a_cache(n
         assert main(["train", "grpo", "--model", str(tmp_path / name), *run, *few]) == 0
     row = json.loads((tmp_path / "r" / "metrics.jsonl").read_text())
     assert row["ratio"] == pytest.approx(1, abs=1e-4)
+
+
+def test_a_warning_is_one_sentence(tmp_path, base):
+    """As the program prints it: no path, no line of code."""
+    small("mamba").save_pretrained(tmp_path)
+    base[1].save_pretrained(tmp_path)
+    few = ["--problems", "1", "--samples", "1", "--max-new-tokens", "2", "--show", "0"]
+    done = subprocess.run(
+        [sys.executable, "-m", "reference", "evaluate", str(tmp_path), *few], capture_output=True, text=True, check=True
+    )
+    told = [line for line in done.stderr.splitlines() if "MambaForCausalLM" in line]
+    assert len(told) == 1 and told[0].startswith("reference: MambaForCausalLM keeps no key-value cache")
+    assert "UserWarning" not in done.stderr and "require_sampler(" not in done.stderr
