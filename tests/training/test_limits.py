@@ -202,3 +202,13 @@ def test_trl_that_is_not_installed_is_told_before_anything_else(capsys, tmp_path
 def test_recipes_are_made_of_the_options_of_their_kind():
     options = vars(parser().parse_args(["train", "grpo", "--lr", "0.5"]))
     assert recipe_of(options) == replace(RECIPES["grpo"], lr=0.5)
+
+
+def test_what_trl_cannot_read_is_refused_before_there_is_a_folder(capsys, tmp_path, small_models):
+    # GPT-2 comes without a pad token, so EOS stands in for it: TRL would take the reward one token too early
+    out = tmp_path / "out"
+    command = ["train", "reward-model", "--engine", "trl", "--model", str(small_models["gpt2"]), "--device", "cpu"]
+    assert "pad and EOS are one token" in refusal(capsys, *command, "--out", str(out))
+    grpo = ["train", "grpo", "--engine", "trl", "--model", str(small_models["gpt2"]), "--device", "cpu"]
+    assert "TRL does not pass positions" in refusal(capsys, *grpo, "--out", str(out))
+    assert not out.exists()
