@@ -100,7 +100,7 @@ TRIED = [
     ("ppo", ["--entropy-coef=1e6"]), ("ppo", ["--sft-coef=1e6"]), ("ppo", ["--length-coef=1e6"]),
     ("ppo", ["--value-clip=1e-320"]), ("ppo", ["--value-clip=1e6"]), ("ppo", ["--critic-lr=1"]),
     ("ppo", ["--critic-lr=1e-320"]), ("ppo", ["--gamma=0"]), ("ppo", ["--gamma=1e-320"]), ("ppo", ["--gae-lambda=1e-320"]),
-    ("ppo", ["--kl-target=1e-6"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-6"]), ("ppo", ["--temperature=1e6"]),
+    ("ppo", ["--kl-target=1e-12"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-6"]), ("ppo", ["--temperature=1e6"]),
     ("ppo", ["--temperature=1e-3"]), ("ppo", ["--max-grad-norm=1e-320"]), ("ppo", ["--max-grad-norm=1e30"]),
     ("ppo", ["--clip-high=1e6"]), ("ppo", ["--clip-high=1e-320"]), ("ppo", ["--clip-low=1e-320"]), ("ppo", ["--dual-clip=1e6"]),
     ("dr-grpo", ["--length-coef=1e6"]), ("cispo", ["--clip-high=1e6"]), ("gspo", ["--clip-high=1e6"]),
