@@ -15,8 +15,10 @@ from small_runs import COMMAND, TINY, refusal
 from reference.__main__ import main, parser
 from reference.cli_parser import named_parsers
 from reference.cli_types import finite, folder, not_negative, one_of, optional, positive, seed, source
+from reference.objectives.shapes import InputError
 from reference.training.checkpoints import checkpoints
 from reference.training.recipes import ROWS
+from reference.training.reward_model import load_reward_model
 from reference.training.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, PREFERENCE_LOSSES
 
 
@@ -180,6 +182,8 @@ def test_weights_that_are_no_numbers_are_told_with_the_model(tmp_path, capsys, b
     message = refusal(capsys, *command, str(tmp_path / "model"), "--device", "cpu")
     assert f"1 of the weights of {tmp_path / 'model'} are NaN or infinite" in message
     assert "model.layers.1.mlp.up_proj.weight" in message
+    with pytest.raises(InputError, match="1 of the weights of"):
+        load_reward_model(tmp_path / "model")
 
 
 def test_a_model_folder_is_no_run_and_a_run_without_checkpoints_no_model(mine, capsys):
