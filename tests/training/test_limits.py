@@ -14,7 +14,7 @@ from small_runs import TINY, refusal
 from reference.__main__ import main, parser, recipe_of
 from reference.objectives.shapes import InputError
 from reference.training import launch
-from reference.training.limits import LIMITS, require_limits
+from reference.training.limits import LIMITS, WEIGHTS, require_limits
 from reference.training.measure import measured
 from reference.training.recipes import RECIPES, ROWS, options_of
 
@@ -91,6 +91,7 @@ def test_every_number_of_every_recipe_is_refused_first_or_can_be_tried(
         ("beta", "1e-320"),
         ("lr", "1e30"),
     } & found.keys() <= refused
+    assert {(name, "1e30") for name in (*WEIGHTS, "beta", "clip_high", "target_margin")} & found.keys() <= refused
     assert ("lr", "1e-320") not in refused and ("seed", "0") not in refused
 
 
