@@ -78,7 +78,7 @@ def test_an_import_or_a_comment_is_no_evidence(tmp_path):
 
 def examples(function: Callable) -> list[list[str]]:
     """The paragraphs of a docstring that hold an example, as lines."""
-    paragraphs = [paragraph.splitlines() for paragraph in inspect.getdoc(function).split("\n\n")]
+    paragraphs = [paragraph.splitlines() for paragraph in (inspect.getdoc(function) or "").split("\n\n")]
     return [lines for lines in paragraphs if any(">>>" in line for line in lines)]
 
 
@@ -124,7 +124,7 @@ def test_there_is_one_short_example_and_words_say_what_it_shows(name):
     assert unlike_an_example(getattr(objectives, name)) == []
 
 
-def made(docstring: str) -> Callable:
+def made(docstring: str | None) -> Callable:
     """A function with this docstring."""
 
     def twice(x: torch.Tensor) -> torch.Tensor:
@@ -158,6 +158,7 @@ def test_an_example_that_is_not_true_is_reported(docstring, said):
 @pytest.mark.parametrize(
     ("docstring", "wrong"),
     [
+        (None, "0 examples instead of one"),
         ("Twice x.", "0 examples instead of one"),
         (RIGHT + RIGHT.removeprefix("Twice x."), "2 examples instead of one"),
         (RIGHT.replace("Two threes:\n", ""), "no words before it that end in a colon"),
