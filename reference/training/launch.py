@@ -29,7 +29,7 @@ from reference.training.runs import read_metrics
 from reference.training.session import close_run, open_run, recorded, resumable
 from reference.training.step import OnStep
 from reference.training.supervised import require_demonstrations, train_sft
-from reference.training.trl_model import require_no_noise, require_relative_positions
+from reference.training.trl_model import require_no_noise, require_pad, require_relative_positions
 from reference.training.trl_refused import require_same
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
@@ -94,6 +94,7 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     require_gradient(start, tokenizer, model)
     require_demonstrations(start, tokenizer, recipe)
     require_runnable(recipe, start, None)
+    require_pad(recipe, tokenizer)
     require_no_noise(model, tokenizer)
     if recipe.kind == "rl":
         require_relative_positions(start, tokenizer)

@@ -23,7 +23,7 @@ LIMITS = {  # the least, and the most
     "top_p": (1e-6, 1),
     "beta": (1e-6, 1e6),
     "target_margin": (0, 1e6),
-    "kl_target": (1e-6, 1e6),
+    "kl_target": (1e-12, 1e6),
     "label_smoothing": (0, 1),
     "value_clip": (0, 1e6),
     "clip_low": (0, 1e6),

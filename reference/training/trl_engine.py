@@ -44,6 +44,7 @@ from reference.training.trl_model import (
     configs_of,
     put_configs,
     require_no_noise,
+    require_pad,
     require_relative_positions,
     sample_as_we_do,
     with_own_configs,
@@ -165,8 +166,7 @@ def pairs_trainer(
     model, tokenizer = common["model"], common["processing_class"]
     if name == "Reward" and policy is None:
         raise InputError("policy is missing: a reward model learns from completions of the model that it will judge")
-    if name == "Reward" and tokenizer.pad_token_id == tokenizer.eos_token_id:
-        raise InputError("pad and EOS are one token, and TRL would read the reward before the EOS: set a pad token")
+    require_pad(recipe, tokenizer)
     disable_progress_bars()
     pairs = draw_pool(policy or model, tokenizer, recipe, seed=seed)
     reference = {"ref_model": copy.deepcopy(model)} if name in ("DPO", "KTO") else {}

@@ -13,6 +13,7 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
+from reference.training.recipes import Recipe
 from reference.training.step import OnStep
 from reference.world.model import eos_ids
 from reference.world.rollout import encode_prompts
@@ -112,6 +113,12 @@ def require_relative_positions(model: PreTrainedModel, tokenizer: PreTrainedToke
             f"log-probs of this model move by {error:.2g} nats with the padding on the left of a prompt, and TRL does "
             "not pass positions: use a model with relative ones, or train without --engine trl"
         )
+
+
+def require_pad(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a reward model without a pad token of its own: TRL finds a completion's end by it."""
+    if recipe.kind == "reward" and tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise InputError("pad and EOS are one token, and TRL would read the reward before the EOS: set a pad token")
 
 
 def a_prompt(tokenizer: PreTrainedTokenizerBase) -> list[int]:

@@ -100,7 +100,7 @@ TRIED = [
     ("ppo", ["--entropy-coef=1e6"]), ("ppo", ["--sft-coef=1e6"]), ("ppo", ["--length-coef=1e6"]),
     ("ppo", ["--value-clip=1e-320"]), ("ppo", ["--value-clip=1e6"]), ("ppo", ["--critic-lr=1"]),
     ("ppo", ["--critic-lr=1e-320"]), ("ppo", ["--gamma=0"]), ("ppo", ["--gamma=1e-320"]), ("ppo", ["--gae-lambda=1e-320"]),
-    ("ppo", ["--kl-target=1e-6"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-6"]), ("ppo", ["--temperature=1e6"]),
+    ("ppo", ["--kl-target=1e-12"]), ("ppo", ["--kl-target=1e6"]), ("ppo", ["--top-p=1e-6"]), ("ppo", ["--temperature=1e6"]),
     ("ppo", ["--temperature=1e-3"]), ("ppo", ["--max-grad-norm=1e-320"]), ("ppo", ["--max-grad-norm=1e30"]),
     ("ppo", ["--clip-high=1e6"]), ("ppo", ["--clip-high=1e-320"]), ("ppo", ["--clip-low=1e-320"]), ("ppo", ["--dual-clip=1e6"]),
     ("dr-grpo", ["--length-coef=1e6"]), ("cispo", ["--clip-high=1e6"]), ("gspo", ["--clip-high=1e6"]),
@@ -202,3 +202,13 @@ def test_trl_that_is_not_installed_is_told_before_anything_else(capsys, tmp_path
 def test_recipes_are_made_of_the_options_of_their_kind():
     options = vars(parser().parse_args(["train", "grpo", "--lr", "0.5"]))
     assert recipe_of(options) == replace(RECIPES["grpo"], lr=0.5)
+
+
+def test_what_trl_cannot_read_is_refused_before_there_is_a_folder(capsys, tmp_path, small_models):
+    # GPT-2 comes without a pad token, so EOS stands in for it: TRL would take the reward one token too early
+    out = tmp_path / "out"
+    command = ["train", "reward-model", "--engine", "trl", "--model", str(small_models["gpt2"]), "--device", "cpu"]
+    assert "pad and EOS are one token" in refusal(capsys, *command, "--out", str(out))
+    grpo = ["train", "grpo", "--engine", "trl", "--model", str(small_models["gpt2"]), "--device", "cpu"]
+    assert "TRL does not pass positions" in refusal(capsys, *grpo, "--out", str(out))
+    assert not out.exists()
