@@ -7,6 +7,8 @@
 # Seen: the reference is loaded again from the folder or hub name in model.config._name_or_path, where the model was
 # loaded from before it was trained. The policy is tied to the base, DPO's first loss is not ln 2, and nothing says so.
 # KTO takes a ref_model, as DPO does; GRPO and RLOO (with beta > 0) take none: there one must save the model and load it.
+# precompute_ref_log_probs=True, in DPO an option for memory, changes the objective: there the reference is the model as it
+# is passed.
 #
 # Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail
@@ -82,6 +84,13 @@ for name, (trainer, args, data, more, logged, at_reference) in CASES.items():
     print(f"{name:5} the reference is the model that was passed: {is_model}, the base: {is_base}; "
           f"first {logged} {first:.3f}, expected {at_reference:.3f}")
     as_described += is_base and not is_model and abs(first - at_reference) > 1e-3
+args = trl.DPOConfig("precomputed", **quiet, precompute_ref_log_probs=True)
+trainer = trl.DPOTrainer(copy.deepcopy(model), processing_class=tokenizer, train_dataset=pairs, args=args)
+train(trainer)
+first = trainer.state.log_history[0]["loss"]
+print(f"DPO   with precompute_ref_log_probs: first loss {first:.3f}")
+if abs(first - math.log(2)) > 1e-3:
+    sys.exit("this has changed: with precompute_ref_log_probs the reference is no longer the model that was passed")
 if as_described != len(CASES):
     sys.exit("this has changed: not all four load their reference from config._name_or_path")
 print("as described: all four load their reference from config._name_or_path")

@@ -14,6 +14,9 @@
 | preference_variants | and without a reference, or without pairs? |
 | steering | what is added to the loss, what to the reward, and with which sign? |
 | scalars | what should I watch? |
+
+Each docstring has one example that runs. It leaves out ``import torch`` and ``from reference.objectives import NAME``:
+type these two lines, then paste it.
 """
 
 from .advantages import (

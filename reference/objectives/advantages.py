@@ -51,6 +51,10 @@ def group_advantages(
     Dr.GRPO is scale="none" together with ``fixed_length``. One success among G gets (G - 1) / sqrt(G) with ddof 1: for
     G = 8 that is 2.47 instead of 0.875 unscaled. Raises ``InputError`` for a group of 1 with a std, for rewards that
     are not whole groups, and for NaN or infinite rewards.
+
+    One success among 8 gets 2.47 and not 0.875, and each failure -0.35:
+    >>> group_advantages(torch.tensor([1.0, 0, 0, 0, 0, 0, 0, 0]), group_size=8).round(decimals=2)
+    tensor([ 2.4700, -0.3500, -0.3500, -0.3500, -0.3500, -0.3500, -0.3500, -0.3500])
     """
     groups = split_groups(rewards, group_size)
     require_at_least(eps, "eps", 0)
@@ -80,6 +84,10 @@ def batch_advantages(
     Not TRL's ``scale_rewards="batch"``, which keeps the group mean. Here a right answer to an easy prompt and one to a
     hard prompt get the same advantage, so part of the signal is only the prompt's difficulty. All rewards equal gives
     exactly 0. Raises ``InputError`` for a batch of one, NaN or infinity.
+
+    An easy prompt with two right answers, then a hard one with one of two. All three right answers get the same:
+    >>> batch_advantages(torch.tensor([1.0, 1.0, 1.0, 0.0])).round(decimals=2)
+    tensor([ 0.5000,  0.5000,  0.5000, -1.5000])
     """
     if len(rewards) < 2:
         raise InputError(f"rewards is of length {len(rewards)}, too short for a standard deviation: pass at least 2")
@@ -98,6 +106,10 @@ def rloo_advantages(rewards: Float[Tensor, " batch"], *, group_size: int) -> Flo
     verl ``rloo`` (which gives a group of 1 its raw reward; ``rloo_vectorized`` gives it 0), and NeMo-RL's GRPO with
     ``use_leave_one_out_baseline``, its default, which then divides by the std of the others too. Raises ``InputError``
     for a group of 1, rewards that are not whole groups, NaN and infinity.
+
+    A lone success is compared with the others only, which got 0, so it keeps its whole reward:
+    >>> rloo_advantages(torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0]), group_size=5).tolist()
+    [1.0, -0.25, -0.25, -0.25, -0.25]
     """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
@@ -126,6 +138,10 @@ def whiten(
     has its own. TRL's PPO (up to 1.12), verl and NeMo-RL's PPO: ddof 1, eps 1e-8; OpenRLHF and NeMo-RL's REINFORCE++:
     ddof 0, and the variance held at 1e-8 or above instead of adding it. All kept values equal: exactly 0 (or the mean).
     Raises ``InputError`` for a mask that keeps fewer than 1 + ddof tokens and for a kept NaN or infinity.
+
+    With ddof 1 the variance of 1 and 3 is 2, so they become -0.71 and 0.71, not -1 and 1. The 9 is masked:
+    >>> whiten(torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[1, 1, 0]])).round(decimals=2)
+    tensor([[-0.7100,  0.7100,  0.0000]])
     """
     require_finite(x, "x", mask=kept(mask))
     total, keep = masked_sums(x, mask, "x")
@@ -158,6 +174,10 @@ def reinforce_plus_plus_advantages(
     ``reinforce_plus_plus``, the same; OpenRLHF ``reinforce`` whitens with ddof 0; NeMo-RL's, whose default
     ``minus_baseline`` makes it the baseline form, has no return to go and with ``use_kl_in_reward`` charges each token
     its own KL only. Raises ``InputError`` for a mask that keeps fewer than 2 tokens and for kept NaN.
+
+    The returns 2 and 1 are whitened, not the rewards 1 and 1, which would give 0:
+    >>> reinforce_plus_plus_advantages(torch.tensor([[1.0, 1.0]]), torch.ones(1, 2)).round(decimals=2)
+    tensor([[ 0.7100, -0.7100]])
     """
     return whiten(discounted_returns(rewards, mask, gamma=gamma), mask)
 
@@ -175,6 +195,11 @@ def reinforce_plus_plus_baseline_advantages(
     loss here (k2 in the paper). Hu et al. (2501.03262, v9 sec. 3.2); verl ``reinforce_plus_plus_baseline``; OpenRLHF
     ``reinforce_baseline`` puts the KL in the reward unless ``algo.kl.use_loss``, and whitens the returns with ddof 0.
     Raises ``InputError`` for a group of 1.
+
+    The mean is over tokens: the right answer's three tokens get 0.5 each, the wrong answer's only token -1.5:
+    >>> mask = torch.tensor([[1, 1, 1], [1, 0, 0]])
+    >>> reinforce_plus_plus_baseline_advantages(torch.tensor([1.0, 0.0]), mask, group_size=2)[:, 0].round(decimals=2)
+    tensor([ 0.5000, -1.5000])
     """
     if group_size == 1:
         raise InputError("group_size is 1: a reward minus its own mean is 0; sample at least 2 completions per prompt")

@@ -44,6 +44,10 @@ def kl_k1(
     reward. Schulman (2020). In the reward: TRL's RLOO, OpenRLHF (``k1``) by default, verl (``kl``) once
     ``use_kl_in_reward`` is on. In the loss: slime's default type once ``--use-kl-loss`` is given, OpenRLHF's with
     ``algo.kl.use_loss`` alone. On average it does nothing there.
+
+    -ln 2 for a token half as likely as under the reference, ln 2 for one twice as likely:
+    >>> kl_k1(torch.tensor([[0.25, 0.5]]).log(), torch.tensor([[0.5, 0.25]]).log()).round(decimals=2)
+    tensor([[-0.6900,  0.6900]])
     """
     return token_logprobs - ref_logprobs
 
@@ -60,6 +64,10 @@ def kl_k2(
     at the visited states. Schulman (2020); verl ``mse``, OpenRLHF ``k2`` and open-instruct's ``kl_estimator=1``.
     NeMo-RL's ``k2`` has the value and another gradient: see ``kl_unbiased``. prime-rl penalises the squared
     trainer-to-sampler log-ratio instead, without the half.
+
+    A token half as likely as under the reference and one twice as likely cost the same, (ln 2)^2 / 2:
+    >>> kl_k2(torch.tensor([[0.25, 0.5]]).log(), torch.tensor([[0.5, 0.25]]).log()).round(decimals=2)
+    tensor([[0.2400, 0.2400]])
     """
     return 0.5 * tamed(token_logprobs - ref_logprobs) ** 2
 
@@ -77,6 +85,10 @@ def kl_k3(
     expectation that of the forward KL(ref || pi), token by token, not of KL(pi || ref): for that one, ``kl_unbiased``.
     Swap the arguments and it estimates something else: on samples from pi, exp(d) - 1 - d has mean chi2(pi || ref) -
     KL.
+
+    A token half as likely as under the reference costs more than one twice as likely, and neither is negative:
+    >>> kl_k3(torch.tensor([[0.25, 0.5]]).log(), torch.tensor([[0.5, 0.25]]).log()).round(decimals=2)
+    tensor([[0.3100, 0.1900]])
 
     Source: Schulman, "Approximating KL divergence" (2020); GRPO (2402.03300, eq. 4); TRL's GRPO ``beta`` term with
     ``use_bias_correction_kl=False`` (since 1.10 the default multiplies k3 by the ratio: ``kl_unbiased``). verl
@@ -97,6 +109,10 @@ def kl_abs(
 
     Gradient in a loss: sign(d) * grad(logp), in expectation that of sum_v |pi - ref|, twice the total variation
     distance, at each visited state; not that of a KL. verl ``abs``.
+
+    KL((0.5, 0.5) || (0.25, 0.75)) is 0.14 nats. The mean of abs over the policy's two tokens is far above it:
+    >>> round(kl_abs(torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.25, 0.75]]).log()).mean().item(), 2)
+    0.55
     """
     return (token_logprobs - ref_logprobs).abs()
 
@@ -117,6 +133,11 @@ def kl_full(
     forward KL(ref || pi). Memory: two (batch, time, vocab) tensors, which is why RL trainers sample instead (TRL's
     distillation computes it, ``beta=1``; verl names it ``full`` and raises NotImplementedError). A token that only the
     reference forbids makes it inf, unless pi gives it less than a dtype can hold; NaN logits raise ``InputError``.
+
+    KL(pi || ref) and KL(ref || pi) are two numbers; two positions make one prediction:
+    >>> pi, ref = torch.tensor([0.5, 0.5]).log().expand(1, 2, 2), torch.tensor([0.25, 0.75]).log().expand(1, 2, 2)
+    >>> kl_full(pi, ref).round(decimals=2), kl_full(ref, pi).round(decimals=2)
+    (tensor([[0.1400]]), tensor([[0.1300]]))
     """
     logp = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     ref_logp = scaled(ref_logits[:, :-1], temperature).log_softmax(dim=-1)
@@ -148,6 +169,12 @@ def kl_penalty(
     ``k3`` not; open-instruct: d at 40; TRL: none.
     With max_kl=10, k3 loses its gradient once ref / pi exceeds 13.6, or pi / ref exceeds e^11. Raises ``InputError``
     for bounds that are not above 0.
+
+    A token 5 nats below the reference has a k3 of 142, is clamped and not called back; one that is 1 nat below is:
+    >>> token_logprobs = torch.tensor([[-5.0, -1.0]], requires_grad=True)
+    >>> kl_penalty(token_logprobs, torch.zeros(1, 2), max_kl=10.0).sum().backward()
+    >>> (token_logprobs.grad != 0).tolist()
+    [[False, True]]
     """
     d = token_logprobs - ref_logprobs
     if max_log_ratio is not None:
@@ -181,6 +208,13 @@ def kl_unbiased(
     (k1). NeMo-RL takes r = exp(logp - detach(logp)), 1 whoever wrote the samples, and differentiates it for k2 too: on
     policy that is right for k1 and k3, k2 gets (d + d^2 / 2) * grad(logp), and samples of an older policy are not
     corrected, unless ``use_on_policy_kl_approximation`` puts the sampler's log-probs into r.
+
+    A token twice as likely as under the reference: the value is k3's, the gradient ln 2 (that of ``kl_k3`` is 0.5):
+    >>> token_logprobs = torch.tensor([[0.5]]).log().requires_grad_()
+    >>> kl = kl_unbiased(token_logprobs, torch.tensor([[0.25]]).log(), token_logprobs.detach())
+    >>> kl.backward()
+    >>> round(kl.item(), 2), round(token_logprobs.grad.item(), 2)
+    (0.19, 0.69)
     """
     weight = ratio(token_logprobs, old_logprobs)
     if estimator == "k2":
@@ -203,6 +237,13 @@ def kl_straight_through(
     Gradient: d * grad(logp), in expectation that of the myopic reverse KL. verl ``k1+``, ``k3+`` and ``abs+``; OpenRLHF
     ``algo.kl.unbiased_gradient`` (0.11.2, off by default), which also weights k2 by detach(min(r, 10)). verl cuts the
     value of k3 at 10, OpenRLHF every value; neither cuts the gradient.
+
+    A token half as likely as under the reference: k1's value, and a gradient that raises it (k1's own, 1, lowers it):
+    >>> token_logprobs = torch.tensor([[0.25]]).log().requires_grad_()
+    >>> kl = kl_straight_through(token_logprobs, torch.tensor([[0.5]]).log(), estimator="k1")
+    >>> kl.backward()
+    >>> round(kl.item(), 2), round(token_logprobs.grad.item(), 2)
+    (-0.69, -0.69)
     """
     d = tamed(token_logprobs - ref_logprobs)
     zero = (d - d.detach()) * d.detach()  # with the gradient of k2, and no square that could overflow

@@ -48,6 +48,11 @@ def token_logprobs(
     only the logits' own gradient going back; values and gradients are the same. Where the logits themselves are too
     large, use ``chunked_token_logprobs``.
 
+    Three tokens make two log-probs: the first logits score the second token, the last logits score none of them:
+    >>> logits = torch.tensor([[[0.2, 0.8], [0.25, 0.75], [0.9, 0.1]]]).log()
+    >>> token_logprobs(logits, torch.tensor([[0, 1, 0]])).exp().round(decimals=2)
+    tensor([[0.8000, 0.2500]])
+
     Source: the policy term log pi(a|s) of PPO (1707.06347, eq. 1). TRL `selective_log_softmax`, verl
     `logprobs_from_logits` and OpenRLHF `log_probs_from_logits` compute the same; their plain torch paths return bf16
     for bf16 logits. TRL's fused head and OpenRLHF's actor go to float32 first, and so does this function.
@@ -83,6 +88,11 @@ def chunked_token_logprobs(
     instead of batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one
     through ``token_logprobs``. Raises ``InputError`` as ``token_logprobs`` does, and when the two dtypes differ.
 
+    ``lm_head`` is the weight, (vocab, width). Where it is the identity, the hidden states are the logits:
+    >>> hidden = torch.tensor([[[0.2, 0.8], [0.25, 0.75], [0.9, 0.1]]]).log()
+    >>> chunked_token_logprobs(hidden, torch.eye(2), torch.tensor([[0, 1, 0]]), chunk_size=1).exp().round(decimals=2)
+    tensor([[0.8000, 0.2500]])
+
     Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`.
     """
     if hidden.dtype != lm_head.dtype:
@@ -115,6 +125,10 @@ def sequence_logprobs(
     Returns nats per sequence (per token with ``average``). A row without a kept token gives 0: an empty product is 1.
     DPO (2305.18290, eq. 7) needs the sum; the average is SimPO's (2405.14734) and TRL's IPO. Taking the average where
     the sum is meant is a known bug (it divides beta by the length). Raises ``InputError`` for kept NaN.
+
+    Three kept tokens of probability 0.5: the sum is the log of 1/8 (the average would be the log of 0.5):
+    >>> sequence_logprobs(torch.full((1, 4), 0.5).log(), torch.tensor([[1, 1, 1, 0]])).exp().round(decimals=3)
+    tensor([0.1250])
     """
     require_no_nan(token_logprobs, "token_logprobs", mask=kept(mask))
     total = sequence_sum(token_logprobs, mask)
@@ -131,6 +145,10 @@ def entropy(logits: Float[Tensor, "batch time vocab"], *, temperature: float = 1
     *subtracted* from a loss: ``total_loss``. Not the same as the mean of -logp over sampled tokens, which only
     estimates it. TRL, verl and OpenRLHF (0.11.2) take the tempered logits too; OpenRLHF 0.11.0 took the untempered
     ones. Raises ``InputError`` for NaN logits and for a temperature not above 0.
+
+    A fair coin has ln 2 nats, a certain token none. The last of the three positions is left out:
+    >>> entropy(torch.tensor([[[0.0, 0.0], [0.0, -torch.inf], [0.0, 0.0]]])).round(decimals=2)
+    tensor([[0.6900, 0.0000]])
     """
     logprobs = scaled(logits[:, :-1], temperature).log_softmax(dim=-1)
     surprise = torch.where(logprobs == -torch.inf, 0.0, -logprobs)  # p log p -> 0 as p -> 0
@@ -148,6 +166,10 @@ def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "b
     Padding before the first token gets 0, padding after the last repeats its position. Models with learned positions
     (GPT-2) are wrong without it under left padding; rotary models only see differences of positions and do not notice.
     OpenRLHF does the same, with 1 for pads; TRL's GRPO passes none.
+
+    The first real token is at 0, wherever the padding on its left ends:
+    >>> position_ids(torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]])).tolist()
+    [[0, 0, 0, 1, 2], [0, 1, 2, 3, 4]]
     """
     return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
 

@@ -43,6 +43,10 @@ def completion_mask(
     gives an empty row. A truncated row that is padded on the right has no EOS to stop at: combine the result with
     ``prediction_mask(attention_mask)``. Some models end a turn with one of several tokens: pass their ids as a list.
 
+    The completion is 7 and the EOS, 2: at index 2 and 3, so at 1 and 2 of the mask. The second 2 is padding:
+    >>> completion_mask(torch.tensor([[5, 6, 7, 2, 2]]), torch.tensor([2]), eos_token_id=2).int().tolist()
+    [[0, 1, 1, 0]]
+
     As TRL's GRPO (`completion_mask`) and verl's `get_response_mask`, there on the completion's own axis.
     """
     length = tokens.shape[1]
@@ -70,6 +74,10 @@ def prediction_mask(token_mask: Shaped[Tensor, "batch time"]) -> Bool[Tensor, "b
     Entry t of the result is the entry t + 1 of the input. Using ``token_mask[:, :-1]`` instead leaves out
     the first token of every answer and trains on the token after its EOS: the next turn's header, or padding.
     Raises ``InputError`` for values other than 0 and 1.
+
+    The answer's tokens, at index 2 and 3, are predicted from the positions 1 and 2:
+    >>> prediction_mask(torch.tensor([[0, 0, 1, 1, 0]])).int().tolist()
+    [[0, 1, 1, 0]]
     """
     return kept(token_mask, "token_mask")[:, 1:]
 
@@ -85,6 +93,10 @@ def overlong_mask(mask: Shaped[Tensor, "batch pred"], truncated: Bool[Tensor, " 
     sec. 3.4); TRL ``mask_truncated_completions``, NeMo-RL ``overlong_filtering``, both off by default. open-instruct's
     option of TRL's name drops the rows before the rewards are cut into groups. verl shapes the reward instead
     (``soft_overlong_penalty``). Count tokens and sequences *after* it.
+
+    The first of two rows was cut off, and keeps nothing:
+    >>> overlong_mask(torch.tensor([[1, 1, 1], [1, 1, 0]]), torch.tensor([True, False])).int().tolist()
+    [[0, 0, 0], [1, 1, 0]]
     """
     return kept(mask) & ~truncated[:, None]
 
@@ -97,6 +109,10 @@ def masked_mean(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pred
 
     What the mask leaves out cannot reach the result, not even NaN or inf. Raises ``InputError`` when the mask keeps
     nothing (there is no mean of no numbers) and when a kept entry is NaN.
+
+    The mean of 1 and 3; multiplying with the mask would make it NaN:
+    >>> masked_mean(torch.tensor([[1.0, 3.0, torch.nan]]), torch.tensor([[1, 1, 0]])).item()
+    2.0
     """
     total, keep = masked_sums(x, mask, "x")
     return total.sum() / denominator(None, keep.sum(), "mask")
@@ -110,6 +126,10 @@ def sequence_sum(x: Float[Tensor, "batch pred"], mask: Shaped[Tensor, "batch pre
 
     Of log-probs it is log p(completion | prompt) (``sequence_logprobs``), of token rewards the completion's reward, of
     per-token k1 the KL sample of the whole sequence. Raises ``InputError`` when a kept entry is NaN.
+
+    One number per row, also for the row without a kept entry:
+    >>> sequence_sum(torch.tensor([[1.0, 2.0, 4.0], [8.0, 8.0, 8.0]]), torch.tensor([[1, 1, 0], [0, 0, 0]])).tolist()
+    [3.0, 0.0]
     """
     return masked_sums(x, mask, "x")[0]
 
@@ -126,6 +146,10 @@ def token_mean(
     (``num_tokens`` here; TRL takes the generation batch's, times accumulation / ``steps_per_generation``: the mean of
     the counts where a rollout serves several optimizer steps). In OpenRLHF that switch, ``actor.loss_agg_mode``, is the
     policy loss's alone. TRL ``"bnpo"`` divides by each micro-batch's own, which changes the objective.
+
+    A row of three tokens of loss 1 and a row of one token of loss 5 give 8 / 4; by rows (``sequence_mean``) it is 3:
+    >>> token_mean(torch.tensor([[1.0, 1.0, 1.0], [5.0, 0.0, 0.0]]), torch.tensor([[1, 1, 1], [1, 0, 0]])).item()
+    2.0
     """
     total, keep = masked_sums(token_loss, mask)
     return total.sum() / denominator(num_tokens, keep.sum(), "num_tokens")
@@ -142,6 +166,10 @@ def sequence_mean(
     GRPO (2402.03300, eq. 3). A token of a long completion weighs less than one of a short completion: the length bias
     that Dr.GRPO points at. Rows without kept tokens are not counted, as in OpenRLHF and in verl's function; TRL
     ``loss_type="grpo"`` and verl's trainer divide by all rows, which equals ``num_sequences=batch``.
+
+    A row of three tokens of loss 1 and a row of one token of loss 5 give (1 + 5) / 2; ``token_mean`` is 8 / 4:
+    >>> sequence_mean(torch.tensor([[1.0, 1.0, 1.0], [5.0, 0.0, 0.0]]), torch.tensor([[1, 1, 1], [1, 0, 0]])).item()
+    3.0
     """
     total, keep = masked_sums(token_loss, mask)
     lengths = keep.sum(dim=1)
@@ -164,6 +192,10 @@ def fixed_length(
     the padded width: verl's "seq-mean-token-sum-norm" uses the width unless told otherwise, so its scale drifts with
     padding. All rows count, empty ones too, as in TRL ``loss_type="dr_grpo"`` and in verl's trainer. On one batch it is
     ``token_mean`` times a scalar.
+
+    Four kept losses of 1, in two rows with a budget of 8 tokens each: 4 / (2 * 8), neither 4 / 4 nor 4 / (2 * 3):
+    >>> fixed_length(torch.ones(2, 3), torch.tensor([[1, 1, 1], [1, 0, 0]]), max_length=8).item()
+    0.25
     """
     if max_length < 1:
         raise InputError(f"max_length is {max_length}, expected the generation budget in tokens, at least 1")
@@ -188,6 +220,11 @@ def aggregate(
     ``max_length`` is needed by "fixed_length" only. Pass both global counts when a batch is split; each strategy takes
     the one it divides by. ``num_sequences`` counts the rows that keep a token for "sequence_mean", all rows for
     "fixed_length": the two differ where there are empty rows.
+
+    A row that keeps nothing counts for "fixed_length", 4 / (2 * 2), but not for "sequence_mean", 2 / 1:
+    >>> loss, mask = torch.tensor([[2.0, 2.0], [0.0, 0.0]]), torch.tensor([[1, 1], [0, 0]])
+    >>> [aggregate(loss, mask, strategy=name, max_length=2).item() for name in ("fixed_length", "sequence_mean")]
+    [1.0, 2.0]
     """
     if strategy == "token_mean":
         return token_mean(token_loss, mask, num_tokens=num_tokens)

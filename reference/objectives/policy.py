@@ -32,6 +32,10 @@ def ratio(
     ``old_logprobs`` are those of the policy at the start of the batch (the behaviour policy). PPO (1707.06347, sec. 3).
     The difference is capped before exp can overflow (at 66 nats in float32, 8.3 in float16); verl's and OpenRLHF's PPO
     losses clamp it to +-20, TRL only in ``vespo``.
+
+    The new policy over the old: 2 for a token that has become twice as likely, 1 for one that has not moved:
+    >>> ratio(torch.tensor([[0.5, 0.25]]).log(), torch.tensor([[0.25, 0.25]]).log()).round(decimals=2)
+    tensor([[2., 1.]])
     """
     return bounded(token_logprobs - old_logprobs).exp()
 
@@ -49,6 +53,10 @@ def sequence_ratio(
     The length-normalised ratio, not pi(y) / pi_old(y), whose spread grows with length. 1 for a row without kept tokens.
     GSPO (2507.18071, eq. 7); TRL ``importance_sampling_level="sequence"``, verl and OpenRLHF ``gspo``. Raises
     ``InputError`` for kept NaN.
+
+    Tokens whose probability rose from 1/2 to 1 and from 1/8 to 1: their ratios, 2 and 8, make 4, not 16:
+    >>> sequence_ratio(torch.zeros(1, 2), torch.tensor([[0.5, 0.125]]).log(), torch.ones(1, 2)).round(decimals=2)
+    tensor([[4.]])
     """
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return bounded(sequence_logprobs(token_logprobs - old_logprobs, mask, average=True)).exp()[:, None]
@@ -65,6 +73,13 @@ def reinforce_loss(
     Unbiased for samples of the policy itself, one step per batch. REINFORCE (Williams 1992). At ratio 1
     ``ppo_clip_loss`` has the same gradient; TRL's RLOO has it too, once a row's tokens are summed: its ratio is per
     completion.
+
+    The loss is 0 and trains all the same, because its gradient is minus the advantages:
+    >>> token_logprobs = torch.tensor([[-1.0, -1.0]], requires_grad=True)
+    >>> loss = reinforce_loss(token_logprobs, torch.tensor([[1.0, -1.0]])).sum()
+    >>> loss.backward()
+    >>> loss.item(), token_logprobs.grad.tolist()
+    (0.0, [[-1.0, 1.0]])
     """
     return -advantages.detach() * token_logprobs
 
@@ -90,6 +105,11 @@ def ppo_clip_loss(
     come back. With A < 0 and a large r that pull has no bound: ``dual_clip`` (above 1) gives it one, beyond which the
     token has no gradient. At r = 1 the loss is -A and its gradient -A * grad(logp): a loss that averages to 0 still
     trains.
+
+    Above the clip the loss is flat for a positive advantage only; with a negative one it goes on rising with the ratio:
+    >>> ratios, advantages = torch.tensor([[1.5, 2.0, 1.5, 2.0]]), torch.tensor([[1.0, 1.0, -1.0, -1.0]])
+    >>> ppo_clip_loss(ratios.log(), torch.zeros(1, 4), advantages).round(decimals=2)
+    tensor([[-1.2000, -1.2000,  1.5000,  2.0000]])
 
     Source: PPO (1707.06347, eq. 7); clip_high > clip_low is DAPO's clip-higher (2503.14476, eq. 10, with 0.2 and 0.28;
     the rest of DAPO is ``token_mean``, ``soft_overlong_penalty``, ``overlong_mask`` and dynamic sampling, see
@@ -122,6 +142,11 @@ def gspo_loss(
     is the same under every normaliser unless the tokens of a row get weights or advantages of their own. It caps log s
     at 10, and takes 0.2 and token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises
     ``InputError`` for kept NaN and for bounds that do not enclose 1.
+
+    One token twice as likely as before (PPO would clip it), one half as likely: the ratio is 1, so nothing is clipped:
+    >>> now, before = torch.tensor([[0.5, 0.25]]).log(), torch.tensor([[0.25, 0.5]]).log()
+    >>> gspo_loss(now, before, torch.ones(1, 1), torch.ones(1, 2)).round(decimals=2)
+    tensor([[-1., -1.]])
     """
     s = sequence_ratio(token_logprobs, old_logprobs, mask)
     return clipped_surrogate(s, advantages, clip_low, clip_high, None).expand(mask.shape)
@@ -143,6 +168,12 @@ def cispo_loss(
     MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound and names no upper one; a cap of 5 is TRL's advice. TRL
     ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4, and 0.2 if unset; verl clips
     to [1 - low, 1 + high] with PPO's 0.2 unless told otherwise. Raises ``InputError`` for bounds that do not enclose 1.
+
+    At a ratio of 10 the weight is capped at 5 and the token still trains, where PPO's gradient would be 0:
+    >>> token_logprobs = torch.tensor([[0.5]]).log().requires_grad_()
+    >>> cispo_loss(token_logprobs, torch.tensor([[0.05]]).log(), torch.ones(1, 1)).backward()
+    >>> round(token_logprobs.grad.item(), 2)
+    -5.0
     """
     require_clip(clip_low, clip_high)
     lowest = 0.0 if clip_low is None else 1 - clip_low  # no ratio is below 0
@@ -178,6 +209,11 @@ def sampler_correction(
     untruncated, is unbiased for more than one token; its variance grows with length. No weight brings back what top-p
     never draws. Raises ``InputError`` for bounds that do not enclose 1 and for kept log-probs that are NaN or both
     infinite.
+
+    A token 4 times as likely as in the sampler weighs 2, which is the cap; one half as likely weighs 0.5:
+    >>> trainer, sampler = torch.tensor([[0.8, 0.1]]).log(), torch.tensor([[0.2, 0.2]]).log()
+    >>> sampler_correction(trainer, sampler, torch.ones(1, 2)).round(decimals=2)
+    tensor([[2.0000, 0.5000]])
     """
     if not 0 <= low <= 1 <= high:
         raise InputError(

@@ -35,6 +35,10 @@ def bradley_terry_loss(chosen_rewards: Pairs, rejected_rewards: Pairs, *, margin
     Only differences are learned: a constant per prompt stays free. ``margin``: how much better chosen was rated, if
     known (Llama 2, 2307.09288, eq. 2). InstructGPT (2203.02155, eq. 1); TRL ``RewardTrainer``, OpenRLHF
     ``PairWiseLoss``. Raises ``InputError`` for NaN or infinity.
+
+    Two equal rewards cost ln 2, whether both are 0 or both are 100:
+    >>> bradley_terry_loss(torch.tensor([0.0, 100.0]), torch.tensor([0.0, 100.0])).round(decimals=2)
+    tensor([0.6900, 0.6900])
     """
     gap = log_ratio(chosen_rewards, rejected_rewards, "chosen_rewards", "rejected_rewards")
     if margin is not None:
@@ -52,6 +56,10 @@ def preference_margin(
         (chosen - rejected) - (ref_chosen - ref_rejected)
 
     Raises ``InputError`` when one of the four is NaN or infinite.
+
+    Against the reference's -10 both have become less likely, chosen by 2 nats and rejected by 5, and the margin is 3:
+    >>> preference_margin(*torch.tensor([[-12.0], [-15.0], [-10.0], [-10.0]])).tolist()
+    [3.0]
     """
     named = {
         "chosen_logprobs": chosen_logprobs,
@@ -74,6 +82,10 @@ def implicit_reward(logprobs: Pairs, ref_logprobs: Pairs, *, beta: float = 0.1) 
     Summed log-probs, in nats times beta. DPO (2305.18290, eq. 5); TRL logs its mean as ``rewards/chosen`` and
     ``rewards/rejected``, without gradient; here the gradient is left in. Raises ``InputError`` for beta not above 0 and
     for NaN or infinity.
+
+    A completion 2 nats less likely than under the reference has a negative reward, even if it is the chosen one:
+    >>> implicit_reward(torch.tensor([-12.0]), torch.tensor([-10.0]), beta=0.5).tolist()
+    [-1.0]
     """
     require_positive(beta, "beta")
     return beta * log_ratio(logprobs, ref_logprobs, "logprobs", "ref_logprobs")
@@ -103,6 +115,10 @@ def dpo_loss(
     base, and the first loss is not ln 2. Pass ``ref_model`` (DPO and KTO), or save the model and load it again (all
     four). ``findings/trl_reference_from_config.sh`` shows it. Raises ``InputError`` for beta not above 0 and for NaN or
     infinity.
+
+    Where the policy is the reference, the loss is ln 2, whatever the log-probs are:
+    >>> dpo_loss(*torch.tensor([[-12.0], [-15.0], [-12.0], [-15.0]])).round(decimals=4)
+    tensor([0.6931])
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -127,6 +143,11 @@ def cdpo_loss(
     noisy preferences" (2023); OpenRLHF ``label_smoothing``; TRL in CPO, while in its DPO that option belongs to
     ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN or
     infinity.
+
+    Margins of 0, 20 and 100: beyond the optimum, here 22, a pair costs more again:
+    >>> ref, rejected = torch.zeros(3), torch.tensor([0.0, -20.0, -100.0])
+    >>> cdpo_loss(ref, rejected, ref, ref).round(decimals=2)
+    tensor([0.6900, 0.3300, 1.0000])
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -151,6 +172,11 @@ def robust_dpo_loss(
     Not cDPO: the second term has the other sign, so the loss is unbounded below on a single pair. e in [0, 0.5).
     Chowdhury et al. (2403.00409), rDPO; TRL ``loss_type="robust"``. Raises ``InputError`` for beta not above 0, e
     outside its range, and NaN or infinity.
+
+    Margins of 0, 20 and 100: where ``cdpo_loss`` has turned and rises, this one goes on falling, to below 0:
+    >>> ref, rejected = torch.zeros(3), torch.tensor([0.0, -20.0, -100.0])
+    >>> robust_dpo_loss(ref, rejected, ref, ref).round(decimals=2)
+    tensor([ 0.6900, -0.1200, -1.2500])
     """
     require_positive(beta, "beta")
     require_at_least(label_smoothing, "label_smoothing", 0, 0.5)
@@ -181,6 +207,11 @@ def ipo_loss(
     pass ``sequence_logprobs(..., average=True)`` for all four, and the target 1 / (2 * beta) is nats per token. The two
     are different losses. Azar et al. (2310.12036, eq. 17). Raises ``InputError`` for beta not above 0 and for NaN or
     infinity.
+
+    Margins of 0, 5 and 10: at beta 0.1 the target is 5 nats, and 10 cost as much as 0:
+    >>> ref, rejected = torch.zeros(3), torch.tensor([0.0, -5.0, -10.0])
+    >>> ipo_loss(ref, rejected, ref, ref, beta=0.1).tolist()
+    [25.0, 0.0, 25.0]
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)
@@ -202,6 +233,11 @@ def hinge_loss(
 
     SLiC-HF (2305.10425) with the margin of RSO (2309.06657, "hinge-norm", where beta is gamma); TRL
     ``loss_type="hinge"``. Raises ``InputError`` for beta not above 0 and for NaN or infinity.
+
+    Margins of 0, 2 and 4: at beta 0.5 a margin of 2 nats is enough, and 4 is no better:
+    >>> ref, rejected = torch.zeros(3), torch.tensor([0.0, -2.0, -4.0])
+    >>> hinge_loss(ref, rejected, ref, ref, beta=0.5).tolist()
+    [1.0, 0.0, 0.0]
     """
     require_positive(beta, "beta")
     margin = preference_margin(chosen_logprobs, rejected_logprobs, ref_chosen_logprobs, ref_rejected_logprobs)

@@ -31,6 +31,10 @@ def simpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float 
     times nats). Meng et al. (2405.14734, eq. 6). Raises ``InputError`` for beta not above 0, a negative gamma and NaN
     or infinity. TRL (``trl.experimental.cpo``, defaults 0.1 and 0.5, plus the NLL of chosen unless ``cpo_alpha=0``)
     writes beta * (difference - gamma / beta), the same; open-instruct's option is the ratio gamma / beta.
+
+    A pair that is won by gamma / beta = 0.5 nats per token costs ln 2, an undecided one more:
+    >>> simpo_loss(torch.tensor([-1.0, -1.0]), torch.tensor([-1.5, -1.0])).round(decimals=2)
+    tensor([0.6900, 1.3100])
     """
     require_positive(beta, "beta")
     require_at_least(gamma, "gamma", 0)
@@ -47,6 +51,10 @@ def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float =
     ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-7). TRL
     (``trl.experimental.orpo``) takes its NLL over prompt and completion, one mean over all tokens of the batch; here,
     as in the paper, over the completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
+
+    Tokens of probability 0.8 and 0.5 have odds of 4 and 1: ln 1.25 of NLL, and beta times ln 1.25 for the odds ratio:
+    >>> orpo_loss(torch.tensor([0.8]).log(), torch.tensor([0.5]).log(), beta=0.1).round(decimals=3)
+    tensor([0.2450])
     """
     require_positive(beta, "beta")
     log_ratio(chosen_logprobs, rejected_logprobs)  # refuses NaN
@@ -77,6 +85,11 @@ def kto_loss(
     Summed log-probs, in nats. The weights make up for unequal counts of good and bad. No gradient flows into ``kl``.
     Ethayarajh et al. (2402.01306, eq. 8); TRL ``KTOTrainer`` (``desirable_weight``, ``undesirable_weight``). Raises
     ``InputError`` for beta not above 0, negative weights and NaN or infinity.
+
+    Where the policy is the reference, good and bad cost 1/2 each, not ln 2: there is no log around the sigmoid:
+    >>> at_reference = torch.tensor([-10.0, -10.0])
+    >>> kto_loss(at_reference, at_reference, torch.tensor([True, False]), torch.tensor(0.0)).tolist()
+    [0.5, 0.5]
     """
     require_positive(beta, "beta")
     require_at_least(desirable_weight, "desirable_weight", 0)
@@ -101,6 +114,11 @@ def kto_kl(
     Pair each prompt with the completion of another row, such as its neighbour's; summed log-probs. A batch of one has
     no mismatched pair: with its own completion the KL would equal its reward. TRL takes the row before, within one
     device's batch, and averages over *all* processes. KTO (2402.01306). Raises ``InputError`` for NaN or infinity.
+
+    The mean is cut at 0, not each row: 3 and -1 make 1, and -3 and 1 make 0:
+    >>> logprobs, ref_logprobs = torch.tensor([-7.0, -11.0]), torch.tensor([-10.0, -10.0])
+    >>> kto_kl(logprobs, ref_logprobs).item(), kto_kl(ref_logprobs, logprobs).item()
+    (1.0, 0.0)
     """
     d = log_ratio(mismatched_logprobs, ref_mismatched_logprobs, "mismatched_logprobs", "ref_mismatched_logprobs")
     if len(d) == 0:

@@ -56,6 +56,10 @@ def token_rewards(
     the score here; verl on the completion's last token: if a tool wrote that one, its GAE skips it and the score is
     lost; TRL's PPO (up to 1.12) one slot *after* EOS and makes the value mask one longer. Raises ``InputError`` for
     NaN, and for kl_coef without kl.
+
+    The score of 1 is on the last kept token, which is not the last of the row; the KL is charged on each kept token:
+    >>> token_rewards(torch.tensor([1.0]), torch.tensor([[0, 1, 1, 0]]), kl=torch.ones(1, 4), kl_coef=0.25).tolist()
+    [[0.0, -0.25, 0.75, 0.0]]
     """
     keep = kept(mask)
     require_no_nan(rewards, "rewards")
@@ -88,6 +92,10 @@ def discounted_returns(
     after the last kept token, 0 where it terminated (the default). Sutton & Barto (2018), eq. 3.9; verl's REINFORCE++
     (skips) and OpenRLHF's ``get_cumulative_returns`` (decays), with bootstrap 0. Raises ``InputError`` for a kept NaN
     or infinity and for gamma outside [0, 1].
+
+    The tool's token in the middle is skipped, so gamma is paid once; with masked="decay" the first return is 0.25:
+    >>> discounted_returns(torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[1, 0, 1]]), gamma=0.5).tolist()
+    [[0.5, 0.0, 1.0]]
     """
     require_at_least(gamma, "gamma", 0, 1)
     keep, step = steps(mask, masked)
@@ -116,6 +124,12 @@ def td_residuals(
 
     0 where the mask is 0. It is ``gae`` with gae_lambda=0: little variance, because no later token enters, and the
     critic's whole error as bias. GAE (1506.02438, sec. 3). Arguments and errors as in ``gae``.
+
+    The critic says 1 throughout and no reward comes. A row that ended disappoints in its last step; one that was cut
+    off, with the critic's 1 as ``bootstrap``, does not:
+    >>> rewards, values, mask = torch.zeros(2, 3), torch.ones(2, 3), torch.ones(2, 3)
+    >>> td_residuals(rewards, values, mask, bootstrap=torch.tensor([0.0, 1.0])).tolist()
+    [[0.0, 0.0, -1.0], [0.0, 0.0, 0.0]]
     """
     return gae(rewards, values, mask, gamma=gamma, gae_lambda=0.0, bootstrap=bootstrap, masked=masked)
 
@@ -142,6 +156,11 @@ def gae(
     TRL's PPO (up to 1.12) and NeMo-RL 1 and 0.95, verl, OpenRLHF and slime 1 and 1. verl and NeMo-RL skip, OpenRLHF and
     slime decay. Raises ``InputError`` for a NaN or infinity in a kept token (with "decay" in a gap too) and for
     coefficients outside [0, 1].
+
+    Only the last step surprises the critic, by 1 - 0.5, and gae_lambda halves that for each step before it:
+    >>> rewards, values = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.5, 0.5, 0.5]])
+    >>> gae(rewards, values, torch.ones(1, 3), gae_lambda=0.5).tolist()
+    [[0.125, 0.25, 0.5]]
     """
     require_at_least(gamma, "gamma", 0, 1)
     require_at_least(gae_lambda, "gae_lambda", 0, 1)

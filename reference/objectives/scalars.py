@@ -35,6 +35,10 @@ def reward_mean(rewards: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
         sum(r) / batch
 
     Not the mean advantage, which is 0 by construction. Raises ``InputError`` for NaN, infinities and an empty batch.
+
+    Of rewards that are 0 or 1 it is the share of right answers:
+    >>> reward_mean(torch.tensor([1.0, 0.0, 0.0, 0.0])).item()
+    0.25
     """
     split_groups(rewards, 1)  # refuses NaN, infinities and an empty batch
     return at_least_float32(rewards).mean()
@@ -55,6 +59,10 @@ def mean_kl(
     be negative by chance. TRL's GRPO logs k3 (times the ratio, by default) and its RLOO k1, both as ``kl``; verl, with
     the KL that is switched on, its ``kl_loss_type`` (k3, clamped) as ``actor/kl_loss`` or the mean over rows of k1 as
     ``actor/reward_kl_penalty``. Raises ``InputError`` for an empty mask and for kept NaN.
+
+    By default k3: above 0 also for a token half as likely as under the reference, whose k1 is -0.69:
+    >>> round(mean_kl(torch.tensor([[0.25]]).log(), torch.tensor([[0.5]]).log(), torch.ones(1, 1)).item(), 2)
+    0.31
     """
     require_log_ratio(token_logprobs, ref_logprobs, ("token_logprobs", "ref_logprobs"), mask=kept(mask))
     return masked_mean(kl_penalty(token_logprobs, ref_logprobs, estimator=estimator), mask)
@@ -70,6 +78,10 @@ def mean_entropy(
     For logging; for a bonus in the loss pass ``masked_mean(entropy(logits), mask)`` to ``total_loss``. Falling fast, it
     says that the policy collapses onto one way of answering. Raises ``InputError`` as ``entropy`` does, and for an
     empty mask.
+
+    Three positions make two predictions, so the mask is of length 2. Equal logits of two tokens have ln 2 nats:
+    >>> round(mean_entropy(torch.zeros(1, 3, 2), torch.tensor([[1, 0]])).item(), 2)
+    0.69
     """
     return masked_mean(entropy(logits, temperature=temperature), mask)
 
@@ -86,6 +98,10 @@ def mean_ratio(
     Off by more than rounding there: another temperature, dropout left on, a shifted mask, or another numerics in the
     sampler. TRL's PPO logged ``val/ratio``; TRL's GRPO with vLLM logs ``sampling/importance_sampling_ratio/mean`` of
     trainer over sampler, after its cap.
+
+    A mean of 1 does not say that nothing has moved: these two ratios are 1.5 and 0.5:
+    >>> mean_ratio(torch.tensor([[0.3, 0.1]]).log(), torch.full((1, 2), 0.2).log(), torch.ones(1, 2)).round(decimals=2)
+    tensor(1.)
     """
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return masked_mean(ratio(token_logprobs, old_logprobs), mask)
@@ -106,6 +122,10 @@ def approx_kl(
     this one (`approx_kl`) beside k1 (`old_approx_kl`); TRL's PPO logged 0.5 * (new - old)^2 instead, verl and OpenRLHF
     log the mean of old - new (k1 of the same KL) as ``ppo_kl``. Raises ``InputError`` for an empty mask and for kept
     NaN.
+
+    A token that has become twice as likely: 2 - 1 - ln 2. ``kl_k3`` of the same two log-probs, the other KL, is 0.19:
+    >>> round(approx_kl(torch.tensor([[0.5]]).log(), torch.tensor([[0.25]]).log(), torch.ones(1, 1)).item(), 2)
+    0.31
     """
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=kept(mask))
     return masked_mean(kl_k3(old_logprobs, token_logprobs), mask)
@@ -133,6 +153,10 @@ def clip_frac(
     still being pulled back: CleanRL, Stable-Baselines3, Spinning Up, and verl's CISPO. For GSPO pass the log of
     ``sequence_ratio``, zeros as the old log-probs, ``mask.any(dim=1)[:, None]`` and GSPO's bounds: it counts
     completions then, as TRL does. Raises ``InputError`` for an empty mask, kept NaN, and bounds that do not enclose 1.
+
+    Both ratios are e, far above the clip, but only the token with the positive advantage has lost its gradient:
+    >>> clip_frac(torch.zeros(1, 2), -torch.ones(1, 2), torch.tensor([[1.0, -1.0]]), torch.ones(1, 2)).item()
+    0.5
     """
     require_clip(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
@@ -150,6 +174,10 @@ def group_reward_std(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
 
     OpenRLHF ``group_reward_std``; TRL's ``reward_std`` is that of all rewards. Raises ``InputError`` for a group of 1
     and for rewards that are not whole groups of finite numbers.
+
+    The mean of 0.5 (the first group of four) and 0 (the second); the std of all eight rewards would be 0.52:
+    >>> round(group_reward_std(torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), group_size=4).item(), 2)
+    0.25
     """
     groups = split_groups(rewards, group_size)
     if group_size == 1:
@@ -165,6 +193,10 @@ def dead_group_share(rewards: Float[Tensor, " batch"], *, group_size: int) -> Fl
     TRL's ``frac_reward_zero_std`` asks for std <= 1e-8 instead, and misses groups whose std is rounding residue; with
     ``scale_rewards="batch"`` it is about the whole batch. DAPO's dynamic sampling draws prompts until no group is dead.
     Raises ``InputError`` for rewards that are not whole groups of finite numbers.
+
+    Two of these four pairs: all right is as dead as all wrong:
+    >>> dead_group_share(torch.tensor([1.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0]), group_size=2).item()
+    0.5
     """
     groups = split_groups(rewards, group_size)
     return is_dead(groups).to(groups.dtype).mean()
@@ -176,6 +208,10 @@ def mean_length(mask: Shaped[Tensor, "batch pred"]) -> Float[Tensor, ""]:
     """Mean number of kept tokens per completion, empty rows included.
 
     Rising while the reward stays flat, it says that verbosity is being paid for.
+
+    Three kept tokens and none, so 1.5:
+    >>> mean_length(torch.tensor([[1, 1, 1, 0], [0, 0, 0, 0]])).item()
+    1.5
     """
     if len(mask) == 0:
         raise InputError("mask has no rows, so there is no mean length")
@@ -188,6 +224,10 @@ def truncated_share(truncated: Bool[Tensor, " batch"]) -> Float[Tensor, ""]:
     """Share of completions that ran into the token budget.
 
     TRL ``completions/clipped_ratio``, verl ``response_length/clip_ratio`` (every row as long as the padded width).
+
+    One of four completions was cut off:
+    >>> truncated_share(torch.tensor([True, False, False, False])).item()
+    0.25
     """
     if len(truncated) == 0:
         raise InputError("truncated is empty, so there is no share of truncated completions")
@@ -201,6 +241,12 @@ def grad_norm(parameters: Iterable) -> Float[Tensor, ""]:
 
     Raises ``InputError`` when none has a gradient (call it after ``backward``, before ``zero_grad``). An infinite or
     NaN norm is returned: it is the news. What ``torch.nn.utils.clip_grad_norm_`` returns.
+
+    Gradients of 3 and 4 have the norm 5:
+    >>> weights = torch.tensor([3.0, 4.0], requires_grad=True)
+    >>> (weights @ weights / 2).backward()
+    >>> grad_norm([weights]).item()
+    5.0
     """
     parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not all(isinstance(p, Tensor) for p in parameters):

@@ -60,6 +60,10 @@ def total_loss(
     for NaN. PPO (1707.06347, eq. 9) for value and entropy, InstructGPT (2203.02155, eq. 2) for an NLL term (there on
     pretraining data). TRL, verl, OpenRLHF and slime all subtract the entropy; none of them has a length term in the
     loss.
+
+    Entropy makes the loss smaller, because more of it is better: 1 - 0.25 * 2:
+    >>> total_loss(torch.tensor(1.0), entropy=torch.tensor(2.0), entropy_coef=0.25).item()
+    0.5
     """
     if length_penalty is not None:
         raise InputError(
@@ -92,6 +96,10 @@ def kl_penalised_rewards(
     RLOO, verl's ``use_kl_in_reward`` with GRPO and RLOO); divided by a group std afterwards, the penalty is scaled
     along with the reward. Per token and to go: ``token_rewards`` and ``kl_charge``. Raises ``InputError`` for NaN, an
     infinite KL and a negative coefficient.
+
+    The KL is summed, not averaged: at 1 nat per token, two tokens pay twice what one token pays:
+    >>> kl_penalised_rewards(torch.ones(2), torch.ones(2, 2), torch.tensor([[1, 1], [1, 0]]), kl_coef=0.25).tolist()
+    [0.5, 0.75]
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_no_nan(rewards, "rewards")
@@ -116,6 +124,10 @@ def kl_charge(
     (``token_rewards``); "sequence": TRL's RLOO and verl's GRPO and RLOO, charged before the baseline
     (``kl_penalised_rewards``); "own": NeMo-RL's REINFORCE++ and slime's REINFORCE++-baseline. Raises ``InputError`` for
     kept NaN.
+
+    By default "to_go": the first token is charged with its own and all that follows, the last with its own only:
+    >>> kl_charge(torch.tensor([[1.0, 2.0, 4.0]]), torch.ones(1, 3)).tolist()
+    [[7.0, 6.0, 4.0]]
     """
     keep = kept(mask)
     require_no_nan(kl, "kl", mask=keep)
@@ -142,6 +154,10 @@ def adaptive_kl_coef(kl_coef: float, observed_kl: float, *, target: float, horiz
     of verl ``kl_ctrl.type=adaptive`` (target 0.1, horizon 10000; fixed is its default) and of OpenRLHF's
     ``AdaptiveKLController``, which ``algo.kl.target`` switches on although a comment in its trainer (0.11.2) says that
     it is incompatible there.
+
+    A KL of ten times the target counts as 20 % above it, so over half a horizon the coefficient grows by 10 %:
+    >>> round(adaptive_kl_coef(0.5, 10.0, target=1.0, horizon=100.0, num_samples=50), 2)
+    0.55
     """
     require_at_least(kl_coef, "kl_coef", 0)
     require_positive(target, "target")
@@ -170,6 +186,10 @@ def length_penalised_rewards(
     ``lengths``: kept tokens of each completion, ``mask.sum(dim=1)``. Within a group the shorter of two right answers
     wins; so does the shorter of two wrong ones, which is why long-answer tasks prefer ``soft_overlong_penalty``. Raises
     ``InputError`` for a negative coefficient, NaN rewards, and lengths outside [0, max_length].
+
+    Of two wrong answers (reward 0) the shorter one wins:
+    >>> length_penalised_rewards(torch.zeros(2), torch.tensor([25, 50]), length_coef=0.5, max_length=100).tolist()
+    [-0.125, -0.25]
     """
     require_at_least(length_coef, "length_coef", 0)
     require_no_nan(rewards, "rewards")
@@ -190,6 +210,10 @@ def soft_overlong_penalty(lengths: Int[Tensor, " batch"], *, max_length: int, bu
     penalty; both scale it by a factor, and verl's goes on below -1. In float32. The alternative is to leave truncated
     rows out of the loss: ``overlong_mask``. Raises ``InputError`` unless 0 < buffer <= max_length and lengths are at
     least 0.
+
+    At most 0, so it is added. A buffer of 20 is the last part of the 100 tokens, not something after them:
+    >>> soft_overlong_penalty(torch.tensor([80, 90, 100, 120]), max_length=100, buffer=20).tolist()
+    [0.0, -0.5, -1.0, -1.0]
     """
     if not 0 < buffer <= max_length:
         raise InputError(f"buffer={buffer} and max_length={max_length}: expected 0 < buffer <= max_length, in tokens")

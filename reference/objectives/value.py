@@ -41,6 +41,10 @@ def value_loss(
     old_values and clip without the other. PPO (1707.06347, eq. 9, there without the 0.5); the clip is from OpenAI
     baselines. TRL ``cliprange_value`` 0.2 (PPO, up to 1.12), verl 0.5, OpenRLHF ``value_clip`` 0.5, NeMo-RL, all with
     the 0.5; slime without it.
+
+    A critic that has moved by 1 where 0.5 is allowed pays for the clipped value, although it is right now:
+    >>> value_loss(torch.ones(1, 1), torch.ones(1, 1), old_values=torch.zeros(1, 1), clip=0.5).tolist()
+    [[0.125]]
     """
     if (old_values is None) != (clip is None):
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
@@ -67,6 +71,10 @@ def explained_variance(
     when all returns are equal: there is nothing to explain, as in CleanRL and Stable-Baselines3. TRL's and OpenRLHF's
     PPO do not log it, verl does (``critic/vf_explained_var``, with 1e-5 added to Var(R)). Raises ``InputError`` for an
     empty mask and for a kept NaN or infinity.
+
+    A critic that is 10 too high everywhere explains all of it:
+    >>> explained_variance(torch.tensor([[11.0, 12.0, 13.0]]), torch.tensor([[1.0, 2.0, 3.0]]), torch.ones(1, 3)).item()
+    1.0
     """
     keep = kept(mask)
     require_finite(values, "values", mask=keep)

@@ -1,19 +1,14 @@
 """The critic: a value head, on the policy's own trunk or on a copy of it."""
 
-from __future__ import annotations
-
 import copy
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from reference.objectives import position_ids
+from reference.training.data import Experience
 from reference.world.head import find_trunk, head_width
-
-if TYPE_CHECKING:
-    from reference.training.experience import Experience
-    from reference.world.rollout import Rollout
+from reference.world.rollout import Rollout
 
 
 class Critic(nn.Module):

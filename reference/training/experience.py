@@ -6,8 +6,8 @@ completion token, and nothing is computed for prompts.
 """
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,62 +31,13 @@ from reference.objectives import (
 )
 from reference.objectives.shapes import InputError
 from reference.training.critic import Critic
+from reference.training.data import Experience
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, forward, score
 from reference.training.slots import ADVANTAGES, KL, chosen, lambda_advantages
 from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
-
-
-@dataclass(frozen=True)
-class Experience:
-    """One row per completion. Optional tensors are ``None`` where the recipe has no use for them."""
-
-    tokens: Tensor  # (rows, time) left-padded prompt, completion, right padding
-    attention_mask: Tensor  # (rows, time)
-    prompt_width: int
-    group: Tensor  # (rows,) which prompt of the rollout this row completes
-    mask: Tensor  # (rows, pred) the tokens that train
-    old_logprobs: Tensor  # (rows, pred) of the policy that this rollout starts from
-    rewards: (
-        Tensor  # (rows,) as an advantage per completion sees them: shaped, and the KL taken off if it is in the reward
-    )
-    token_rewards: Tensor  # (rows, pred) the same per token, the score on the last one
-    ref_logprobs: Tensor | None = None  # (rows, pred)
-    values: Tensor | None = None  # (rows, pred) of the critic before any update
-    correction: Tensor | None = None  # (rows, pred) trainer over sampler, where the two differ
-    advantages: Tensor | None = None  # (rows, pred), or (rows, 1): one per completion
-    returns: Tensor | None = None  # (rows, pred) what the critic is fitted to
-
-    @property
-    def targets(self) -> Tensor:
-        """The tokens (rows, pred + 1) that ``token_logprobs`` wants: the last of the prompt, then the completion."""
-        return self.tokens[:, self.prompt_width - 1 :]
-
-    def rows(self, index: Tensor) -> "Experience":
-        """The named rows, without the columns that are padding in all of them."""
-        attended = self.attention_mask[index]
-        columns = attended.any(dim=0).nonzero()
-        first, last = int(columns[0]), int(columns[-1]) + 1
-        width = last - self.prompt_width
-        per_token = {
-            name: value[index, :width]
-            for name in PER_TOKEN
-            if (value := getattr(self, name)) is not None
-        }  # fmt: skip
-        return replace(
-            self, tokens=self.tokens[index, first:last], attention_mask=attended[:, first:last],
-            prompt_width=self.prompt_width - first, rewards=self.rewards[index], group=self.group[index], **per_token,
-        )  # fmt: skip
-
-    def micro_batches(self, size: int) -> Iterator["Experience"]:
-        """All rows, ``size`` at a time, sorted by length: less padding, and with global counts the same gradient."""
-        for index in self.attention_mask.sum(dim=1).argsort().split(size):
-            yield self.rows(index)
-
-
-PER_TOKEN = ("mask", "old_logprobs", "token_rewards", "ref_logprobs", "values", "correction", "advantages", "returns")
 
 
 def collect(

@@ -15,6 +15,7 @@ from reference.objectives.shapes import InputError
 from reference.training.checkpoints import State
 from reference.training.critic import Critic
 from reference.training.curves import PANELS
+from reference.training.data import OnStep
 from reference.training.limits import require_limits
 from reference.training.measure import forget, measured
 from reference.training.pairs import draw_pool
@@ -27,7 +28,6 @@ from reference.training.rl import train_rl
 from reference.training.rl_refused import require_parts as require_rl
 from reference.training.runs import read_metrics
 from reference.training.session import close_run, open_run, recorded, resumable
-from reference.training.step import OnStep
 from reference.training.supervised import require_demonstrations, train_sft
 from reference.training.trl_model import require_no_noise, require_pad, require_relative_positions
 from reference.training.trl_refused import require_same

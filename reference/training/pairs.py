@@ -5,8 +5,6 @@ and would learn from any others in the same way.
 """
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,6 +12,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
+from reference.training.data import Pairs
 from reference.training.experience import verify_all
 from reference.training.recipes import Recipe
 from reference.world.chat import end_of_turn
@@ -21,34 +20,6 @@ from reference.world.rollout import Rollout, encode_prompts, join, left_padded, 
 from reference.world.tasks import Problem, chat, draw_problem
 
 PROMPTS_AT_ONCE = 64
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Two completions of each problem. Row 2i is the chosen one, row 2i + 1 the rejected one of problem i."""
-
-    completions: Rollout  # 2 * pairs rows
-    problems: list[Problem]
-
-    def __len__(self) -> int:
-        return len(self.problems)
-
-    def take(self, index: list[int]) -> "Pairs":
-        """The named pairs, without the columns that are padding in all of them."""
-        rows = [row for i in index for row in (2 * i, 2 * i + 1)]
-        device = self.completions.tokens.device
-        return Pairs(self.completions.rows(torch.tensor(rows, device=device)), [self.problems[i] for i in index])
-
-    def micro_batches(self, rows: int) -> Iterator["Pairs"]:
-        """All pairs, at most ``rows`` rows at a time (but at least one pair), sorted by length."""
-        lengths = self.completions.attention_mask.sum(dim=1).view(-1, 2).amax(dim=1)
-        for index in lengths.argsort(stable=True).split(max(1, rows // 2)):
-            yield self.take(index.tolist())
-
-    def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:
-        """Chosen and rejected completion of each problem, as text."""
-        texts = self.completions.texts(tokenizer)
-        return list(zip(texts[::2], texts[1::2], strict=True))
 
 
 def draw_pool(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: int = 0) -> Pairs:

@@ -12,7 +12,6 @@ bit.
 
 import random
 import time
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,29 +20,17 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logprobs, total_loss
 from reference.objectives.shapes import InputError
 from reference.training import slots
+from reference.training.data import OnStep, PairLogprobs, Pairs
 from reference.training.experience import logprobs_of
 from reference.training.limits import require_limits, require_two
-from reference.training.pairs import Pairs, draw_pairs, draw_pool
+from reference.training.pairs import draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
-from reference.training.step import OnStep, clip_gradient, require_trainable
+from reference.training.step import clip_gradient, require_trainable
 from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout
 
 WITHOUT_REFERENCE = ("simpo", "orpo")
-
-
-@dataclass(frozen=True)
-class PairLogprobs:
-    """What a preference loss sees: log-probs of whole completions, each (pairs,), in nats."""
-
-    chosen: Tensor  # summed over the completion, with gradient
-    rejected: Tensor
-    chosen_average: Tensor  # per token, with gradient
-    rejected_average: Tensor
-    ref_chosen: Tensor | None = None  # summed, under the reference; None where there is none
-    ref_rejected: Tensor | None = None
-    kl: Tensor | None = None  # KTO's reference point, a scalar
 
 
 def train_preference(

@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
-from reference.training.step import OnStep, clip_gradient, learning_rate
+from reference.training.data import OnStep
+from reference.training.step import clip_gradient, learning_rate
 from reference.world.mode import eval_mode
 from reference.world.tasks import chat, draw_problem, draw_solution
 

@@ -10,7 +10,7 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from reference.objectives import position_ids
-from reference.training.experience import Experience
+from reference.training.data import Experience
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.world.reader import holds_plain_keys

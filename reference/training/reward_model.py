@@ -21,11 +21,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel, Pr
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
+from reference.training.data import OnStep, Pairs
 from reference.training.limits import require_limits, require_two
-from reference.training.pairs import Pairs, draw_pairs, draw_pool
+from reference.training.pairs import draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.training.step import clip_gradient, require_trainable, set_rate
 from reference.world.finite import require_finite_weights
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode

@@ -30,13 +30,14 @@ from reference.objectives import (
     value_loss,
 )
 from reference.training.critic import Critic
-from reference.training.experience import Experience, collect
+from reference.training.data import Counts, Experience, OnStep
+from reference.training.experience import collect
 from reference.training.prompts import SharedPrompts, can_share
 from reference.training.recipes import Recipe
 from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
-from reference.training.slots import AGGREGATIONS, KL, LOSSES, Counts, chosen, clipped_share
-from reference.training.step import OnStep, clip_gradient, require_trainable
+from reference.training.slots import AGGREGATIONS, KL, LOSSES, chosen, clipped_share
+from reference.training.step import clip_gradient, require_trainable
 from reference.training.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
 from reference.world.mode import eval_mode
 

@@ -7,10 +7,10 @@ from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
 from reference.training.critic import Critic
-from reference.training.experience import Experience
+from reference.training.data import Counts, Experience
 from reference.training.limits import require_limits
 from reference.training.recipes import RECIPES, Recipe
-from reference.training.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, Counts, chosen
+from reference.training.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, chosen
 
 CRITIC_LR = RECIPES["ppo"].critic_lr
 

@@ -1,9 +1,6 @@
 """Scoring: what the model being trained says about tokens that are already there."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,11 +8,9 @@ from transformers import Cache, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from reference.objectives import position_ids
+from reference.training.data import Experience
 from reference.world.head import head_inputs
-
-if TYPE_CHECKING:
-    from reference.training.experience import Experience
-    from reference.world.rollout import Rollout
+from reference.world.rollout import Rollout
 
 
 def score(model: PreTrainedModel, batch: Rollout | Experience, *, completions_only: bool = False) -> Tensor:

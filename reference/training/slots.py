@@ -9,11 +9,9 @@ A slot takes one of these names or a function of the same form:
     aggregation(token_loss, mask, counts) -> a scalar
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,21 +47,8 @@ from reference.objectives import (
     whiten,
 )
 from reference.objectives.shapes import InputError
-
-if TYPE_CHECKING:
-    from reference.training.experience import Experience
-    from reference.training.preference import PairLogprobs
-    from reference.training.recipes import Recipe
-
-
-class Counts(NamedTuple):
-    """What the losses of one optimizer step are divided by, over all of its micro-batches."""
-
-    num_tokens: int
-    num_kept: int  # completions that keep a token
-    num_sequences: int  # all completions
-    max_length: int  # the generation budget
-
+from reference.training.data import Counts, Experience, PairLogprobs
+from reference.training.recipes import Recipe
 
 ADVANTAGES: dict[str, Callable[[Experience, Recipe], Tensor]] = {
     "group": lambda e, r: group_advantages(e.rewards, group_size=r.group_size),

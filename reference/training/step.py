@@ -1,15 +1,12 @@
 """What every loop has in common: who is told of a step, the learning rate, and the gradient before it is used."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from reference.objectives.shapes import InputError
 from reference.training.recipes import Recipe
-
-OnStep = Callable[[int, dict[str, float]], bool]  # steps taken, metrics of the last one; True ends the loop
 
 
 def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:

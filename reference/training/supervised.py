@@ -18,10 +18,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
+from reference.training.data import OnStep
 from reference.training.limits import require_limits
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import OnStep, clip_gradient, require_trainable, set_rate
+from reference.training.step import clip_gradient, require_trainable, set_rate
 from reference.world.chat import NO_MARKS, require_marks
 from reference.world.mode import eval_mode
 from reference.world.model import eos_ids

@@ -9,8 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from reference.objectives import dead_group_share, group_reward_std
 from reference.objectives.shapes import InputError
+from reference.training.data import Pairs
 from reference.training.experience import shaped_rewards
-from reference.training.pairs import Pairs
 from reference.training.recipes import Recipe
 from reference.training.supervised import draw_demonstrations
 from reference.world.tasks import Problem, chat, draw_problem, verify

@@ -26,9 +26,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerControl, TrainerState
 
 from reference.objectives.shapes import InputError
+from reference.training.data import OnStep
 from reference.training.pairs import draw_pool
 from reference.training.recipes import Recipe
-from reference.training.step import OnStep, set_rate
+from reference.training.step import set_rate
 from reference.training.supervised import require_demonstrations
 from reference.training.trl_config import gradient_scale, trainer_name, trl_config, updates_per_step
 from reference.training.trl_data import (

@@ -13,8 +13,8 @@ import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
+from reference.training.data import OnStep
 from reference.training.recipes import Recipe
-from reference.training.step import OnStep
 from reference.world.model import eos_ids
 from reference.world.rollout import encode_prompts
 from reference.world.tasks import draw_problem

@@ -12,8 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from reference.objectives.shapes import InputError
-
-from .tasks import draw_problem, draw_solution
+from reference.world.tasks import draw_problem, draw_solution
 
 VOCAB_SIZE = 384
 PAD, EOS = "<|pad|>", "<|end|>"

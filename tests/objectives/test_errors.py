@@ -201,7 +201,9 @@ def test_an_integer_temperature_will_do():
 
 
 def test_a_tensor_where_a_number_is_expected_is_refused_on_one_line():
-    says(refusal(token_logprobs, LOGITS, TOKENS, temperature=torch.ones(2, 2)), "temperature", "expected float")
+    message = refusal(token_logprobs, LOGITS, TOKENS, temperature=torch.ones(2, 2))
+    says(message, "temperature is a tensor of shape (2, 2)", "expected float")
+    assert "item" not in message  # four numbers have none
 
 
 def test_a_budget_of_one_token_is_accepted():

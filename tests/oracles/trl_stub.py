@@ -8,7 +8,7 @@ import warnings
 from collections import defaultdict
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -66,6 +66,7 @@ class TableModel:
 
     training = True
     is_gradient_checkpointing = False
+    _modules: ClassVar[dict] = {}  # where peft is installed, accelerate looks for adapters and compiled parts inside
 
     def __init__(self, logits: Tensor, temperature: float = 1.0):
         self.logits, self.temperature = logits, temperature

@@ -8,7 +8,8 @@ import torch
 
 from reference.training import rl
 from reference.training.critic import Critic
-from reference.training.experience import Experience, collect
+from reference.training.data import Experience
+from reference.training.experience import collect
 from reference.training.prompts import SharedPrompts, can_share
 from reference.training.recipes import RECIPES, Recipe
 from reference.training.rl import update

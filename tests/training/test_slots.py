@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from reference.training.experience import Experience
+from reference.training.data import Experience
 from reference.training.recipes import RECIPES
 from reference.training.slots import LOSSES, clipped_share
 

@@ -14,36 +14,9 @@ sure that every entry is caught. An entry is a function with the right signature
     preference   dpo_loss; implicit_reward and ipo_loss in preference_rewards
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from reference.teaching.bug import BUGS, Bug, bug
 
-
-@dataclass(frozen=True)
-class Bug:
-    """A wrong implementation of ``breaks``, with what to say about it."""
-
-    name: str
-    breaks: str
-    mistake: str  # what the code does, in one sentence, without giving the answer away
-    symptom: str  # how it shows in a training run
-    wrong: Callable
-    wild: str = ""  # where it happened, if we know: "TRL PR #3029", with a row in docs/REFERENCES.md
-
-
-BUGS: list[Bug] = []
-
-
-def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
-    """Add the decorated function to the catalogue. Its own name, up to the double underscore, says what it breaks."""
-
-    def add(wrong: Callable) -> Callable:
-        BUGS.append(Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild))
-        return wrong
-
-    return add
-
-
-from . import (  # noqa: E402, F401  (importing them fills the catalogue)
+from . import (  # noqa: F401  (importing them fills the catalogue)
     advantages,
     advantages_eps,
     advantages_rloo,
@@ -65,3 +38,5 @@ from . import (  # noqa: E402, F401  (importing them fills the catalogue)
     value_gae,
     value_returns,
 )
+
+__all__ = ["BUGS", "Bug", "bug"]

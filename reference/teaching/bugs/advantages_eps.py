@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
+
 from .advantages import centred_rows, divided, rows_of, scaled
 
 

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
+
 from .advantages import rows_of
 
 # ---- rloo_advantages -------------------------------------------------------------------------------------------------

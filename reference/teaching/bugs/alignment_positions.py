@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from . import bug
+from reference.teaching.bug import bug
 
 # ---- position_ids ----------------------------------------------------------------------------------------------------
 

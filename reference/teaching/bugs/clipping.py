@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
 
 # ---- ppo_clip_loss ---------------------------------------------------------------------------------------------------
 

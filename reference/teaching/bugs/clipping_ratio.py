@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
+
 from .clipping import ratio_of, worse_of
 
 # ---- ppo_clip_loss ---------------------------------------------------------------------------------------------------

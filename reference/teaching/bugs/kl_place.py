@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
+
 from .aggregation import row_sums
 
 # ---- kl_penalised_rewards --------------------------------------------------------------------------------------------

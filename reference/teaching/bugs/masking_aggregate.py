@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
 
 # ---- aggregate -------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import bug
+from reference.teaching.bug import bug
 
 
 def recursion(deltas: Tensor, decay: float) -> Tensor:
