@@ -19,7 +19,7 @@ help:  ## list the targets
 lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 	$(RUN) -m jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/notebooks/00_everything_is_a_masked_loss.ipynb
 
-test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about 25 minutes on 2 cores)
+test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about half an hour on 2 cores)
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 	$(RUN) -m pytest tests
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks

@@ -16,7 +16,7 @@ from reference.training.recipes import RECIPES
 from reference.training.runs import checkpoints, read_metrics
 
 TINY = [
-    "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "24", "--eval-problems", "4",
+    "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "4",
     "--eval-samples", "2", "--device", "cpu",
 ]  # fmt: skip
 
