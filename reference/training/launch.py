@@ -104,16 +104,24 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     if not first:
         with interruptible(lambda _: None):  # the first process decides when all of them stop
             run_trl(recipe, out=out, **trl)
+        leave_group()
         return True
     with open_run(options, out, None, None, 0, {}) as run:
         kind, measure = ruler(recipe, options, start, tokenizer)
         before = measured(run, "before", kind, lambda: measure(model))
         with recorded(run, options, 0, model, tokenizer, {}, shown=PANELS[recipe.kind]) as on_step:
             run_trl(recipe, out=run, on_step=on_step, **trl)
+        leave_group()
         if not close_run(run, options, PANELS[recipe.kind]):
             return False
         print(told(before, measured(run, "after", kind, lambda: measure(model.to(device)))))
         return True
+
+
+def leave_group() -> None:
+    """End what connects the processes of a run. Its threads abort a process that leaves Python while they live."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def learn(
