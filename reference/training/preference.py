@@ -24,9 +24,10 @@ from reference.training.data import OnStep, PairLogprobs, Pairs
 from reference.training.experience import logprobs_of
 from reference.training.limits import require_limits, require_two
 from reference.training.pairs import draw_pairs, draw_pool
+from reference.training.parts import require_reference, require_trainable
 from reference.training.recipes import Recipe
 from reference.training.score import autocast, score
-from reference.training.step import clip_gradient, require_trainable
+from reference.training.step import clip_gradient
 from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout
 
@@ -53,7 +54,8 @@ def train_preference(
     ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe, ref_model)
-    require_trainable(model)
+    require_trainable(optimizer, model)
+    require_reference(model, ref_model)
     if pool is None and not recipe.online:
         if ref_model is None and first_step:
             raise InputError(

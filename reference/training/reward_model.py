@@ -24,9 +24,10 @@ from reference.objectives.shapes import InputError
 from reference.training.data import OnStep, Pairs
 from reference.training.limits import require_limits, require_two
 from reference.training.pairs import draw_pairs, draw_pool
+from reference.training.parts import require_head, require_trainable
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import clip_gradient, require_trainable, set_rate
+from reference.training.step import clip_gradient, set_rate
 from reference.world.finite import require_finite_weights
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode
@@ -100,7 +101,8 @@ def train_reward_model(
     no prompt gives a pair, and for a gradient that is not finite.
     """
     require_parts(recipe)
-    require_trainable(model)
+    require_trainable(optimizer, model)
+    require_head(model)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
     with eval_mode(model, policy):

@@ -32,12 +32,13 @@ from reference.objectives import (
 from reference.training.critic import Critic
 from reference.training.data import Counts, Experience, OnStep
 from reference.training.experience import collect
+from reference.training.parts import require_critic, require_reference, require_trainable
 from reference.training.prompts import SharedPrompts, can_share
 from reference.training.recipes import Recipe
 from reference.training.rl_refused import require_parts
 from reference.training.score import autocast, forward
 from reference.training.slots import AGGREGATIONS, KL, LOSSES, chosen, clipped_share
-from reference.training.step import clip_gradient, require_trainable
+from reference.training.step import clip_gradient
 from reference.training.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
 from reference.world.mode import eval_mode
 
@@ -63,7 +64,9 @@ def train_rl(
     """
     require_parts(recipe, ref_model, critic)
     require_demonstrations(model, tokenizer, recipe)
-    require_trainable(model, critic)
+    require_trainable(optimizer, model, critic)
+    require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))
+    require_critic(model, critic)
     kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
     with eval_mode(model, ref_model, critic):
         for step in range(first_step, recipe.steps):

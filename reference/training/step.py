@@ -43,9 +43,3 @@ def where_not_finite(module: nn.Module) -> str:
     named = [(name, weight.grad) for name, weight in module.named_parameters() if weight.grad is not None]
     bad = [name for name, gradient in named if not gradient.isfinite().all()]
     return f" (in {len(bad)} of {len(named)} weights, the first {bad[0]})" if bad else " (its square overflows)"
-
-
-def require_trainable(*modules: nn.Module | None) -> None:
-    """Refuse modules whose weights are all frozen: a loss would have nothing to send its gradient to."""
-    if not any(weight.requires_grad for module in modules if module is not None for weight in module.parameters()):
-        raise InputError("no weight of the model has requires_grad: unfreeze some, or put an adapter on it")

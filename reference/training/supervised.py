@@ -20,9 +20,10 @@ from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
 from reference.training.data import OnStep
 from reference.training.limits import require_limits
+from reference.training.parts import require_trainable
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
-from reference.training.step import clip_gradient, require_trainable, set_rate
+from reference.training.step import clip_gradient, set_rate
 from reference.world.chat import NO_MARKS, require_marks
 from reference.world.mode import eval_mode
 from reference.world.model import eos_ids
@@ -52,7 +53,7 @@ def train_sft(
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
     require_limits(recipe)
     require_demonstrations(model, tokenizer, recipe)
-    require_trainable(model)
+    require_trainable(optimizer, model)
     with eval_mode(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()

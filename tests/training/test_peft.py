@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from architectures import small
 
 from reference.objectives.shapes import InputError
 from reference.training import rl
@@ -85,6 +86,63 @@ def test_a_model_that_is_frozen_altogether_is_refused(base, loop):
         call()
 
 
+def nothing(step: int, metrics: dict) -> bool:
+    return False
+
+
+def sgd(*modules) -> torch.optim.Optimizer:
+    return torch.optim.SGD([w for module in modules for w in module.parameters()], lr=0.1)
+
+
+@pytest.mark.parametrize("loop", ["rl", "sft", "preference", "reward"])
+def test_an_optimizer_of_other_weights_is_refused(base, loop):
+    """As when it was made before the adapter was put on."""
+    model, tokenizer = copy.deepcopy(base[0]), base[1]
+    call = {
+        "rl": lambda: train_rl(model, tokenizer, sgd(base[0]), RECIPES["grpo"], on_step=nothing),
+        "sft": lambda: train_sft(model, tokenizer, sgd(base[0]), RECIPES["sft"], on_step=nothing),
+        "preference": lambda: train_preference(
+            model, tokenizer, sgd(base[0]), RECIPES["dpo"], ref_model=base[0], on_step=nothing
+        ),
+        "reward": lambda: train_reward_model(
+            load_reward_model(), tokenizer, sgd(base[0]), RECIPES["reward-model"], policy=base[0], on_step=nothing
+        ),
+    }[loop]
+    with pytest.raises(InputError, match="the optimizer holds none of the weights of the Llama"):
+        call()
+
+
+def test_an_optimizer_without_the_critic_is_refused(base):
+    model = copy.deepcopy(base[0])
+    critic = Critic(model, shared=False)
+    with pytest.raises(InputError, match="none of the weights of the Critic"):
+        train_rl(model, base[1], sgd(model), RECIPES["ppo"], critic=critic, ref_model=base[0], on_step=nothing)
+
+
+def test_a_critic_of_another_model_is_refused(base):
+    model, critic = copy.deepcopy(base[0]), Critic(small("llama"), shared=True)
+    recipe = replace(RECIPES["ppo"], critic="shared")
+    with pytest.raises(InputError, match="reads 32 numbers per token and the policy's trunk gives 128"):
+        train_rl(model, base[1], sgd(model, critic), recipe, critic=critic, ref_model=base[0], on_step=nothing)
+
+
+def test_a_reference_that_moves_with_the_policy_is_refused(base):
+    model = copy.deepcopy(base[0])
+    with pytest.raises(InputError, match="ref_model shares weights with the policy"):
+        train_preference(model, base[1], sgd(model), RECIPES["dpo"], ref_model=model, on_step=nothing)
+    with pytest.raises(InputError, match="ref_model shares weights with the policy"):
+        train_rl(model, base[1], sgd(model), replace(RECIPES["grpo"], kl_coef=0.1), ref_model=model, on_step=nothing)
+
+
+def test_a_head_that_is_0_and_frozen_is_refused(base):
+    model = only(load_reward_model(), "q_proj")
+    with pytest.raises(InputError, match=r"\(score\) is 0 and frozen"):
+        train_reward_model(model, base[1], sgd(model), RECIPES["reward-model"], policy=base[0], on_step=nothing)
+    torch.nn.init.ones_(model.score.weight)  # one that says something may be frozen
+    few = replace(RECIPES["reward-model"], steps=1, prompts_per_step=4, pool=32)
+    train_reward_model(model, base[1], sgd(model), few, policy=base[0], on_step=nothing)
+
+
 # ---- peft itself ---------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +215,20 @@ def test_rewards_of_an_adapted_model_are_those_of_the_merged_one(peft, base):
     adapted = rewards_of(model, batch).detach()
     merged = rewards_of(model.merge_and_unload(), batch).detach()
     assert adapted.std() > 0.01 and torch.allclose(adapted, merged, atol=1e-5)
+
+
+def test_the_model_that_an_adapter_was_put_into_is_no_reference(peft, base):
+    start = load()[0]
+    model = with_lora(peft, start)
+    with pytest.raises(InputError, match=r"made with copy.deepcopy before an adapter"):
+        train_preference(model, base[1], sgd(model), RECIPES["dpo"], ref_model=start, on_step=nothing)
+
+
+def test_a_reference_without_the_adapter_cannot_follow_the_policy(peft, base):
+    model = with_lora(peft, load()[0])
+    recipe = replace(RECIPES["grpo"], kl_coef=0.1, ref_sync_every=1)
+    with pytest.raises(InputError, match=r"which has others: pass copy.deepcopy\(model\)"):
+        train_rl(model, base[1], sgd(model), recipe, ref_model=base[0], on_step=nothing)
 
 
 @pytest.fixture
