@@ -16,6 +16,7 @@ from reference.objectives import (
 from reference.training.critic import Critic
 from reference.training.curves import SIX_SCALARS
 from reference.training.experience import collect
+from reference.training.launch import new_optimizer
 from reference.training.recipes import RECIPES, ROWS, Recipe
 from reference.training.rl import train_rl, update
 from reference.training.score import score
@@ -314,7 +315,9 @@ def test_any_causal_lm_trains(small_models, name, recipe):
     model, tokenizer = load(small_models[name])
     before = copy.deepcopy(model.state_dict())
     row = small(recipe, kl="k3", kl_place="loss", kl_coef=0.1, critic="shared" if recipe == "ppo" else None)
-    rows = trained(model, tokenizer, row, torch.optim.AdamW(model.parameters(), lr=1e-3))  # rewards are 0: the KL acts
+    made = parts(row, model)
+    optimizer = new_optimizer(replace(row, lr=1e-3), model, made["critic"])
+    rows = trained(model, tokenizer, row, optimizer, **made)  # rewards are 0: the KL acts
     assert rows[0]["reward"] == 0 and torch.isfinite(torch.tensor(list(rows[-1].values()))).all() | (recipe == "ppo")
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert any(not torch.equal(before[k], v) for k, v in model.state_dict().items())
