@@ -27,12 +27,13 @@ from reference.training.pairs import draw_pairs, draw_pool
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import clip_gradient, require_trainable, set_rate
+from reference.world.adapter import is_adapter
 from reference.world.finite import require_finite_weights
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.weights import is_adapter, require_no_more
+from reference.world.weights import counted, require_no_more
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -54,7 +55,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
             name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
-        raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
+        raise InputError(f"{name_or_path} lacks {counted(others)}, the first {others[0]}: it is no reward model")
     require_no_more(name_or_path, model, report)
     require_finite_weights(model, name_or_path)
     if HEAD in report["missing_keys"]:

@@ -20,11 +20,13 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
+from reference.world.adapter import base_of, is_adapter, merged, require_causal
 from reference.world.chat import fill_template, require_chat
 from reference.world.finite import require_finite_weights
 from reference.world.hub import require_hub
-from reference.world.weights import base_of, is_adapter, merged, require_same_weights
+from reference.world.weights import require_same_weights
 
+MOST_TOKENS = 2**31  # no vocabulary has so many
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 
 
@@ -95,6 +97,7 @@ def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
 def load_adapted(folder: str | Path) -> PreTrainedModel:
     """The base that a peft adapter names, with the adapter merged into it."""
     base = base_of(folder)
+    require_causal(folder)
     try:
         require_source(base)
         return merged(load_causal_lm(base), folder)
@@ -138,8 +141,11 @@ def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     more = more if isinstance(more, list) else [] if more is None else [more]
-    if wrong := [entry for entry in more if not isinstance(entry, int) or isinstance(entry, bool)]:
-        raise InputError(f"eos_token_id of the model's generation config is {wrong[0]!r}, expected numbers of tokens")
+    if wrong := [entry for entry in more if type(entry) is not int or not 0 <= entry < MOST_TOKENS]:
+        raise InputError(
+            f"eos_token_id in generation_config.json (in config.json, where there is no such file) is {wrong[0]!r}, expected "
+            "numbers of tokens, which begin with 0: write there what ends a completion, or leave it out"
+        )
     return sorted({tokenizer.eos_token_id, *more})
 
 

@@ -1,3 +1,4 @@
+import json
 import random
 
 import pytest
@@ -94,7 +95,7 @@ def test_missing_weights_are_not_replaced_by_random_ones(damaged):
     del tensors["model.layers.0.mlp.up_proj.weight"]
     save_file(tensors, weights, metadata={"format": "pt"})
     AutoModelForCausalLM.from_pretrained(damaged)  # transformers goes on
-    with pytest.raises(InputError, match=r"lacks 1 weights, the first model\.layers\.0\.mlp\.up_proj\.weight"):
+    with pytest.raises(InputError, match=r"lacks 1 weight, the first model\.layers\.0\.mlp\.up_proj\.weight"):
         load(damaged)
 
 
@@ -127,3 +128,16 @@ def test_a_turn_may_end_with_a_token_that_is_not_the_tokenizers_eos(base):
     prompts = encode_prompts(tokenizer, [draw_problem(random.Random(0))])
     rollout = sample(model, tokenizer, prompts, max_new_tokens=40, greedy=True)
     assert not rollout.truncated.any() and rollout.tokens[0, -1] == newline and rollout.completion_mask[0, -1]
+
+
+@pytest.mark.parametrize("ids", [-1, [1, -1], [-100], 2**31, [1, 2**64], True, "1", [1.0]])
+@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
+def test_an_eos_that_no_vocabulary_has(damaged, ids, file):
+    """Whichever file says so; config.json is read where there is no other."""
+    if file == "config.json":
+        (damaged / "generation_config.json").unlink()
+    found = json.loads((damaged / file).read_text()) | {"eos_token_id": ids}
+    (damaged / file).write_text(json.dumps(found))
+    with pytest.raises(InputError, match=r"eos_token_id in generation_config.json .*config.json|cannot be loaded") as e:
+        load(damaged)
+    print(e.value)
