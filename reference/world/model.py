@@ -121,7 +121,8 @@ def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        lines = str(error).strip().splitlines() or [""]
+        reason = " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:160]
         if "trust_remote_code" in str(error):
             raise InputError(
                 f"{name_or_path} brings Python code of its own, which is not run here: load it yourself with "

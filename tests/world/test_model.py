@@ -1,5 +1,6 @@
 import json
 import random
+import re
 
 import pytest
 import torch
@@ -130,14 +131,29 @@ def test_a_turn_may_end_with_a_token_that_is_not_the_tokenizers_eos(base):
     assert not rollout.truncated.any() and rollout.tokens[0, -1] == newline and rollout.completion_mask[0, -1]
 
 
-@pytest.mark.parametrize("ids", [-1, [1, -1], [-100], 2**31, [1, 2**64], True, "1", [1.0]])
-@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
-def test_an_eos_that_no_vocabulary_has(damaged, ids, file):
-    """Whichever file says so; config.json is read where there is no other."""
+TOO_LOW_OR_HIGH = [-1, [1, -1], [-100], 2**31, [1, 2**64]]
+
+
+@pytest.mark.parametrize(
+    ("file", "ids"),
+    [(name, ids) for name in ("generation_config.json", "config.json") for ids in TOO_LOW_OR_HIGH]
+    + [("generation_config.json", ids) for ids in (True, "1", [1.0])],
+)
+def test_an_eos_that_no_vocabulary_has(damaged, file, ids):
+    """Whichever file says so: config.json is read where there is no other."""
     if file == "config.json":
         (damaged / "generation_config.json").unlink()
     found = json.loads((damaged / file).read_text()) | {"eos_token_id": ids}
     (damaged / file).write_text(json.dumps(found))
-    with pytest.raises(InputError, match=r"eos_token_id in generation_config.json .*config.json|cannot be loaded") as e:
+    wrong = re.escape(repr(ids[-1] if isinstance(ids, list) else ids))
+    with pytest.raises(
+        InputError, match=rf"eos_token_id in generation_config.json \(in config.json.*\) is {wrong}, exp"
+    ):
         load(damaged)
-    print(e.value)
+
+
+def test_a_reason_of_two_lines_is_told_whole(damaged):
+    found = json.loads((damaged / "config.json").read_text()) | {"eos_token_id": "end"}
+    (damaged / "config.json").write_text(json.dumps(found))
+    with pytest.raises(InputError, match=r"field 'eos_token_id':\s+\S.*: check the name"):
+        load(damaged)
