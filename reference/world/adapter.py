@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
-from reference.world.weights import counted
+from reference.world.sentences import counted, reason_of
 
 CAUSAL = (None, "CAUSAL_LM")  # task types of a language model's adapter; peft leaves it open where nobody says
 
@@ -75,8 +75,9 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
             "adapter with PeftModel.from_pretrained, and pass the peft model to the loop from Python, such as train_rl"
         ) from None
     except Exception as error:  # peft raises many types; each means that adapter and base do not go together
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
-        raise InputError(f"the adapter {folder} does not fit its base ({type(error).__name__}: {reason})") from None
+        raise InputError(
+            f"the adapter {folder} does not fit its base ({type(error).__name__}: {reason_of(error)})"
+        ) from None
 
 
 def require_same_keys(folder: str | Path, report: Any) -> None:

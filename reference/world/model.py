@@ -4,6 +4,7 @@ One function, ``load``, serves all three cases, so that whatever runs on the sma
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,9 +25,11 @@ from reference.world.adapter import base_of, is_adapter, merged, require_causal
 from reference.world.chat import fill_template, require_chat
 from reference.world.finite import require_finite_weights
 from reference.world.hub import require_hub
+from reference.world.sentences import reason_of
 from reference.world.weights import require_same_weights
 
 MOST_TOKENS = 2**31  # no vocabulary has so many
+MADE = {"a causal LM": "causal LM", "a reward model": "classifier"}  # what transformers makes of a config for each
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 
 
@@ -86,8 +89,9 @@ def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
     """The weights alone, every one of them and no others."""
     with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
         model, report = AutoModelForCausalLM.from_pretrained(
-            name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
-        )
+            name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, by name
+        )  # fmt: skip
     if getattr(model, "_hf_peft_config_loaded", False):  # from the hub: transformers puts the adapter in by itself
         raise InputError(f"{name_or_path} is a peft adapter: download it, and name its folder")
     require_same_weights(name_or_path, model, report)
@@ -121,15 +125,18 @@ def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        lines = str(error).strip().splitlines() or [""]
-        reason = " ".join(lines[: 2 if lines[0].endswith(":") else 1])[:160]
         if "trust_remote_code" in str(error):
             raise InputError(
                 f"{name_or_path} brings Python code of its own, which is not run here: load it yourself with "
                 "from_pretrained(..., trust_remote_code=True) and pass model and tokenizer to the loop, such as train_rl"
             ) from None
+        if kind in MADE and (unknown := re.match(r"Unrecognized configuration class <class '.*?(\w+)'>", str(error))):
+            raise InputError(
+                f"{name_or_path} cannot be loaded as {kind}: transformers has no {MADE[kind]} for this architecture "
+                f"({unknown[1]}); name a model of another architecture, such as Llama or Qwen"
+            ) from None
         raise InputError(
-            f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason}): {advice}"
+            f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason_of(error)}): {advice}"
         ) from None
     finally:
         logging.set_verbosity(level)

@@ -7,12 +7,9 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
+from reference.world.sentences import counted
 
 HEADS = ("score", "classifier")  # of a classifier, such as a reward model
-
-
-def counted(weights: list[str]) -> str:
-    return "1 weight" if len(weights) == 1 else f"{len(weights)} weights"
 
 
 def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, report: dict[str, Any]) -> None:
@@ -21,6 +18,7 @@ def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, repor
     It goes on with random numbers where weights are missing, and without those that the model has no place for: of a
     reward model it makes a language model, of four layers two if the config says so.
     """
+    require_same_shapes(name_or_path, report)
     missing, extra = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
     if heads := [key for key in extra if key.split(".")[0] in HEADS]:
         raise InputError(f"{name_or_path} is a classifier or a reward model ({heads[0]}): name a causal LM")
@@ -34,6 +32,19 @@ def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, repor
             f"{name_or_path} holds {counted(extra)} that a {type(model).__name__} has no place for, the first "
             f"{extra[0]}: they are left out",
             stacklevel=2,
+        )
+
+
+def require_same_shapes(name_or_path: str | Path, report: dict[str, Any]) -> None:
+    """Refuse weights of another shape than the config describes. Told to ignore them, ``from_pretrained`` names them.
+
+    It makes new random ones in their place; not told so, it raises an error that points at a report nobody sees.
+    """
+    if different := sorted(report["mismatched_keys"]):
+        key, held, described = different[0]
+        raise InputError(
+            f"{name_or_path} holds {counted(different)} of another shape than its config.json describes, the first {key}: "
+            f"{list(held)} instead of {list(described)}; config and weights do not belong together, save both again"
         )
 
 

@@ -314,3 +314,9 @@ def test_an_adapter_that_cannot_be_merged(peft, base, tmp_path, kind):
         InputError, match=f"is of kind {name}, which cannot be merged.* pass the peft model to the loop"
     ):
         load(tmp_path / "adapter")
+
+
+def test_an_adapter_of_another_width_says_which_weight(adapter):
+    rewritten(adapter[0], lambda tensors: {key: t[:3] if "lora_A" in key else t for key, t in tensors.items()})
+    with pytest.raises(InputError, match=r"does not fit its base .RuntimeError: Error.* size mismatch for base_model"):
+        load(adapter[0])
