@@ -65,7 +65,8 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
             adapted = PeftModel.from_pretrained(base, str(folder))
         if not hasattr(adapted, "merge_and_unload"):  # prompt and prefix tuning: no weight of the base changes
             raise NotImplementedError
-        require_same_keys(folder, adapted.load_adapter(str(folder), "default"))  # again, for what it tells of the keys
+        report = adapted.load_adapter(str(folder), "default")  # again, for what it tells of the keys
+        require_same_keys(folder, lacking(adapted, folder, report), sorted(report.unexpected_keys))
         return adapted.merge_and_unload().requires_grad_(True)  # peft leaves them all frozen, also after merging
     except InputError:
         raise
@@ -75,24 +76,39 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
             "adapter with PeftModel.from_pretrained, and pass the peft model to the loop from Python, such as train_rl"
         ) from None
     except Exception as error:  # peft raises many types; each means that adapter and base do not go together
+        if isinstance(error, KeyError) and str(error.args[0]).startswith("base_model."):  # of modules_to_save
+            require_same_keys(folder, [error.args[0]], [])
         raise InputError(
             f"the adapter {folder} does not fit its base ({type(error).__name__}: {reason_of(error)})"
         ) from None
 
 
-def require_same_keys(folder: str | Path, report: Any) -> None:
-    """Refuse what peft passes over in silence or with a warning. ``report``: what ``load_adapter`` returns.
+def lacking(adapted: Any, folder: str | Path, report: Any) -> list[str]:
+    """Keys that peft would save of this model and the folder has not. ``report``: what ``load_adapter`` returned.
+
+    The report passes over tensors that the layers share, such as the indices of SHiRA. It is asked only where the keys in
+    the folder are others than would be saved: some are renamed, or transformers renames them as it loads them.
+    """
+    from peft import get_peft_model_state_dict
+    from peft.utils import load_peft_weights
+
+    held = set(load_peft_weights(str(folder), device="cpu"))
+    saved = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
+    if held <= saved:
+        return sorted(saved - held)
+    # In a model a key has the adapter's name in it. VB-LoRA's bank is one tensor that every layer names.
+    return sorted(key.replace(".default", "") for key in report.missing_keys if "vblora_vector_bank" not in key)
+
+
+def require_same_keys(folder: str | Path, missing: list[str], extra: list[str]) -> None:
+    """Refuse what peft passes over in silence or with a warning.
 
     Where weights are missing it goes on with those that a new adapter has, which may be random, and it leaves out those
     that the base has no place for: of an adapter for four layers it takes two if the base has two.
     """
-    # The vector bank of VB-LoRA is one tensor that every layer names; the file holds it once.
-    missing = sorted(key for key in report.missing_keys if "vblora_vector_bank" not in key)
-    extra = sorted(report.unexpected_keys)
     if missing:
         raise InputError(
-            f"the adapter {folder} lacks {counted(missing)}, the first {missing[0].replace('.default', '')}: it is "
-            "incomplete, save or copy it again"
+            f"the adapter {folder} lacks {counted(missing)}, the first {missing[0]}: it is incomplete, save or copy it again"
         )
     if extra:
         raise InputError(

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -279,7 +280,8 @@ def test_an_adapter_of_a_reward_model_is_refused_whatever_its_task_type_says(pef
 
 LINEAR = {"target_modules": ["q_proj", "v_proj"]}
 MERGED = {  # what peft stores of each is something else
-    "LoraConfig": [LINEAR, LINEAR | {"use_dora": True}, LINEAR | {"modules_to_save": ["lm_head"]}, {"task_type": None} | LINEAR],
+    "LoraConfig": [LINEAR, LINEAR | {"use_dora": True}, LINEAR | {"modules_to_save": ["lm_head"]},
+                   {"target_modules": ["q_proj", "embed_tokens"]}, LINEAR | {"trainable_token_indices": [3]}, {"task_type": None} | LINEAR],
     "AdaLoraConfig": [LINEAR | {"total_step": 10}],
     "LoHaConfig": [LINEAR],
     "LoKrConfig": [LINEAR],
@@ -287,6 +289,7 @@ MERGED = {  # what peft stores of each is something else
     "VeraConfig": [LINEAR],
     "VBLoRAConfig": [LINEAR | {"vector_length": 32, "num_vectors": 8, "topk": 2}, LINEAR | {
         "vector_length": 32, "num_vectors": 8, "topk": 2, "save_only_topk_weights": True}],
+    "ShiraConfig": [LINEAR | {"r": 4}],
     "OFTConfig": [LINEAR | {"oft_block_size": 32}],
     "FourierFTConfig": [LINEAR | {"n_frequency": 16}],
 }  # fmt: skip
@@ -300,6 +303,31 @@ def test_an_adapter_that_is_all_there_is_loaded_whatever_its_kind(peft, base, tm
     peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
     with pytest.warns(UserWarning, match="merged into its base"):
         assert type(load(tmp_path / "adapter")[0]) is type(base[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "weight"),
+    [
+        ("LoraConfig", LINEAR | {"modules_to_save": ["lm_head"]}, "base_model.model.lm_head.weight"),
+        (
+            "LoraConfig",
+            LINEAR | {"use_dora": True},
+            "base_model.model.model.layers.3.self_attn.v_proj.lora_magnitude_vector",
+        ),
+        ("VBLoRAConfig", LINEAR | {"vector_length": 32, "num_vectors": 8, "topk": 2}, "base_model.vblora_vector_bank"),
+        ("VeraConfig", LINEAR, "base_model.vera_B"),
+        ("ShiraConfig", LINEAR | {"r": 4}, "base_model.model.model.layers.0.self_attn.q_proj.shira_indices"),
+    ],
+)
+def test_an_adapter_of_another_kind_that_lacks_one(peft, base, tmp_path, kind, options, weight):
+    """What the layers share, and what is stored whole, counts too."""
+    for part in base:
+        part.save_pretrained(tmp_path / "base")
+    config = getattr(peft, kind)(task_type="CAUSAL_LM", **options)
+    peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
+    rewritten(tmp_path / "adapter", lambda tensors: {key: t for key, t in tensors.items() if key != weight})
+    with pytest.raises(InputError, match=f"lacks 1 weight, the first {re.escape(weight)}: it is incomplete"):
+        load(tmp_path / "adapter")
 
 
 @pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig", "PromptEncoderConfig"])
