@@ -73,7 +73,7 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
     except NotImplementedError:
         raise InputError(
             f"the adapter {folder} is of kind {kind}, which cannot be merged into a model's weights: load base and "
-            "adapter with PeftModel.from_pretrained, and pass the peft model to the loop from Python, such as train_rl"
+            "adapter with PeftModel.from_pretrained, and pass the peft model to train_rl from Python"
         ) from None
     except Exception as error:  # peft raises many types; each means that adapter and base do not go together
         if isinstance(error, KeyError) and str(error.args[0]).startswith("base_model."):  # of modules_to_save

@@ -339,7 +339,7 @@ def test_an_adapter_that_cannot_be_merged(peft, base, tmp_path, kind):
     made.save_pretrained(tmp_path / "adapter")
     name = made.peft_config["default"].peft_type.value
     with pytest.raises(
-        InputError, match=f"is of kind {name}, which cannot be merged.* pass the peft model to the loop"
+        InputError, match=f"is of kind {name}, which cannot be merged.* pass the peft model to train_rl"
     ):
         load(tmp_path / "adapter")
 
