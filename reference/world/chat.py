@@ -1,8 +1,8 @@
 """Chat template, assistant mask and stop tokens, checked against each other on one small chat, before anything is run.
 
 Reinforcement learning reads the prompt only (``require_chat``). Imitation also reads the assistant's turn and the mask over
-it, and a token that ends a completion must close that turn (``require_marks``). What cannot work is refused; of what can, but hardly
-as it was meant, a warning tells.
+it, and a token that ends a completion must close that turn (``require_marks``). What cannot work is refused; of what can,
+but hardly as it was meant, a warning tells.
 """
 
 import json
@@ -54,9 +54,7 @@ def remarks(
     leading, ids = leading_ids(tokenizer), plain_ids(tokenizer, prompt)
     header = row[len(prompt) :].partition(ANSWER)[0].strip() if row.startswith(prompt) else ""
     endless = not set(plain_ids(tokenizer, after or "")) & set(ends)
-    stop = closing_token(
-        tokenizer, after
-    )  # Qwen2.5 base: its template closes with <|im_end|>, its EOS is <|endoftext|>
+    stop = closing_token(tokenizer, after)  # of Qwen2.5 base <|im_end|>, and its EOS is <|endoftext|>
     ends_itself = f"a completion ends only where the model writes {named(tokenizer, ends)} of its own accord"
     return [
         (after is None,
@@ -123,14 +121,14 @@ def refused_marks(
     stop = len(row) - len(after or "")
     words = [m for (first, last), m in zip(spans, mask, strict=True) if last > stop - len(ANSWER) and first < stop]
     closing = [(i, m) for i, (first, _), m in zip(ids, spans, mask, strict=True) if first >= stop and i in ends]
-    unlearned, stop = "imitation would never teach the model to stop", closing_token(tokenizer, after)
+    unlearned, token = "imitation would never teach the model to stop", closing_token(tokenizer, after)
     return [
         (not any(mask), NO_MARKS),
         (after is None, "the chat template does not print what the assistant says: print message['content']"),
         (not all(words), "the {% generation %} block of the chat template does not hold all that the assistant says: put "
          "message['content'] and what ends the turn into it"),
-        (not closing and stop is not None,
-         f"the chat template closes the assistant's turn with {stop}, and only {named(tokenizer, ends)} ends a completion, "
+        (not closing and token is not None,
+         f"the chat template closes the assistant's turn with {token}, and only {named(tokenizer, ends)} ends a completion, "
          f"so {unlearned}: {MAKE_IT_END}"),
         (not closing, f"the chat template prints {after!r} behind the assistant's words, and no token that ends a "
          f"completion ({named(tokenizer, ends)} does), so {unlearned}: print eos_token before {{% endgeneration %}}"),

@@ -53,6 +53,6 @@ def require_cached(name: str) -> None:
         return  # no such name: transformers says what that means
     if not any(isinstance(path, str) for path in found):
         raise InputError(
-            f"there is no model folder {name}, and the hub is not asked for it, because HF_HUB_OFFLINE is set, nor is it in "
-            "the cache: check the name, or set HF_HUB_OFFLINE=0"
+            f"there is no model folder {name}, it is not in the cache of the hub either, and the hub is not asked "
+            "(HF_HUB_OFFLINE is set, or it could not be reached before): check the name, or set HF_HUB_OFFLINE=0"
         )

@@ -83,9 +83,7 @@ def test_what_transformers_knows_better_is_left_to_it(asked, error):
 def test_offline_nobody_is_asked(asked, monkeypatch):
     addresses = asked(None)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        InputError, match=r"no model folder some/model, and the hub is not asked.* set HF_HUB_OFFLINE=0"
-    ):
+    with pytest.raises(InputError, match=r"no model folder some/model, .* the hub is not asked.* set HF_HUB_OFFLINE=0"):
         require_source("some/model")
     for file in ("config.json", "adapter_config.json"):
         cached = {file: f"/cache/{file}"}
