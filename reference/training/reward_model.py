@@ -28,12 +28,14 @@ from reference.training.parts import require_head, require_trainable
 from reference.training.recipes import Recipe
 from reference.training.score import autocast
 from reference.training.step import clip_gradient, set_rate
+from reference.world.adapter import is_adapter
 from reference.world.finite import require_finite_weights
 from reference.world.head import classifier_trunk
 from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.weights import is_adapter, require_no_more
+from reference.world.sentences import counted
+from reference.world.weights import require_no_more, require_same_shapes
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -52,10 +54,14 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
     advice = "name a folder written by save_pretrained, with a causal LM or with a classifier of one label"
     with loading(name_or_path, "a reward model", advice):
         model, report = AutoModelForSequenceClassification.from_pretrained(
-            name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
-        )
+            name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, by name
+        )  # fmt: skip
+    if heads := [held for key, held, _ in report["mismatched_keys"] if key == HEAD and held[0] != 1]:
+        raise InputError(f"{name_or_path} is a classifier of {heads[0][0]} labels: a reward model has one")
+    require_same_shapes(name_or_path, report)
     if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
-        raise InputError(f"{name_or_path} lacks {len(others)} weights, the first {others[0]}: it is no reward model")
+        raise InputError(f"{name_or_path} lacks {counted(others)}, the first {others[0]}: it is no reward model")
     require_no_more(name_or_path, model, report)
     require_finite_weights(model, name_or_path)
     if HEAD in report["missing_keys"]:

@@ -1,8 +1,8 @@
 """Chat template, assistant mask and stop tokens, checked against each other on one small chat, before anything is run.
 
-Reinforcement learning reads the prompt only, and needs a token that ends a completion (``require_chat``). Imitation also
-reads the assistant's turn and the mask over it (``require_marks``). What cannot work is refused; of what can, but hardly
-as it was meant, a warning tells.
+Reinforcement learning reads the prompt only (``require_chat``). Imitation also reads the assistant's turn and the mask over
+it, and a token that ends a completion must close that turn (``require_marks``). What cannot work is refused; of what can,
+but hardly as it was meant, a warning tells.
 """
 
 import json
@@ -32,7 +32,7 @@ def fill_template(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[int]) -> list[int]:
-    """Ids of a small chat. Refuse a template that cannot ask, or that closes a turn with a token that ends none.
+    """Ids of a small chat. Refuse a template that cannot ask; warn of one whose turns close with a token that ends none.
 
     ``ends``: every id that ends a completion. ``name``: of the model, for the sentence.
     """
@@ -43,16 +43,8 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[in
     if QUESTION not in prompt:
         raise InputError(f"the chat template of {name} leaves out what the user says: print message['content']")
     row, after = turn(tokenizer)
-    closing = plain_ids(tokenizer, after or "")
-    stops = added(tokenizer, closing)
-    if stops and not set(closing) & set(ends):
-        raise InputError(
-            f"the chat template of {name} closes the assistant's turn with {named(tokenizer, stops[:1])}, and only "
-            f"{named(tokenizer, ends)} ends a completion, so each would run into the budget: make it the tokenizer's "
-            "eos_token, or add its id to eos_token_id in generation_config.json"
-        )
     warn(remarks(tokenizer, prompt, row, after, ends))
-    return plain_ids(tokenizer, prompt) + closing
+    return plain_ids(tokenizer, prompt) + plain_ids(tokenizer, after or "")
 
 
 def remarks(
@@ -61,11 +53,16 @@ def remarks(
     """What works, but hardly as it was meant: whether it is so, and what to say."""
     leading, ids = leading_ids(tokenizer), plain_ids(tokenizer, prompt)
     header = row[len(prompt) :].partition(ANSWER)[0].strip() if row.startswith(prompt) else ""
+    endless = not set(plain_ids(tokenizer, after or "")) & set(ends)
+    stop = closing_token(tokenizer, after)  # of Qwen2.5 base <|im_end|>, and its EOS is <|endoftext|>
     ends_itself = f"a completion ends only where the model writes {named(tokenizer, ends)} of its own accord"
     return [
         (after is None,
          f"the chat template does not print what the assistant says, so nothing shows how its turn ends: {ends_itself}"),
-        (after is not None and not set(plain_ids(tokenizer, after)) & set(ends),
+        (endless and stop is not None,
+         f"the chat template closes the assistant's turn with {stop}, and only {named(tokenizer, ends)} ends a completion: "
+         f"{ends_itself}, as a base model may; if it was trained to write {stop}, {MAKE_IT_END}"),
+        (endless and stop is None and after is not None,
          f"the chat template prints {after!r} behind the assistant's words, and no token that ends a completion: "
          f"{ends_itself}; print eos_token there if the model was not trained so"),
         (ids[: len(leading)] != leading,
@@ -124,12 +121,15 @@ def refused_marks(
     stop = len(row) - len(after or "")
     words = [m for (first, last), m in zip(spans, mask, strict=True) if last > stop - len(ANSWER) and first < stop]
     closing = [(i, m) for i, (first, _), m in zip(ids, spans, mask, strict=True) if first >= stop and i in ends]
-    unlearned = "imitation would never teach the model to stop"
+    unlearned, token = "imitation would never teach the model to stop", closing_token(tokenizer, after)
     return [
         (not any(mask), NO_MARKS),
         (after is None, "the chat template does not print what the assistant says: print message['content']"),
         (not all(words), "the {% generation %} block of the chat template does not hold all that the assistant says: put "
          "message['content'] and what ends the turn into it"),
+        (not closing and token is not None,
+         f"the chat template closes the assistant's turn with {token}, and only {named(tokenizer, ends)} ends a completion, "
+         f"so {unlearned}: {MAKE_IT_END}"),
         (not closing, f"the chat template prints {after!r} behind the assistant's words, and no token that ends a "
          f"completion ({named(tokenizer, ends)} does), so {unlearned}: print eos_token before {{% endgeneration %}}"),
         (not any(m for _, m in closing),
@@ -141,6 +141,7 @@ def refused_marks(
     ]  # fmt: skip
 
 
+MAKE_IT_END = "make that the tokenizer's eos_token, or add its id to eos_token_id in generation_config.json"
 NO_MARKS = (
     "the chat template does not mark the assistant's tokens, so nothing can be imitated: put {% generation %} and "
     "{% endgeneration %} around what the assistant says"
@@ -149,8 +150,13 @@ NO_MARKS = (
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
     """The token that closes the assistant's turn in the template, as text; the EOS where it has none."""
-    closing = added(tokenizer, plain_ids(tokenizer, turn(tokenizer)[1] or ""))
-    return tokenizer.convert_ids_to_tokens(closing[0]) if closing else tokenizer.eos_token
+    return closing_token(tokenizer, turn(tokenizer)[1]) or tokenizer.eos_token
+
+
+def closing_token(tokenizer: PreTrainedTokenizerBase, after: str | None) -> str | None:
+    """The first token of its own name in what the template prints ``after`` the words; None where there is only text."""
+    closing = added(tokenizer, plain_ids(tokenizer, after or ""))
+    return tokenizer.convert_ids_to_tokens(closing[0]) if closing else None
 
 
 def added(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:

@@ -21,8 +21,9 @@ def require_hub(name: str) -> None:
 
     Where only the cache has it, everything after this reads the cache, and does not ask the network either.
     """
-    if huggingface_hub.is_offline_mode():
-        return  # transformers looks into the cache alone, and at once
+    if huggingface_hub.is_offline_mode():  # transformers looks into the cache alone, and at once
+        require_cached(name)
+        return
     try:
         huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(name, "config.json"), timeout=SECONDS)
     except RepositoryNotFoundError:
@@ -42,3 +43,16 @@ def require_hub(name: str) -> None:
             ) from None
         print(f"note     the hub cannot be reached: {name} is taken from the cache", file=sys.stderr)
         huggingface_hub.constants.HF_HUB_OFFLINE = True
+
+
+def require_cached(name: str) -> None:
+    """Offline: refuse a name of which the cache has neither a model nor an adapter."""
+    try:
+        found = [huggingface_hub.try_to_load_from_cache(name, f"{kind}config.json") for kind in ("", "adapter_")]
+    except HFValidationError:
+        return  # no such name: transformers says what that means
+    if not any(isinstance(path, str) for path in found):
+        raise InputError(
+            f"there is no model folder {name}, it is not in the cache of the hub either, and the hub is not asked "
+            "(HF_HUB_OFFLINE is set, or it could not be reached before): check the name, or set HF_HUB_OFFLINE=0"
+        )

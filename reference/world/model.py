@@ -4,6 +4,7 @@ One function, ``load``, serves all three cases, so that whatever runs on the sma
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,15 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
+from reference.world.adapter import base_of, is_adapter, merged, require_causal
 from reference.world.chat import fill_template, require_chat
 from reference.world.finite import require_finite_weights
 from reference.world.hub import require_hub
-from reference.world.weights import base_of, is_adapter, merged, require_same_weights
+from reference.world.sentences import reason_of
+from reference.world.weights import require_same_weights
 
+MOST_TOKENS = 2**31  # no vocabulary has so many
+MADE = {"a causal LM": "causal LM", "a reward model": "classifier"}  # what transformers makes of a config for each
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
 
 
@@ -84,8 +89,9 @@ def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
     """The weights alone, every one of them and no others."""
     with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
         model, report = AutoModelForCausalLM.from_pretrained(
-            name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
-        )
+            name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # refused below, by name
+        )  # fmt: skip
     if getattr(model, "_hf_peft_config_loaded", False):  # from the hub: transformers puts the adapter in by itself
         raise InputError(f"{name_or_path} is a peft adapter: download it, and name its folder")
     require_same_weights(name_or_path, model, report)
@@ -95,6 +101,7 @@ def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
 def load_adapted(folder: str | Path) -> PreTrainedModel:
     """The base that a peft adapter names, with the adapter merged into it."""
     base = base_of(folder)
+    require_causal(folder)
     try:
         require_source(base)
         return merged(load_causal_lm(base), folder)
@@ -118,14 +125,18 @@ def loading(name_or_path: str | Path, kind: str, advice: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the loaders raise a dozen types; each means that this checkpoint cannot be used
-        reason = (str(error).strip().splitlines() or [""])[0][:160]
         if "trust_remote_code" in str(error):
             raise InputError(
                 f"{name_or_path} brings Python code of its own, which is not run here: load it yourself with "
                 "from_pretrained(..., trust_remote_code=True) and pass model and tokenizer to the loop, such as train_rl"
             ) from None
+        if kind in MADE and (unknown := re.match(r"Unrecognized configuration class <class '.*?(\w+)'>", str(error))):
+            raise InputError(
+                f"{name_or_path} cannot be loaded as {kind}: transformers has no {MADE[kind]} for this architecture "
+                f"({unknown[1]}); name a model of another architecture, such as Llama or Qwen"
+            ) from None
         raise InputError(
-            f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason}): {advice}"
+            f"{name_or_path} cannot be loaded as {kind} ({type(error).__name__}: {reason_of(error)}): {advice}"
         ) from None
     finally:
         logging.set_verbosity(level)
@@ -138,8 +149,11 @@ def eos_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[
     """
     more = model.generation_config.eos_token_id if model.generation_config else None
     more = more if isinstance(more, list) else [] if more is None else [more]
-    if wrong := [entry for entry in more if not isinstance(entry, int) or isinstance(entry, bool)]:
-        raise InputError(f"eos_token_id of the model's generation config is {wrong[0]!r}, expected numbers of tokens")
+    if wrong := [entry for entry in more if type(entry) is not int or not 0 <= entry < MOST_TOKENS]:
+        raise InputError(
+            f"eos_token_id in generation_config.json (in config.json, where there is no such file) is {wrong[0]!r}, expected "
+            "numbers of tokens, which begin with 0: write there what ends a completion, or leave it out"
+        )
     return sorted({tokenizer.eos_token_id, *more})
 
 

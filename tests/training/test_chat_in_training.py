@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from chat_families import CHATML, FAMILIES, family, speaking, unmarked
+from chat_families import CHATML, FAMILIES, family, marked, speaking
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, ByT5Tokenizer, LlamaConfig, PreTrainedTokenizerFast
 
@@ -90,13 +90,31 @@ def test_a_run_warns_once_of_what_can_work(base, recipe, tmp_path):
     assert len(told) == (recipe == "sft") and all("between the generation prompt and {% generation" in t for t in told)
 
 
-@pytest.mark.parametrize("recipe", ["grpo", "sft", "dpo"])
-def test_an_end_that_never_comes_is_refused_before_there_is_a_run_folder(base, recipe, tmp_path, capsys):
+def with_another_end(tokenizer):
+    """As Qwen2.5 base: the template closes turns with <|im_end|>, and only <|endoftext|> ends a completion."""
     tokens = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
-    made = speaking(base[1], unmarked(CHATML), tokens=tokens, eos="<|endoftext|>")
-    assert main(command(recipe, folder_of(made, tmp_path / "model"), tmp_path / "run")) == 2
+    return speaking(tokenizer, marked(CHATML), tokens=tokens, eos="<|endoftext|>")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more"),
+    [("sft", ()), ("sft", ("--engine", "trl")), ("grpo", ("--sft-coef", "0.1", "--group-size", "2"))],
+)
+@pytest.mark.filterwarnings("ignore:the chat template closes")
+def test_an_end_that_is_never_learned_is_refused_before_there_is_a_run_folder(base, recipe, more, tmp_path, capsys):
+    model = folder_of(with_another_end(base[1]), tmp_path / "model")
+    assert main(command(recipe, model, tmp_path / "run", *more)) == 2
     assert "closes the assistant's turn with <|im_end|>" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_base_model_that_ends_with_a_token_of_its_own_is_trained_by_reinforcement(base, tmp_path):
+    """With a warning, no more: it writes <|endoftext|> by itself, or learns to."""
+    model = folder_of(with_another_end(base[1]), tmp_path / "model")
+    few = ("--group-size", "2", "--max-new-tokens", "4")
+    with pytest.warns(UserWarning, match=r"closes the assistant's turn with <\|im_end\|>.*of its own accord"):
+        assert main(command("grpo", model, tmp_path / "run", *few)) == 0
+    assert (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 def test_each_loop_itself_refuses_a_turn_whose_end_is_not_learned(base, tmp_path):

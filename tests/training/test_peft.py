@@ -1,12 +1,15 @@
 """LoRA and other frozen weights: every loop trains what is trainable and leaves the rest alone."""
 
 import copy
+import json
 import random
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 from architectures import small
+from safetensors.torch import load_file, save_file
 
 from reference.objectives.shapes import InputError
 from reference.training import rl
@@ -276,4 +279,144 @@ def test_an_adapter_whose_base_is_not_there(adapter, text, told):
 def test_without_peft_the_sentence_says_how(adapter, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
     with pytest.raises(InputError, match='peft is not installed: pip install "peft'):
+        load(adapter[0])
+
+
+# ---- an adapter that is not all there, or of something else --------------------------------------------------------------
+
+
+def rewritten(folder, change) -> None:
+    file = folder / "adapter_model.safetensors"
+    save_file(change(load_file(file)), file, metadata={"format": "pt"})
+
+
+def with_settings(folder, **changes) -> None:
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize("noise", [True, False], ids=["new adapters do nothing", "new adapters are random"])
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [(4, "lacks 12 weights"), (15, "lacks 1 weight,"), (0, "lacks 16 weights")],
+)
+def test_an_adapter_that_lacks_weights(adapter, kept, told, noise):
+    """4 layers, 2 matrices in each, 2 weights for each matrix: 16."""
+    with_settings(adapter[0], init_lora_weights=noise)
+    rewritten(adapter[0], lambda tensors: dict(sorted(tensors.items())[:kept]))
+    with pytest.raises(InputError, match=rf"adapter .* {told}.*the first base_model.*lora_.*: it is incomplete"):
+        load(adapter[0])
+
+
+def test_an_adapter_with_a_renamed_weight(adapter):
+    rewritten(adapter[0], lambda tensors: {key.replace("layers.3", "layer.3"): t for key, t in tensors.items()})
+    with pytest.raises(InputError, match=r"lacks 4 weights, the first base_model.model.model.layers.3.self_attn"):
+        load(adapter[0])
+
+
+def test_an_adapter_in_a_bin_file_is_looked_at_too(adapter):
+    tensors = load_file(adapter[0] / "adapter_model.safetensors")
+    (adapter[0] / "adapter_model.safetensors").unlink()
+    torch.save(tensors, adapter[0] / "adapter_model.bin")
+    load(adapter[0])
+    torch.save(dict(list(tensors.items())[1:]), adapter[0] / "adapter_model.bin")
+    with pytest.raises(InputError, match="lacks 1 weight,"):
+        load(adapter[0])
+
+
+def test_an_adapter_of_more_layers_than_its_base_has(adapter, base, tmp_path):
+    config = copy.deepcopy(base[0].config)
+    config.num_hidden_layers = 2
+    type(base[0])(config).save_pretrained(tmp_path / "base")
+    with pytest.raises(InputError, match=r"holds 8 weights that its base has no place for, the first .*layers.2"):
+        load(adapter[0])
+
+
+@pytest.mark.parametrize("task", ["SEQ_CLS", "SEQ_2_SEQ_LM", "TOKEN_CLS", "FEATURE_EXTRACTION", 3])
+def test_an_adapter_of_another_task_is_refused(adapter, task):
+    with_settings(adapter[0], task_type=task)
+    with pytest.raises(InputError, match=f"has task_type {task!r} in its adapter_config.json"):
+        load(adapter[0])
+
+
+def test_an_adapter_of_a_reward_model_is_refused_whatever_its_task_type_says(peft, base, tmp_path):
+    base[0].save_pretrained(tmp_path / "base")
+    base[1].save_pretrained(tmp_path / "base")
+    with_lora(peft, load_reward_model(tmp_path / "base"), "SEQ_CLS").save_pretrained(tmp_path / "adapter")
+    with pytest.raises(InputError, match="has task_type 'SEQ_CLS'"):
+        load(tmp_path / "adapter")
+    with_settings(tmp_path / "adapter", task_type=None, modules_to_save=None)
+    with pytest.raises(InputError, match=r"holds 1 weight that its base has no place for, the first .*score"):
+        load(tmp_path / "adapter")
+
+
+LINEAR = {"target_modules": ["q_proj", "v_proj"]}
+MERGED = {  # what peft stores of each is something else
+    "LoraConfig": [LINEAR, LINEAR | {"use_dora": True}, LINEAR | {"modules_to_save": ["lm_head"]},
+                   {"target_modules": ["q_proj", "embed_tokens"]}, LINEAR | {"trainable_token_indices": [3]}, {"task_type": None} | LINEAR],
+    "AdaLoraConfig": [LINEAR | {"total_step": 10}],
+    "LoHaConfig": [LINEAR],
+    "LoKrConfig": [LINEAR],
+    "IA3Config": [LINEAR | {"feedforward_modules": []}],
+    "VeraConfig": [LINEAR],
+    "VBLoRAConfig": [LINEAR | {"vector_length": 32, "num_vectors": 8, "topk": 2}, LINEAR | {
+        "vector_length": 32, "num_vectors": 8, "topk": 2, "save_only_topk_weights": True}],
+    "ShiraConfig": [LINEAR | {"r": 4}],
+    "OFTConfig": [LINEAR | {"oft_block_size": 32}],
+    "FourierFTConfig": [LINEAR | {"n_frequency": 16}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, all_ in MERGED.items() for one in all_])
+def test_an_adapter_that_is_all_there_is_loaded_whatever_its_kind(peft, base, tmp_path, kind, options):
+    for part in base:
+        part.save_pretrained(tmp_path / "base")
+    config = getattr(peft, kind)(**({"task_type": "CAUSAL_LM"} | options))
+    peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
+    with pytest.warns(UserWarning, match="merged into its base"):
+        assert type(load(tmp_path / "adapter")[0]) is type(base[0])
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "weight"),
+    [
+        ("LoraConfig", LINEAR | {"modules_to_save": ["lm_head"]}, "base_model.model.lm_head.weight"),
+        (
+            "LoraConfig",
+            LINEAR | {"use_dora": True},
+            "base_model.model.model.layers.3.self_attn.v_proj.lora_magnitude_vector",
+        ),
+        ("VBLoRAConfig", LINEAR | {"vector_length": 32, "num_vectors": 8, "topk": 2}, "base_model.vblora_vector_bank"),
+        ("VeraConfig", LINEAR, "base_model.vera_B"),
+        ("ShiraConfig", LINEAR | {"r": 4}, "base_model.model.model.layers.0.self_attn.q_proj.shira_indices"),
+    ],
+)
+def test_an_adapter_of_another_kind_that_lacks_one(peft, base, tmp_path, kind, options, weight):
+    """What the layers share, and what is stored whole, counts too."""
+    for part in base:
+        part.save_pretrained(tmp_path / "base")
+    config = getattr(peft, kind)(task_type="CAUSAL_LM", **options)
+    peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
+    rewritten(tmp_path / "adapter", lambda tensors: {key: t for key, t in tensors.items() if key != weight})
+    with pytest.raises(InputError, match=f"lacks 1 weight, the first {re.escape(weight)}: it is incomplete"):
+        load(tmp_path / "adapter")
+
+
+@pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig", "PromptEncoderConfig"])
+def test_an_adapter_that_cannot_be_merged(peft, base, tmp_path, kind):
+    for part in base:
+        part.save_pretrained(tmp_path / "base")
+    config = getattr(peft, kind)(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    made = peft.get_peft_model(load(tmp_path / "base")[0], config)
+    made.save_pretrained(tmp_path / "adapter")
+    name = made.peft_config["default"].peft_type.value
+    with pytest.raises(
+        InputError, match=f"is of kind {name}, which cannot be merged.* pass the peft model to train_rl"
+    ):
+        load(tmp_path / "adapter")
+
+
+def test_an_adapter_of_another_width_says_which_weight(adapter):
+    rewritten(adapter[0], lambda tensors: {key: t[:3] if "lora_A" in key else t for key, t in tensors.items()})
+    with pytest.raises(InputError, match=r"does not fit its base .RuntimeError: Error.* size mismatch for base_model"):
         load(adapter[0])

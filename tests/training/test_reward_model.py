@@ -220,7 +220,7 @@ def test_folders_that_hold_no_reward_model_are_refused(tmp_path):
     weights = load_file(tmp_path / "less" / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, tmp_path / "less" / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(InputError, match=r"lacks 1 weights, the first model.norm.weight: it is no reward model"):
+    with pytest.raises(InputError, match=r"lacks 1 weight, the first model.norm.weight: it is no reward model"):
         load_reward_model(tmp_path / "less")
 
     (tmp_path / "other").mkdir()

@@ -123,18 +123,33 @@ def test_an_eos_that_is_also_the_bos_is_put_where_the_tokenizer_puts_it(tokenize
 # --- the stop token ---
 
 
+CLOSES = r"closes the assistant's turn with <\|im_end\|>, and only <\|endoftext\|> ends a completion"
+
+
 @pytest.mark.parametrize("template", [marked(CHATML), unmarked(CHATML)])
-def test_a_turn_that_closes_with_a_token_that_ends_nothing_is_refused_at_load(tokenizer, template, tmp_path):
+def test_a_turn_that_closes_with_a_token_that_ends_nothing_is_warned_of_at_load(tokenizer, template, tmp_path):
+    """Qwen2.5 base: it may well write <|endoftext|>, which its template never prints."""
     made = speaking(tokenizer, template, tokens=IM, eos="<|endoftext|>")
     folder_of(made, tmp_path)
-    with pytest.raises(
-        InputError, match=r"closes the assistant's turn with <\|im_end\|>, and only <\|endoftext\|> ends"
-    ):
+    with pytest.warns(
+        UserWarning, match=CLOSES + r": a completion ends only where the model writes <\|endoftext\|> of"
+    ) as told:
         load(tmp_path)
-    ends = made.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
-    load(folder_of(made, tmp_path, ends=ends))  # the way out that the sentence names
-    made.eos_token = "<|im_end|>"
-    load(folder_of(made, tmp_path))  # and the other
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = made.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+        load(folder_of(made, tmp_path, ends=ends))  # the way out that the sentence names
+        made.eos_token = "<|im_end|>"
+        load(folder_of(made, tmp_path))  # and the other
+
+
+def test_a_turn_that_closes_with_a_token_that_ends_nothing_is_not_imitated(tokenizer):
+    made = speaking(tokenizer, marked(CHATML), tokens=IM, eos="<|endoftext|>")
+    ends = made.convert_tokens_to_ids(["<|endoftext|>", "<|im_end|>"])
+    with pytest.raises(InputError, match=CLOSES + ", so imitation would never teach the model to stop: make that the"):
+        require_marks(made, ends[:1])
+    require_marks(made, ends)
 
 
 @pytest.mark.parametrize("after", ["", "\n", "\n\n### "])

@@ -83,5 +83,17 @@ def test_what_transformers_knows_better_is_left_to_it(asked, error):
 def test_offline_nobody_is_asked(asked, monkeypatch):
     addresses = asked(None)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    require_source("some/model")
+    with pytest.raises(InputError, match=r"no model folder some/model, .* the hub is not asked.* set HF_HUB_OFFLINE=0"):
+        require_source("some/model")
+    for file in ("config.json", "adapter_config.json"):
+        cached = {file: f"/cache/{file}"}
+        monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda _, name, cached=cached: cached.get(name))
+        require_source("some/model")
+        require_hub.cache_clear()
     assert addresses == []
+
+
+def test_offline_a_name_that_none_can_have_is_left_to_transformers(asked, monkeypatch):
+    asked(None)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    require_source("some model")

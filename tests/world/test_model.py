@@ -1,4 +1,6 @@
+import json
 import random
+import re
 
 import pytest
 import torch
@@ -94,7 +96,7 @@ def test_missing_weights_are_not_replaced_by_random_ones(damaged):
     del tensors["model.layers.0.mlp.up_proj.weight"]
     save_file(tensors, weights, metadata={"format": "pt"})
     AutoModelForCausalLM.from_pretrained(damaged)  # transformers goes on
-    with pytest.raises(InputError, match=r"lacks 1 weights, the first model\.layers\.0\.mlp\.up_proj\.weight"):
+    with pytest.raises(InputError, match=r"lacks 1 weight, the first model\.layers\.0\.mlp\.up_proj\.weight"):
         load(damaged)
 
 
@@ -127,3 +129,31 @@ def test_a_turn_may_end_with_a_token_that_is_not_the_tokenizers_eos(base):
     prompts = encode_prompts(tokenizer, [draw_problem(random.Random(0))])
     rollout = sample(model, tokenizer, prompts, max_new_tokens=40, greedy=True)
     assert not rollout.truncated.any() and rollout.tokens[0, -1] == newline and rollout.completion_mask[0, -1]
+
+
+TOO_LOW_OR_HIGH = [-1, [1, -1], [-100], 2**31, [1, 2**64]]
+
+
+@pytest.mark.parametrize(
+    ("file", "ids"),
+    [(name, ids) for name in ("generation_config.json", "config.json") for ids in TOO_LOW_OR_HIGH]
+    + [("generation_config.json", ids) for ids in (True, "1", [1.0])],
+)
+def test_an_eos_that_no_vocabulary_has(damaged, file, ids):
+    """Whichever file says so: config.json is read where there is no other."""
+    if file == "config.json":
+        (damaged / "generation_config.json").unlink()
+    found = json.loads((damaged / file).read_text()) | {"eos_token_id": ids}
+    (damaged / file).write_text(json.dumps(found))
+    wrong = re.escape(repr(ids[-1] if isinstance(ids, list) else ids))
+    with pytest.raises(
+        InputError, match=rf"eos_token_id in generation_config.json \(in config.json.*\) is {wrong}, exp"
+    ):
+        load(damaged)
+
+
+def test_a_reason_of_two_lines_is_told_whole(damaged):
+    found = json.loads((damaged / "config.json").read_text()) | {"eos_token_id": "end"}
+    (damaged / "config.json").write_text(json.dumps(found))
+    with pytest.raises(InputError, match=r"field 'eos_token_id':\s+\S.*: check the name"):
+        load(damaged)

@@ -1,10 +1,13 @@
 """Checkpoints whose weights are not those that their config describes, and those that bring code."""
 
+import copy
 import json
 
 import pytest
 import torch
+from architectures import small
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, T5Config
 
 from reference.objectives.shapes import InputError
 from reference.training.reward_model import load_reward_model
@@ -53,6 +56,50 @@ def test_a_config_with_more_layers_than_there_are_weights(folder, what):
     with_config(folder, num_hidden_layers=5)
     with pytest.raises(InputError, match=r"lacks 9 weights, the first model.layers.4"):
         what(folder)
+
+
+@pytest.mark.parametrize("what", [load, load_reward_model])
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        # the embedding, 2 norms and 7 matrices in each of 4 layers, the last norm
+        ({"hidden_size": 64, "head_dim": 32},
+         r"holds 38 weights .*the first model.embed_tokens.weight: \[384, 128\] instead of \[384, 64\]"),
+        ({"intermediate_size": 100},
+         r"holds 12 weights .*the first model.layers.0.mlp.down_proj.weight: \[128, 384\] instead of \[128, 100\]"),
+        ({"vocab_size": 500},
+         r"holds 1 weight of another shape.*the first model.embed_tokens.weight: \[384, 128\] instead of \[500, 128\]"),
+    ],
+)  # fmt: skip
+def test_a_config_of_other_sizes_names_the_first_weight_and_both_shapes(folder, what, changes, told):
+    with_config(folder, **changes)
+    with pytest.raises(InputError, match=told):
+        what(folder)
+
+
+def test_a_classifier_of_several_labels_is_no_reward_model(base, tmp_path):
+    config = copy.deepcopy(base[0].config)
+    config.num_labels = 3
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="is a classifier of 3 labels: a reward model has one"):
+        load_reward_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["mamba", "gemma3n_text"])
+def test_an_architecture_that_transformers_has_no_classifier_for(name, tmp_path):
+    made = small(name)
+    made.save_pretrained(tmp_path)
+    told = f"as a reward model: transformers has no classifier for this architecture .{type(made.config).__name__}"
+    with pytest.raises(InputError, match=told):
+        load_reward_model(tmp_path)
+
+
+def test_an_architecture_that_transformers_has_no_causal_lm_for(tmp_path):
+    T5Config(vocab_size=384, d_model=16, num_layers=1).save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=r"as a causal LM: transformers has no causal LM for this architecture .T5Config"
+    ):
+        load(tmp_path)
 
 
 def test_weights_for_another_program_are_left_out_with_a_word(folder, base):
