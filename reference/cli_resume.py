@@ -7,7 +7,7 @@ from typing import Any
 from reference.cli_parser import used_parser
 from reference.objectives.shapes import InputError
 from reference.training.files import pasted, shown
-from reference.training.recipes import CONSTANT_RATE, RECIPES
+from reference.training.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
 from reference.training.runs import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
@@ -41,7 +41,7 @@ def require_extendable(args: argparse.Namespace, steps: int) -> None:
     if args.recipe != "pretrain" and RECIPES[args.recipe].kind in CONSTANT_RATE:
         return
     run = pasted(args.resume)
-    more = "" if args.recipe == "pretrain" else ", from its newest checkpoint with --model if you like"
+    more = "" if args.recipe == "pretrain" else from_checkpoint(args.recipe)  # pretrain has no --model
     raise InputError(
         f"the learning rate of {args.recipe} falls to 0 at its last step, so a run of {steps} steps cannot become one of "
         f"{args.steps}: go on with --resume {run} alone, or start a new run with --steps {args.steps}{more}"

@@ -210,6 +210,16 @@ ROWS = (
 RECIPES = {recipe.name: recipe for recipe in ROWS}
 
 
+def is_model(name: str) -> bool:
+    """Whether a checkpoint of this recipe, or of pretrain, may stand as --model: a reward model writes nothing."""
+    return name not in RECIPES or RECIPES[name].kind != "reward"
+
+
+def from_checkpoint(name: str) -> str:
+    """For advice to start a new run of a recipe: that it may go on from the old one's model, where it may."""
+    return ", from its newest checkpoint with --model if you like" if is_model(name) else ""
+
+
 def options_of(kind: Kind) -> list[Any]:
     """The columns that a recipe of this kind has."""
     return [column for column in fields(Recipe) if kind in column.metadata.get("kinds", ())]
