@@ -1,6 +1,7 @@
 """--resume: what may stand beside it, and the options of the run, read back from its config.json."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.Argument
         )
     command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
     known = checked(read_options(args.resume, args.recipe), args.resume / "config.json", used_parser(parser, command))
+    require_start_model(known.get("model", "base"), args.resume)
     if "steps" in typed and args.steps != known["steps"]:
         require_extendable(args, known["steps"])
         known["steps"] = args.steps
@@ -33,7 +35,17 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
     """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
     folder = Path(run)
     if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
-        checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+        known = checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+        require_start_model(known["model"], folder)
+
+
+def require_start_model(model: str, run: Path) -> None:
+    """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on."""
+    if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path
+        raise InputError(
+            f"the start model of {run} is gone: its config.json says model {model}, and there is no such folder; put it "
+            "back, or write there where it is now"
+        )
 
 
 def require_extendable(args: argparse.Namespace, steps: int) -> None:

@@ -33,6 +33,8 @@ def small(name: str) -> list[str]:
     options = dict(zip(TINY[::2], TINY[1::2], strict=True)) | {"--steps": "1", "--eval-problems": "2", "--pool": "12"}
     if RECIPES[name].kind in ("preference", "reward"):
         options |= {"--eval-problems": "12"}
+    if RECIPES[name].kind == "reward":
+        del options["--eval-samples"]  # nothing reads it
     known = vars(parser().parse_args(["train", name]))
     return [word for flag, value in options.items() if flag[2:].replace("-", "_") in known for word in (flag, value)]
 
