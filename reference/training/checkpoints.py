@@ -88,7 +88,9 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
     newest = found[-1]
     if not any((newest / name).is_file() for name in ("checksums.json", "state.pt")):  # never advise to delete it
         before = f"to go on from {found[-2].name}" if len(found) > 1 else "and start a new run"
-        raise InputError(f"{newest} is no checkpoint (it holds neither checksums.json nor state.pt): move it elsewhere {before}")
+        raise InputError(
+            f"{newest} is no checkpoint (it holds neither checksums.json nor state.pt): move it elsewhere {before}"
+        )
     if wrong := damaged_file(newest):
         remedy = f"delete that folder to go on from {found[-2].name}" if len(found) > 1 else "start a new run"
         raise InputError(f"checkpoint {newest} is damaged ({wrong}): {remedy}")

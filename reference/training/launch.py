@@ -146,7 +146,15 @@ def learn(
         train_sft(model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, seed=seed)
     elif recipe.kind == "reward":
         train_reward_model(
-            model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, policy=start, pool=pool, seed=seed
+            model,
+            tokenizer,
+            optimizer,
+            recipe,
+            on_step=on_step,
+            first_step=first_step,
+            policy=start,
+            pool=pool,
+            seed=seed,
         )
     else:
         train_preference(
