@@ -84,11 +84,11 @@ def test_what_is_no_checkpoint_is_not_to_be_deleted(tmp_path):
     other.mkdir()
     (other / "config.json").write_text(json.dumps({"recipe": "grpo"}))
     with pytest.raises(
-        InputError, match="step-000009 is no checkpoint .*: move it elsewhere to go on from step-000004"
+        InputError, match=r"step-000009 is no checkpoint .*: move it elsewhere to go on from step-000004"
     ):
         newest_checkpoint(tmp_path)
     (other / "state.pt").write_text("")  # ours, and damaged
-    with pytest.raises(InputError, match="step-000009 is damaged .*: delete that folder to go on from step-000004"):
+    with pytest.raises(InputError, match=r"step-000009 is damaged .*: delete that folder to go on from step-000004"):
         newest_checkpoint(tmp_path)
 
 
