@@ -23,7 +23,7 @@ from typing import Any
 
 from reference.cli import build_parser
 from reference.cli_parser import Parser, without_defaults
-from reference.training.recipes import RECIPES, Recipe, options_of
+from reference.training.recipes import RECIPES, Recipe, from_checkpoint, options_of
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 
@@ -37,7 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
         with handled(stop):
             return told(args)
     except KeyboardInterrupt:
-        print("\nreference: interrupted; a run that has begun can be continued with --resume", file=sys.stderr)
+        print(
+            "\nreference: interrupted; a run that has begun can be continued with --resume (not one of TRL)",
+            file=sys.stderr,
+        )
         return exit_code()
     finally:
         noted.clear()
@@ -51,7 +54,7 @@ def told(args: argparse.Namespace) -> int:
         try:
             return args.command(args)
         except EXPECTED as error:
-            if (message := sentence(error)) is None:
+            if (message := sentence(error, resumable=hasattr(args, "resume"))) is None:
                 raise
             return refuse(message)
     except ModuleNotFoundError as error:
@@ -85,6 +88,7 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 
 def train_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.cli_unread import require_read
         from reference.training.launch import run_on_trl, run_recipe
         from reference.training.runs import require_no_run
         from reference.training.session import run_pretrain
@@ -96,6 +100,7 @@ def train_command(args: argparse.Namespace) -> int:
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
     if args.recipe == "pretrain":
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
+    require_read(recipe_of(options), set() if args.resume else args.typed)
     if args.model != "base" and os.path.isdir(args.model):
         require_no_run(args.model)
         options["model"] = os.path.realpath(args.model)  # so that the run can be resumed from any folder
@@ -118,18 +123,18 @@ def refuse_resume(args: argparse.Namespace) -> None:
 
     if args.resume:
         raise InputError(
-            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one, from its newest "
-            "checkpoint with --model if you like"
+            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one{from_checkpoint(args.recipe)}"
         )
 
 
 def evaluate_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.cli_resume import require_readable
+        from reference.cli_unread import require_read_by_evaluate
         from reference.training.measure import report
 
     require_readable(args.run, parser())
-
+    require_read_by_evaluate(args.run, args.typed)
     print(
         report(
             args.run, problems=args.problems, samples=args.samples, max_new_tokens=args.max_new_tokens,
@@ -141,7 +146,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def bench_command(args: argparse.Namespace) -> int:
     with held_back():
-        from reference.training.bench import bench
+        from reference.training.bench import bench, require_room
         from reference.training.runs import require_no_run
         from reference.world.gate import require_sampler
         from reference.world.model import BASE, load, pick_device
@@ -150,6 +155,7 @@ def bench_command(args: argparse.Namespace) -> int:
         require_no_run(args.model)
     device = pick_device(args.device)
     model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
+    require_room(model, tokenizer, RECIPES[args.recipe])
     require_sampler(model, tokenizer, max_new_tokens=RECIPES[args.recipe].max_new_tokens)
     print(
         bench(

@@ -74,7 +74,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
 
 def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
     """One column of the recipe table as an option of a recipe of this kind."""
-    flag, told = "--" + column.name.replace("_", "-"), column.metadata["help"]
+    flag, told = "--" + column.name.replace("_", "-"), told_of(column, kind)
     if column.type is bool:
         add(flag, action=argparse.BooleanOptionalAction, default=default, help=told)
         return
@@ -90,6 +90,12 @@ def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
         if len(metavar) > 72:  # argparse would not break it
             metavar, told = "NAME", f"{told}: one of {', '.join(choices)}"
     add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=told)
+
+
+def told_of(column: Any, kind: Kind) -> str:
+    """What a column of the table means, for a recipe of this kind."""
+    told = column.metadata["help"]
+    return told[kind] if isinstance(told, dict) else told
 
 
 def choices_of(column: Any, kind: Kind) -> tuple[str, ...]:

@@ -1,13 +1,14 @@
 """--resume: what may stand beside it, and the options of the run, read back from its config.json."""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 from reference.cli_parser import used_parser
 from reference.objectives.shapes import InputError
 from reference.training.files import pasted, shown
-from reference.training.recipes import CONSTANT_RATE, RECIPES
+from reference.training.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
 from reference.training.runs import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
@@ -23,6 +24,7 @@ def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.Argument
         )
     command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
     known = checked(read_options(args.resume, args.recipe), args.resume / "config.json", used_parser(parser, command))
+    require_start_model(known.get("model", "base"), args.resume)
     if "steps" in typed and args.steps != known["steps"]:
         require_extendable(args, known["steps"])
         known["steps"] = args.steps
@@ -33,7 +35,17 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
     """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
     folder = Path(run)
     if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
-        checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+        known = checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+        require_start_model(known["model"], folder)
+
+
+def require_start_model(model: str, run: Path) -> None:
+    """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on."""
+    if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path
+        raise InputError(
+            f"the start model of {run} is gone: its config.json says model {model}, and there is no such folder; put it "
+            "back, or write there where it is now"
+        )
 
 
 def require_extendable(args: argparse.Namespace, steps: int) -> None:
@@ -41,7 +53,7 @@ def require_extendable(args: argparse.Namespace, steps: int) -> None:
     if args.recipe != "pretrain" and RECIPES[args.recipe].kind in CONSTANT_RATE:
         return
     run = pasted(args.resume)
-    more = "" if args.recipe == "pretrain" else ", from its newest checkpoint with --model if you like"
+    more = "" if args.recipe == "pretrain" else from_checkpoint(args.recipe)  # pretrain has no --model
     raise InputError(
         f"the learning rate of {args.recipe} falls to 0 at its last step, so a run of {steps} steps cannot become one of "
         f"{args.steps}: go on with --resume {run} alone, or start a new run with --steps {args.steps}{more}"

@@ -17,7 +17,7 @@ class Defaults(argparse.ArgumentDefaultsHelpFormatter):
 
 def add_model(add: Callable) -> None:
     add("--model", type=source, metavar="NAME_OR_PATH", default="base",
-        help="causal LM: a folder, a hub name, or 'base', the shipped one")  # fmt: skip
+        help="causal LM: a folder (also of a peft adapter), a hub name, or 'base', the shipped one")  # fmt: skip
 
 
 def add_folders(add: Callable, recipe: str, *, longer: bool) -> None:

@@ -75,7 +75,7 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in choices:
             return text
-        near = difflib.get_close_matches(text.lower(), choices, n=1)
+        near = difflib.get_close_matches(text.lower(), [choice for choice in choices if choice != "none"], n=1)
         guess = f" Did you mean {near[0]}?" if near else ""
         raise argparse.ArgumentTypeError(f"{text!r} is not one of {', '.join(choices)}.{guess}")
 

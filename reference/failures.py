@@ -11,8 +11,11 @@ NO_MEMORY = ("can't allocate memory", "not enough memory", "std::bad_alloc")  # 
 DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 
 
-def sentence(error: Exception) -> str | None:
-    """What to tell about it; ``None`` for a fault of the program, whose traceback is wanted."""
+def sentence(error: Exception, *, resumable: bool = True) -> str | None:
+    """What to tell about it; ``None`` for a fault of the program, whose traceback is wanted.
+
+    ``resumable``: whether the command makes a run that can go on.
+    """
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, (OutOfMemoryError, MemoryError)) or any(words in str(error) for words in NO_MEMORY):
@@ -20,5 +23,5 @@ def sentence(error: Exception) -> str | None:
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError) or error.errno is None:
         return None
     if error.errno in DISK_TROUBLE:
-        return f"{error}: make room or fix the rights, then go on with --resume"
+        return f"{error}: make room or fix the rights, then " + ("go on with --resume" if resumable else "try again")
     return f"{error.strerror}: {error.filename}" if error.filename else str(error)

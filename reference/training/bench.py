@@ -5,6 +5,7 @@ one of its own. What is compared are the two times of each turn, so that whateve
 """
 
 import copy
+import random
 import statistics
 import tempfile
 import time
@@ -15,12 +16,15 @@ import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.objectives.shapes import InputError
 from reference.training.launch import new_optimizer
 from reference.training.recipes import Recipe
 from reference.training.rl import train_rl
 from reference.training.trl_data import draw_problems
 from reference.training.trl_engine import run_trl
+from reference.world.reader import context_length
 from reference.world.rollout import encode_prompts
+from reference.world.tasks import MAX_STEPS, draw_problem
 
 WARM_UP = 2  # turns that are not counted
 FASTEST = (16, 32)  # rows per forward pass on a CPU, ours and TRL's
@@ -32,6 +36,17 @@ class Turn:
 
     seconds: float
     tokens: float
+
+
+def require_room(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
+    """Refuse a model whose context is too short: the gate would advise a lower budget, and bench has no such option."""
+    longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
+    needed, context = len(longest) + 1 + recipe.max_new_tokens, context_length(model)  # + 1 as in the gate
+    if context is not None and needed > context:
+        raise InputError(
+            f"prompt and completion need {needed} positions, the model has {context}: bench runs {recipe.name} as it "
+            "stands in the table, so take a model with more"
+        )
 
 
 def bench(

@@ -30,7 +30,7 @@ def save_checkpoint(
 ) -> Path:
     """Save everything after ``step`` steps and drop all but the two newest. Atomic: complete or not there."""
     place = folder / "checkpoints" / f"step-{step:06d}"
-    if place.exists():
+    if is_checkpoint(place):
         return place
     draft = place.with_name(f".{place.name}.{os.getpid()}")
     try:
@@ -45,13 +45,18 @@ def save_checkpoint(
         if not isinstance(error, (OSError, RuntimeError, SafetensorError)):  # what a full disk is called, in turn
             raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        again = f", then --resume {pasted(folder)}" if state else ""  # without an optimizer nothing can go on
         raise InputError(
-            f"cannot save a checkpoint in {folder} ({reason}): make room, then --resume {pasted(folder)}; "
-            "earlier checkpoints are untouched"
+            f"cannot save a checkpoint in {folder} ({reason}): make room{again}; earlier checkpoints are untouched"
         ) from None
-    for old in checkpoints(folder)[:-KEPT]:
+    for old in [path for path in checkpoints(folder) if is_checkpoint(path)][:-KEPT]:
         shutil.rmtree(old)
     return place
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether the folder is one that was saved here, and so may be deleted when it is no longer needed."""
+    return (path / "checksums.json").is_file() and not path.is_symlink()
 
 
 def restore(checkpoint: Path, state: State) -> None:
@@ -81,6 +86,11 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
     if not found:
         return None, 0
     newest = found[-1]
+    if not any((newest / name).is_file() for name in ("checksums.json", "state.pt")):  # never advise to delete it
+        before = f"to go on from {found[-2].name}" if len(found) > 1 else "and start a new run"
+        raise InputError(
+            f"{newest} is no checkpoint (it holds neither checksums.json nor state.pt): move it elsewhere {before}"
+        )
     if wrong := damaged_file(newest):
         remedy = f"delete that folder to go on from {found[-2].name}" if len(found) > 1 else "start a new run"
         raise InputError(f"checkpoint {newest} is damaged ({wrong}): {remedy}")
@@ -90,7 +100,8 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
 def clear_drafts(folder: Path) -> None:
     """Delete what a process left that died while it saved. Only for the one that has the lock: others may be saving."""
     for draft in (folder / "checkpoints").glob(".step-*"):
-        shutil.rmtree(draft, ignore_errors=True)
+        if re.fullmatch(r"\.step-\d+\.\d+", draft.name):
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def damaged_file(checkpoint: Path) -> str | None:

@@ -15,9 +15,9 @@ from reference.objectives.shapes import InputError
 from reference.training.checkpoints import State
 from reference.training.critic import Critic
 from reference.training.curves import PANELS
-from reference.training.data import OnStep
+from reference.training.data import OnStep, Pairs
 from reference.training.limits import require_limits
-from reference.training.measure import forget, measured
+from reference.training.measure import forget, measured, read_accuracy
 from reference.training.pairs import draw_pool
 from reference.training.preference import WITHOUT_REFERENCE, train_preference
 from reference.training.preference import require_parts as require_preference
@@ -43,6 +43,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
     device = pick_device(options["device"])
     source = BASE if options["model"] == "base" else options["model"]
     with resumable(resume, recipe.steps) as (checkpoint, first_step):
+        if resume:
+            read_accuracy(resume, kind_of_measure(recipe))  # damage is told before anything is loaded or written
         start, tokenizer = load(source, device=device)  # stays as it is: "before", the reference, the writer of pairs
         if recipe.kind == "reward":
             model = load_reward_model(checkpoint or source, device=device)
@@ -65,10 +67,11 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
             before = measured(run, "before", kind, lambda: measure(untrained))
             if first_step < recipe.steps:
                 forget(run, "after", kind)
+            pool = pool_of(recipe, start, tokenizer, seed=options["seed"]) if first_step < recipe.steps else None
             with recorded(run, options, first_step, model, tokenizer, state, shown=PANELS[recipe.kind]) as on_step:
                 learn(
                     recipe, model, tokenizer, state["optimizer"], on_step=on_step, first_step=first_step,
-                    ref_model=ref_model, start=start, critic=critic, seed=options["seed"],
+                    ref_model=ref_model, start=start, pool=pool, critic=critic, seed=options["seed"],
                     kl_coef=last_kl_coef(run, recipe, first_step),
                 )  # fmt: skip
             if not close_run(run, options, PANELS[recipe.kind]):
@@ -134,11 +137,14 @@ def learn(
     first_step: int,
     ref_model: PreTrainedModel,
     start: PreTrainedModel,
+    pool: Pairs | None,
     critic: Critic | None,
     kl_coef: float | None,
     seed: int,
 ) -> None:
-    """The loop for this kind of recipe. ``start``: the model as it was at first, which writes the pairs."""
+    """The loop for this kind of recipe. ``start``: the model as it was at first, which wrote the pairs of ``pool``."""
+    if first_step == recipe.steps:  # all done: not even pairs are to be drawn
+        return
     if recipe.kind == "rl":
         train_rl(
             model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step,
@@ -148,14 +154,34 @@ def learn(
         train_sft(model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, seed=seed)
     elif recipe.kind == "reward":
         train_reward_model(
-            model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step, policy=start, seed=seed
+            model,
+            tokenizer,
+            optimizer,
+            recipe,
+            on_step=on_step,
+            first_step=first_step,
+            policy=start,
+            pool=pool,
+            seed=seed,
         )
     else:
         train_preference(
             model, tokenizer, optimizer, recipe, on_step=on_step, first_step=first_step,
             ref_model=None if recipe.loss in WITHOUT_REFERENCE else ref_model,
-            pool=None if recipe.online else draw_pool(start, tokenizer, recipe, seed=seed), seed=seed,
+            pool=pool, seed=seed,
         )  # fmt: skip
+
+
+def pool_of(recipe: Recipe, start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, seed: int) -> Pairs | None:
+    """The pairs of an offline run. Drawing them takes a minute in which nothing is trained: a signal may cut it."""
+    if recipe.kind not in ("preference", "reward") or recipe.online:
+        return None
+    return draw_pool(start, tokenizer, recipe, seed=seed)
+
+
+def kind_of_measure(recipe: Recipe) -> type:
+    """What comes out of measuring a model of this kind."""
+    return PairAccuracy if recipe.kind == "reward" else Accuracy
 
 
 def ruler(

@@ -18,17 +18,18 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, remedy: str = "choose another folder with --out") -> Iterator[None]:
     """Keep every other process out of the run folder until the block ends, or this process, in whatever way.
 
     The lock is the system's (flock) and not the file: a file that is left behind by ``kill -9`` locks nothing. It stays
     in the folder, because a process that had opened it just before it was deleted would hold a lock on nothing. Raises
-    ``InputError`` where another process has the lock, and says so where the platform has none.
+    ``InputError`` where another process has the lock, and says so where the platform has none. ``remedy``: what to do
+    where nothing can be written to the folder.
     """
     try:
         file = (folder / LOCK).open("a+")
     except OSError as error:
-        raise InputError(f"cannot write to {folder} ({error.strerror}): choose another folder with --out") from None
+        raise InputError(f"cannot write to {folder} ({error.strerror}): {remedy}") from None
     with file:
         take(file, folder)
         yield

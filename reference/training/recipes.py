@@ -20,10 +20,15 @@ POLICIES = ("rl", "preference")
 CONSTANT_RATE: tuple[Kind, ...] = ("rl", "preference")  # nothing in their steps depends on how many there are to be
 
 
-def option(default: Any, told: str, *kinds: Kind, choices: tuple[str, ...] | dict[Kind, tuple[str, ...]] = ()) -> Any:
+def option(
+    default: Any,
+    told: str | dict[Kind, str],
+    *kinds: Kind,
+    choices: tuple[str, ...] | dict[Kind, tuple[str, ...]] = (),
+) -> Any:
     """A column of the table: its usual value, what it means, and the kinds of recipe that have it (none: all).
 
-    ``choices``: the names that may stand there; by kind, where they differ.
+    ``choices``: the names that may stand there. Both by kind, where they differ.
     """
     return field(default=default, metadata={"help": told, "kinds": kinds or ALL, "choices": choices})
 
@@ -74,8 +79,9 @@ class Recipe:
     critic_lr: float = option(1e-3, "learning rate of the critic", "rl")
     entropy_coef: float = option(0.0, "weight of the entropy, which is subtracted from the loss", "rl")
     sft_coef: float = option(
-        0.0, "weight of the NLL of careful demonstrations, or of the chosen completions", *POLICIES
-    )
+        0.0, {"rl": "weight of the NLL of careful demonstrations", "preference": "weight of the NLL of the chosen completions"},
+        *POLICIES,
+    )  # fmt: skip
     length_coef: float = option(0.0, "what a completion of the whole budget pays in reward", "rl")
     overlong: str = option(
         "score", "a truncated completion: wrong, left out, or also punished before", "rl",
@@ -91,8 +97,11 @@ class Recipe:
     pool: int = option(2048, "prompts that the pairs of an offline run are sampled from, once", "preference", "reward")
 
     # how much of it
-    steps: int = option(40, "rollouts (RL) or batches to learn from")
-    prompts_per_step: int = option(32, "prompts per rollout, or per batch of pairs or demonstrations")
+    steps: int = option(40, dict.fromkeys(ALL, "batches to learn from") | {"rl": "rollouts to learn from"})
+    prompts_per_step: int = option(
+        32, {"rl": "prompts per rollout", "sft": "demonstrations per batch", "reward": "pairs per batch",
+             "preference": "pairs per batch; online, prompts to draw them from"},
+    )  # fmt: skip
     group_size: int = option(8, "completions per prompt", *POLICIES, "reward")
     inner_epochs: int = option(1, "passes over each rollout", "rl")
     minibatches: int = option(2, "optimizer steps per pass; with 1 and one pass the ratio is always 1", "rl")
@@ -208,6 +217,16 @@ ROWS = (
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}
+
+
+def is_model(name: str) -> bool:
+    """Whether a checkpoint of this recipe, or of pretrain, may stand as --model: a reward model writes nothing."""
+    return name not in RECIPES or RECIPES[name].kind != "reward"
+
+
+def from_checkpoint(name: str) -> str:
+    """For advice to start a new run of a recipe: that it may go on from the old one's model, where it may."""
+    return ", from its newest checkpoint with --model if you like" if is_model(name) else ""
 
 
 def options_of(kind: Kind) -> list[Any]:

@@ -11,6 +11,8 @@ RUN/.lock                held by the process that is at work
 
 import itertools
 import json
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +21,13 @@ from typing import Any
 from reference.objectives.shapes import InputError
 from reference.training.checkpoints import checkpoints
 from reference.training.files import is_number, parse, pasted, read_json, shown, write_atomically
-from reference.training.lock import locked
+from reference.training.lock import LOCK, locked
 
 FILES = ("config.json", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "training.png")
 FOLDERS = ("checkpoints", "tensorboard")
 BEGINNING = b'{"step": '  # of every line of the log
+FINITE = ("loss", "reward", "reward_std", "dead_groups", "length", "length_right", "length_wrong", "truncated", "rounds",
+          "clip_frac", "accuracy", "paired", "grad_norm", "value_grad_norm", "seconds")  # a ratio or a KL may overflow  # fmt: skip
 
 
 @contextmanager
@@ -67,21 +71,28 @@ def first_free_folder(recipe: str) -> Path:
 def require_new(folder: Path) -> None:
     """Refuse a folder that holds a run or the remains of one: their steps and accuracies would pass for the new run's."""
     other = "choose another folder with --out"
-    if (folder / "config.json").exists():
+    if outer := next((path for path in Path(os.path.realpath(folder)).parents if is_run(path)), None):
+        raise InputError(f"{folder} is inside {outer}, the folder of another run, which would delete it: {other}")
+    if is_there(folder / "config.json"):
         if is_run(folder):
             raise InputError(f"{folder} already holds a run: continue it with --resume {pasted(folder)}, or {other}")
         raise InputError(f"{folder} holds a config.json that is not a run's: {other}")
     for name in (*FILES, *FOLDERS):
         path = folder / name
-        if path.exists() and not (name in FOLDERS and path.is_dir() and not any(path.iterdir())):
+        if is_there(path) and not (name in FOLDERS and path.is_dir() and not any(path.iterdir())):
             raise InputError(f"{folder} holds {name} of another run, and no config.json: move it away, or {other}")
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name, be it a link that leads nowhere: what is written there would end up elsewhere."""
+    return path.exists() or path.is_symlink()
 
 
 def require_places(folder: Path) -> None:
     """Refuse a run folder where a folder stands in the place of a file, or the other way round."""
-    for names, kind, right in ((FILES, "file", Path.is_file), (FOLDERS, "folder", Path.is_dir)):
+    for names, kind, right in (((*FILES, LOCK), "file", Path.is_file), (FOLDERS, "folder", Path.is_dir)):
         for path in (folder / name for name in names):
-            if (path.exists() or path.is_symlink()) and not right(path):
+            if is_there(path) and not right(path):
                 raise InputError(f"{path} is in the way: a {kind} of that name belongs there, so move this one away")
 
 
@@ -165,6 +176,8 @@ def wrong_in_row(row: Any, *, after: int | None) -> str | None:
         return f"its step is {shown(step)}" if "step" in row else "it names no step"
     if bad := next((name for name, value in row.items() if not is_number(value)), None):
         return f"{bad} of step {step} is {shown(row[bad])}, not a number"
+    if len(row) == 1:
+        return f"step {step} has no numbers"
     if after is not None and step != after + 1:
         return f"step {step} comes after step {after}"
     return None
@@ -177,6 +190,12 @@ def require_log(folder: Path, step: int) -> None:
     """
     rows = read_metrics(folder)
     path, first = folder / "metrics.jsonl", rows[0]["step"] if rows else step + 1
+    for number, row in enumerate(rows, start=1):
+        if bad := next((name for name in FINITE if not math.isfinite(row.get(name, 0))), None):
+            raise InputError(
+                f"{path} is damaged at line {number} ({bad} of step {row['step']} is {shown(row[bad])}, and no run writes "
+                "that): restore it, or move it away to go on without"
+            )
     if rows and step and not first <= step <= rows[-1]["step"]:
         raise InputError(
             f"{path} has no step {step}, where the newest checkpoint is: restore it, or move it away to go on without"

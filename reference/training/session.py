@@ -18,6 +18,7 @@ from reference.training.files import pasted
 from reference.training.limits import require_limit
 from reference.training.lock import locked
 from reference.training.pretrain import pretrain
+from reference.training.recipes import from_checkpoint, is_model
 from reference.training.runs import (
     append_metrics,
     new_run,
@@ -64,7 +65,7 @@ def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, in
         yield None, 0
         return
     require_places(resume)
-    with locked(resume):
+    with locked(resume, remedy="make it writable, then --resume it again"):
         clear_drafts(resume)
         checkpoint, done = newest_checkpoint(resume)
         if steps < done:
@@ -140,9 +141,16 @@ def close_run(run: Path, options: dict[str, Any], shown: dict[str, str]) -> bool
     title = f"{options['recipe']}, {last} steps"
     figure_curves(metrics, shown, title=title).savefig(run / "training.png", dpi=120)
     if last < options["steps"] or noted:  # interrupted in its last step, it is still to be measured
-        command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
-        place = pasted(run)
-        print(f"stopped  after step {last}; go on with: python -m reference {command} --resume {place}")
+        print(f"stopped  after step {last}; {what_next(run, options)}")
         return False
-    print(f"saved    {run}/checkpoints/step-{last:06d} (use it with --model), metrics.jsonl, training.png")
+    use = " (use it with --model)" if is_model(options["recipe"]) else ""
+    print(f"saved    {run}/checkpoints/step-{last:06d}{use}, metrics.jsonl, training.png")
     return True
+
+
+def what_next(run: Path, options: dict[str, Any]) -> str:
+    """How to go on with a run that was stopped."""
+    if options.get("engine") == "trl":
+        return f"a run of TRL cannot be resumed: start a new one{from_checkpoint(options['recipe'])}"
+    command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
+    return f"go on with: python -m reference {command} --resume {pasted(run)}"

@@ -25,6 +25,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback, TrainerControl, TrainerState
 
+from reference.interrupt import handled, stop
 from reference.objectives.shapes import InputError
 from reference.training.data import OnStep
 from reference.training.pairs import draw_pool
@@ -169,7 +170,8 @@ def pairs_trainer(
         raise InputError("policy is missing: a reward model learns from completions of the model that it will judge")
     require_pad(recipe, tokenizer)
     disable_progress_bars()
-    pairs = draw_pool(policy or model, tokenizer, recipe, seed=seed)
+    with handled(stop):  # nothing is trained yet, so there is no step to finish
+        pairs = draw_pool(policy or model, tokenizer, recipe, seed=seed)
     reference = {"ref_model": copy.deepcopy(model)} if name in ("DPO", "KTO") else {}
     trainer = kind(**common, **reference, train_dataset=pairs_chats(pairs.take([0]), tokenizer))
     trainer.train_dataset = pairs_dataset(recipe, pairs, name, seed=seed)

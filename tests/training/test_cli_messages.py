@@ -62,6 +62,22 @@ def test_help_says_whether_a_run_can_be_made_longer(recipe, capsys):
     assert ("no other option beside it" in told) == (recipe.kind in ("sft", "reward"))
 
 
+@pytest.mark.parametrize("recipe", ["ppo", "grpo"])
+def test_none_is_no_guess(recipe, capsys):  # a word that is near to it by chance, and that ppo could not use alone
+    assert refusal(capsys, "train", recipe, "--critic", "nope").endswith("'nope' is not one of shared, separate, none.")
+
+
+@pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
+def test_help_speaks_of_its_own_kind_only(recipe, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", recipe.name, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("rollouts to learn from" in told) == (recipe.kind == "rl")
+    assert ("batches to learn from" in told) == (recipe.kind != "rl")
+    assert ("demonstrations per batch" in told) == (recipe.kind == "sft")
+    assert ("pairs per batch" in told) == (recipe.kind in ("preference", "reward"))
+
+
 @pytest.mark.parametrize(
     "command",
     [["train", row.name] for row in ROWS] + [[name] for name, _ in named_parsers(parser()) if name not in [r.name for r in ROWS]],
@@ -91,6 +107,7 @@ def test_no_help_speaks_python(command, capsys):
         (["train", "grpo", "--steps", "1e3"], "argument --steps: 1e3 is not a whole number"),
         (["train", "grpo", "--steps", "ten"], "argument --steps: 'ten' is not a number"),
         (["train", "grpo", "--critic", "nope"], "'nope' is not one of shared, separate, none."),
+        (["train", "grpo", "--critic", "share"], "'share' is not one of shared, separate, none. Did you mean shared?"),
         (["train", "grpo", "--kl", "k5"], "'k5' is not one of k1, k2, k3, abs, k3_unbiased, none."),
         (["train", "grpo", "--advantage", "leave_oneout"], "Did you mean leave_one_out?"),
         (["train", "grpo", "--advantage", "none"], "'none' is not one of group,"),

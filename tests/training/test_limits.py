@@ -12,6 +12,7 @@ import pytest
 from small_runs import TINY, refusal
 
 from reference.__main__ import main, parser, recipe_of
+from reference.cli_unread import unread
 from reference.objectives.shapes import InputError
 from reference.training import launch
 from reference.training.limits import LIMITS, WEIGHTS, require_limits
@@ -33,7 +34,7 @@ def small(name: str) -> list[str]:
     options = dict(zip(TINY[::2], TINY[1::2], strict=True)) | {"--steps": "1", "--eval-problems": "2", "--pool": "12"}
     if RECIPES[name].kind in ("preference", "reward"):
         options |= {"--eval-problems": "12"}
-    known = vars(parser().parse_args(["train", name]))
+    known = vars(parser().parse_args(["train", name])).keys() - unread(RECIPES[name]).keys()
     return [word for flag, value in options.items() if flag[2:].replace("-", "_") in known for word in (flag, value)]
 
 

@@ -123,6 +123,7 @@ def row(step, **values) -> str:
         (row(2, reward=[1]), "reward of step 2 is [1], not a number"),
         (row(2, reward=True), "reward of step 2 is true, not a number"),
         (row(2, reward=10**400), "reward of step 2 is 1000"),
+        ('{"step": 2}', "step 2 has no numbers"),
         (row(3), "step 3 comes after step 1"),
         (row(1), "step 1 comes after step 1"),
     ],
@@ -146,6 +147,27 @@ def test_a_last_line_that_a_crash_cut_short_is_left_out(tmp_path, cut):
 def test_numbers_that_a_run_may_really_have(tmp_path):
     log(tmp_path, row(1, ratio=float("inf")), row(2, ratio=float("nan")), row(3, ratio=-2))
     assert [str(r["ratio"]) for r in read_metrics(tmp_path)] == ["inf", "nan", "-2"]
+
+
+@pytest.mark.parametrize("name", ["reward", "loss", "grad_norm", "seconds"])
+@pytest.mark.parametrize(("text", "shown"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "Infinity")])
+def test_a_number_that_no_run_writes_is_not_resumed_over(mine, capsys, name, text, shown):
+    lines = (mine / "metrics.jsonl").read_text().splitlines()
+    values = {key: value for key, value in json.loads(lines[2]).items() if key != name}
+    log(mine, *lines[:2], json.dumps(values)[:-1] + f', "{name}": {text}}}', lines[3])
+    told = f"metrics.jsonl is damaged at line 3 ({name} of step 3 is {shown}, and no run writes that)"
+    assert told in resumed(capsys, mine)
+
+
+def test_a_ratio_that_overflowed_is(mine):
+    lines = (mine / "metrics.jsonl").read_text().splitlines()
+    log(
+        mine,
+        lines[0],
+        json.dumps({**json.loads(lines[1]), "ratio": float("inf"), "approx_kl": float("inf")}),
+        *lines[2:],
+    )
+    require_log(mine, 4)
 
 
 def test_a_hole_is_not_resumed_over(mine, capsys):
