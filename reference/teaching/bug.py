@@ -13,7 +13,7 @@ class Bug:
     mistake: str  # what the code does, in one sentence, without giving the answer away
     symptom: str  # how it shows in a training run
     wrong: Callable
-    wild: str = ""  # where it happened, if we know: "TRL PR #3029", with a row in docs/REFERENCES.md
+    wild: str = ""  # where it happened, if we know, as docs/REFERENCES.md names it
 
 
 BUGS: list[Bug] = []
