@@ -138,9 +138,12 @@ def sft_term(
 
 
 def logits_of(model: PreTrainedModel, tokens: Tensor, recipe: Recipe) -> Tensor:
-    """Logits (rows, time, vocab) of right-padded rows: causal attention never looks at the pads."""
+    """Logits (rows, time, vocab) of right-padded rows: causal attention never looks at the pads.
+
+    A model with prompt tuning also gives logits for the virtual tokens in front; nobody learns those.
+    """
     with autocast(model, recipe.bf16):
-        return model(tokens, use_cache=False).logits
+        return model(tokens, use_cache=False).logits[:, -tokens.shape[1] :]
 
 
 def micro_batches(tokens: Tensor, mask: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -21,7 +21,7 @@ from reference.training.prompts import can_share
 from reference.training.recipes import RECIPES
 from reference.training.reward_model import load_reward_model, rewards_of, train_reward_model
 from reference.training.rl import train_rl
-from reference.training.supervised import train_sft
+from reference.training.supervised import draw_demonstrations, train_sft
 from reference.world.head import find_trunk, head_width
 from reference.world.model import load
 
@@ -182,6 +182,24 @@ def test_lora_trains(peft, base, name):
     assert len(rows) == 3 and rows[0]["grad_norm"] > 0
     assert moved(model, before) == {n for n in before if "lora_" in n}
     assert model.training
+
+
+def test_prompt_tuning_learns_from_demonstrations(peft, base):
+    """peft puts virtual tokens in front and gives logits for them too. The loss at first is that of the same row by hand."""
+    torch.manual_seed(0)
+    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    model = peft.get_peft_model(load()[0], config)
+    recipe = replace(RECIPES["sft"], steps=2, prompts_per_step=1, lr=1e-2)
+    tokens, mask = draw_demonstrations(base[1], random.Random("0/0"), 1)
+    with torch.no_grad():
+        logits = model(tokens).logits
+    assert logits.shape[1] == 4 + tokens.shape[1]
+    nll = -logits[0, 4:-1].log_softmax(-1).gather(1, tokens[0, 1:, None]).squeeze(1)[mask[0]].mean()
+    before, rows = weights(model), []
+    optimizer = new_optimizer(recipe, model)
+    train_sft(model, base[1], optimizer, recipe, on_step=lambda step, metrics: rows.append(metrics) or False)
+    assert rows[0]["loss"] == pytest.approx(nll.item(), rel=1e-4)
+    assert moved(model, before) == {name for name in before if "prompt_encoder" in name}
 
 
 def test_lora_trains_a_reward_model(peft, base):
