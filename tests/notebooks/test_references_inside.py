@@ -64,7 +64,10 @@ def missing_commands(text: str) -> list[str]:
 
 
 PACKAGE = sorted((ROOT / "reference").rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/**/README.md"))]
+PAGES = [
+    ROOT / "README.md", ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("[!.]*/**/README.md")),
+]  # fmt: skip
 
 
 def named(path: Path) -> str:
