@@ -4,8 +4,8 @@
 
 It trains the small model that comes with the course. The model, the sampler and the task come from ``reference.world``.
 All of the algorithm is here. What ``python -m reference train grpo`` adds is speed (prompts once per group, logits of
-completions only), less memory (micro-batches), run folders and the other recipes. After the same steps from the same
-seed the weights are the same up to rounding: tests/test_grpo_in_one_file.py.
+completions only), less memory (micro-batches), run folders and the other recipes. From the same seed the two draw the
+same samples, and after a few steps the weights are the same up to rounding: tests/test_grpo_in_one_file.py.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.cli_types import positive, seed
+from reference import cli_types
 from reference.world.model import load
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
@@ -28,7 +28,7 @@ GROUP_SIZE = 8  # completions per prompt
 MINIBATCHES = 2  # optimizer steps per rollout
 MAX_NEW_TOKENS = 96  # a completion that is longer is cut off, and wrong
 LR, BETAS = 3e-4, (0.9, 0.95)  # of AdamW, without weight decay
-CLIP = 0.2  # no further push where the ratio has left [1 - CLIP, 1 + CLIP]
+CLIP = 0.2  # no further push below ratio 1 - CLIP, or above 1 + CLIP
 MAX_GRAD_NORM = 1.0
 EPS = 1e-4  # keeps the division finite where all rewards of a group are equal
 
@@ -100,8 +100,8 @@ def main() -> None:
         "length, tokens per completion; ratio of new to old policy before the first update, which is 1; seconds.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--steps", type=positive(int), default=STEPS, help="rollouts to learn from")
-    parser.add_argument("--seed", type=seed, default=0, help="decides problems, samples and minibatches")
+    parser.add_argument("--steps", type=cli_types.positive(int), default=STEPS, help="rollouts to learn from")
+    parser.add_argument("--seed", type=cli_types.seed, default=0, help="decides problems, samples and minibatches")
     args = parser.parse_args()
     model, tokenizer = load()
     train(model, tokenizer, steps=args.steps, seed=args.seed)
