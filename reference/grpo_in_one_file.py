@@ -5,7 +5,7 @@
 It trains the small model that comes with the course. The model, the sampler and the task come from ``reference.world``.
 All of the algorithm is here. What ``python -m reference train grpo`` adds is speed (prompts once per group, logits of
 completions only), less memory (micro-batches), run folders and the other recipes. From the same seed the two draw the
-same samples, and after a few steps the weights are the same up to rounding: tests/test_grpo_in_one_file.py.
+same samples until rounding changes one, and their weights differ by rounding: tests/test_grpo_in_one_file.py.
 """
 
 import argparse

@@ -10,8 +10,8 @@ One small step of ``train grpo`` is run in this process. Two things come out:
 
 Functions are known by name and files by where Python found them, so the code may move. Looked through are the checks of
 shapes around an objective, and comprehensions, which belong to the function that they stand in. A model or an optimizer
-does not count as something that holds a tensor: they are there all the time. The loop was entered before its step began;
-it is the first entry of the life.
+does not count as something that holds a tensor: they are there all the time. The loop was entered before its step
+began; it is the first entry of the life.
 """
 
 import contextlib

@@ -20,8 +20,8 @@ from reference.training.rl import train_rl
 from reference.world.rollout import Rollout
 
 SOURCE = Path(one_file.__file__)
-# From this seed and budget two steps have it all: gradients longer than 1, clipped tokens, prompts of two lengths, and a
-# right answer that is cut off before its EOS. The third has a group whose rewards are all equal.
+# From this seed and budget two steps have it all: gradients longer than 1, clipped tokens, prompts of two lengths, and
+# a right answer that is cut off before its EOS. The third has a group whose rewards are all equal.
 SEED, PROMPTS, BUDGET, STEPS = 5, 2, 60, 3
 RECIPE = replace(RECIPES["grpo"], prompts_per_step=PROMPTS, max_new_tokens=BUDGET, steps=STEPS)
 # In float64 the two differ by 2e-14: they sum in another order. The smallest error below moves a weight by 2e-5.
