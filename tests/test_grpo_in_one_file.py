@@ -14,9 +14,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 import reference.grpo_in_one_file as one_file
-from reference.training.launch import new_optimizer
-from reference.training.recipes import RECIPES
-from reference.training.rl import train_rl
+from reference.algorithms.recipes import RECIPES
+from reference.algorithms.rl import train_rl
+from reference.runs.launch import new_optimizer
 from reference.world.rollout import Rollout
 
 SOURCE = Path(one_file.__file__)
