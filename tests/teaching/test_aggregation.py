@@ -1,4 +1,4 @@
-"""Notebook 06: the numbers in its figures and its prose, and solutions written in other ways than the reference."""
+"""Notebooks 06 and 07: the numbers in figures and prose, and solutions written in other ways than the reference."""
 
 from pathlib import Path
 

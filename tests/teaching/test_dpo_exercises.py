@@ -1,4 +1,4 @@
-"""The exercises of notebook 07: right solutions pass however they are written, wrong ones do not."""
+"""The exercises of notebook 08: right solutions pass however they are written, wrong ones do not."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Exercises of notebook 06: token_mean, sequence_mean, fixed_length, kl_penalised_rewards, token_rewards."""
+"""Exercises of notebook 06: token_mean, sequence_mean, fixed_length; of notebook 07: kl_penalised_rewards, token_rewards."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Exercises of notebook 07: implicit_reward, dpo_loss, ipo_loss."""
+"""Exercises of notebook 08: implicit_reward, dpo_loss, ipo_loss."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Notebook 06: how long right and wrong answers get under each aggregation, and KL in the reward before a group's std.
+"""Notebook 06: how long right and wrong answers get under each aggregation. Notebook 07: KL in the reward, before a std.
 
 All are GRPO. Three ways differ in the aggregation alone. Two charge the same small KL in the reward and differ in whether
 a group's std divides it afterwards; the third, to compare with, is GRPO without a penalty (a coefficient of 1e-9 keeps the

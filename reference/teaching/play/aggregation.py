@@ -1,4 +1,4 @@
-"""Widgets of notebook 06."""
+"""Widgets of notebook 06 (micro_batches) and notebook 07 (kl_group, credit)."""
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure

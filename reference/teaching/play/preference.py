@@ -1,4 +1,4 @@
-"""Widgets of notebook 07."""
+"""Widgets of notebook 08."""
 
 import ipywidgets as widgets
 

@@ -1,4 +1,4 @@
-"""Questions of notebook 06 aggregation and KL placement."""
+"""Questions of notebook 06 aggregation and notebook 07 where the KL goes."""
 
 from reference.teaching.question import Question, no, yes
 

@@ -1,4 +1,4 @@
-"""Questions of notebook 07 DPO and beta."""
+"""Questions of notebook 08 DPO and beta."""
 
 from reference.teaching.question import Question, no, yes
 
