@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reference import objectives
+from reference.algorithms.recipes import RECIPES
 from reference.evaluation import statistics
 
 ROOT = Path(__file__).parents[1]
@@ -76,6 +77,8 @@ def test_what_an_entry_names_is_there(term):
         name for name in functions(ENTRIES[term]) if not (hasattr(objectives, name) or hasattr(statistics, name))
     ]
     assert missing == []
+    commands = re.findall(r"`python -m reference (?:recipes|train) ([^`]+)`", ENTRIES[term])
+    assert [name for names in commands for name in names.split() if name not in RECIPES] == []
     lessons = notebooks()
     for title, number in LESSON.findall(ENTRIES[term]):
         assert title in TITLES and title in lessons, f"no lesson is called {title!r}"

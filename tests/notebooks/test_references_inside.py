@@ -130,7 +130,7 @@ def test_what_a_file_of_the_package_points_to_is_there(path):
         assert missing_commands(text) == []
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "docs" / "REFERENCES.md"], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "CHANGELOG.md"], ids=named)
 def test_the_notebooks_that_a_page_names_are_there(path):
     text = path.read_text()
     assert missing_notebooks(text) == [] and mislabelled_links(text) == []
