@@ -10,8 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from reference import check
-from reference.teaching.bugs import BUGS
-from reference.teaching.exercises import EXERCISES
+from reference.lessons import BUGS, EXERCISES
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))

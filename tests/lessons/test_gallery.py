@@ -87,7 +87,7 @@ def test_every_link_in_the_readme_leads_somewhere():
 
 
 def test_a_description_is_there_for_every_picture():
-    from reference.teaching.figures import figure_weights
+    from reference.lessons.masking.figures import figure_weights
 
     figure = figure_weights([2, 8])
     assert "1/4 per token" in description(figure) and png(figure).startswith(b"\x89PNG")

@@ -3,18 +3,16 @@
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES
+from reference.lessons.advantages.figures import figure_successes
+from reference.lessons.aggregation.figures import figure_split
+from reference.lessons.alignment.figures import figure_walk
+from reference.lessons.clipping.figures import figure_quadrants
+from reference.lessons.kl.figures import figure_kl_follow
+from reference.lessons.masking.figures import figure_weights
+from reference.lessons.preference.figures import figure_beta
+from reference.lessons.value.figures import figure_lambda
 from reference.runs.recorded import all_recorded, recorded
 from reference.teaching.example import example
-from reference.teaching.figures import (
-    figure_beta,
-    figure_kl_follow,
-    figure_lambda,
-    figure_quadrants,
-    figure_split,
-    figure_successes,
-    figure_walk,
-    figure_weights,
-)
 from reference.teaching.recorded_figures import figure_engines, figure_others, figure_recipes, figure_seeds
 
 OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
