@@ -1,4 +1,4 @@
-"""Exercises of notebook 00: masked_mean, aggregate."""
+"""The exercises masked_mean, aggregate."""
 
 import inspect
 from collections.abc import Callable

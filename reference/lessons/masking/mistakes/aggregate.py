@@ -4,8 +4,6 @@ from torch import Tensor
 
 from reference.teaching.bug import bug
 
-# ---- aggregate -------------------------------------------------------------------------------------------------------
-
 
 def aggregate_with(token_loss: Tensor, mask: Tensor, strategy: str, max_length: int, **parts: Tensor) -> Tensor:
     """A right ``aggregate`` in which single strategies can be swapped for a wrong one."""

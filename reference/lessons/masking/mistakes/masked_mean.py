@@ -5,8 +5,6 @@ from torch import Tensor
 
 from reference.teaching.bug import bug
 
-# ---- masked_mean -----------------------------------------------------------------------------------------------------
-
 
 @bug(
     "mean over padding",

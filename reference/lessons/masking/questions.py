@@ -1,4 +1,4 @@
-"""Questions of notebook 00 everything is a masked loss."""
+"""The questions on masked losses."""
 
 from reference.teaching.question import Question, no, yes
 

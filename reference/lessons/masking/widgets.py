@@ -1,12 +1,12 @@
-"""Widgets of notebook 00."""
+"""The widgets on masked losses."""
 
 from matplotlib.figure import Figure
 
 from reference.teaching import controls
 from reference.teaching.controls import box, slider
+from reference.teaching.example import Example
 
-from ..example import Example
-from ..figures import figure_supervision, figure_weights
+from .figures import figure_supervision, figure_weights
 
 
 def weights(lengths: tuple[int, int, int] = (2, 8, 5), max_length: int = 10) -> None:
@@ -29,3 +29,6 @@ def supervision(example: Example) -> None:
         solution=box("assistant's words", True),
         end=box("the closing <|end|>", True),
     )
+
+
+WIDGETS = {"weights": weights, "supervision": supervision}

@@ -1,4 +1,4 @@
-"""How much each token weighs under the three normalisers."""
+"""A chat with the mask under its tokens, and how much each token weighs under the three normalisers."""
 
 from fractions import Fraction
 
@@ -9,11 +9,50 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reference.objectives import aggregate
-from reference.style import BLUE, DROPPED, INK, MUTED, PAPER, style
+from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, PAPER, style
+from reference.teaching.example import Example
 from reference.teaching.show import described
+from reference.teaching.strip import WIDTH, draw_strip, layout
 
 STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
 WHOSE = {"sequence_mean": "GRPO", "token_mean": "DAPO", "fixed_length": "Dr.GRPO"}
+
+
+# ---- tokens and their mask -------------------------------------------------------------------------------------------
+
+
+def figure_tokens(words: list[str], mask: list[bool], *, title: str = "", notes: list[str] | None = None) -> Figure:
+    """Every token in a box, with 1 under it where it is supervised and 0 where it is not."""
+    notes = notes or ["1" if kept else "0" for kept in mask]
+    with style():
+        lines = layout(words)
+        figure = Figure(figsize=(WIDTH, 0.5 + 0.62 * len(lines)), layout="constrained")
+        ax = figure.subplots()
+        draw_strip(ax, words, lines, [KEPT if kept else DROPPED for kept in mask], notes)
+        ax.set_title(title)
+        kept_words = " ".join(word for word, kept in zip(words, mask, strict=True) if kept)
+        return described(figure, f"{title}: {sum(mask)} of {len(mask)} tokens kept: {kept_words}")
+
+
+def figure_supervision(example: Example, *, question: bool = False, solution: bool = True, end: bool = True) -> Figure:
+    """The example chat with the chosen parts supervised, and what the model's loss is on them."""
+    is_end = [word == "<|end|>" for word in example.words]
+    assistant = example.assistant_mask[0].tolist()
+    chosen = [
+        (question and not theirs) or (theirs and (end if last else solution))
+        for theirs, last in zip(assistant, is_end, strict=True)
+    ]
+    chosen[0] = False  # nothing comes before the first token, so nothing can predict it
+    losses = [-logp for logp, kept in zip(example.logprobs[0].tolist(), chosen[1:], strict=True) if kept]
+    told = (
+        f"{len(losses)} supervised tokens, mean loss {sum(losses) / len(losses):.2f} nats"
+        if losses
+        else "nothing is supervised: there is no loss to take"
+    )
+    return figure_tokens(example.words, chosen, title=told)
+
+
+# ---- weights ----------------------------------------------------------------------------------------------------------
 
 
 def token_weights(lengths: list[int], *, strategy: str, max_length: int) -> torch.Tensor:
@@ -28,7 +67,7 @@ def token_weights(lengths: list[int], *, strategy: str, max_length: int) -> torc
 def figure_weights(lengths: list[int], *, max_length: int = 10) -> Figure:
     """One panel per normaliser; a row of cells per completion, each shaded by its weight, which is written beside it."""
     if not any(lengths):
-        return figure_nothing(len(lengths))
+        return nothing_to_weigh(len(lengths))
     with style():
         figure = Figure(figsize=(7.6, 3 * (0.5 + 0.4 * len(lengths))), layout="constrained")
         figure.get_layout_engine().set(hspace=0.08)
@@ -47,7 +86,7 @@ def figure_weights(lengths: list[int], *, max_length: int = 10) -> Figure:
         return described(figure, "Weight of each token. " + "; ".join(told))
 
 
-def figure_nothing(rows: int) -> Figure:
+def nothing_to_weigh(rows: int) -> Figure:
     """No completion has a token: there is nothing to draw, and nothing to average."""
     with style():
         figure = Figure(figsize=(7.6, 0.9), layout="constrained")
