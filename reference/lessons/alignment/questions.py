@@ -1,4 +1,4 @@
-"""Questions of notebook 01 log-probs and alignment."""
+"""The questions on log-probs and alignment."""
 
 from reference.teaching.question import Question, no, yes
 

@@ -4,8 +4,6 @@ from torch import Tensor
 
 from reference.teaching.bug import bug
 
-# ---- token_logprobs --------------------------------------------------------------------------------------------------
-
 
 def pick(scores: Tensor, tokens: Tensor) -> Tensor:
     return scores.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)

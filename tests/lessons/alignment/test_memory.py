@@ -1,7 +1,7 @@
 import torch
 
+from reference.lessons.alignment.memory import peak_megabytes
 from reference.objectives import chunked_token_logprobs, token_logprobs
-from reference.teaching.memory import peak_megabytes
 
 
 def test_one_tensor_is_as_large_as_it_is():

@@ -1,12 +1,12 @@
-"""Widgets of notebook 01."""
+"""The widgets on log-probs and alignment."""
 
 import torch
 
 from reference.teaching import controls
 from reference.teaching.controls import dial, slider
+from reference.teaching.example import Example
 
-from ..example import Example
-from ..figures import figure_padding, figure_temperature, figure_walk
+from .figures import figure_padding, figure_temperature, figure_walk
 
 
 def walk(example: Example, position: int = 12) -> None:
@@ -28,3 +28,6 @@ def padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, pads: int 
     controls.interact(
         lambda pads: figure_padding(models, tokens, pads=pads), pads=slider("pads on the left", pads, 0, 12)
     )
+
+
+WIDGETS = {"walk": walk, "temperature": temperature, "padding": padding}

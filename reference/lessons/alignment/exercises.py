@@ -1,4 +1,4 @@
-"""Exercises of notebook 01: token_logprobs, completion_mask, position_ids, encode_pair."""
+"""The exercises token_logprobs, completion_mask, position_ids, encode_pair."""
 
 from collections.abc import Callable
 

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from reference.teaching.bug import bug
 
-# ---- completion_mask -------------------------------------------------------------------------------------------------
-
 
 def spans(tokens: Tensor, completion_start: Tensor, eos_token_id: int) -> tuple[Tensor, Tensor, Tensor]:
     """Per token: inside the completion, an EOS inside it, and the number of EOS inside it strictly before."""

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from reference.objectives import position_ids, token_logprobs
 from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
 from reference.teaching.example import Example, readable
-from reference.teaching.figures.masks import WIDTH, draw_strip, layout
 from reference.teaching.show import described
+from reference.teaching.strip import WIDTH, draw_strip, layout
 
 
 def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figure:
