@@ -7,20 +7,23 @@ from pathlib import Path
 import pytest
 import torch
 
-from reference.runs.recorded import at_the_end, recorded_logs
-from reference.teaching import play, show
-from reference.teaching.experiments import EXPERIMENTS
-from reference.teaching.experiments.kl import RUNS, WAYS
-from reference.teaching.figures import (
-    figure_kl_along,
+from reference import play
+from reference.lessons import EXPERIMENTS
+from reference.lessons.kl.experiments import RUNS, WAYS
+from reference.lessons.kl.figures import (
+    REFERENCE,
+    batch_means,
     figure_kl_batches,
     figure_kl_curves,
     figure_kl_follow,
-    figure_kl_runs,
-    figure_two_kls,
+    follow,
+    shifted,
+    value_and_slope,
 )
-from reference.teaching.figures.kl import REFERENCE, batch_means, follow, shifted, value_and_slope
-from reference.teaching.figures.kl import WAYS as WAYS_TO_FOLLOW
+from reference.lessons.kl.figures import WAYS as WAYS_TO_FOLLOW
+from reference.lessons.kl.figures_model import figure_kl_along, figure_kl_runs, figure_two_kls
+from reference.runs.recorded import at_the_end, recorded_logs
+from reference.teaching import show
 
 # ---- pictures and widgets --------------------------------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
 
 
 def test_the_recorded_runs_end_as_the_lesson_says():
-    ways = recorded_logs(Path(__file__).parents[2] / "figures" / "runs", RUNS)
+    ways = recorded_logs(Path(__file__).parents[3] / "figures" / "runs", RUNS)
     assert list(ways) == list(WAYS)
     assert all(len(runs) == 3 for runs in ways.values())
     kl, reward, length, norm = (

@@ -118,7 +118,7 @@ def kl_full__not_cut(logits: Tensor, ref_logits: Tensor) -> Tensor:
     symptom="the mask keeps the KL after the last token and loses that of the first",
 )
 def kl_full__first_dropped(logits: Tensor, ref_logits: Tensor) -> Tensor:
-    return kl_full__not_cut(logits, ref_logits)[:, 1:]
+    return kl_full__not_cut.wrong(logits, ref_logits)[:, 1:]
 
 
 @bug(

@@ -1,4 +1,4 @@
-"""Notebook 02: the same KL penalty as different code, on samples of the policy itself, with an unbiased baseline.
+"""The same KL penalty as different code, on samples of the policy itself, with an unbiased baseline.
 
 RLOO takes one step per rollout, so every sample is the policy's own; its leave-one-out baseline and its fixed length
 leave each gradient unbiased. What differs is the estimator and its place. Without a penalty a coefficient of 1e-9 keeps

@@ -1,4 +1,4 @@
-"""Exercises of notebook 02: kl_k1, kl_k2, kl_k3, kl_full."""
+"""The exercises kl_k1, kl_k2, kl_k3, kl_full."""
 
 from collections.abc import Callable
 

@@ -1,11 +1,11 @@
-"""Widgets of notebook 02."""
+"""The widgets on the three things called KL."""
 
 import ipywidgets as widgets
 
 from reference.teaching import controls
 from reference.teaching.controls import LABEL, WIDE, box, dial
 
-from ..figures.kl import figure_kl_batches, figure_kl_curves, figure_kl_follow
+from .figures import figure_kl_batches, figure_kl_curves, figure_kl_follow
 
 
 def kl_batches(shift: float = -0.3, samples: int = 32) -> None:
@@ -38,3 +38,6 @@ def kl_follow(samples: int = 0) -> None:
         ),
         seed=controls.slider("seed", 0, 0, 9),
     )  # fmt: skip
+
+
+WIDGETS = {"kl_batches": kl_batches, "kl_curves": kl_curves, "kl_follow": kl_follow}

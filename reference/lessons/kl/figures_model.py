@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 from reference.runs.curves import moving_mean
 from reference.runs.recorded import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.kl import WAYS
 from reference.teaching.labels import label_ends, span
 from reference.teaching.show import described
+
+from .experiments import WAYS
 
 COLOURS = {"none": INK, "k1-in-loss": RED, "k2-in-loss": GREEN, "k3-in-loss": BLUE, "k1-in-reward": ORANGE}
 NAMES = {"none": "no KL term"} | {way: way.replace("-in-", " in the ") for way in WAYS if way != "none"}

@@ -1,4 +1,4 @@
-"""Questions of notebook 02 three things called KL."""
+"""The questions on the three things called KL."""
 
 from reference.teaching.question import Question, no, yes
 
