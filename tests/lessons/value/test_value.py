@@ -4,17 +4,19 @@ import matplotlib
 import pytest
 import torch
 
-from reference import objectives
-from reference.teaching import play, show
-from reference.teaching.figures import (
+from reference import objectives, play
+from reference.lessons.value.figures import (
+    LAMBDAS,
+    calibration,
     figure_along,
     figure_calibration,
     figure_lambda,
     figure_value_clip,
     figure_values,
+    gradient_errors,
+    standard_error,
 )
-from reference.teaching.figures.value import LAMBDAS, calibration, gradient_errors, standard_error
-from reference.teaching.process import (
+from reference.lessons.value.toy_mdp import (
     chances,
     every_text,
     gradient_moments,
@@ -23,6 +25,7 @@ from reference.teaching.process import (
     values_before,
     verdicts,
 )
+from reference.teaching import show
 
 matplotlib.use("Agg")
 

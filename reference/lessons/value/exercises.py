@@ -1,4 +1,4 @@
-"""Exercises of notebook 03: discounted_returns, gae, value_loss."""
+"""The exercises discounted_returns, gae, value_loss."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
-"""Widgets of notebook 03."""
+"""The widgets on what the value head fits."""
 
 from reference.teaching import controls
 from reference.teaching.controls import dial, slider
 
-from ..figures import figure_lambda, figure_value_clip, figure_values
+from .figures import figure_lambda, figure_value_clip, figure_values
 
 
 def values(p: float = 0.7) -> None:
@@ -32,3 +32,6 @@ def value_clip(target: float = 1.0, old: float = 0.0, clip: float = 0.2) -> None
         old=dial("old value", old, -1.0, 2.0, 0.1, live=False),
         clip=dial("clip", clip, 0.1, 1.0, 0.1, live=False),
     )
+
+
+WIDGETS = {"values": values, "lambda_dial": lambda_dial, "value_clip": value_clip}

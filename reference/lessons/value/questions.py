@@ -1,4 +1,4 @@
-"""Questions of notebook 03 what the value head fits."""
+"""The questions on what the value head fits."""
 
 from reference.teaching.question import Question, no, yes
 
