@@ -1,4 +1,4 @@
-"""Questions of notebook 04 clipping."""
+"""The questions on clipping."""
 
 from reference.teaching.question import Question, no, yes
 

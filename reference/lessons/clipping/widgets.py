@@ -1,4 +1,4 @@
-"""Widgets of notebook 04."""
+"""The widgets on clipping."""
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from reference.teaching import controls
 from reference.teaching.controls import LABEL, WIDE, dial
 
-from ..figures import figure_push, figure_quadrants
+from .figures import figure_push, figure_quadrants
 
 
 def quadrants() -> None:
@@ -30,3 +30,6 @@ def quadrants() -> None:
 def push(ratio: float = 2.0) -> None:
     """One token, five losses: how hard each still pushes it."""
     controls.interact(lambda ratio: figure_push(ratio=ratio), ratio=dial("ratio", ratio, 0.1, 4.0, 0.1))
+
+
+WIDGETS = {"quadrants": quadrants, "push": push}

@@ -1,4 +1,4 @@
-"""Notebook 04: many passes over each rollout, with PPO's clip and without, at three learning rates.
+"""Many passes over each rollout, with PPO's clip and without, at three learning rates.
 
 Eight passes of two minibatches are sixteen optimizer steps on the same samples. The bounds 0.999 and 1e6 never bind.
 """

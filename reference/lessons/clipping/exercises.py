@@ -1,4 +1,4 @@
-"""Exercises of notebook 04: ppo_clip_loss, clip_frac."""
+"""The exercises ppo_clip_loss, clip_frac."""
 
 from collections.abc import Callable
 
