@@ -1,4 +1,4 @@
-"""Questions of notebook 05 GRPO advantages."""
+"""The questions on GRPO's advantages."""
 
 from reference.teaching.question import Question, no, yes
 

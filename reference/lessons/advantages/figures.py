@@ -1,4 +1,4 @@
-"""Pictures of notebook 05: what a group's rewards become, which prompts that favours, how noisy it is, what dies."""
+"""What a group's rewards become, which prompts that favours, how noisy it is, what dies."""
 
 import math
 
@@ -10,9 +10,10 @@ from matplotlib.ticker import MaxNLocator
 from reference.objectives import group_advantages, rloo_advantages
 from reference.runs.curves import moving_mean
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
-from reference.teaching.experiments.advantages import Recorded
 from reference.teaching.labels import span
 from reference.teaching.show import described
+
+from .experiments import Recorded
 
 OTHER_GROUPS = 3  # beside the one that is shown, for the std of the batch
 SIZES = (4, 8, 16, 64)

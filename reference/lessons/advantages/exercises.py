@@ -1,4 +1,4 @@
-"""Exercises of notebook 05: group_advantages, dead_group_share, rloo_advantages."""
+"""The exercises group_advantages, dead_group_share, rloo_advantages."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Notebook 05: what it says about advantages is asserted here; its figures and widgets show those numbers."""
+"""What the lesson says about advantages is asserted here; its figures and widgets show those numbers."""
 
 import math
 from pathlib import Path
@@ -7,13 +7,12 @@ from statistics import mean
 import pytest
 import torch
 
-from reference import objectives
+from reference import objectives, play
 from reference.algorithms.recipes import RECIPES
-from reference.teaching import play, show
-from reference.teaching.bugs import BUGS
-from reference.teaching.check import judge
-from reference.teaching.experiments.advantages import CHOICES, EXPERIMENTS, Recorded, recorded_choices
-from reference.teaching.figures import (
+from reference.lessons import BUGS
+from reference.lessons.advantages.experiments import CHOICES, EXPERIMENTS, Recorded, recorded_choices
+from reference.lessons.advantages.figures import (
+    difficulty_weight,
     figure_choices,
     figure_dead,
     figure_difficulty,
@@ -21,204 +20,13 @@ from reference.teaching.figures import (
     figure_noise,
     figure_successes,
 )
-from reference.teaching.figures.advantages import difficulty_weight
-from reference.teaching.questions import QUESTIONS
+from reference.teaching import show
 
-RUNS = Path(__file__).parents[2] / "figures" / "runs"
-SEEDS = range(5)
+RUNS = Path(__file__).parents[3] / "figures" / "runs"
 
 
 def coins(right: int, of: int) -> torch.Tensor:
     return (torch.arange(of) < right).double()
-
-
-# ---- the exercises ---------------------------------------------------------------------------------------------------
-
-
-def in_loops(rewards, *, group_size, scale, eps):
-    values, out = rewards.tolist(), []
-    centre = sum(values) / len(values)
-    batch = math.sqrt(sum((v - centre) ** 2 for v in values) / (len(values) - 1))
-    for start in range(0, len(values), group_size):
-        group = values[start : start + group_size]
-        middle = sum(group) / group_size
-        std = math.sqrt(sum((v - middle) ** 2 for v in group) / (group_size - 1))
-        out += [(v - middle) / {"none": 1, "group": std + eps, "batch": batch + eps}[scale] for v in group]
-    return torch.tensor(out, dtype=torch.float64)
-
-
-def in_float32(rewards, *, group_size, scale, eps):
-    r = rewards.float()
-    mean = r.unfold(0, group_size, group_size).mean(1).repeat_interleave(group_size)
-    std = r.unfold(0, group_size, group_size).std(1).repeat_interleave(group_size)
-    return (r - mean) / (1 if scale == "none" else (std if scale == "group" else r.std()) + eps)
-
-
-def by_rows(rewards, *, group_size, scale, eps):  # einops would write (b g) -> b g
-    std = rewards.std()
-    rows = [
-        (row - row.mean()) / ({"group": row.std(), "batch": std}[scale] + eps) if scale != "none" else row - row.mean()
-        for row in rewards.split(group_size)
-    ]
-    return torch.cat(rows)
-
-
-def short_form(rewards, *, group_size):
-    groups = rewards.reshape(-1, group_size)
-    return (group_size / (group_size - 1) * (groups - groups.mean(-1, keepdim=True))).reshape(-1)
-
-
-def others_by_matrix(rewards, *, group_size):
-    matrix = torch.eye(group_size) - (1 - torch.eye(group_size)) / (group_size - 1)
-    return torch.einsum("bi,ij->bj", rewards.view(-1, group_size).float(), matrix).flatten()
-
-
-def others_in_loops(rewards, *, group_size):
-    out = []
-    for group in rewards.view(-1, group_size).tolist():
-        out += [v - sum(group[:i] + group[i + 1 :]) / (group_size - 1) for i, v in enumerate(group)]
-    return torch.tensor(out)
-
-
-def by_sets(rewards, *, group_size):
-    dead = [len(set(group.tolist())) == 1 for group in rewards.split(group_size)]
-    return torch.tensor(sum(dead) / len(dead))
-
-
-def by_the_first(rewards, *, group_size):
-    groups = rewards.view(-1, group_size)
-    return (groups == groups[:, :1]).all(dim=1).float().mean()
-
-
-@pytest.mark.parametrize(
-    ("name", "solution"),
-    [
-        ("group_advantages", in_loops),
-        ("group_advantages", in_float32),
-        ("group_advantages", by_rows),
-        ("rloo_advantages", short_form),
-        ("rloo_advantages", others_by_matrix),
-        ("rloo_advantages", others_in_loops),
-        ("dead_group_share", by_sets),
-        ("dead_group_share", by_the_first),
-    ],
-)
-def test_a_right_solution_passes_however_it_is_written(name, solution):
-    for seed in SEEDS:
-        verdict = judge(name, solution, seed)
-        assert verdict.passed, verdict.message
-
-
-def centred(rewards, group_size):
-    groups = rewards.view(-1, group_size)
-    return groups - groups.mean(dim=1, keepdim=True)
-
-
-def std_of_the_others(rewards, *, group_size, scale, eps):  # NeMo-RL's
-    groups = rewards.view(-1, group_size)
-    rest = torch.stack([torch.cat([groups[:, :i], groups[:, i + 1 :]], dim=1) for i in range(group_size)], dim=1)
-    scales = {"none": 1, "group": rest.var(dim=2).sqrt() + eps, "batch": rewards.std() + eps}
-    return ((groups - rest.mean(dim=2)) / scales[scale]).flatten()
-
-
-def by_the_range(rewards, *, group_size, scale, eps):
-    groups = rewards.view(-1, group_size)
-    spread = groups.amax(dim=1, keepdim=True) - groups.amin(dim=1, keepdim=True)
-    return (centred(rewards, group_size) / (1 if scale == "none" else spread + eps)).flatten()
-
-
-def only_the_good(rewards, *, group_size, scale, eps):
-    return objectives.group_advantages(rewards, group_size=group_size, scale=scale, eps=eps).clamp_min(0)
-
-
-def no_keepdim(rewards, *, group_size, scale, eps):
-    groups = rewards.view(-1, group_size)
-    return (groups - groups.mean(dim=1)).flatten()
-
-
-def not_flat(rewards, *, group_size, scale, eps):
-    return objectives.group_advantages(rewards, group_size=group_size, scale=scale, eps=eps).view(-1, group_size)
-
-
-def the_next_one(rewards, *, group_size):
-    groups = rewards.view(-1, group_size)
-    return (groups - groups.roll(-1, dims=1)).flatten()
-
-
-def those_before(rewards, *, group_size):
-    groups = rewards.view(-1, group_size)
-    return (groups - (groups.cumsum(dim=1) - groups) / torch.arange(group_size).clamp_min(1)).flatten()
-
-
-def sum_of_the_others(rewards, *, group_size):
-    groups = rewards.view(-1, group_size)
-    return (groups - (groups.sum(dim=1, keepdim=True) - groups)).flatten()
-
-
-def factor_of_the_batch(rewards, *, group_size):
-    return (len(rewards) / (len(rewards) - 1) * centred(rewards, group_size)).flatten()
-
-
-def first_two(rewards, *, group_size):
-    groups = rewards.view(-1, group_size)
-    return (groups[:, 0] == groups[:, 1]).float().mean()
-
-
-def when_rounded(rewards, *, group_size):
-    groups = rewards.view(-1, group_size).round()
-    return (groups.amax(dim=1) == groups.amin(dim=1)).float().mean()
-
-
-def like_the_first_of_the_batch(rewards, *, group_size):
-    return (rewards == rewards[0]).view(-1, group_size).all(dim=1).float().mean()
-
-
-@pytest.mark.parametrize(
-    ("name", "solution"),
-    [
-        ("group_advantages", std_of_the_others),
-        ("group_advantages", by_the_range),
-        ("group_advantages", only_the_good),
-        ("group_advantages", no_keepdim),
-        ("group_advantages", not_flat),
-        ("rloo_advantages", the_next_one),
-        ("rloo_advantages", those_before),
-        ("rloo_advantages", sum_of_the_others),
-        ("rloo_advantages", factor_of_the_batch),
-        ("dead_group_share", first_two),
-        ("dead_group_share", when_rounded),
-        ("dead_group_share", like_the_first_of_the_batch),
-    ],
-)
-def test_wrong_solutions_that_no_entry_describes_are_refused(name, solution):
-    for seed in SEEDS:
-        assert judge(name, solution, seed).status == "wrong"
-
-
-def precedence(rewards, *, group_size, scale, eps):
-    groups, a = rewards.view(-1, group_size), centred(rewards, group_size)
-    if scale == "group":
-        a = a / groups.std(dim=1, keepdim=True) + eps
-    elif scale == "batch":
-        a = a / rewards.std() + eps
-    return a.flatten()
-
-
-def all_zero_or_all_one(rewards, *, group_size):
-    means = rewards.view(-1, group_size).mean(dim=1)
-    return ((means == 0) | (means == 1)).float().mean()
-
-
-@pytest.mark.parametrize(
-    ("name", "solution", "mistake"),
-    [
-        ("group_advantages", precedence, "eps outside the division"),
-        ("dead_group_share", all_zero_or_all_one, "dead means 0 or 1"),
-    ],
-)
-def test_a_mistake_written_another_way_is_named(name, solution, mistake):
-    for seed in SEEDS:
-        assert judge(name, solution, seed).bug.name == mistake
 
 
 # ---- order and size --------------------------------------------------------------------------------------------------
@@ -400,15 +208,6 @@ def test_strangers_are_the_catalogues_groups_across_prompts():
     shuffled = rewards.view(8, 8).T.flatten()
     broken = objectives.group_advantages(shuffled, group_size=8).view(8, 8).T.flatten()
     torch.testing.assert_close(broken, wrong(rewards, group_size=8, scale="group", eps=1e-4))
-
-
-def test_every_option_of_every_question_is_explained():
-    from reference.teaching.questions import advantages
-
-    assert set(advantages.QUESTIONS) <= set(QUESTIONS)
-    for question in advantages.QUESTIONS.values():
-        assert sum(option.right for option in question.options) == 1
-        assert all(len(option.why) > 20 for option in question.options)
 
 
 # ---- figures and widgets ---------------------------------------------------------------------------------------------

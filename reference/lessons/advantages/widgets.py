@@ -1,4 +1,4 @@
-"""Widgets of notebook 05."""
+"""The widgets on GRPO's advantages."""
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -6,8 +6,7 @@ from matplotlib.figure import Figure
 from reference.teaching import controls
 from reference.teaching.controls import slider
 
-from ..figures import figure_difficulty, figure_group, figure_successes
-from ..figures.advantages import OTHER_GROUPS
+from .figures import OTHER_GROUPS, figure_difficulty, figure_group, figure_successes
 
 NARROW = widgets.Layout(width="8em")
 
@@ -34,3 +33,6 @@ def successes(group_size: int = 8) -> None:
 def difficulty(group_size: int = 8) -> None:
     """Change the size of the group: which prompts does division by the std favour, and by how much?"""
     controls.interact(figure_difficulty, group_size=slider("group size G", group_size, 2, 64))
+
+
+WIDGETS = {"group": group, "successes": successes, "difficulty": difficulty}

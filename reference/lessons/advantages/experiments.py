@@ -1,4 +1,4 @@
-"""Notebook 05: GRPO with another advantage and nothing else changed. The usual one is among the recipes."""
+"""GRPO with another advantage and nothing else changed. The usual one is among the recipes."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
