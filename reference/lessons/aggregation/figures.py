@@ -6,13 +6,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from reference.lessons.masking.figures import as_fraction, draw_row, token_weights
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
 from reference.runs.recorded import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.show import described
-
-from .weights import as_fraction, draw_row, token_weights
 
 LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
 

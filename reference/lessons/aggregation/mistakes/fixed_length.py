@@ -5,9 +5,7 @@ from torch import Tensor
 
 from reference.teaching.bug import bug
 
-from .aggregation import kept_sum
-
-# ---- fixed_length ----------------------------------------------------------------------------------------------------
+from .sums import kept_sum
 
 
 def over(token_loss: Tensor, mask: Tensor, length: int | Tensor, num_sequences: int | Tensor | None) -> Tensor:
