@@ -9,11 +9,11 @@ from reference.runs.curves import moving_mean
 from reference.runs.measure import read_accuracy
 from reference.runs.recorded import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.preference import BETAS, SETTLED
 from reference.teaching.labels import label_ends
 from reference.teaching.show import described
 
-from .preference import logit
+from .experiments import BETAS, SETTLED
+from .figures import logit
 
 
 def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:

@@ -6,10 +6,7 @@ from torch.nn.functional import logsigmoid
 
 from reference.teaching.bug import bug
 
-
-def margin_of(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor) -> Tensor:
-    return (chosen - ref_chosen) - (rejected - ref_rejected)
-
+from .margin import margin_of
 
 # ---- the margin ------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Notebook 07: DPO with another beta and nothing else changed, and conservative DPO on few pairs until it rests.
+"""DPO with another beta and nothing else changed, and conservative DPO on few pairs until it rests.
 
 On always-preferred pairs DPO has no optimum, so what a fixed budget of steps shows is how far it got. The recipe clips the
 gradient's norm, which for a large beta is every step: two runs go without. Conservative DPO takes a tenth of the labels to

@@ -1,4 +1,4 @@
-"""Questions of notebook 07 DPO and beta."""
+"""The questions on DPO and beta."""
 
 from reference.teaching.question import Question, no, yes
 

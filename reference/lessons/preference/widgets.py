@@ -1,11 +1,11 @@
-"""Widgets of notebook 07."""
+"""The widgets on DPO and beta."""
 
 import ipywidgets as widgets
 
 from reference.teaching import controls
 from reference.teaching.controls import LABEL, WIDE, dial, slider
 
-from ..figures.preference import figure_beta, figure_family
+from .figures import figure_beta, figure_family
 
 
 def beta(exponent: int = 1, share: float = 1.0) -> None:
@@ -21,3 +21,6 @@ def family(value: float = 0.1) -> None:
     """Five losses of the same margin: where does each of them stop pulling?"""
     choice = widgets.Dropdown(options=[0.05, 0.1, 0.5, 1.0], value=value, description="beta", layout=WIDE, style=LABEL)
     controls.interact(lambda value: figure_family(beta=value), value=choice)
+
+
+WIDGETS = {"beta": beta, "family": family}

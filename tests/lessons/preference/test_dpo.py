@@ -6,23 +6,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from reference import objectives
-from reference.runs.measure import read_accuracy
-from reference.runs.recorded import at_the_end
-from reference.teaching import play, show
-from reference.teaching.bugs import BUGS
-from reference.teaching.experiments.preference import BETAS, SETTLED, UNCLIPPED, recorded_betas
-from reference.teaching.figures import (
+from reference import objectives, play
+from reference.lessons import BUGS
+from reference.lessons.preference import figures_runs
+from reference.lessons.preference.experiments import BETAS, SETTLED, UNCLIPPED, recorded_betas
+from reference.lessons.preference.figures import (
+    FAMILY,
     figure_beta,
-    figure_betas,
     figure_falling,
     figure_family,
-    figure_settled,
-    preference_runs,
+    margins_after,
+    pull_at,
+    rest_of,
 )
-from reference.teaching.figures.preference import FAMILY, margins_after, pull_at, rest_of
+from reference.lessons.preference.figures_runs import figure_betas, figure_settled
+from reference.runs.measure import read_accuracy
+from reference.runs.recorded import at_the_end
+from reference.teaching import show
 
-RUNS = Path(__file__).parents[2] / "figures" / "runs"
+RUNS = Path(__file__).parents[3] / "figures" / "runs"
 
 
 def f64(*numbers):
@@ -232,7 +234,7 @@ def test_falling_draws_a_line_each():
 
 def test_the_pictures_of_the_runs_say_how_each_ended(monkeypatch):
     share = {"before": {"sampled": 0.4, "greedy": 0.8}, "after": {"sampled": 0.6, "greedy": 0.9}}
-    monkeypatch.setattr(preference_runs, "read_accuracy", lambda run: share)
+    monkeypatch.setattr(figures_runs, "read_accuracy", lambda run: share)
     rows = [
         {"step": i, "margin": min(i / 2, 4.4), "accuracy": 0.75, "chosen": -1.0, "rejected": -5.4} for i in range(1, 31)
     ]

@@ -1,4 +1,4 @@
-"""Exercises of notebook 07: implicit_reward, dpo_loss, ipo_loss."""
+"""The exercises implicit_reward, dpo_loss, ipo_loss."""
 
 from collections.abc import Callable
 
