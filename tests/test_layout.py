@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reference.lessons import LESSONS
+
 PACKAGE = Path(__file__).parents[1] / "reference"
 FLOORS = ("objectives", "world", "evaluation", "algorithms", "engines", "runs", "teaching", "lessons")
 
@@ -66,6 +68,14 @@ def test_a_floor_imports_only_from_the_floors_below_it(floor):
         for module in imports(file):
             if module.startswith("reference.") and module.split(".")[1] in FLOORS:
                 assert module.split(".")[1] in allowed, f"{file.relative_to(PACKAGE)} imports {module}"
+
+
+@pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
+def test_a_lesson_imports_only_from_the_lessons_before_it(number, lesson):
+    for file in (PACKAGE / "lessons" / lesson).rglob("*.py"):
+        for module in imports(file):
+            if module.startswith("reference.lessons"):
+                assert module.split(".")[2] in LESSONS[: number + 1], f"{file.relative_to(PACKAGE)} imports {module}"
 
 
 def test_there_is_no_folder_that_is_no_floor():
