@@ -18,7 +18,7 @@ LAMBDAS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0]
 
 
 def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
-    """Every state of the small process with its value; a good token goes up, a bad one down."""
+    """Every state of the toy MDP with its value; a good token goes up, a bad one down."""
     with style():
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         ax = figure.subplots()

@@ -1,4 +1,4 @@
-"""A process small enough to write down whole: texts of a few tokens, each good or bad, and a verdict at the end.
+"""An MDP small enough to write down whole: texts of a few tokens, each good or bad, and a verdict at the end.
 
 A token is good with probability p, whatever stands before it; a text passes if at most ``slips`` of its tokens are bad.
 All values are known in closed form, so that whatever estimates them can be compared with the truth.

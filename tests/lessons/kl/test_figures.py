@@ -1,4 +1,4 @@
-"""Notebook 02: the numbers in its pictures and widgets, and its recorded runs."""
+"""The numbers in the pictures and widgets of the lesson on the KL, and its recorded runs."""
 
 import itertools
 import json

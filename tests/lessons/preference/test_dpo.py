@@ -1,4 +1,4 @@
-"""Notebook 07: what it says about DPO and beta is asserted here; its figures and widgets show those numbers."""
+"""What the lesson says about DPO and beta is asserted here; its figures and widgets show those numbers."""
 
 import math
 from pathlib import Path

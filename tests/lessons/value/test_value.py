@@ -1,4 +1,4 @@
-"""Notebook 03: the small process against enumeration, what its pictures show, and what its prose says."""
+"""The toy MDP against enumeration, what the pictures of the lesson show, and what its prose says."""
 
 import matplotlib
 import pytest
@@ -30,7 +30,7 @@ from reference.teaching import show
 matplotlib.use("Agg")
 
 
-# ---- the small process -----------------------------------------------------------------------------------------------
+# ---- the toy MDP -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("length", "slips", "p"), [(3, 1, 0.7), (5, 2, 0.4), (4, 0, 0.9)])
