@@ -34,7 +34,7 @@ figures: $(READY)  ## redraw the pictures of the README from the recorded runs
 	$(RUN) -m reference figures
 
 notebooks: $(READY)  ## execute the notebooks in place, as they are committed (widgets leave their picture)
-	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 mutation: $(READY)  ## change every objective in small ways and see that the tests notice (ARGS="--files kl.py" for some)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r tests/mutation/requirements.txt

@@ -25,6 +25,19 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
+def prose(path: Path) -> list[str]:
+    return [source(cell) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "markdown"]
+
+
+def numbers_of(what: str, path: Path) -> list[int]:
+    """Of all headings "## 3 ..." or "### Exercise 3 ...", in their order."""
+    return [int(number) for number in re.findall(rf"^{what}(\d+) ", "\n".join(prose(path)), re.M)]
+
+
+def without_gap(numbers: list[int], first: int = 1) -> bool:
+    return numbers == list(range(first, first + len(numbers)))
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
 def path(request) -> Path:
     return request.param
@@ -65,6 +78,34 @@ def stubs(path: Path) -> dict[str, int]:
         if cell["cell_type"] == "code" and "raise NotImplementedError" in source(cell)
         for name in re.findall(r"^check\.(\w+)\(", source(cell), re.M)
     }
+
+
+def test_notebooks_are_numbered_from_00_without_a_gap():
+    assert without_gap([int(path.name[:2]) for path in NOTEBOOKS], first=0)
+
+
+def test_sections_and_exercises_are_numbered_from_1_without_a_gap(path):
+    for what in ("## ", "### Exercise "):
+        assert numbers_of(what, path) and without_gap(numbers_of(what, path)), what
+
+
+@pytest.mark.parametrize(("numbers", "first", "fine"), [([1, 2], 1, True), ([1, 3], 1, False), ([0, 1, 1], 0, False)])
+def test_a_gap_and_a_double_are_noticed(numbers, first, fine):
+    assert without_gap(numbers, first) is fine
+
+
+def test_the_title_is_that_of_the_file(path):
+    title = prose(path)[0].splitlines()[0].removeprefix("# ").replace(" · ", " ")
+    assert title.lower().replace("β", "beta").replace("-", "").replace(" ", "_") == path.stem
+
+
+def test_exercises_and_minutes_are_those_of_the_title_cell_and_of_the_readme(path):
+    told = re.search(r"\*\*You write\*\* (.+?)\. \*\*It takes\*\* about (\d+) minutes", prose(path)[0])
+    rows = re.findall(r"^\| \[.+\|$", (FOLDER.parent / "README.md").read_text(), re.M)
+    (row,) = [row.split("|") for row in rows if f"notebooks/{path.name}" in row]
+    set_here = re.findall(r"^### Exercise \d+ · `(\w+)`", "\n".join(prose(path)), re.M)
+    assert set_here == list(stubs(path)) == re.findall(r"`(\w+)`", told[1]) == re.findall(r"`(\w+)`", row[3])
+    assert told[2] == row[4].strip()
 
 
 def test_every_exercise_is_set_in_the_notebook_of_its_lesson():
