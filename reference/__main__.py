@@ -184,8 +184,8 @@ def formulas_command(args: argparse.Namespace) -> int:
 
 def figures_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.lessons.gallery import draw_gallery
         from reference.runs.results import update_readme
-        from reference.teaching.gallery import draw_gallery
 
     for path in draw_gallery(args.folder):
         print(path)
@@ -197,8 +197,8 @@ def figures_command(args: argparse.Namespace) -> int:
 
 def record_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.lessons import EXPERIMENTS
         from reference.runs.record import overview, record
-        from reference.teaching.experiments import EXPERIMENTS
 
     if args.names:
         return record(args.names, EXPERIMENTS, args.folder, main)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from reference.__main__ import main, parser
+from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
 from reference.runs.record import KEPT, chosen, overview, record
-from reference.teaching.experiments import EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

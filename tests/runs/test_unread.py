@@ -9,8 +9,8 @@ from small_runs import refusal
 from reference.__main__ import parser, recipe_of, typed_options
 from reference.algorithms.recipes import RECIPES, ROWS
 from reference.cli_unread import require_read, unread
+from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
-from reference.teaching.experiments import EXPERIMENTS
 
 
 def asked(*words: str) -> None:
