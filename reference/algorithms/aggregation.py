@@ -19,18 +19,22 @@ class Aggregation:
     words: str  # for the comparison table
 
 
+def over_sequences(loss: Tensor, mask: Tensor, n: Counts) -> Tensor:
+    return sequence_mean(loss, mask, num_sequences=n.num_kept)
+
+
+def over_tokens(loss: Tensor, mask: Tensor, n: Counts) -> Tensor:
+    return token_mean(loss, mask, num_tokens=n.num_tokens)
+
+
+def over_budget(loss: Tensor, mask: Tensor, n: Counts) -> Tensor:
+    return fixed_length(loss, mask, max_length=n.max_length, num_sequences=n.num_sequences)
+
+
 AGGREGATIONS = {
-    "sequence_mean": Aggregation(
-        lambda loss, mask, n: sequence_mean(loss, mask, num_sequences=n.num_kept),
-        "mean over tokens, then over completions",
-    ),
-    "token_mean": Aggregation(
-        lambda loss, mask, n: token_mean(loss, mask, num_tokens=n.num_tokens), "mean over all tokens"
-    ),
-    "fixed_length": Aggregation(
-        lambda loss, mask, n: fixed_length(loss, mask, max_length=n.max_length, num_sequences=n.num_sequences),
-        "sum over tokens / (completions x budget)",
-    ),
+    "sequence_mean": Aggregation(over_sequences, "mean over tokens, then over completions"),
+    "token_mean": Aggregation(over_tokens, "mean over all tokens"),
+    "fixed_length": Aggregation(over_budget, "sum over tokens / (completions x budget)"),
 }
 
 
