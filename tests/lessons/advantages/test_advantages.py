@@ -259,7 +259,7 @@ def test_a_choice_without_runs_is_left_out(tmp_path):
 
 
 def test_every_experiment_is_grpo_with_its_advantage_exchanged():
-    from reference.algorithms.slots import ADVANTAGES
+    from reference.algorithms.advantages import ADVANTAGES
 
     assert set(CHOICES) <= set(ADVANTAGES) and RECIPES["grpo"].advantage == "group"
     for name, command in EXPERIMENTS.items():
