@@ -18,10 +18,8 @@ import argparse
 import functools
 import os
 import warnings
-from dataclasses import replace
-from typing import Any
 
-from reference.algorithms.recipes import RECIPES, Recipe, from_checkpoint, options_of
+from reference.algorithms.recipes import RECIPES, from_checkpoint, recipe_from
 from reference.cli import build_parser
 from reference.cli_parser import Parser, without_defaults
 
@@ -35,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         args = parser().parse_args(arguments)
         args.typed = typed_options(arguments)
         with handled(stop):
-            return told(args)
+            return run_command(args)
     except KeyboardInterrupt:
         print(
             "\nreference: interrupted; a run that has begun can be continued with --resume (not one of TRL)",
@@ -46,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         noted.clear()
 
 
-def told(args: argparse.Namespace) -> int:
+def run_command(args: argparse.Namespace) -> int:
     """Run the command; whatever the user can mend is told in one sentence."""
     try:
         with held_back():  # torch takes a second or two to import: --help and a mistyped option need not wait for it
@@ -88,9 +86,11 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 
 def train_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.algorithms.unread import without_unread
         from reference.cli_unread import require_read
         from reference.runs.folder import require_no_run
-        from reference.runs.launch import run_on_trl, run_recipe
+        from reference.runs.launch import run_recipe
+        from reference.runs.launch_trl import run_on_trl
         from reference.runs.session import run_pretrain
 
     if args.resume:
@@ -100,22 +100,17 @@ def train_command(args: argparse.Namespace) -> int:
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
     if args.recipe == "pretrain":
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
-    require_read(recipe_of(options), set() if args.resume else args.typed)
+    recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
+    require_read(recipe, set() if args.resume else args.typed)
     if args.model != "base" and os.path.isdir(args.model):
         require_no_run(args.model)
         options["model"] = os.path.realpath(args.model)  # so that the run can be resumed from any folder
     if args.engine == "trl":
         refuse_resume(args)
-        done = run_on_trl(recipe_of(options), options, out=args.out)
+        done = run_on_trl(recipe, options, out=args.out)
     else:
-        done = run_recipe(recipe_of(options), options, out=args.out, resume=args.resume)
+        done = run_recipe(recipe, options, out=args.out, resume=args.resume)
     return 0 if done else exit_code()
-
-
-def recipe_of(options: dict[str, Any]) -> Recipe:
-    """The row of the table, with the options in the place of its entries."""
-    row = RECIPES[options["recipe"]]
-    return replace(row, **{column.name: options[column.name] for column in options_of(row.kind)})
 
 
 def refuse_resume(args: argparse.Namespace) -> None:
@@ -131,12 +126,12 @@ def evaluate_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.cli_resume import require_readable
         from reference.cli_unread import require_read_by_evaluate
-        from reference.runs.measure import report
+        from reference.runs.measure import accuracy_report
 
     require_readable(args.run, parser())
     require_read_by_evaluate(args.run, args.typed)
     print(
-        report(
+        accuracy_report(
             args.run, problems=args.problems, samples=args.samples, max_new_tokens=args.max_new_tokens,
             show=args.show, seed=args.seed, device=args.device,
         )
@@ -174,18 +169,18 @@ def recipes_command(args: argparse.Namespace) -> int:
 
 
 def formulas_command(args: argparse.Namespace) -> int:
-    from reference.formulas import INDEX, index, told
+    from reference.formulas import INDEX, index, matches
 
     if args.write:
         INDEX.write_text(index())
-    print(INDEX if args.write else told(args.words))
+    print(INDEX if args.write else matches(args.words))
     return 0
 
 
 def figures_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.lessons.gallery import draw_gallery
         from reference.runs.results import update_readme
-        from reference.teaching.gallery import draw_gallery
 
     for path in draw_gallery(args.folder):
         print(path)
@@ -197,8 +192,8 @@ def figures_command(args: argparse.Namespace) -> int:
 
 def record_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.lessons import EXPERIMENTS
         from reference.runs.record import overview, record
-        from reference.teaching.experiments import EXPERIMENTS
 
     if args.names:
         return record(args.names, EXPERIMENTS, args.folder, main)

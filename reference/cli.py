@@ -17,8 +17,10 @@ ALWAYS = ("advantage", "aggregation")  # none in recipes of other kinds, never i
 
 def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Parser:
     """``commands``: what to call for each command."""
-    told = "Train and pretrain the small model of the course, or any causal LM, with the course's own objectives."
-    parser = Parser(prog="python -m reference", description=told)
+    description = (
+        "Train and pretrain the small model of the course, or any causal LM, with the course's own objectives."
+    )
+    parser = Parser(prog="python -m reference", description=description)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     train = subparsers.add_parser(
         "train",
@@ -74,9 +76,9 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
 
 def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
     """One column of the recipe table as an option of a recipe of this kind."""
-    flag, told = "--" + column.name.replace("_", "-"), told_of(column, kind)
+    flag, words = "--" + column.name.replace("_", "-"), words_of(column, kind)
     if column.type is bool:
-        add(flag, action=argparse.BooleanOptionalAction, default=default, help=told)
+        add(flag, action=argparse.BooleanOptionalAction, default=default, help=words)
         return
     kinds = set(get_args(column.type)) or {column.type}
     none = type(None) in kinds and column.name not in ALWAYS
@@ -88,14 +90,14 @@ def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
         choices = choices_of(column, kind) + (("none",) if none else ())
         metavar, parse = "{" + ",".join(choices) + "}", one_of(choices)
         if len(metavar) > 72:  # argparse would not break it
-            metavar, told = "NAME", f"{told}: one of {', '.join(choices)}"
-    add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=told)
+            metavar, words = "NAME", f"{words}: one of {', '.join(choices)}"
+    add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=words)
 
 
-def told_of(column: Any, kind: Kind) -> str:
+def words_of(column: Any, kind: Kind) -> str:
     """What a column of the table means, for a recipe of this kind."""
-    told = column.metadata["help"]
-    return told[kind] if isinstance(told, dict) else told
+    words = column.metadata["help"]
+    return words[kind] if isinstance(words, dict) else words
 
 
 def choices_of(column: Any, kind: Kind) -> tuple[str, ...]:

@@ -28,8 +28,8 @@ def add_folders(add: Callable, recipe: str, *, longer: bool) -> None:
         help=f"continue this run with the options it was started with; {beside}")  # fmt: skip
 
 
-def add_seed(add: Callable, told: str, *, default: int = 0) -> None:
-    add("--seed", type=seed, default=default, help=told)
+def add_seed(add: Callable, words: str, *, default: int = 0) -> None:
+    add("--seed", type=seed, default=default, help=words)
 
 
 def add_device(add: Callable) -> None:

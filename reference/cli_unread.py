@@ -1,17 +1,12 @@
-"""Options that were typed and that nothing would read: the run would be the same without them, so they are refused.
-
-Only what stands in the command line is asked. A row of the table may hold a number that its other entries leave unread
-(GRPO names an estimator of a KL whose weight is 0), and so may the config.json of a run.
-"""
+"""Options that were typed and that nothing would read: refused. Only what stands in the command line is asked."""
 
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES, Recipe
+from reference.algorithms.unread import unread
 from reference.objectives.shapes import InputError
 from reference.runs.files import pasted
 from reference.runs.folder import is_run, read_options
-
-SMOOTHED = ("cdpo", "robust_dpo")
 
 
 def require_read(recipe: Recipe, typed: set[str]) -> None:
@@ -22,39 +17,6 @@ def require_read(recipe: Recipe, typed: set[str]) -> None:
     for name, why in unread(recipe).items():
         if name in typed and getattr(recipe, name, "") is not None:
             raise InputError(f"nothing reads {flag(name)} here, since {why}: leave it out")
-
-
-def unread(r: Recipe) -> dict[str, str]:
-    """The options that nothing reads, of those that the recipe's command has, and why."""
-    if r.kind == "reward":
-        return {"eval_samples": "a reward model is measured on pairs, one of each held-out problem"}
-    if r.kind == "preference":
-        return unread_of_pairs(r)
-    return unread_of_rl(r) if r.kind == "rl" else {}
-
-
-def unread_of_pairs(r: Recipe) -> dict[str, str]:
-    found = {}
-    if r.loss not in SMOOTHED:
-        found["label_smoothing"] = f"loss is {r.loss}, and only {' and '.join(SMOOTHED)} expect wrong labels"
-    if r.loss != "simpo":
-        found["target_margin"] = f"loss is {r.loss}, and only simpo has a margin to reach"
-    if r.online:
-        found["pool"] = "the recipe is online and draws new pairs at every step"
-    return found
-
-
-def unread_of_rl(r: Recipe) -> dict[str, str]:
-    found = {}
-    if not r.kl_coef:
-        found |= dict.fromkeys(("kl", "kl_place"), "kl_coef is 0 (give the KL a weight with --kl-coef to have one)")
-    if r.loss == "reinforce":
-        found |= dict.fromkeys(("clip_low", "clip_high"), "loss is reinforce, which clips nothing")
-    if not r.critic:
-        found |= dict.fromkeys(("gae_lambda", "critic_lr"), "there is no critic")
-    if not r.critic and r.advantage != "reinforce_plus_plus":
-        found["gamma"] = f"advantage {r.advantage} has no returns over time to discount"
-    return found
 
 
 def require_read_by_evaluate(run: str, typed: set[str]) -> None:

@@ -118,7 +118,7 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("s") and len(word) > 3 else word
 
 
-def told(words: list[str]) -> str:
+def matches(words: list[str]) -> str:
     """What the command line prints: the docstring of an exact name, that of a file and its functions, or a list."""
     everything = formulas()
     if not words:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from reference.lessons import LESSONS
+
 PACKAGE = Path(__file__).parents[1] / "reference"
-FLOORS = ("objectives", "world", "evaluation", "algorithms", "engines", "runs", "teaching")
+FLOORS = ("objectives", "world", "evaluation", "algorithms", "engines", "runs", "teaching", "lessons")
 
 
 def name_of(file: Path, package: Path = PACKAGE) -> str:
@@ -68,6 +70,14 @@ def test_a_floor_imports_only_from_the_floors_below_it(floor):
                 assert module.split(".")[1] in allowed, f"{file.relative_to(PACKAGE)} imports {module}"
 
 
+@pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
+def test_a_lesson_imports_only_from_the_lessons_before_it(number, lesson):
+    for file in (PACKAGE / "lessons" / lesson).rglob("*.py"):
+        for module in imports(file):
+            if module.startswith("reference.lessons"):
+                assert module.split(".")[2] in LESSONS[: number + 1], f"{file.relative_to(PACKAGE)} imports {module}"
+
+
 def test_there_is_no_folder_that_is_no_floor():
     assert {path.name for path in PACKAGE.iterdir() if any(path.rglob("*.py"))} == set(FLOORS)
 
@@ -115,5 +125,5 @@ def test_importing_the_objectives_does_not_load_transformers():
 
 def test_files_are_short_enough_to_read_in_one_sitting():
     for file in PACKAGE.rglob("*.py"):
-        if "bugs" not in file.parts:  # a catalogue, not a story
+        if "mistakes" not in file.parts:  # a catalogue, not a story
             assert len(file.read_text().splitlines()) <= 260, file

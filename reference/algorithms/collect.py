@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.algorithms.advantages import advantage_of, gae_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.kl import kl_of
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast, forward, score
-from reference.algorithms.slots import ADVANTAGES, KL, chosen, lambda_advantages
 from reference.objectives import (
     dead_group_share,
     explained_variance,
@@ -60,7 +61,7 @@ def collect(
     same = recipe.top_k is None and recipe.top_p == 1 and not recipe.bf16
     old = sampled if same else logprobs_of(model, rollout, recipe)
     ref = None if ref_model is None else logprobs_of(ref_model, rollout, recipe)
-    charge = chosen(KL, recipe.kl, "kl")(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
+    charge = kl_of(recipe).function(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
     taken_off = 0.0 if charge is None else kl_coef
     experience = Experience(
         tokens=rollout.tokens,
@@ -77,11 +78,12 @@ def collect(
     )
     if not experience.mask.any():
         raise InputError("every completion was cut off at the budget, and masked for it: raise max_new_tokens")
-    advantages = chosen(ADVANTAGES, recipe.advantage, "advantage")(experience, recipe)
-    advantages = advantages[:, None] if advantages.dim() == 1 else advantages
     if critic is not None:
-        returns = lambda_advantages(experience, recipe) + experience.values
-        experience = replace(experience, returns=torch.where(experience.mask, returns, 0.0))
+        gae = gae_of(experience, recipe)
+        returns = torch.where(experience.mask, gae + experience.values, 0.0)
+        experience = replace(experience, gae=gae, returns=returns)
+    advantages = advantage_of(recipe).function(experience, recipe)
+    advantages = advantages[:, None] if advantages.dim() == 1 else advantages
     grouped = recipe.group_size > 1
     metrics = {
         "reward": reward_mean(correct),

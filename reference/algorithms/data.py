@@ -1,6 +1,6 @@
-"""What goes from one part of a loop to the next: the experience of a rollout, pairs, counts, and who is told of a step.
+"""What goes from one part of a loop to the next: the experience of a rollout, pairs, counts, and what a step is reported to.
 
-Plain data, made elsewhere: ``experience.collect`` and ``pairs.draw_pairs`` fill it, ``slots`` and the loops read it.
+Plain data, made elsewhere: ``collect`` and ``pairs.draw_pairs`` fill it, losses, advantages and the loops read it.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,6 +42,7 @@ class Experience:
     token_rewards: Tensor  # (rows, pred) the same per token, the score on the last one
     ref_logprobs: Tensor | None = None  # (rows, pred)
     values: Tensor | None = None  # (rows, pred) of the critic before any update
+    gae: Tensor | None = None  # (rows, pred) before whitening, where there is a critic
     correction: Tensor | None = None  # (rows, pred) trainer over sampler, where the two differ
     advantages: Tensor | None = None  # (rows, pred), or (rows, 1): one per completion
     returns: Tensor | None = None  # (rows, pred) what the critic is fitted to
@@ -73,7 +74,8 @@ class Experience:
             yield self.rows(index)
 
 
-PER_TOKEN = ("mask", "old_logprobs", "token_rewards", "ref_logprobs", "values", "correction", "advantages", "returns")
+PER_TOKEN = ("mask", "old_logprobs", "token_rewards", "ref_logprobs", "values", "gae", "correction", "advantages",
+             "returns")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -46,13 +46,7 @@ def require_limit(name: str, value: float) -> None:
     least, most = LIMITS[name]
     positive = least > 0 or name in ABOVE
     if not math.isfinite(value) or value < least or (positive and value <= 0):
-        told = "above 0" if positive and value <= 0 else f"that is at least {least:g}"
-        raise InputError(f"{name} is {value}, expected a finite number {told}")
+        range_ = "above 0" if positive and value <= 0 else f"that is at least {least:g}"
+        raise InputError(f"{name} is {value}, expected a finite number {range_}")
     if value > most:
         raise InputError(f"{name} is {value}, expected a finite number that is at most {most:g}")
-
-
-def require_two(recipe: Recipe) -> None:
-    """Refuse groups of one where pairs are made of them."""
-    if recipe.group_size < 2:
-        raise InputError(f"group_size is {recipe.group_size}, expected at least 2: a pair is a right and a wrong one")

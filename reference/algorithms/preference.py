@@ -1,11 +1,11 @@
 """Learning from preferences, whole: one loop for DPO and its relatives.
 
     once, or at every step if the recipe is online
-        draw_pairs   group_size completions of each prompt, verified: one right, one wrong where there are both
+        draw_pairs       group_size completions of each prompt, verified: one right, one wrong where there are both
     for each step
-        update       log-probs of both under policy and reference, the recipe's loss, its mean over all pairs; one step
+        preference_step  log-probs of both under policy and reference, the recipe's loss, its mean over all pairs; one step
 
-What a recipe decides is looked up in ``slots``. The reference is frozen. Dropout stays off. All randomness of a step
+What a recipe decides is asked of its entry in ``preference_losses``. The reference is frozen. Dropout stays off. All randomness of a step
 comes from the seed and the step, the pool from the seed alone, so a resumed run repeats an uninterrupted one bit for
 bit.
 """
@@ -17,12 +17,11 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.algorithms import slots
+from reference.algorithms.checks import require_preference, require_reference, require_trainable
 from reference.algorithms.collect import logprobs_of
 from reference.algorithms.data import OnStep, PairLogprobs, Pairs
-from reference.algorithms.limits import require_limits, require_two
 from reference.algorithms.pairs import draw_pairs, draw_pool
-from reference.algorithms.parts import require_reference, require_trainable
+from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast, score
 from reference.algorithms.step import clip_gradient
@@ -30,8 +29,6 @@ from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logp
 from reference.objectives.shapes import InputError
 from reference.world.mode import eval_mode
 from reference.world.rollout import Rollout
-
-WITHOUT_REFERENCE = ("simpo", "orpo")
 
 
 def train_preference(
@@ -51,9 +48,9 @@ def train_preference(
     ``model`` and ``optimizer`` are updated in place, the model in eval mode (without dropout) meanwhile. ``pool``: the pairs to learn from, unless the recipe is online;
     without one it is sampled from ``ref_model``, or from ``model`` where there is no reference and nothing was trained
     yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what
-    ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
+    ``require_preference`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
-    require_parts(recipe, ref_model)
+    require_preference(recipe, ref_model)
     require_trainable(optimizer, model)
     require_reference(model, ref_model)
     if pool is None and not recipe.online:
@@ -70,7 +67,7 @@ def train_preference(
                 pairs = draw_pairs(model, tokenizer, recipe, rng, prompts=recipe.prompts_per_step)
             else:
                 pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
-            metrics = update(model, optimizer, pairs, recipe, ref_model=ref_model)
+            metrics = preference_step(model, optimizer, pairs, recipe, ref_model=ref_model)
             if recipe.online:
                 metrics["paired"] = len(pairs) / recipe.prompts_per_step
             metrics["seconds"] = time.perf_counter() - began
@@ -78,7 +75,7 @@ def train_preference(
                 return
 
 
-def update(
+def preference_step(
     model: PreTrainedModel,
     optimizer: torch.optim.Optimizer,
     pairs: Pairs,
@@ -97,7 +94,7 @@ def update(
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
     for micro in pairs.micro_batches(recipe.micro_batch_size):
-        loss, scalars = loss_of(
+        loss, scalars = micro_batch_loss(
             model, micro, recipe, ref_model=ref_model, kl=kl, pairs=len(pairs), num_tokens=num_tokens
         )
         loss.backward()
@@ -108,7 +105,7 @@ def update(
     return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}
 
 
-def loss_of(
+def micro_batch_loss(
     model: PreTrainedModel,
     micro: Pairs,
     recipe: Recipe,
@@ -127,11 +124,11 @@ def loss_of(
     logprobs = token_logprobs(logits, rows.tokens[:, start:], temperature=recipe.temperature)
     summed, average = (sequence_logprobs(logprobs, mask, average=each) for each in (False, True))
     ref = None if ref_model is None else sequence_logprobs(logprobs_of(ref_model, rows, recipe), mask)
-    seen = PairLogprobs(
+    pair_logprobs = PairLogprobs(
         summed[::2], summed[1::2], average[::2], average[1::2],
         None if ref is None else ref[::2], None if ref is None else ref[1::2], kl,
     )  # fmt: skip
-    loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")(seen, recipe).sum() / pairs
+    loss = preference_loss_of(recipe).function(pair_logprobs, recipe).sum() / pairs
     if recipe.sft_coef:
         nll = sft_loss(logprobs[::2], mask[::2], num_tokens=num_tokens)
         loss = total_loss(loss, sft_loss=nll, sft_coef=recipe.sft_coef)
@@ -147,7 +144,7 @@ def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: 
 
     None for the losses of the table that have no use for it; a function of your own may have.
     """
-    if ref_model is None or not (recipe.loss == "kto" or callable(recipe.loss)):
+    if ref_model is None or not preference_loss_of(recipe).kl:
         return None
     if len(pairs) < 2:
         if callable(recipe.loss):
@@ -169,24 +166,3 @@ def mismatched(rows: Rollout) -> Rollout:
         moved(rows.tokens, width), moved(rows.attention_mask, width), moved(rows.completion_mask, width - 1),
         moved(rows.sampler_logprobs, width - 1), rows.truncated.roll(2), width,
     )  # fmt: skip
-
-
-def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
-    """Refuse a recipe that could only fail later, after minutes of sampling."""
-    if recipe.kind != "preference":
-        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of learning from preferences")
-    require_limits(recipe)
-    require_two(recipe)
-    if recipe.loss == "kto" and recipe.prompts_per_step < 2:
-        raise InputError("prompts_per_step is 1, expected at least 2: KTO puts completions under other prompts")
-    loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")
-    if ref_model is None and not callable(recipe.loss) and recipe.loss not in WITHOUT_REFERENCE:
-        raise InputError(
-            f"loss is {recipe.loss!r} but there is no ref_model: pass a copy of the model as it was at first"
-        )
-    # The objectives know their own limits: ask them, on completions of nothing.
-    two = torch.full((2,), -1.0)
-    ref = None if ref_model is None else two
-    result = loss(PairLogprobs(two, two, two, two, ref, ref, torch.zeros(())), recipe)
-    if result.shape != two.shape:
-        raise InputError(f"loss returned shape {tuple(result.shape)} for 2 pairs, expected one number per pair, (2,)")

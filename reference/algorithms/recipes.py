@@ -1,11 +1,20 @@
 """The recipes. An algorithm is one row of choices: what the advantage is, how and where KL enters, how losses are aggregated.
 
-GRPO is a row, and Dr.GRPO is that row with two entries changed. What the names in a row stand for is in ``slots``; the
-loops (``rl``, ``supervised``, ``preference``) read nothing but the row. Wherever a name stands, a function of your own
-may stand instead:
+GRPO is a row, and Dr.GRPO is that row with two entries changed. What the names in a row stand for is in ``advantages``,
+``losses``, ``kl``, ``aggregation`` and ``preference_losses``; the loops (``rl``, ``supervised``, ``preference``) read
+nothing but the row. Wherever a name stands, a function of your own may stand instead:
 
     from dataclasses import replace
     mine = replace(RECIPES["grpo"], advantage=lambda e, r: my_advantages(e.rewards, group_size=r.group_size))
+
+    advantage(experience, recipe) -> (rows,), (rows, 1) or (rows, pred)
+    loss(token_logprobs, experience, recipe) -> (rows, pred)            for reinforcement learning
+    loss(pair_logprobs, recipe) -> (pairs,)                             for preferences
+    kl(token_logprobs, ref_logprobs, old_logprobs) -> (rows, pred)
+    aggregation(token_loss, mask, counts) -> a scalar
+
+A number that only some entries read (``gamma``, ``gae_lambda``, ``critic_lr``, ``value_clip``, ``dual_clip``) is ``None``
+in every row that has no use for it, and one that nothing reads is refused.
 
 This file needs no torch, so that ``--help`` and the comparison table appear at once.
 """
@@ -22,7 +31,7 @@ CONSTANT_RATE: tuple[Kind, ...] = ("rl", "preference")  # nothing in their steps
 
 def option(
     default: Any,
-    told: str | dict[Kind, str],
+    words: str | dict[Kind, str],
     *kinds: Kind,
     choices: tuple[str, ...] | dict[Kind, tuple[str, ...]] = (),
 ) -> Any:
@@ -30,7 +39,7 @@ def option(
 
     ``choices``: the names that may stand there. Both by kind, where they differ.
     """
-    return field(default=default, metadata={"help": told, "kinds": kinds or ALL, "choices": choices})
+    return field(default=default, metadata={"help": words, "kinds": kinds or ALL, "choices": choices})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +68,11 @@ class Recipe:
     kl: str | Callable | None = option(
         None, "estimator of the KL to the reference", "rl", choices=("k1", "k2", "k3", "abs", "k3_unbiased")
     )
-    kl_place: str | None = option(None, "where that KL goes", "rl", choices=("loss", "reward"))
-    kl_coef: float = option(0.0, "its weight; 0 switches it off, and no reference is kept", "rl")
+    kl_place: str | None = option(
+        None, "where that KL goes; measure: nowhere, a reference is kept and the KL to it logged", "rl",
+        choices=("loss", "reward", "measure"),
+    )  # fmt: skip
+    kl_coef: float = option(0.0, "its weight; with 0 no reference is kept, but to measure", "rl")
     aggregation: str | Callable | None = option(
         None, "what token losses are divided by", "rl", choices=("sequence_mean", "token_mean", "fixed_length")
     )
@@ -70,13 +82,13 @@ class Recipe:
 
     # the numbers that go with them
     clip_low: float | None = option(0.2, "lower clip: no further push below ratio 1 - this; none: no bound", "rl")
-    clip_high: float = option(0.2, "upper clip: no further push above ratio 1 + this", "rl")
+    clip_high: float | None = option(0.2, "upper clip: no further push above ratio 1 + this; none: no bound", "rl")
     dual_clip: float | None = option(None, "bound on the ratio where the advantage is negative", "rl")
-    gamma: float = option(1.0, "discount per token", "rl")
-    gae_lambda: float = option(1.0, "GAE: 1 is Monte Carlo, 0 one-step TD", "rl")
+    gamma: float | None = option(None, "discount per token; none, like 1: no discount", "rl")
+    gae_lambda: float | None = option(None, "GAE: 1 is Monte Carlo, 0 one-step TD", "rl")
     vf_coef: float = option(0.0, "weight of the value loss", "rl")
     value_clip: float | None = option(None, "how far a value may move from its old one; none: any way", "rl")
-    critic_lr: float = option(1e-3, "learning rate of the critic", "rl")
+    critic_lr: float | None = option(None, "learning rate of the critic", "rl")
     entropy_coef: float = option(0.0, "weight of the entropy, which is subtracted from the loss", "rl")
     sft_coef: float = option(
         0.0, {"rl": "weight of the NLL of careful demonstrations", "preference": "weight of the NLL of the chosen completions"},
@@ -106,7 +118,7 @@ class Recipe:
     inner_epochs: int = option(1, "passes over each rollout", "rl")
     minibatches: int = option(2, "optimizer steps per pass; with 1 and one pass the ratio is always 1", "rl")
     lr: float = option(3e-4, "learning rate of AdamW")
-    max_grad_norm: float = option(1.0, "gradients longer than this are shortened to it")
+    max_grad_norm: float | None = option(1.0, "gradients longer than this are shortened to it; none: none is")
     max_new_tokens: int = option(96, "budget of a completion; one that is cut off is wrong")
     temperature: float = option(1.0, "of the sampler, and so of every log-prob", *POLICIES, "reward")
     top_k: int | None = option(None, "draw from the so many likeliest tokens; none: from all", "rl")
@@ -130,7 +142,7 @@ ROWS = (
     Recipe(
         name="ppo", title="Proximal Policy Optimization", source="1707.06347", kind="rl",
         advantage="gae", loss="ppo_clip", kl="k1", kl_place="reward", kl_coef=0.001, aggregation="token_mean",
-        critic="separate", vf_coef=1.0, value_clip=0.2, gae_lambda=0.95,
+        critic="separate", vf_coef=1.0, value_clip=0.2, gamma=1.0, gae_lambda=0.95, critic_lr=1e-3,
         steps=36, prompts_per_step=256, group_size=1,
         pitfall="a critic that has not caught up makes advantages noise; values read at the action are biased",
     ),
@@ -163,7 +175,7 @@ ROWS = (
     ),
     replace(
         GRPO, name="reinforce++", title="REINFORCE with batch-whitened returns", source="2501.03262",
-        advantage="reinforce_plus_plus", kl="k1", kl_place="reward", kl_coef=0.001, aggregation="token_mean",
+        advantage="reinforce_plus_plus", gamma=1.0, kl="k1", kl_place="reward", kl_coef=0.001, aggregation="token_mean",
         prompts_per_step=256, group_size=1,
         pitfall="no baseline per prompt: an easy prompt's right answer counts as much as a hard one's",
     ),
@@ -217,6 +229,14 @@ ROWS = (
 )  # fmt: skip
 
 RECIPES = {recipe.name: recipe for recipe in ROWS}
+
+
+def recipe_from(options: dict[str, Any]) -> Recipe:
+    """The row that ``options["recipe"]`` names, with the other options in the place of its entries."""
+    row = RECIPES[options["recipe"]]
+    return replace(
+        row, **{column.name: options[column.name] for column in options_of(row.kind) if column.name in options}
+    )
 
 
 def is_model(name: str) -> bool:

@@ -1,9 +1,9 @@
 """A reward model, whole: the policy's trunk with one number on top, trained so that right completions get more.
 
     once
-        draw_pool   pairs of a right and a wrong completion of the policy
+        draw_pool    pairs of a right and a wrong completion of the policy
     for each step
-        update      Bradley-Terry loss of the two rewards, its mean over all pairs; one step
+        reward_step  Bradley-Terry loss of the two rewards, its mean over all pairs; one step
 
 The model is transformers' sequence classifier with one label, so that a saved one loads anywhere. Rewards have no zero:
 only differences between completions of one prompt are learned.
@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.algorithms.checks import require_head, require_reward_recipe, require_trainable
 from reference.algorithms.data import OnStep, Pairs
-from reference.algorithms.limits import require_limits, require_two
 from reference.algorithms.pairs import draw_pairs, draw_pool
-from reference.algorithms.parts import require_head, require_trainable
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
 from reference.algorithms.step import clip_gradient, set_rate
@@ -53,18 +52,18 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
         )
     advice = "name a folder written by save_pretrained, with a causal LM or with a classifier of one label"
     with loading(name_or_path, "a reward model", advice):
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, loading_info = AutoModelForSequenceClassification.from_pretrained(
             name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True,  # refused below, by name
         )  # fmt: skip
-    if heads := [held for key, held, _ in report["mismatched_keys"] if key == HEAD and held[0] != 1]:
+    if heads := [held for key, held, _ in loading_info["mismatched_keys"] if key == HEAD and held[0] != 1]:
         raise InputError(f"{name_or_path} is a classifier of {heads[0][0]} labels: a reward model has one")
-    require_same_shapes(name_or_path, report)
-    if others := sorted(set(report["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
+    require_same_shapes(name_or_path, loading_info)
+    if others := sorted(set(loading_info["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
         raise InputError(f"{name_or_path} lacks {counted(others)}, the first {others[0]}: it is no reward model")
-    require_no_more(name_or_path, model, report)
+    require_no_more(name_or_path, model, loading_info)
     require_finite_weights(model, name_or_path)
-    if HEAD in report["missing_keys"]:
+    if HEAD in loading_info["missing_keys"]:
         torch.nn.init.zeros_(model.score.weight)
     return model.to(device).eval()
 
@@ -106,7 +105,7 @@ def train_reward_model(
     on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
     no prompt gives a pair, and for a gradient that is not finite.
     """
-    require_parts(recipe)
+    require_reward_recipe(recipe)
     require_trainable(optimizer, model)
     require_head(model)
     if pool is None:
@@ -117,21 +116,15 @@ def train_reward_model(
             set_rate(optimizer, step, recipe)
             rng = random.Random(f"{seed}/{step}")
             pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
-            metrics = update(model, optimizer, pairs, recipe)
+            metrics = reward_step(model, optimizer, pairs, recipe)
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):
                 return
 
 
-def require_parts(recipe: Recipe) -> None:
-    """Refuse a recipe that could only fail later, after minutes of sampling."""
-    if recipe.kind != "reward":
-        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of a reward model ('reward')")
-    require_limits(recipe)
-    require_two(recipe)
-
-
-def update(model: PreTrainedModel, optimizer: torch.optim.Optimizer, pairs: Pairs, recipe: Recipe) -> dict[str, float]:
+def reward_step(
+    model: PreTrainedModel, optimizer: torch.optim.Optimizer, pairs: Pairs, recipe: Recipe
+) -> dict[str, float]:
     """One optimizer step on ``pairs``, gradients accumulated over micro-batches. Returns the scalars of the step."""
     totals = torch.zeros(3, device=model.device)
     optimizer.zero_grad()

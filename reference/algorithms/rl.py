@@ -6,7 +6,8 @@
         for each of inner_epochs passes over them, for each of minibatches parts
             update   loss of every micro-batch, divided by counts over the whole part; one optimizer step
 
-What a recipe decides is looked up in ``slots``; everything else is here, in ``experience.collect`` and in ``critic``.
+What a recipe decides is asked of its entries (``advantages``, ``losses``, ``kl``, ``aggregation``); everything else is
+here, in ``collect`` and in ``critic``.
 Dropout stays off while training, or the first ratio of every update would not be 1. All randomness of a step comes from
 the seed and the step, so a resumed run repeats an uninterrupted one bit for bit.
 """
@@ -18,15 +19,16 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.algorithms.aggregation import aggregation_of
+from reference.algorithms.checks import require_critic, require_reference, require_rl, require_trainable
 from reference.algorithms.collect import collect
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Counts, Experience, OnStep
-from reference.algorithms.parts import require_critic, require_reference, require_trainable
+from reference.algorithms.kl import kl_of
+from reference.algorithms.losses import loss_of
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.rl_refused import require_parts
 from reference.algorithms.scoring import autocast, forward
 from reference.algorithms.shared_prompts import SharedPrompts, can_share
-from reference.algorithms.slots import AGGREGATIONS, KL, LOSSES, chosen, clipped_share
 from reference.algorithms.step import clip_gradient
 from reference.algorithms.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
 from reference.objectives import (
@@ -59,10 +61,10 @@ def train_rl(
     """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
 
     ``model``, ``critic`` and ``optimizer`` are updated in place; all are in eval mode meanwhile, so dropout and gradient
-    checkpointing are off, and as they were afterwards. ``ref_model`` is needed when the recipe has a KL term, ``critic``
+    checkpointing are off, and as they were afterwards. ``ref_model`` is needed when the recipe charges or measures a KL, ``critic``
     when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
     """
-    require_parts(recipe, ref_model, critic)
+    require_rl(recipe, ref_model, critic)
     require_demonstrations(model, tokenizer, recipe)
     require_trainable(optimizer, model, critic)
     require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))
@@ -124,7 +126,7 @@ def update(
     for micro in batch.micro_batches(recipe.micro_batch_size):  # of the whole batch: micro-batching changes nothing
         if not micro.mask.any():
             continue
-        loss, scalars = loss_of(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef, prompts=prompts)
+        loss, scalars = micro_batch_loss(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef, prompts=prompts)
         loss.backward()
         share = micro.mask.sum() / counts.num_tokens
         for name, value in scalars.items():
@@ -154,7 +156,7 @@ def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe
     return torch.stack(whole).sum()
 
 
-def loss_of(
+def micro_batch_loss(
     model: PreTrainedModel,
     micro: Experience,
     recipe: Recipe,
@@ -173,26 +175,24 @@ def loss_of(
     mask, old = micro.mask, micro.old_logprobs
     new = token_logprobs(out.logits, micro.targets, temperature=recipe.temperature)
 
-    def aggregated(x: Tensor) -> Tensor:
-        return chosen(AGGREGATIONS, recipe.aggregation, "aggregation")(x, mask, counts)
-
-    policy = chosen(LOSSES, recipe.loss, "loss")(new, micro, recipe)
+    aggregate, policy_loss = aggregation_of(recipe).function, loss_of(recipe)
+    policy = policy_loss.function(new, micro, recipe)
     if micro.correction is not None:
         policy = micro.correction * policy
     scalars = {
         "ratio": mean_ratio(new, old, mask),
         "approx_kl": approx_kl(new, old, mask),
-        "clip_frac": clipped_share(new, micro, recipe),
+        "clip_frac": policy_loss.clipped(new, micro, recipe),
     }
     terms: dict[str, Tensor | float] = {}
     with torch.set_grad_enabled(recipe.entropy_coef > 0):
         spread = entropy(out.logits, temperature=recipe.temperature)
     scalars["entropy"] = masked_mean(spread.detach(), mask)
     if recipe.entropy_coef:
-        terms |= {"entropy": aggregated(spread), "entropy_coef": recipe.entropy_coef}
+        terms |= {"entropy": aggregate(spread, mask, counts), "entropy_coef": recipe.entropy_coef}
     if recipe.kl_place == "loss" and kl_coef:
-        kl = chosen(KL, recipe.kl, "kl")(new, micro.ref_logprobs, old)
-        terms |= {"kl": aggregated(kl), "kl_coef": kl_coef}
+        kl = kl_of(recipe).function(new, micro.ref_logprobs, old)
+        terms |= {"kl": aggregate(kl, mask, counts), "kl_coef": kl_coef}
     if values is not None:
         error = value_loss(
             values, micro.returns,
@@ -200,4 +200,4 @@ def loss_of(
         )  # fmt: skip
         terms |= {"value_loss": token_mean(error, mask, num_tokens=counts.num_tokens), "vf_coef": recipe.vf_coef}
         scalars["value_loss"] = masked_mean(error.detach(), mask)
-    return total_loss(aggregated(policy), **terms), scalars
+    return total_loss(aggregate(policy, mask, counts), **terms), scalars

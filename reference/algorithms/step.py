@@ -1,4 +1,4 @@
-"""What every loop has in common: who is told of a step, the learning rate, and the gradient before it is used."""
+"""What every loop has in common: the optimizer, the learning rate, and the gradient before it is used."""
 
 import math
 
@@ -7,6 +7,14 @@ from torch import nn
 
 from reference.algorithms.recipes import Recipe
 from reference.objectives.shapes import InputError
+
+
+def new_optimizer(recipe: Recipe, model: nn.Module, critic: nn.Module | None = None) -> torch.optim.AdamW:
+    """AdamW on the policy and, at its own learning rate, on the critic."""
+    groups = [{"params": list(model.parameters()), "lr": recipe.lr}]
+    if critic is not None:
+        groups.append({"params": list(critic.parameters()), "lr": recipe.critic_lr})
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
 
 
 def learning_rate(step: int, *, steps: int, peak: float, warmup: float = 0.05) -> float:
@@ -22,9 +30,13 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> Non
 
 
 def clip_gradient(
-    module: nn.Module, max_norm: float, *, name: str = "the gradient", advice: str = "start again with a lower lr"
+    module: nn.Module,
+    max_norm: float | None,
+    *,
+    name: str = "the gradient",
+    advice: str = "start again with a lower lr",
 ) -> float:
-    """Shorten the gradient to ``max_norm`` where it is longer. Returns its norm before.
+    """Shorten the gradient to ``max_norm`` where it is longer; ``None``: leave it. Returns its norm before.
 
     Raises ``InputError`` for a gradient that is not finite: called before the optimizer's step, it saves the weights.
     Where it is NaN at the very first step, no learning rate is to blame: see ``gate.require_gradient``.
@@ -34,7 +46,8 @@ def clip_gradient(
     norm = total.item()
     if not math.isfinite(norm):
         raise InputError(f"{name} is {norm}{where_not_finite(module)}: the weights were left as they were; {advice}")
-    torch.nn.utils.clip_grads_with_norm_(weights, max_norm, total)  # with the line above, torch's clip_grad_norm_
+    if max_norm is not None:
+        torch.nn.utils.clip_grads_with_norm_(weights, max_norm, total)  # with the norm above, torch's clip_grad_norm_
     return norm
 
 

@@ -2,7 +2,7 @@
 
     for each step
         draw_demonstrations   prompts_per_step chats, each with a careful solution, and the assistant's mask
-        update                NLL of every micro-batch, divided by the token count of the whole batch; one step
+        sft_step              NLL of every micro-batch, divided by the token count of the whole batch; one step
 
 The same NLL may stand beside a policy loss (``sft_term``). All randomness of a step comes from the seed and the step.
 """
@@ -16,9 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.algorithms.checks import require_kind, require_trainable
 from reference.algorithms.data import OnStep
-from reference.algorithms.limits import require_limits
-from reference.algorithms.parts import require_trainable
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
 from reference.algorithms.step import clip_gradient, set_rate
@@ -49,9 +48,7 @@ def train_sft(
     choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
     template that does not mark the assistant's words and their end, and a gradient that is not finite.
     """
-    if recipe.kind != "sft":
-        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of supervised fine-tuning ('sft')")
-    require_limits(recipe)
+    require_kind(recipe, "sft", "of supervised fine-tuning ('sft')")
     require_demonstrations(model, tokenizer, recipe)
     require_trainable(optimizer, model)
     with eval_mode(model):
@@ -59,7 +56,7 @@ def train_sft(
             began = time.perf_counter()
             set_rate(optimizer, step, recipe)
             tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe.prompts_per_step)
-            metrics = update(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
+            metrics = sft_step(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):
                 return
@@ -106,7 +103,7 @@ def demonstration(problem: Problem, rng: random.Random) -> str:
     return text
 
 
-def update(
+def sft_step(
     model: PreTrainedModel, optimizer: torch.optim.Optimizer, tokens: Tensor, mask: Tensor, recipe: Recipe
 ) -> dict[str, float]:
     """One optimizer step on a batch, gradients accumulated over micro-batches. Returns the scalars of the step."""

@@ -2,25 +2,17 @@
 
 import difflib
 import textwrap
-from collections.abc import Callable
 
-from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of
+from reference.algorithms.advantages import advantage_of
+from reference.algorithms.aggregation import aggregation_of
+from reference.algorithms.kl import kl_of
+from reference.algorithms.losses import loss_of
+from reference.algorithms.preference_losses import preference_loss_of
+from reference.algorithms.recipes import POLICIES, RECIPES, ROWS, Recipe, options_of
+from reference.algorithms.registry import name_of
+from reference.algorithms.unread import unread
 from reference.objectives.shapes import InputError
 
-ADVANTAGE = {
-    "group": "per completion: reward against the group's mean, over its std",
-    "group_mean": "per completion: reward against the group's mean",
-    "group_mean_batch_std": "per completion: reward against the group's mean, over the batch's std",
-    "leave_one_out": "per completion: reward against the mean of the others of its group",
-    "reinforce_plus_plus": "per token: reward to go, whitened over the batch",
-    "reinforce_plus_plus_baseline": "per completion: reward against the group's mean, whitened over the batch",
-    "gae": "per token: GAE with the critic, whitened over the batch",
-}
-NORMALISER = {
-    "sequence_mean": "mean over tokens, then over completions",
-    "token_mean": "mean over all tokens",
-    "fixed_length": "sum over tokens / (completions x budget)",
-}
 INPUT = {
     "rl": "prompts, {g} sampled per prompt, a reward for each",
     "preference": "prompts with a chosen and a rejected completion",
@@ -33,7 +25,6 @@ KEY_NUMBERS = {
     "sft": (),
     "reward": (),
 }  # fmt: skip
-USED_BY = {"gamma": ("gae", "reinforce_plus_plus"), "gae_lambda": ("gae",), "vf_coef": ("gae",), "value_clip": ("gae",)}
 
 
 def aspects(r: Recipe) -> dict[str, str]:
@@ -42,7 +33,7 @@ def aspects(r: Recipe) -> dict[str, str]:
         "Input": INPUT[r.kind].format(g=r.group_size),
         "Key shape": shape(r),
         "Advantage": advantage(r),
-        "Loss": name_of(r.loss) if r.loss else {"sft": "NLL", "reward": "-log sigmoid(chosen - rejected)"}[r.kind],
+        "Loss": loss(r),
         "KL handling": kl(r),
         "Aggregation": aggregation(r),
         "Value head": {None: "no", "shared": "yes, on the policy's trunk", "separate": "yes, on a trunk of its own"}[r.critic],
@@ -58,14 +49,12 @@ def shape(r: Recipe) -> str:
     if r.kind == "sft":
         return "(batch, pred): per token"
     rows = "batch" if r.group_size == 1 else "prompts * group_size"
-    return (
-        f"({rows}, pred): per token" if r.advantage in ("gae", "reinforce_plus_plus") else f"({rows},): per completion"
-    )
+    return f"({rows}, pred): per token" if advantage_of(r).per_token else f"({rows},): per completion"
 
 
 def advantage(r: Recipe) -> str:
     if r.kind == "rl":
-        return ADVANTAGE.get(r.advantage, name_of(r.advantage))
+        return advantage_of(r).words
     return {
         "sft": "none: every token of a demonstration counts 1",
         "reward": "none: it learns the reward",
@@ -73,51 +62,47 @@ def advantage(r: Recipe) -> str:
     }[r.kind]
 
 
+def loss(r: Recipe) -> str:
+    if r.kind in POLICIES:
+        words = (loss_of(r) if r.kind == "rl" else preference_loss_of(r)).words
+        return f"{name_of(r.loss)}: {words}"
+    return {"sft": "NLL", "reward": "-log sigmoid(chosen - rejected)"}[r.kind]
+
+
 def kl(r: Recipe) -> str:
-    if r.kind != "rl":
-        free = r.kind != "preference" or r.loss in ("simpo", "orpo")
-        return "none" if free else "implicit, through the reference in the log-ratio"
+    if r.kind == "preference" and preference_loss_of(r).reference:
+        return "implicit, through the reference in the log-ratio"
+    if r.kl_place == "measure":
+        return "none charged; measured"
     if r.kl is None:
         return "none"
-    return f"{name_of(r.kl)} in the {r.kl_place}" + ("" if r.kl_coef else " (coefficient 0: off)")
+    return f"{name_of(r.kl)} ({kl_of(r).words}) in the {r.kl_place}" + ("" if r.kl_coef else ", coefficient 0: off")
 
 
 def aggregation(r: Recipe) -> str:
     if r.kind == "rl":
-        return NORMALISER.get(r.aggregation, name_of(r.aggregation))
+        return aggregation_of(r).words
     return "mean over all tokens" if r.kind == "sft" else "mean over pairs"
 
 
 def key_numbers(r: Recipe) -> list[str]:
     """The numbers that matter for this row: not gamma where there are no returns, not a clip where nothing is clipped."""
-    names = []
-    for name in KEY_NUMBERS[r.kind]:
-        unused = r.advantage not in USED_BY.get(name, (r.advantage,))
-        unclipped = name.startswith("clip_") and r.loss == "reinforce"
-        other_loss = (name == "target_margin" and r.loss != "simpo") or (
-            name == "label_smoothing" and r.loss not in ("cdpo", "robust_dpo")
-        )
-        if not (unused or unclipped or other_loss or (name == "kl_coef" and r.kl is None)):
-            names.append(name)
-    return names
+    unused = {*unread(r), *(() if r.critic else ("vf_coef",)), *(() if r.kl else ("kl_coef",))}
+    return [name for name in KEY_NUMBERS[r.kind] if name not in unused]
 
 
 def besides(r: Recipe) -> list[str]:
     """What sets a row apart although no slot says so."""
-    told = []
-    if r.kind == "rl" and r.loss in ("ppo_clip", "gspo", "cispo") and r.clip_low != r.clip_high:
-        told.append(f"clip: {shown(r.clip_low)} below, {shown(r.clip_high)} above")
+    found = []
+    if r.kind == "rl" and "clip_low" in loss_of(r).reads and r.clip_low != r.clip_high:
+        found.append(f"clip: {shown(r.clip_low)} below, {shown(r.clip_high)} above")
     if r.max_rounds > 1:
-        told.append(f"dynamic sampling: up to {r.max_rounds} rounds, until no group is dead")
+        found.append(f"dynamic sampling: up to {r.max_rounds} rounds, until no group is dead")
     if r.overlong != "score":
-        told.append({"mask": "cut-off completions left out", "penalty": "punished near the budget"}[r.overlong])
+        found.append({"mask": "cut-off completions left out", "penalty": "punished near the budget"}[r.overlong])
     if r.online:
-        told.append("new pairs at every step")
-    return told
-
-
-def name_of(choice: str | Callable | None) -> str:
-    return choice if isinstance(choice, str) else getattr(choice, "__name__", str(choice))
+        found.append("new pairs at every step")
+    return found
 
 
 def shown(value: object) -> str:
@@ -128,9 +113,9 @@ def overview() -> str:
     """PPO, GRPO and DPO side by side, then one line for every recipe."""
     lines = [side_by_side([RECIPES[name] for name in ("ppo", "grpo", "dpo")]), "", "All recipes", ""]
     for r in ROWS:
-        told = aspects(r)
+        cells = aspects(r)
         lines.append(f"{r.name:<22}{r.title} ({r.source})")
-        choices = [told["Advantage"], told["Loss"], f"KL: {told['KL handling']}", told["Aggregation"], *besides(r)]
+        choices = [cells["Advantage"], cells["Loss"], f"KL: {cells['KL handling']}", cells["Aggregation"], *besides(r)]
         lines += textwrap.wrap(" | ".join(choices), width=96, initial_indent=" " * 22, subsequent_indent=" " * 22)
     lines += ["", "What differs between two: python -m reference recipes grpo dr-grpo"]
     return "\n".join(lines)
@@ -144,13 +129,13 @@ def comparison(names: list[str]) -> str:
     kinds = {r.kind for r in recipes}
     common = [c.name for c in options_of(recipes[0].kind) if all(c in options_of(kind) for kind in kinds)]
     values = {name: [name_or_number(getattr(r, name)) for r in recipes] for name in common}
-    different = {name: told for name, told in values.items() if len(set(told)) > 1}
+    different = {name: row for name, row in values.items() if len(set(row)) > 1}
     same = [name for name in aspects(recipes[0]) if len({aspects(r)[name] for r in recipes}) == 1]
     parts = [side_by_side(recipes, leave_out=same)]
     if different:
         rows = [
             ["option", *(r.name for r in recipes)],
-            *([f"--{n.replace('_', '-')}", *told] for n, told in different.items()),
+            *([f"--{n.replace('_', '-')}", *row] for n, row in different.items()),
         ]
         parts.append(table(rows, width=22))
     if same:

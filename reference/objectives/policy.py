@@ -90,14 +90,15 @@ def ppo_clip_loss(
     old_logprobs: Float[Tensor, "batch pred"],
     advantages: Float[Tensor, "batch #pred"],
     *,
-    clip_low: float = 0.2,
-    clip_high: float = 0.2,
+    clip_low: float | None = 0.2,
+    clip_high: float | None = 0.2,
     dual_clip: float | None = None,
 ) -> Float[Tensor, "batch pred"]:
     """PPO's clipped surrogate as a loss per token.
 
         r = exp(logp - old_logp)
         loss = max(-A * r, -A * clip(r, 1 - clip_low, 1 + clip_high)) = -min(A * r, A * clip(r))
+        clip_low=None, clip_high=None: no bound on that side; without either, loss = -A * r
         dual clip, only where A < 0:  min(loss, -A * dual_clip)
 
     The gradient is zero only where r has already gone too far in the direction A asks for: A > 0 and r > 1 + clip_high,
@@ -128,8 +129,8 @@ def gspo_loss(
     advantages: Float[Tensor, "batch 1"],
     mask: Shaped[Tensor, "batch pred"],
     *,
-    clip_low: float = 3e-4,
-    clip_high: float = 4e-4,
+    clip_low: float | None = 3e-4,
+    clip_high: float | None = 4e-4,
 ) -> Float[Tensor, "batch pred"]:
     """GSPO: the clipped surrogate with one ratio per completion, so that a completion is clipped whole or not at all.
 
@@ -137,7 +138,7 @@ def gspo_loss(
 
     ``sequence_mean`` of it is the paper's objective; under ``token_mean`` long completions count several times over.
     One advantage per completion, (batch, 1). The clip is 500 to 700 times tighter than PPO's 0.2, because s is a mean
-    over tokens. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
+    over tokens; a bound of ``None`` is none. GSPO (2507.18071, eq. 5 and 7, bounds from sec. 5.1). TRL ``importance_sampling_level="sequence"`` (any
     aggregation; ``epsilon`` stays 0.2 unless set); verl ``gspo`` routes the gradient through s * pi / detach(pi), which
     is the same under every normaliser unless the tokens of a row get weights or advantages of their own. It caps log s
     at 10, and takes 0.2 and token-mean unless told otherwise. OpenRLHF ``gspo`` always takes the sequence mean. Raises
@@ -159,11 +160,11 @@ def cispo_loss(
     advantages: Float[Tensor, "batch #pred"],
     *,
     clip_low: float | None = None,
-    clip_high: float = 4.0,
+    clip_high: float | None = 4.0,
 ) -> Float[Tensor, "batch pred"]:
     """CISPO: REINFORCE with a capped importance weight. The weight is clipped, never the gradient: every token trains.
 
-        loss = -detach(clip(r, 1 - clip_low, 1 + clip_high)) * A * logp          clip_low=None: no lower bound
+        loss = -detach(clip(r, 1 - clip_low, 1 + clip_high)) * A * logp          a bound of None is none
 
     MiniMax-M1 (2506.13585, eq. 4-5), which sets no lower bound and names no upper one; a cap of 5 is TRL's advice. TRL
     ``loss_type="cispo"``: ``epsilon_high`` there is the cap itself, 5 for our clip_high 4, and 0.2 if unset; verl clips
@@ -175,9 +176,7 @@ def cispo_loss(
     >>> round(token_logprobs.grad.item(), 2)
     -5.0
     """
-    require_clip(clip_low, clip_high)
-    lowest = 0.0 if clip_low is None else 1 - clip_low  # no ratio is below 0
-    weight = clamped(ratio(token_logprobs, old_logprobs).detach(), lowest, 1 + clip_high)
+    weight = clamped(ratio(token_logprobs, old_logprobs).detach(), *clip_range(clip_low, clip_high))
     return reinforce_loss(tamed(token_logprobs), weight * advantages)
 
 
@@ -234,12 +233,11 @@ def sampler_correction(
 
 
 def clipped_surrogate(
-    r: Tensor, advantages: Tensor, clip_low: float, clip_high: float, dual_clip: float | None
+    r: Tensor, advantages: Tensor, clip_low: float | None, clip_high: float | None, dual_clip: float | None
 ) -> Tensor:
     """PPO's loss for a ratio of any granularity."""
-    require_clip(clip_low, clip_high)
     advantages = advantages.detach()
-    loss = torch.maximum(-advantages * r, -advantages * clamped(r, 1 - clip_low, 1 + clip_high))
+    loss = torch.maximum(-advantages * r, -advantages * clamped(r, *clip_range(clip_low, clip_high)))
     if dual_clip is None:
         return loss
     if not 1 < dual_clip < math.inf:
@@ -247,11 +245,14 @@ def clipped_surrogate(
     return torch.where(advantages < 0, torch.minimum(loss, -advantages * dual_clip), loss)
 
 
-def require_clip(clip_low: float | None, clip_high: float) -> None:
-    """Refuse bounds that do not enclose 1, NaN included."""
-    if clip_low is None and not clip_high >= 0:
-        raise InputError(f"clip_high={clip_high}: expected clip_high >= 0")
-    if clip_low is not None and not (0 <= clip_low < 1 and clip_high >= 0):
-        raise InputError(
-            f"clip_low={clip_low} and clip_high={clip_high}: expected 0 <= clip_low < 1 and clip_high >= 0"
-        )
+def clip_range(clip_low: float | None, clip_high: float | None) -> tuple[float, float]:
+    """The least and the largest ratio that the clip leaves alone; for ``None`` 0 and infinity, which no ratio passes.
+
+    Raises ``InputError`` for bounds that do not enclose 1, NaN included.
+    """
+    low, high = clip_low or 0.0, clip_high or 0.0
+    if not (0 <= low < 1 and high >= 0):
+        bounds = (f"clip_low={clip_low}", "0 <= clip_low < 1"), (f"clip_high={clip_high}", "clip_high >= 0")
+        given = [words for words, bound in zip(bounds, (clip_low, clip_high), strict=True) if bound is not None]
+        raise InputError(": expected ".join(" and ".join(words) for words in zip(*given, strict=True)))
+    return 1 - low if clip_low is not None else 0.0, math.inf if clip_high is None else 1 + high

@@ -12,7 +12,7 @@ from .advantages import is_dead, split_groups
 from .kl import kl_k3, kl_penalty
 from .logprobs import entropy
 from .masking import masked_mean
-from .policy import ratio, require_clip
+from .policy import clip_range, ratio
 from .shapes import (
     Bool,
     Float,
@@ -139,14 +139,15 @@ def clip_frac(
     advantages: Float[Tensor, "batch #pred"],
     mask: Shaped[Tensor, "batch pred"],
     *,
-    clip_low: float = 0.2,
-    clip_high: float = 0.2,
+    clip_low: float | None = 0.2,
+    clip_high: float | None = 0.2,
     definition: Literal["no_gradient", "outside"] = "no_gradient",
 ) -> Float[Tensor, ""]:
     """Share of tokens that the clip concerns, by either of the two definitions in use.
 
         no_gradient:  A > 0 and r > 1 + clip_high, or A < 0 and r < 1 - clip_low
         outside:      r > 1 + clip_high or r < 1 - clip_low, whatever the sign of A
+        clip_low=None, clip_high=None: no bound on that side, and nothing beyond it
 
     The first counts tokens whose gradient the clip turns off (dual clip apart, verl's ``pg_clipfrac_lower``): TRL
     ``clip_ratio/region_mean``, verl ``actor/pg_clipfrac``, OpenRLHF ``ppo_clip_ratio``. The second also counts those
@@ -158,10 +159,10 @@ def clip_frac(
     >>> clip_frac(torch.zeros(1, 2), -torch.ones(1, 2), torch.tensor([[1.0, -1.0]]), torch.ones(1, 2)).item()
     0.5
     """
-    require_clip(clip_low, clip_high)
+    least, most = clip_range(clip_low, clip_high)
     r = ratio(token_logprobs, old_logprobs)
     require_no_nan(advantages * r, "advantage times ratio", mask=kept(mask))
-    above, below = r > 1 + clip_high, r < 1 - clip_low
+    above, below = r > most, r < least
     if definition == "no_gradient":
         above, below = above & (advantages > 0), below & (advantages < 0)
     return masked_mean((above | below).to(at_least_float32(r).dtype), mask)

@@ -64,7 +64,7 @@ def bench(
 
     Rows per forward pass of training change nothing but speed, and each side has its own best: on two CPU cores, of 16,
     32, 64 and 128, it was 16 for ours, which pads less the fewer it takes, and 32 for TRL, which pads to the longest
-    completion of the step. On a GPU both take a whole minibatch, unless they are told otherwise.
+    completion of the step. On a GPU both take a whole minibatch, unless a number is given.
     """
     whole = recipe.prompts_per_step * recipe.group_size // recipe.minibatches
     usual = FASTEST if device == "cpu" else (whole, whole)
@@ -88,7 +88,7 @@ def bench(
             began = seconds()
             train_rl(
                 mine, tokenizer, optimizer, one, first_step=step - 1, ref_model=ref_model, seed=seed,
-                on_step=lambda _, told: ours.append(told["length"] * rows) or False,
+                on_step=lambda _, metrics: ours.append(metrics["length"] * rows) or False,
             )  # fmt: skip
             ours[-1] = Turn(seconds() - began, ours[-1])
             bar.update()
@@ -106,8 +106,8 @@ def bench(
         )  # fmt: skip
     prompts = [len(ids) for ids in encode_prompts(tokenizer, draw_problems(recipe, seed=seed))]
     prompt_tokens = sum(prompts) / recipe.steps * recipe.group_size  # per step, over all rows
-    told = report(recipe, model, ours[WARM_UP:], theirs[WARM_UP:], prompt_tokens=prompt_tokens)
-    return f"{told}\nRows per forward pass of training: {size} ours, {trl_size} TRL's."
+    text = report(recipe, model, ours[WARM_UP:], theirs[WARM_UP:], prompt_tokens=prompt_tokens)
+    return f"{text}\nRows per forward pass of training: {size} ours, {trl_size} TRL's."
 
 
 def report(

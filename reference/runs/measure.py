@@ -1,19 +1,20 @@
-"""Measuring a run: held-out accuracy before and after, and the report of ``python -m reference evaluate``."""
+"""Measuring a run: held-out accuracy before and after, and what ``python -m reference evaluate`` prints."""
 
 import json
 import math
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.algorithms.pairs import draw_pairs
-from reference.algorithms.recipes import RECIPES, Recipe, options_of
-from reference.algorithms.reward_model import load_reward_model, pair_accuracy, rewards_of
+from reference.algorithms.recipes import RECIPES, Recipe, recipe_from
+from reference.algorithms.reward_model import PairAccuracy, load_reward_model, pair_accuracy, rewards_of
 from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
@@ -23,6 +24,38 @@ from reference.world.gate import require_sampler
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
+
+
+def measure_policy(
+    recipe: Recipe,
+    options: dict[str, Any],
+    start: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+) -> Accuracy:
+    """Accuracy of a policy on held-out problems, as the options of its run say."""
+    return evaluate(
+        model, tokenizer, problems=options["eval_problems"], samples=options["eval_samples"],
+        max_new_tokens=recipe.max_new_tokens,
+    )  # fmt: skip
+
+
+def measure_reward_model(
+    recipe: Recipe,
+    options: dict[str, Any],
+    start: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    model: PreTrainedModel,
+) -> PairAccuracy:
+    """The same of a reward model: on pairs that ``start`` writes."""
+    return pair_accuracy(model, tokenizer, start, recipe, prompts=options["eval_problems"])
+
+
+def change(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> str:
+    """What the run has changed, in one line."""
+    if isinstance(after, PairAccuracy):
+        return f"pairs    {before.share:.1%} -> {after.share:.1%}"
+    return f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}"
 
 
 def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
@@ -68,15 +101,15 @@ def forget(run: Path, when: str, kind: type = Accuracy) -> None:
         write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
 
 
-def report(
+def accuracy_report(
     run: str, *, problems: int, samples: int, max_new_tokens: int, show: int, seed: int, device: str = "auto"
 ) -> str:
     """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged.
 
     Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
     """
-    if (recipe := recipe_of(run)) and recipe.kind == "reward":
-        return report_pairs(run, recipe, prompts=problems, show=show, seed=seed, device=device)
+    if (recipe := recipe_of_run(run)) and recipe.kind == "reward":
+        return pair_report(run, recipe, prompts=problems, show=show, seed=seed, device=device)
     model, tokenizer = load(newest_model(run), device=pick_device(device))
     require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
@@ -95,7 +128,7 @@ def report(
     return "\n".join(lines)
 
 
-def report_pairs(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int, device: str) -> str:
+def pair_report(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int, device: str) -> str:
     """The same for a run of a reward model, on pairs that its policy writes for held-out problems."""
     source = read_options(Path(run), recipe.name)["model"]
     policy, tokenizer = load(BASE if source == "base" else source, device=pick_device(device))
@@ -115,15 +148,13 @@ def report_pairs(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int
     return "\n".join(lines)
 
 
-def recipe_of(run: str) -> Recipe | None:
+def recipe_of_run(run: str) -> Recipe | None:
     """The recipe of a run folder, with the options that it was started with; None for anything else."""
     folder = Path(run)
     if not (folder / "checkpoints").is_dir() or not (folder / "config.json").exists():
         return None
     options = read_options(folder)
-    row = RECIPES.get(options["recipe"])
-    known = [column.name for column in options_of(row.kind)] if row else []
-    return row and replace(row, **{name: options[name] for name in known if name in options})
+    return recipe_from(options) if options["recipe"] in RECIPES else None
 
 
 def newest_model(run: str) -> Path | str:

@@ -26,7 +26,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
 
     ``train`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
     """
-    for name in chosen(names, experiments):
+    for name in experiments_named(names, experiments):
         draft = folder / f".{name}"
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
         recipe, *options = experiments[name].split()
@@ -46,7 +46,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
     return 0
 
 
-def chosen(names: list[str], experiments: dict[str, str]) -> list[str]:
+def experiments_named(names: list[str], experiments: dict[str, str]) -> list[str]:
     """The experiments with these names, or that begin with one and go on with their seed."""
     found = []
     for name in names:

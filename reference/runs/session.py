@@ -47,7 +47,7 @@ def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Pa
         optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
         state: State = {"optimizer": optimizer}
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
-            with recorded(run, options, first_step, model, tokenizer, state, shown=LOSS) as on_step:
+            with step_log(run, options, first_step, model, tokenizer, state, panels=LOSS) as on_step:
                 pretrain(
                     model, tokenizer, optimizer, first_step=first_step, steps=options["steps"], on_step=on_step,
                     seed=options["seed"], batch_size=options["batch_size"], lr=options["lr"],
@@ -100,7 +100,7 @@ def open_run(
 
 
 @contextmanager
-def recorded(
+def step_log(
     run: Path,
     options: dict[str, Any],
     first_step: int,
@@ -108,7 +108,7 @@ def recorded(
     tokenizer: PreTrainedTokenizerBase,
     state: State,
     *,
-    shown: dict[str, str],
+    panels: dict[str, str],
 ) -> Iterator[Callable[[int, dict[str, float]], bool]]:
     """A progress bar, and the ``on_step`` that logs, saves, and asks whether Ctrl-C was pressed."""
     steps = options["steps"]
@@ -123,7 +123,7 @@ def recorded(
             for name, value in metrics.items():
                 board.add_scalar(name, value, step)
             bar.set_postfix_str(
-                "  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in shown if name in metrics)
+                "  ".join(f"{SHORT.get(name, name)} {metrics[name]:.2g}" for name in panels if name in metrics)
             )
             bar.update()
             stop = interrupted()
@@ -134,12 +134,12 @@ def recorded(
         yield on_step
 
 
-def close_run(run: Path, options: dict[str, Any], shown: dict[str, str]) -> bool:
+def close_run(run: Path, options: dict[str, Any], panels: dict[str, str]) -> bool:
     """Draw the curves and say what comes next. True if the run took all its steps."""
     metrics = read_metrics(run)
     last = int(metrics[-1]["step"]) if metrics else 0
     title = f"{options['recipe']}, {last} steps"
-    figure_curves(metrics, shown, title=title).savefig(run / "training.png", dpi=120)
+    figure_curves(metrics, panels, title=title).savefig(run / "training.png", dpi=120)
     if last < options["steps"] or noted:  # interrupted in its last step, it is still to be measured
         print(f"stopped  after step {last}; {what_next(run, options)}")
         return False

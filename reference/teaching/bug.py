@@ -1,7 +1,12 @@
-"""One entry of the bug catalogue. The catalogue itself is in ``bugs``."""
+"""One entry of the bug catalogue: a named wrong implementation, with the place where it was seen in the wild, if we know one.
+
+One catalogue, several uses: ``check`` names the mistake when a learner's function behaves like an entry, and the tests make
+sure that every entry is caught. An entry is a function with the right signature and one thing wrong with it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 
 @dataclass(frozen=True)
@@ -16,14 +21,11 @@ class Bug:
     wild: str = ""  # where it happened, if we know, as docs/REFERENCES.md names it
 
 
-BUGS: list[Bug] = []
+def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable[[Callable], Bug]:
+    """Make the decorated function an entry. Its own name, up to the double underscore, says what it breaks."""
+    return lambda wrong: Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild)
 
 
-def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable:
-    """Add the decorated function to the catalogue. Its own name, up to the double underscore, says what it breaks."""
-
-    def add(wrong: Callable) -> Callable:
-        BUGS.append(Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild))
-        return wrong
-
-    return add
+def bugs_of(file: ModuleType) -> list[Bug]:
+    """The entries that stand in a file, from its top to its end."""
+    return [entry for entry in vars(file).values() if isinstance(entry, Bug)]

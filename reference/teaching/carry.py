@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from .bug import Bug
 from .check import judge
-from .help import find
+from .exercise import Exercise
 
 INSTEAD = {
     "not attempted": "not attempted yet, so the reference stands in",
@@ -12,16 +13,9 @@ INSTEAD = {
 }
 
 
-def mine(function: Callable, name: str) -> Callable:
-    """``function`` if it passes the check of the exercise ``name``, else the reference. Prints which.
-
-    replace(RECIPES["grpo"], loss=lambda logp, e, r: policy_loss(logp, e.old_logprobs, e.advantages))
-
-    with ``policy_loss = mine(ppo_clip_loss, "ppo_clip_loss")`` trains with the function of the notebook, and a notebook
-    that was not solved still runs to its end.
-    """
-    exercise = find(name)
-    status = judge(name, function).status
+def mine(exercise: Exercise, bugs: list[Bug], function: Callable) -> Callable:
+    """``function`` if it passes the check of the exercise, else the reference. Prints which."""
+    name, status = exercise.name, judge(exercise, bugs, function).status
     if status == "passed":
         print(f"✓ {name}: training with yours.")
         return function

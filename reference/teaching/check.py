@@ -13,9 +13,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from .bugs import BUGS, Bug
+from .bug import Bug
 from .compare import Outcome, outcome, same
-from .exercises import EXERCISES, Case, Exercise
+from .exercise import Case, Exercise
 from .failing import explain
 
 SEED = 0
@@ -41,22 +41,22 @@ class Verdict:
 class Check:
     """``check.NAME(function)`` for every exercise; ``dir(check)`` lists them."""
 
+    def __init__(self, exercises: dict[str, Exercise], bugs: list[Bug]) -> None:
+        self._exercises, self._bugs = exercises, bugs
+
     def __dir__(self) -> list[str]:
-        return list(EXERCISES)
+        return list(self._exercises)
 
     def __getattr__(self, name: str) -> Callable[[Callable], Verdict]:
-        if name not in EXERCISES:
-            raise AttributeError(f"there is no exercise {name!r}; the exercises are {', '.join(EXERCISES)}")
+        if name not in self._exercises:
+            raise AttributeError(f"there is no exercise {name!r}; the exercises are {', '.join(self._exercises)}")
 
         def run(function: Callable, *, seed: int = SEED) -> Verdict:
-            verdict = judge(name, function, seed)
+            verdict = judge(self._exercises[name], self._bugs, function, seed)
             print(verdict.message)
             return verdict
 
         return run
-
-
-check = Check()
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,9 @@ class Trial:
         return same(self.got, self.wanted, self.case)
 
 
-def judge(name: str, function: Callable, seed: int = SEED) -> Verdict:
-    """The verdict on ``function`` as a solution of the exercise ``name``."""
-    exercise = EXERCISES[name]
+def judge(exercise: Exercise, bugs: list[Bug], function: Callable, seed: int = SEED) -> Verdict:
+    """The verdict on ``function`` as a solution of the exercise; ``bugs`` is the catalogue of known mistakes."""
+    name = exercise.name
     if not callable(function):
         return Verdict("wrong", f"✗ {name}: pass the function itself, check.{name}({name}), not its result")
     cases = exercise.cases(seed)
@@ -95,7 +95,7 @@ def judge(name: str, function: Callable, seed: int = SEED) -> Verdict:
     if not wrong:
         return Verdict("wrong", f"○ {name}: right so far; still to do is {left}.")
     after = "" if all(begun) else f"\n  Still to do is {left}."
-    if bug := recognise(name, trials):
+    if bug := recognise(bugs, name, trials):
         seen = f"\n  Seen in: {bug.wild}." if bug.wild else ""
         return Verdict("mistake", f"✗ {name}: {bug.mistake}.\n  In a run: {bug.symptom}.{seen}{after}", bug)
     head = f"wrong on {len(wrong)} of {len(trials)} cases. The simplest: "
@@ -130,7 +130,7 @@ def still_to_do(cases: list[Case], begun: list[bool]) -> str:
     return ", ".join(left) or f"{begun.count(False)} of {len(cases)} cases"
 
 
-def recognise(name: str, trials: list[Trial]) -> Bug | None:
+def recognise(bugs: list[Bug], name: str, trials: list[Trial]) -> Bug | None:
     """The first catalogued mistake that gives the learner's results, value for value and gradient for gradient.
 
     Edge cases, such as an empty row, need not agree: two people can make one mistake and treat those differently. But
@@ -138,7 +138,7 @@ def recognise(name: str, trials: list[Trial]) -> Bug | None:
     """
     plain_ones = [trial for trial in trials if not trial.case.edge]
     compared = trials if all(trial.right for trial in plain_ones) else plain_ones
-    for bug in BUGS:
+    for bug in bugs:
         if bug.breaks == name and all(same(t.got, outcome(bug.wrong, t.case), t.case) for t in compared):
             return bug
     return None

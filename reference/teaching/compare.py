@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .exercises import Case
+from .exercise import Case
 
 RTOL, ATOL = 1e-4, 1e-6  # a float32 solution of a float64 case passes; no catalogued mistake comes anywhere near
 

@@ -31,6 +31,11 @@ def box(text: str, value: bool) -> widgets.Checkbox:
     return widgets.Checkbox(value=value, description=text, indent=False, layout=widgets.Layout(width="16em"))
 
 
+def choice(text: str, options: list) -> widgets.Dropdown:
+    """``options``: values, or (what is shown, value)."""
+    return widgets.Dropdown(options=options, description=text, layout=WIDE, style=LABEL)
+
+
 def interact(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> widgets.VBox | None:
     """Controls above the picture that ``draw`` makes of their values; redrawn at every change."""
     figure = draw(**{name: control.value for name, control in controls.items()})

@@ -1,4 +1,8 @@
-"""What an exercise is, and what all of them draw their inputs from."""
+"""What an exercise is, and what all of them draw their inputs from.
+
+The answer key is the reference itself. Cases go from small to large, so that the first failing one is the simplest to
+think about; each seed draws new numbers.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +33,17 @@ class Exercise:
     remark: Callable[[Callable], str] = lambda solution: ""  # what a passing solution may still want to know
     also: tuple[Callable, ...] = ()  # what the reference hands its work to: ``answer`` shows it too
     in_words: Callable[[Case, Any], str] | None = None  # a value as people read it, where numbers tell them little
+
+    @property
+    def name(self) -> str:
+        return self.reference.__name__
+
+
+def find(exercises: dict[str, Exercise], name: str) -> Exercise:
+    """The exercise of that name, or an error that lists all."""
+    if name not in exercises:
+        raise ValueError(f"there is no exercise {name!r}; the exercises are {', '.join(exercises)}")
+    return exercises[name]
 
 
 def numbers(generator: torch.Generator, *shape: int) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .compare import Outcome, integers, plain, same
-from .exercises import Case
+from .exercise import Case
 
 InWords = Callable[[Case, Any], str]
 DIGITS = (3, 6, 9)  # as few as show a difference

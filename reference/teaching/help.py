@@ -4,14 +4,14 @@ import inspect
 
 from IPython.display import Markdown, display
 
-from .exercises import EXERCISES, Exercise
+from .exercise import Exercise, find
 
 _given: dict[str, int] = {}  # hints given so far in this session, per exercise
 
 
-def hint(name: str) -> None:
+def hint(exercises: dict[str, Exercise], name: str) -> None:
     """Print the next hint for an exercise: a question first, the method next, nearly the line last."""
-    hints = find(name).hints
+    hints = find(exercises, name).hints
     number = min(_given.get(name, 0) + 1, len(hints))
     _given[name] = number
     more = (
@@ -22,9 +22,9 @@ def hint(name: str) -> None:
     print(f"hint {number} of {len(hints)}: {hints[number - 1]}\n({more})")
 
 
-def answer(name: str) -> None:
+def answer(exercises: dict[str, Exercise], name: str) -> None:
     """Show a solution in its essential lines, and below it the reference with its docstring and checks."""
-    exercise = find(name)
+    exercise = find(exercises, name)
     sources = "\n\n".join(inspect.getsource(inspect.unwrap(f)) for f in (exercise.reference, *exercise.also))
     module = exercise.reference.__module__
     display(
@@ -33,9 +33,3 @@ def answer(name: str) -> None:
             f"The reference, with formula, sources and checks (`{module}`):\n```python\n{sources}```"
         )
     )
-
-
-def find(name: str) -> Exercise:
-    if name not in EXERCISES:
-        raise ValueError(f"there is no exercise {name!r}; the exercises are {', '.join(EXERCISES)}")
-    return EXERCISES[name]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from reference.algorithms.pairs import choose, draw_pairs, draw_pool, encode_pairs
-from reference.algorithms.preference import mismatched, train_preference, update
+from reference.algorithms.preference import mismatched, preference_step, train_preference
+from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES
-from reference.algorithms.slots import PREFERENCE_LOSSES
 from reference.objectives import (
     InputError,
     cdpo_loss,
@@ -78,7 +78,7 @@ def test_micro_batches_do_not_change_the_gradient(moved, pool, loss):
     gradients, scalars = [], []
     for rows in (64, 6, 1):
         recipe = small(loss, micro_batch_size=rows, sft_coef=0.3)
-        scalars.append(update(model, sgd(model), pool.take(list(range(7))), recipe, ref_model=ref))
+        scalars.append(preference_step(model, sgd(model), pool.take(list(range(7))), recipe, ref_model=ref))
         gradients.append(gradient(model))
     assert gradients[0].norm() > 1e-3
     for other, told in zip(gradients[1:], scalars[1:], strict=True):
@@ -130,14 +130,14 @@ def test_the_loss_is_the_objective_called_by_hand(moved, pool, loss):
     model, ref = moved
     recipe = small(loss, beta=0.3, target_margin=0.7, label_smoothing=0.2, micro_batch_size=4)
     pairs = pool.take([5, 2, 0, 3])
-    told = update(model, sgd(model), pairs, recipe, ref_model=ref)
+    told = preference_step(model, sgd(model), pairs, recipe, ref_model=ref)
     assert told["loss"] == pytest.approx(by_hand(loss, recipe, model, ref, pairs.completions).mean().item(), rel=1e-5)
 
 
 def test_the_scalars_are_what_they_say(moved, pool):
     model, ref = moved
     pairs = pool.take(list(range(6)))
-    told = update(model, sgd(model), pairs, small(), ref_model=ref)
+    told = preference_step(model, sgd(model), pairs, small(), ref_model=ref)
     gain = torch.stack(
         [row_logprobs(model, *ids).sum() - row_logprobs(ref, *ids).sum() for ids in cut(pairs.completions)]
     )
@@ -152,7 +152,9 @@ def test_the_scalars_are_what_they_say(moved, pool):
 def test_without_a_reference_gains_are_over_the_sampler(moved, pool):
     model, ref = moved  # the pool was sampled from the reference
     pairs = pool.take(list(range(6)))
-    with_ref, without = (update(model, sgd(model), pairs, small("simpo"), ref_model=one) for one in (ref, None))
+    with_ref, without = (
+        preference_step(model, sgd(model), pairs, small("simpo"), ref_model=one) for one in (ref, None)
+    )
     assert without == pytest.approx(with_ref, rel=1e-3)
 
 
@@ -160,7 +162,7 @@ def test_the_nll_of_chosen_is_added_with_its_weight(moved, pool):
     model, ref = moved
     pairs = pool.take(list(range(6)))
     plain, mixed = (
-        update(model, sgd(model), pairs, small(sft_coef=coef), ref_model=ref)["loss"] for coef in (0.0, 0.5)
+        preference_step(model, sgd(model), pairs, small(sft_coef=coef), ref_model=ref)["loss"] for coef in (0.0, 0.5)
     )
     nll = -torch.cat([row_logprobs(model, *ids) for ids in cut(pairs.completions)[::2]]).mean().item()
     assert mixed - plain == pytest.approx(0.5 * nll, rel=1e-4)
@@ -168,7 +170,7 @@ def test_the_nll_of_chosen_is_added_with_its_weight(moved, pool):
 
 def test_the_policy_starts_at_margin_zero(base, pool):
     model = copy.deepcopy(base[0])
-    told = update(model, sgd(model), pool, small(), ref_model=base[0])
+    told = preference_step(model, sgd(model), pool, small(), ref_model=base[0])
     assert told["margin"] == told["chosen"] == 0 and told["loss"] == pytest.approx(0.6931472, rel=1e-5)
 
 
@@ -177,7 +179,7 @@ def test_a_small_step_raises_the_margin_and_leaves_the_reference(base, pool, los
     model, ref = copy.deepcopy(base[0]), copy.deepcopy(base[0])
     recipe, frozen = small(loss, max_grad_norm=0.1), copy.deepcopy(ref.state_dict())
     for _ in range(2):
-        told = update(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
+        told = preference_step(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
     assert told["margin"] > 1e-3 and told["accuracy"] > 0.5
     assert all(p.grad is None for p in ref.parameters())
     assert all(torch.equal(frozen[name], p) for name, p in ref.state_dict().items())
@@ -253,8 +255,8 @@ def test_a_function_of_your_own_may_stand_in_the_slot(moved, pool):
     model, ref = moved
     for loss in ("dpo", "kto"):
         own, named = (
-            update(model, sgd(model), pool.take([0, 1, 2]), small(loss, loss=choice), ref_model=ref)
-            for choice in (lambda p, r, loss=loss: PREFERENCE_LOSSES[loss](p, r), loss)
+            preference_step(model, sgd(model), pool.take([0, 1, 2]), small(loss, loss=choice), ref_model=ref)
+            for choice in (lambda p, r, loss=loss: PREFERENCE_LOSSES[loss].function(p, r), loss)
         )
         assert own == named
 
@@ -321,9 +323,9 @@ def test_bad_recipes_are_refused(base, changed, message):
 def test_one_pair_is_too_few_for_kto_and_enough_for_the_others(base, pool):
     model = copy.deepcopy(base[0])
     with pytest.raises(InputError, match="this step has one pair: raise prompts_per_step"):
-        update(model, sgd(model), pool.take([0]), small("kto"), ref_model=base[0])
-    for loss in ("dpo", PREFERENCE_LOSSES["dpo"]):
-        assert update(model, sgd(model), pool.take([0]), small(loss=loss), ref_model=base[0])["margin"] == 0
+        preference_step(model, sgd(model), pool.take([0]), small("kto"), ref_model=base[0])
+    for loss in ("dpo", PREFERENCE_LOSSES["dpo"].function):
+        assert preference_step(model, sgd(model), pool.take([0]), small(loss=loss), ref_model=base[0])["margin"] == 0
 
 
 def test_a_loss_that_needs_a_reference_asks_for_it(base, pool):
@@ -347,5 +349,5 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(base, pool):
         InputError,
         match=r"the gradient is nan \(in \d+ of \d+ weights, the first .*\): the weights were left as they were",
     ):
-        update(model, optimizer, pool, small(loss=lambda p, r: p.chosen * torch.nan), ref_model=base[0])
+        preference_step(model, optimizer, pool, small(loss=lambda p, r: p.chosen * torch.nan), ref_model=base[0])
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), base[0].parameters(), strict=True))

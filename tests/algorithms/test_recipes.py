@@ -4,10 +4,15 @@ from dataclasses import fields, replace
 
 import pytest
 
-from reference.__main__ import main, parser, recipe_of
-from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of
-from reference.algorithms.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES
-from reference.algorithms.table import ADVANTAGE, NORMALISER, aspects, comparison, overview
+from reference.__main__ import main, parser
+from reference.algorithms.advantages import ADVANTAGES
+from reference.algorithms.aggregation import AGGREGATIONS
+from reference.algorithms.kl import KL
+from reference.algorithms.losses import LOSSES
+from reference.algorithms.preference_losses import PREFERENCE_LOSSES
+from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
+from reference.algorithms.table import aspects, comparison, overview
+from reference.algorithms.unread import without_unread
 
 RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 
@@ -37,10 +42,24 @@ def test_every_name_in_a_row_stands_for_something(recipe):
     assert (recipe.advantage == "gae") == (recipe.critic is not None) == (recipe.vf_coef > 0)
 
 
-def test_every_choice_has_its_words():
-    assert ADVANTAGE.keys() == ADVANTAGES.keys() and NORMALISER.keys() == AGGREGATIONS.keys()
+def test_the_choices_are_the_registries_and_every_entry_has_words_of_its_own():
     columns = {column.name: column.metadata.get("choices") for column in fields(Recipe)}
-    assert set(columns["aggregation"]) == set(AGGREGATIONS) and set(columns["kl"]) == set(KL)
+    choices = {
+        "advantage": columns["advantage"],
+        "aggregation": columns["aggregation"],
+        "kl": columns["kl"],
+        **columns["loss"],
+    }
+    registries = {
+        "advantage": ADVANTAGES,
+        "aggregation": AGGREGATIONS,
+        "kl": KL,
+        "rl": LOSSES,
+        "preference": PREFERENCE_LOSSES,
+    }
+    for name, registry in registries.items():
+        assert list(choices[name]) == list(registry), name
+        assert len({entry.words for entry in registry.values()} - {""}) == len(registry), name
 
 
 def test_dr_grpo_is_grpo_with_two_entries_changed():
@@ -72,7 +91,23 @@ def test_the_overview_has_the_article_s_three_columns_and_every_recipe(capsys):
 def test_a_changed_entry_changes_the_table():
     changed = aspects(replace(RECIPES["grpo"], critic="shared", kl_coef=0.04, group_size=3))
     assert changed["Value head"] == "yes, on the policy's trunk"
-    assert changed["KL handling"] == "k3 in the loss" and "3 sampled per prompt" in changed["Input"]
+    assert changed["KL handling"] == "k3 (never negative) in the loss" and "3 sampled per prompt" in changed["Input"]
+
+
+def test_a_kl_that_is_measured_only_is_no_penalty():
+    assert aspects(replace(RECIPES["grpo"], kl_place="measure"))["KL handling"] == "none charged; measured"
+
+
+@pytest.mark.parametrize("recipe", RL, ids=lambda r: r.name)
+def test_a_row_holds_none_where_nothing_reads_the_number(recipe):
+    assert without_unread(recipe) == recipe
+    others = replace(recipe, gamma=0.5, gae_lambda=0.5, critic_lr=0.5, value_clip=0.5, dual_clip=5.0)
+    kept = without_unread(others)
+    assert (kept.dual_clip is None) == (recipe.loss != "ppo_clip")
+    assert (kept.gamma is None) == (recipe.advantage not in ("gae", "reinforce_plus_plus"))
+    assert [getattr(kept, name) is None for name in ("gae_lambda", "critic_lr", "value_clip")] == [
+        not recipe.critic
+    ] * 3
 
 
 def test_an_unknown_recipe_is_answered_with_the_nearest(capsys):
@@ -83,14 +118,14 @@ def test_an_unknown_recipe_is_answered_with_the_nearest(capsys):
 @pytest.mark.parametrize("recipe", ROWS, ids=lambda r: r.name)
 def test_the_command_line_gives_back_the_row(recipe):
     options = vars(parser().parse_args(["train", recipe.name]))
-    assert recipe_of(options) == recipe
+    assert recipe_from(options) == recipe
 
 
 def test_an_option_goes_into_the_row():
     options = vars(
         parser().parse_args(["train", "cispo", "--clip-low", "0.5", "--kl", "k2", "--bf16", "--top-k", "none"])
     )
-    made = recipe_of(options)
+    made = recipe_from(options)
     assert (made.clip_low, made.kl, made.bf16, made.top_k) == (0.5, "k2", True, None)
     options = vars(parser().parse_args(["train", "grpo", "--kl", "none", "--clip-low", "none"]))
-    assert (recipe_of(options).kl, recipe_of(options).clip_low) == (None, None)
+    assert (recipe_from(options).kl, recipe_from(options).clip_low) == (None, None)

@@ -12,9 +12,9 @@ from reference.algorithms.recipes import RECIPES
 from reference.algorithms.reward_model import (
     load_reward_model,
     pair_accuracy,
+    reward_step,
     rewards_of,
     train_reward_model,
-    update,
 )
 from reference.objectives import InputError, bradley_terry_loss
 from reference.world.model import load
@@ -104,7 +104,7 @@ def test_the_head_starts_at_zero_on_the_policys_trunk(base, pool):
     trunk = dict(model.base_model.named_parameters())
     for name, p in base[0].base_model.named_parameters():
         assert torch.equal(p, trunk[name])
-    told = update(model, sgd(model), pool, SMALL)
+    told = reward_step(model, sgd(model), pool, SMALL)
     assert told["loss"] == pytest.approx(0.6931472, rel=1e-6) and told["margin"] == told["accuracy"] == 0
 
 
@@ -123,7 +123,7 @@ def test_a_saved_reward_model_is_the_same_bit_for_bit(base, pool, tmp_path):
 def test_micro_batches_do_not_change_the_gradient(pool):
     model, gradients, scalars = opinionated().double(), [], []
     for rows in (64, 6, 1):
-        scalars.append(update(model, sgd(model), pool, replace(SMALL, micro_batch_size=rows)))
+        scalars.append(reward_step(model, sgd(model), pool, replace(SMALL, micro_batch_size=rows)))
         gradients.append(gradient(model))
     assert gradients[0].norm() > 1e-3
     for other, told in zip(gradients[1:], scalars[1:], strict=True):
@@ -136,7 +136,7 @@ def test_the_loss_is_the_objective_called_by_hand(pool):
     with torch.no_grad():
         rewards = rewards_of(model, pool.completions)
     right, wrong = rewards[::2], rewards[1::2]
-    told = update(model, sgd(model), pool, replace(SMALL, micro_batch_size=8))
+    told = reward_step(model, sgd(model), pool, replace(SMALL, micro_batch_size=8))
     assert told["loss"] == pytest.approx(bradley_terry_loss(right, wrong).mean().item(), rel=1e-4)
     assert told["margin"] == pytest.approx((right - wrong).mean().item(), rel=1e-3, abs=1e-4)
     assert told["accuracy"] == pytest.approx((right > wrong).float().mean().item())
@@ -208,7 +208,7 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(pool):
     model.score.weight.register_hook(lambda g: g * torch.inf)
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(InputError, match=r"the gradient is (nan|inf) \(.*\): the weights were left as they were"):
-        update(model, torch.optim.AdamW(model.parameters(), lr=1e-3), pool, SMALL)
+        reward_step(model, torch.optim.AdamW(model.parameters(), lr=1e-3), pool, SMALL)
     assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from reference.algorithms import advantages
 from reference.algorithms.collect import collect
 from reference.algorithms.critic import Critic
+from reference.algorithms.kl import needs_reference
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe
 from reference.algorithms.rl import train_rl, update
 from reference.algorithms.scoring import score
@@ -18,6 +20,7 @@ from reference.objectives import (
     masked_mean,
     sequence_logprobs,
     token_logprobs,
+    whiten,
 )
 from reference.runs.curves import SIX_SCALARS
 from reference.runs.launch import new_optimizer
@@ -42,7 +45,7 @@ def parts(recipe: Recipe, model) -> dict:
     critic = Critic(model, shared=recipe.critic == "shared") if recipe.critic else None
     if critic is not None:  # a head that says something: at 0 the first gradient of its trunk would be 0 too
         torch.nn.init.normal_(critic.head.weight, std=0.1, generator=torch.Generator().manual_seed(0))
-    return {"critic": critic, "ref_model": copy.deepcopy(model) if recipe.kl_coef else None}
+    return {"critic": critic, "ref_model": copy.deepcopy(model) if needs_reference(recipe) else None}
 
 
 def trained(model, tokenizer, recipe: Recipe, optimizer=None, **options: object) -> list[dict[str, float]]:
@@ -413,7 +416,7 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"critic": "shared"}, "advantage is 'group', which does not read the critic"),
         ({"critic": "shared", "advantage": "gae"}, "critic is shared and vf_coef 0.0"),
         ({"vf_coef": 1.0}, "critic is None and vf_coef 1.0"),
-        ({"value_clip": 0.2}, "value_clip is 0.2, and there is no critic"),
+        ({"value_clip": 0.2}, "value_clip is 0.2, and nothing reads it, since there is no critic"),
         ({"value_clip": -1.0}, "value_clip is -1.0, expected a finite number above 0"),
         ({"kl_target": 0.0, "kl_coef": 0.1}, "kl_target is 0.0, expected a finite number above 0"),
         ({"length_coef": -1.0}, "length_coef is -1.0"),
@@ -421,14 +424,26 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"sft_coef": -1.0}, "sft_coef is -1.0"),
         ({"top_p": 1.5}, "top_p is 1.5"),
         ({"ref_sync_every": -2}, "ref_sync_every is -2"),
-        ({"clip_low": None}, "clip_low is none, but 'ppo_clip' needs a lower bound"),
-        ({"loss": "gspo", "dual_clip": 3.0}, "dual_clip is 3.0, which 'gspo' does not read"),
+        (
+            {"kl_place": "measure", "kl_coef": 0.1},
+            "kl_place is 'measure', where nothing is charged, and kl_coef is 0.1",
+        ),
+        ({"kl_place": "measure", "kl_target": 0.1}, "kl_target steers kl_coef, which is 0"),
+        (
+            {"critic": "shared", "advantage": "gae", "vf_coef": 1.0, "critic_lr": 0.1},
+            "gae_lambda None and critic_lr 0.1",
+        ),
+        (
+            {"critic": "shared", "advantage": "gae", "vf_coef": 1.0, "gae_lambda": 1.0},
+            "gae_lambda 1.0 and critic_lr None",
+        ),
+        ({"loss": "gspo", "dual_clip": 3.0}, "dual_clip is 3.0, and nothing reads it, since loss is gspo"),
         ({"advantage": "group_mean", "group_size": 1}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "group_size": 1, "max_rounds": 3}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "loss": "gspo"}, "advantages"),
-        ({"gamma": 0.9}, "gamma is 0.9, and advantage 'group' has no returns"),
-        ({"gae_lambda": 0.9}, "gae_lambda is 0.9 .* no critic to read"),
-        ({"critic_lr": 0.1}, "critic_lr 0.1, and there is no critic"),
+        ({"gamma": 0.9}, "gamma is 0.9, and nothing reads it, since advantage is group"),
+        ({"gae_lambda": 0.9}, "gae_lambda is 0.9, and nothing reads it, since there is no critic"),
+        ({"critic_lr": 0.1}, "critic_lr is 0.1, and nothing reads it, since there is no critic"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_sampled(base, changes, told):
@@ -446,6 +461,8 @@ def test_missing_parts_are_named(base):
             train_rl(
                 model, tokenizer, sgd(model), small(name, kl_coef=0.1 * (name == "rloo")), on_step=lambda *_: False
             )
+    with pytest.raises(InputError, match="kl_place is 'measure' but there is no ref_model"):
+        train_rl(model, tokenizer, sgd(model), small("grpo", kl_place="measure"), on_step=lambda *_: False)
     with pytest.raises(InputError, match="dpo is a recipe of kind 'preference'"):
         train_rl(model, tokenizer, sgd(model), RECIPES["dpo"], on_step=lambda *_: False)
 
@@ -479,6 +496,56 @@ def test_the_logged_kl_is_that_of_the_policy_that_sampled(base):
     # With the learning rate at 0 the policy stays what the reference is, and both estimates say so.
     rows = trained(copy.deepcopy(base[0]), base[1], small("rloo", kl_coef=0.1))
     assert all(abs(row[name]) < 1e-5 for row in rows for name in ("kl_k1", "kl_k3"))
+
+
+def test_a_kl_that_is_measured_is_logged_and_moves_nothing(base):
+    def run(**changes: object) -> tuple[list[dict[str, float]], torch.Tensor]:
+        model = copy.deepcopy(base[0])
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+        rows = trained(model, base[1], small("grpo", steps=3, **changes), optimizer)
+        return rows, torch.cat([weight.flatten() for weight in model.parameters()])
+
+    (measured, weights), (without, same) = run(kl_place="measure"), run()
+    assert torch.equal(weights, same)
+    for with_kl, row in zip(measured, without, strict=True):
+        assert with_kl.keys() - row.keys() == {"kl_k1", "kl_k3"}
+        assert all(with_kl[name] == row[name] for name in row.keys() - {"seconds"})
+    assert measured[0]["kl_k3"] == pytest.approx(0, abs=1e-7) and measured[2]["kl_k3"] > 1e-6
+    (charged, _) = run(kl="k1", kl_coef=1e-9)  # how it was spelled before: the same to rounding
+    assert charged[0]["kl_k3"] == measured[0]["kl_k3"]
+    assert charged[2]["kl_k3"] == pytest.approx(measured[2]["kl_k3"], rel=1e-3)
+
+
+def test_a_measured_reference_may_follow_the_policy(base):
+    model = copy.deepcopy(base[0])
+    recipe = small("grpo", kl_place="measure", ref_sync_every=2, steps=4, minibatches=1)
+    kl = [row["kl_k3"] for row in trained(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.3))]
+    assert kl[1] > 1e-6 and kl[2] == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize(("none", "wide"), [(("clip_low", "clip_high"), (0.999, 1e6)), (("max_grad_norm",), (1e9,))])
+def test_no_bound_is_a_bound_that_never_binds_bit_for_bit(base, none, wide):
+    def run(values: tuple) -> tuple[list[dict[str, float]], torch.Tensor]:
+        model = copy.deepcopy(base[0])
+        recipe = small("grpo", inner_epochs=2, **dict(zip(none, values, strict=True)))
+        rows = trained(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.1))
+        timeless = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+        return timeless, torch.cat([weight.flatten() for weight in model.parameters()])
+
+    unbounded, bounded, usual = run((None,) * len(none)), run(wide), run((0.0001,) * len(none))
+    assert unbounded[0] == bounded[0] and torch.equal(unbounded[1], bounded[1])
+    assert not torch.equal(unbounded[1], usual[1])
+
+
+def test_gae_is_computed_once_for_advantages_and_returns(exact, monkeypatch):
+    calls = []
+    whole = advantages.gae
+    monkeypatch.setattr(advantages, "gae", lambda *given, **options: calls.append(1) or whole(*given, **options))
+    recipe = small("ppo")
+    batch, _ = gathered(exact, recipe)
+    assert len(calls) == 1
+    returns = torch.where(batch.mask, batch.gae + batch.values, 0.0)
+    assert torch.equal(batch.returns, returns) and torch.equal(batch.advantages, whiten(batch.gae, batch.mask))
 
 
 def test_the_critic_is_fitted_to_lambda_returns_and_the_policy_sees_whitened_advantages(exact):

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from reference.algorithms.recipes import RECIPES
 from reference.algorithms.step import learning_rate
-from reference.algorithms.supervised import draw_demonstrations, micro_batches, sft_term, train_sft, update
+from reference.algorithms.supervised import draw_demonstrations, micro_batches, sft_step, sft_term, train_sft
 from reference.objectives import InputError, total_loss
 from reference.world.model import load
 from reference.world.tasks import Problem, verify
@@ -38,7 +38,7 @@ def gradient(model) -> torch.Tensor:
 def test_micro_batches_do_not_change_the_gradient(base, batch):
     model, gradients, scalars = copy.deepcopy(base[0]).double(), [], []
     for rows in (64, 3, 1):
-        scalars.append(update(model, sgd(model), *batch, replace(SMALL, micro_batch_size=rows)))
+        scalars.append(sft_step(model, sgd(model), *batch, replace(SMALL, micro_batch_size=rows)))
         gradients.append(gradient(model))
     assert gradients[0].norm() > 1e-3
     for other, told in zip(gradients[1:], scalars[1:], strict=True):
@@ -53,7 +53,7 @@ def test_the_loss_is_the_cross_entropy_of_the_assistants_tokens(base, batch):
         logits = model(tokens).logits[:, :-1]
     expected = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100).item()
     hits = (logits.argmax(dim=-1) == labels).sum() / mask.sum()
-    told = update(model, sgd(model), tokens, mask, replace(SMALL, micro_batch_size=2))
+    told = sft_step(model, sgd(model), tokens, mask, replace(SMALL, micro_batch_size=2))
     assert told["loss"] == pytest.approx(expected, rel=1e-6)
     assert told["token_accuracy"] == pytest.approx(hits.item()) and 0.5 < told["token_accuracy"] < 1
     assert told["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
@@ -61,7 +61,7 @@ def test_the_loss_is_the_cross_entropy_of_the_assistants_tokens(base, batch):
 
 def test_the_term_beside_a_policy_loss_is_the_same_number(base, batch):
     model, (tokens, mask) = copy.deepcopy(base[0]).double(), batch
-    told = update(model, sgd(model), tokens, mask, SMALL)
+    told = sft_step(model, sgd(model), tokens, mask, SMALL)
     alone = gradient(model).clone()
     model.zero_grad()
     term = sft_term(model, tokens, mask, SMALL)
@@ -145,7 +145,7 @@ def test_training_moves_the_model_towards_careful_solutions(base):
 
 def test_bfloat16_is_near_and_leaves_the_weights_in_float32(base, batch):
     model = copy.deepcopy(base[0])
-    exact, rounded = (update(model, sgd(model), *batch, replace(SMALL, bf16=bf16)) for bf16 in (False, True))
+    exact, rounded = (sft_step(model, sgd(model), *batch, replace(SMALL, bf16=bf16)) for bf16 in (False, True))
     assert rounded["loss"] != exact["loss"] and rounded["loss"] == pytest.approx(exact["loss"], rel=0.05)
     assert all(p.dtype == p.grad.dtype == torch.float32 for p in model.parameters())
 
@@ -176,5 +176,5 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(base, batch):
     model.model.norm.weight.register_hook(lambda g: g * torch.inf)
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(InputError, match=r"the gradient is (nan|inf) \(.*\): the weights were left as they were"):
-        update(model, torch.optim.AdamW(model.parameters(), lr=1e-3), *batch, SMALL)
+        sft_step(model, torch.optim.AdamW(model.parameters(), lr=1e-3), *batch, SMALL)
     assert all(torch.equal(before[name], p) for name, p in model.state_dict().items())

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import os
 import random
 import subprocess
@@ -129,6 +130,8 @@ REFUSED = {
     "kl is 'k1' in the loss": ("grpo", {"kl": "k1", "kl_coef": 0.1}),
     "kl is 'k3' in the reward": ("grpo", {"kl_place": "reward", "kl_coef": 0.1}),
     "kl is 'k3_unbiased'": ("gspo", {"kl": "k3_unbiased", "kl_coef": 0.1}),
+    "kl_place is 'measure'": ("grpo", {"kl_place": "measure"}),
+    "dual_clip is 3.0, but below": ("grpo", {"dual_clip": 3.0, "clip_high": None}),
     "kl_target is 0.1": ("grpo", {"kl_target": 0.1}),
     "entropy_coef is 0.01": ("grpo", {"entropy_coef": 0.01}),
     "sft_coef is 0.1, TRL has no demonstrations": ("grpo", {"sft_coef": 0.1}),
@@ -150,6 +153,14 @@ def test_what_trl_cannot_do_is_refused(message):
     name, options = REFUSED[message]
     with pytest.raises(InputError, match=message):
         trl_options(replace(RECIPES[name.replace("\\", "")], **options))
+
+
+def test_a_bound_that_is_none_binds_nothing(tmp_path):
+    recipe = replace(RECIPES["grpo"], clip_low=None, clip_high=None, max_grad_norm=None)
+    _, config = trl_config(recipe, output_dir=tmp_path)
+    assert (config.epsilon, config.epsilon_high, config.max_grad_norm) == (1.0, math.inf, math.inf)
+    _, config = trl_config(replace(RECIPES["cispo"], clip_high=None), output_dir=tmp_path)
+    assert (config.loss_type, config.epsilon_high) == ("cispo", math.inf)
 
 
 def test_rows_that_processes_cannot_share_are_refused():

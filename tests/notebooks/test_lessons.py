@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -10,8 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from reference import check
-from reference.teaching.bugs import BUGS
-from reference.teaching.exercises import EXERCISES
+from reference.lessons import BUGS, EXERCISES, LESSONS, file_of
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
@@ -108,9 +108,12 @@ def test_exercises_and_minutes_are_those_of_the_title_cell_and_of_the_readme(pat
     assert told[2] == row[4].strip()
 
 
-def test_every_exercise_is_set_in_one_notebook():
-    found = [name for path in NOTEBOOKS for name in stubs(path)]
-    assert sorted(found) == sorted(EXERCISES)
+def test_every_exercise_is_set_in_the_notebook_of_its_lesson():
+    lessons = {import_module(f"reference.lessons.{lesson}").NOTEBOOK: lesson for lesson in LESSONS}
+    assert [path.stem for path in NOTEBOOKS] == list(lessons)
+    for path in NOTEBOOKS:
+        exercises = file_of(lessons[path.stem], "exercises")
+        assert sorted(stubs(path)) == sorted(exercises.EXERCISES if exercises else [])
 
 
 def test_nothing_but_the_check_depends_on_a_stub(path):

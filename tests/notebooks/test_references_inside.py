@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,11 @@ NAMES = {path.name for folder in FOLDERS for path in folder.rglob("*")}
 ALONE = re.compile(r"`([\w-]+\.(?:py|sh|ipynb))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 LESSON = re.compile(r"\[\**([^]*]+)\**\]\((?:\.\./)?(?:notebooks/)?((\d\d)_\w+\.ipynb)\)")
-TESTS = {name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
+TESTS = {
+    name
+    for file in (ROOT / "tests").rglob("test_*.py")
+    for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+}
 COMMANDS = {*words(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
 
 
@@ -125,13 +130,22 @@ def test_a_notebook_leads_to_the_next_one_or_says_that_it_is_the_last(number):
         assert "Next:" not in cells(number, "markdown")[-1]
 
 
+def notebook_of(path: Path) -> str | None:
+    """The number of the notebook whose sections a file means: that of its lesson; None where it belongs to none."""
+    folders = path.relative_to(ROOT / "reference").parts[:-1]
+    return (
+        import_module(".".join(("reference", *folders[:2]))).NOTEBOOK[:2]
+        if folders[1:] and folders[0] == "lessons"
+        else None
+    )
+
+
 @pytest.mark.parametrize("path", PACKAGE, ids=named)
 def test_what_a_file_of_the_package_points_to_is_there(path):
     texts = strings_of(path)
-    own = re.search(r"[Nn]otebook (\d\d)", ast.get_docstring(ast.parse(path.read_text())) or "")
     for text in texts:
         assert missing_notebooks(text) == []
-        assert missing_sections(text, own and own[1]) == []
+        assert missing_sections(text, notebook_of(path)) == []
         assert missing_files(text) == []
         assert missing_commands(text) == []
 
@@ -227,4 +241,6 @@ def test_a_command_that_is_not_there_is_noticed():
 
 
 def test_a_test_that_is_not_there_is_noticed():
-    assert missing_tests("`test_a_test_that_is_not_there_is_noticed`, `test_nothing`; `test_lessons.py`") == ["test_nothing"]
+    assert missing_tests("`test_a_test_that_is_not_there_is_noticed`, `test_nothing`; `test_lessons.py`") == [
+        "test_nothing"
+    ]

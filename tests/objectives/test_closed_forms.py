@@ -619,6 +619,34 @@ def test_gspo_clips_a_completion_whole(advantage, s, loss, slope):
     assert_is(gradient, slope / 2, slope / 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_without_bounds_every_bit_is_that_of_bounds_which_never_bind(dtype):
+    """Ratios from 1/50 to 50 and advantages of both signs, between the bounds 0.001 and 1e6."""
+    draw, mask = torch.Generator().manual_seed(0), torch.ones(64, 5)
+    log_ratio = torch.empty(64, 5, dtype=dtype).uniform_(-math.log(50), math.log(50), generator=draw)
+    advantages, old = torch.randn(64, 1, dtype=dtype, generator=draw), torch.zeros(64, 5, dtype=dtype)
+    for loss, more in ((ppo_clip_loss, ()), (gspo_loss, (mask,)), (cispo_loss, ())):
+        seen = []
+        for low, high in ((None, None), (0.999, 1e6)):
+            logp = log_ratio.clone().requires_grad_()
+            value = loss(logp, old, advantages, *more, clip_low=low, clip_high=high)
+            seen.append((value, torch.autograd.grad(value.sum(), logp)[0]))
+        assert all(torch.equal(none, wide) for none, wide in zip(*seen, strict=True))
+        bounded = loss(log_ratio, old, advantages, *more, clip_low=0.2, clip_high=0.2)
+        assert not torch.equal(bounded, seen[0][0])
+
+
+def test_without_bounds_nothing_is_clipped():
+    logp, old, signs = f64([-5.0, 5.0, -5.0, 5.0]), torch.zeros(1, 4), f64([1.0, 1.0, -1.0, -1.0])
+    for definition in ("no_gradient", "outside"):
+        share = clip_frac(
+            logp, old.double(), signs, torch.ones(1, 4), clip_low=None, clip_high=None, definition=definition
+        )
+        assert_is(share, 0.0)
+    assert_is(clip_frac(logp, old.double(), signs, torch.ones(1, 4), clip_low=None, definition="outside"), 2 / 4)
+    assert_is(clip_frac(logp, old.double(), signs, torch.ones(1, 4), clip_high=None, definition="outside"), 2 / 4)
+
+
 def test_gspos_default_bounds_are_0_9997_and_1_0004():
     logp = f64([0.9996], [0.9998], [1.0003], [1.0005]).log()
     ours = gspo_loss(logp, torch.zeros_like(logp), f64([-1.0], [-1.0], [1.0], [1.0]), torch.ones(4, 1))

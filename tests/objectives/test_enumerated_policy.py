@@ -53,7 +53,7 @@ P, P_OLD = probabilities(POLICY, SEQUENCES), probabilities(OLD, SEQUENCES)
 REWARD_OF = torch.randn(13, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 EARNED = REWARD_OF[ROWS, SEQUENCES]  # a reward for each token after each prefix, (27, 3)
 TOTAL = EARNED.sum(dim=1, keepdim=True)
-ALL_OF_IT = {"clip_low": 1 - 1e-12, "clip_high": 1e12}  # bounds that clip nothing
+NO_CLIP = {"clip_low": None, "clip_high": None}
 
 
 def f64(*rows):
@@ -116,9 +116,9 @@ def test_for_one_token_the_unclipped_surrogate_has_the_policy_gradient_however_o
     rewards = f64([1.0], [-2.0], [0.5], [0.0])
     logp, old_logp, p_old = log_probs(policy, arms), log_probs(old, arms).detach(), probabilities(old, arms)
     exact = gradient((probabilities(policy, arms) * rewards[:, 0]).sum(), policy)
-    surrogate = mean_over(p_old, ppo_clip_loss(logp, old_logp, rewards, **ALL_OF_IT))
+    surrogate = mean_over(p_old, ppo_clip_loss(logp, old_logp, rewards, **NO_CLIP))
     assert_exact(gradient(surrogate, policy), -exact)
-    capped_nowhere = mean_over(p_old, cispo_loss(logp, old_logp, rewards, clip_high=1e12))
+    capped_nowhere = mean_over(p_old, cispo_loss(logp, old_logp, rewards, clip_high=None))
     assert_exact(gradient(capped_nowhere, policy), -exact)
     no_weight = gradient(mean_over(p_old, reinforce_loss(logp, rewards)), policy)
     assert (no_weight + exact).abs().max() > 0.1
@@ -135,7 +135,7 @@ def test_for_several_tokens_the_unclipped_surrogate_stays_at_the_states_and_outc
         weight.index_put_(index, P_OLD, accumulate=True)
     expected_total = total / weight  # E_old[R | prefix, token]
     exact = gradient((visits(OLD, SEQUENCES)[:, None] * torch.softmax(POLICY, dim=1) * expected_total).sum(), POLICY)
-    ours = expected_gradient(ppo_clip_loss(LOGP, OLD_LOGP, TOTAL, **ALL_OF_IT), P_OLD)
+    ours = expected_gradient(ppo_clip_loss(LOGP, OLD_LOGP, TOTAL, **NO_CLIP), P_OLD)
     assert_exact(ours, -exact)
     assert cosine(exact, true_gradient()) < 0.9
 
@@ -144,7 +144,9 @@ def test_for_several_tokens_the_unclipped_surrogate_stays_at_the_states_and_outc
 
 
 @pytest.mark.parametrize("advantage", [-2.0, -0.5, 0.5, 2.0])
-@pytest.mark.parametrize("bounds", [(0.2, 0.2), (0.2, 0.28), (0.1, 0.5), (0.9, 9.0)])
+@pytest.mark.parametrize(
+    "bounds", [(0.2, 0.2), (0.2, 0.28), (0.1, 0.5), (0.9, 9.0), (None, 0.2), (0.2, None), (None, None)]
+)
 @pytest.mark.parametrize("dual_clip", [None, 1.5, 3.0])
 def test_where_the_clipped_surrogate_has_a_gradient(advantage, bounds, dual_clip):
     """Slope in log pi: -A * r, but 0 once r has gone too far in the direction of A, or past the dual clip for A < 0."""
@@ -154,10 +156,11 @@ def test_where_the_clipped_surrogate_has_a_gradient(advantage, bounds, dual_clip
         loss = ppo_clip_loss(
             logp, f64([0.0]), f64([advantage]), clip_low=low, clip_high=high, dual_clip=dual_clip
         ).sum()
-        far = r > 1 + high if advantage > 0 else r < 1 - low
+        least, most = -math.inf if low is None else 1 - low, math.inf if high is None else 1 + high
+        far = r > most if advantage > 0 else r < least
         runaway = dual_clip is not None and advantage < 0 and r > dual_clip
         assert_exact(gradient(loss, logp), 0.0 if far or runaway else -advantage * r)
-        bounded = (1 + high if advantage > 0 else 1 - low) if far else dual_clip if runaway else r
+        bounded = (most if advantage > 0 else least) if far else dual_clip if runaway else r
         assert_exact(loss, -advantage * bounded)
 
 
@@ -206,13 +209,14 @@ def test_the_clipped_share_is_the_share_of_tokens_without_gradient():
 # CISPO
 
 
-@pytest.mark.parametrize(("low", "high"), [(None, 4.0), (None, 0.2), (0.2, 0.2), (0.0, 1.0)])
+@pytest.mark.parametrize(("low", "high"), [(None, 4.0), (None, 0.2), (0.2, 0.2), (0.0, 1.0), (0.2, None), (None, None)])
 @pytest.mark.parametrize("advantage", [-2.0, 0.5])
 def test_cispo_weighs_every_token_with_its_capped_ratio_and_silences_none(low, high, advantage):
     for r in (0.05, 0.7, 0.9, 1.0, 1.1, 1.9, 4.5, 12.0):
         logp = f64([math.log(r) - 1]).requires_grad_()
         loss = cispo_loss(logp, f64([-1.0]), f64([advantage]), clip_low=low, clip_high=high)
-        weight = min(r, 1 + high) if low is None else min(max(r, 1 - low), 1 + high)
+        weight = min(r, math.inf if high is None else 1 + high)
+        weight = weight if low is None else max(weight, 1 - low)
         assert_exact(gradient(loss.sum(), logp), -weight * advantage)
 
 

@@ -70,8 +70,8 @@ def test_a_discount_lies_between_zero_and_one_and_simpos_margin_is_at_least_zero
         ("undesirable_weight", [0]),
         ("length_coef", [0]),
         ("dual_clip", [1.0001, 3]),
-        ("clip_low", [0, 0.999]),
-        ("clip_high", [0, 100]),
+        ("clip_low", [0, 0.999, None]),
+        ("clip_high", [0, 100, None]),
         ("low", [0, 1]),
         ("high", [1, 1.0, INF]),
     ],
@@ -100,8 +100,10 @@ def test_clip_bounds_must_enclose_one(bounds):
             says(message, "0 <= clip_low < 1")
 
 
-def test_cispo_without_a_lower_bound_does_not_blame_one():
-    assert "clip_low" not in refused("cispo_loss", clip_low=None, clip_high=-1)
+def test_a_bound_that_is_not_there_is_not_blamed():
+    for name in takes("clip_low"):
+        assert refused(name, clip_low=None, clip_high=-1).endswith("clip_high=-1: expected clip_high >= 0")
+        assert refused(name, clip_low=1, clip_high=None).endswith("clip_low=1: expected 0 <= clip_low < 1")
 
 
 @pytest.mark.parametrize("value", [1, 0.5, 0, -3.0, NAN, INF])

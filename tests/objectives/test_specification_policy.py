@@ -176,13 +176,20 @@ def test_reinforce_loss(case, per_token, data):
         close(gradient[b, t], -a * weights[b, t].item(), eps(new.dtype) * abs(a) + least(new.dtype))
 
 
-clips = st.sampled_from([(0.2, 0.2), (0.2, 0.28), (0.5, 0.1), (0.0, 0.0), (0.0, 3.0), (0, 1), (0.9, 50.0)])
+clips = st.sampled_from([(None, 4.0), (None, 0), (0.2, 0.2), (0.2, 0.28), (0.5, 0.1), (0.0, 0.0), (0.0, 3.0), (0, 1), (0.9, 50.0),
+                         (None, 0.2), (0.2, None), (None, None)])  # fmt: skip
+
+
+def spec_bounds(low, high):
+    """The bounds on the ratio: none below is 0, none above is infinity."""
+    return 0.0 if low is None else 1 - low, INF if high is None else 1 + high
 
 
 def spec_clipped(a, r, low, high, dual_clip):
     """(loss, its derivative in r) of the clipped surrogate, straight from the four cases of the docstring."""
-    loss = max(-a * r, -a * min(max(r, 1 - low), 1 + high))
-    stopped = (a > 0 and r > 1 + high) or (a < 0 and r < 1 - low)
+    least, most = spec_bounds(low, high)
+    loss = max(-a * r, -a * min(max(r, least), most))
+    stopped = (a > 0 and r > most) or (a < 0 and r < least)
     if dual_clip is not None and a < 0:
         stopped = stopped or r > dual_clip
         loss = min(loss, -a * dual_clip)
@@ -191,7 +198,8 @@ def spec_clipped(a, r, low, high, dual_clip):
 
 def near_a_bound(r, within, low, high, dual_clip, dtype):
     """Whether a rounding of r or of the bound decides on which side r lies."""
-    bounds = [1 - low, 1 + high] + ([] if dual_clip is None else [dual_clip])
+    bounds = [*([] if low is None else [1 - low]), *([] if high is None else [1 + high]), dual_clip]
+    bounds = [bound for bound in bounds if bound is not None]
     return any(abs(r - bound) <= within + eps(dtype) * bound for bound in bounds)
 
 
@@ -245,7 +253,7 @@ def test_gspo_loss(case, clip, data):
 
 
 @generated
-@given(policies(), st.booleans(), st.sampled_from([(None, 4.0), (None, 0), (0.2, 0.2), (0.9, 50.0), (0, 1)]), st.data())
+@given(policies(), st.booleans(), clips, st.data())
 def test_cispo_loss(case, per_token, clip, data):
     new, old = case
     low, high = clip
@@ -255,7 +263,8 @@ def test_cispo_loss(case, per_token, clip, data):
     for b, t in entries(new):
         a, logp = at(advantages, b, t), new[b, t].item()
         r, within, _ = spec_ratio(logp, old[b, t].item(), new.dtype)
-        weight = min(r, 1 + high) if low is None else min(max(r, 1 - low), 1 + high)
+        least_weight, most_weight = spec_bounds(low, high)
+        weight = min(max(r, least_weight), most_weight)
         # The weight is r or a rounded bound; two products follow, and for the gradient one more. The clip moves no slope.
         slack = within + 4 * eps(new.dtype) * weight
         close(ours[b, t], -weight * a * logp, slack * abs(a * logp) + 2 * least(new.dtype))
@@ -321,7 +330,7 @@ def test_clip_frac(case, clip, definition, per_token, data):
         for t in where:
             r, within, _ = spec_ratio(new[b, t].item(), old[b, t].item(), new.dtype)
             a = at(advantages, b, t)
-            above, below = r > 1 + high, r < 1 - low
+            below, above = r < spec_bounds(low, high)[0], r > spec_bounds(low, high)[1]
             if definition == "no_gradient":
                 above, below = above and a > 0, below and a < 0
             if new[b, t] != old[b, t] and near_a_bound(r, within, low, high, None, new.dtype):

@@ -13,9 +13,13 @@ import torch
 from small_runs import COMMAND, TINY, refusal
 
 from reference.__main__ import main, parser
+from reference.algorithms.advantages import ADVANTAGES
+from reference.algorithms.aggregation import AGGREGATIONS
+from reference.algorithms.kl import KL
+from reference.algorithms.losses import LOSSES
+from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import ROWS
 from reference.algorithms.reward_model import load_reward_model
-from reference.algorithms.slots import ADVANTAGES, AGGREGATIONS, KL, LOSSES, PREFERENCE_LOSSES
 from reference.cli_parser import named_parsers
 from reference.cli_types import finite, folder, not_negative, one_of, optional, positive, seed, source
 from reference.objectives.shapes import InputError
@@ -40,7 +44,7 @@ def offered(told: str, flag: str) -> set[str]:
 @pytest.mark.parametrize(
     "recipe", [row for row in ROWS if row.name in ("grpo", "ppo", "dpo", "kto")], ids=lambda r: r.name
 )
-def test_help_offers_the_names_that_the_slots_have(recipe):
+def test_help_offers_the_names_that_the_registries_have(recipe):
     told = help_of("train", recipe.name)
     if recipe.kind == "rl":
         assert offered(told, "--advantage") == set(ADVANTAGES)

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from reference.__main__ import main, parser
+from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
-from reference.runs.record import KEPT, chosen, overview, record
-from reference.teaching.experiments import EXPERIMENTS
+from reference.runs.record import KEPT, experiments_named, overview, record
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -17,10 +17,10 @@ def test_every_experiment_is_a_command_that_the_parser_takes(name):
 
 
 def test_a_name_without_its_seed_stands_for_all():
-    assert chosen(["grpo"], EXPERIMENTS) == ["grpo-seed-0", "grpo-seed-1", "grpo-seed-2"]
-    assert chosen(["grpo-trl-seed-1", "ppo-seed-0"], EXPERIMENTS) == ["grpo-trl-seed-1", "ppo-seed-0"]
+    assert experiments_named(["grpo"], EXPERIMENTS) == ["grpo-seed-0", "grpo-seed-1", "grpo-seed-2"]
+    assert experiments_named(["grpo-trl-seed-1", "ppo-seed-0"], EXPERIMENTS) == ["grpo-trl-seed-1", "ppo-seed-0"]
     with pytest.raises(InputError, match="there is no experiment 'grop'"):
-        chosen(["grop"], EXPERIMENTS)
+        experiments_named(["grop"], EXPERIMENTS)
 
 
 def test_the_overview_says_what_is_there(tmp_path):

@@ -137,6 +137,7 @@ def test_a_signal_while_pairs_are_drawn_stops_at_once_and_the_run_can_go_on(
 
 
 def test_so_it_is_on_trl(tmp_path, monkeypatch, capsys):
+    from reference.engines.trl import trainer
 
     monkeypatch.setattr(
         trainer, "draw_pool", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM) or pytest.fail("it went on")

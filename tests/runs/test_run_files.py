@@ -2,15 +2,22 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from small_runs import refusal, timeless, weights
 
-from reference.__main__ import main
+from reference.__main__ import main, parser
+from reference.algorithms.checks import require_rl
+from reference.algorithms.limits import require_limits
+from reference.algorithms.recipes import recipe_from
+from reference.algorithms.unread import without_unread
+from reference.cli_parser import used_parser
+from reference.cli_resume import checked
 from reference.evaluation.accuracy import Accuracy
 from reference.objectives.shapes import InputError
 from reference.runs.files import read_json, write_atomically
-from reference.runs.folder import read_metrics, require_log, rewind_metrics
+from reference.runs.folder import read_metrics, read_options, require_log, rewind_metrics
 from reference.runs.measure import read_accuracy
 
 DEEP = "[" * 100_000
@@ -83,6 +90,30 @@ def test_values_that_a_reader_may_have_rewritten_are_fine(mine):
     edit(mine, gamma=1, kl="k2", dual_clip=None)  # 1 for 1.0
     args = with_options(parser().parse_args(["train", "grpo", "--resume", str(mine)]), {"resume"}, parser())
     assert (args.gamma, args.kl, args.dual_clip, args.steps) == (1.0, "k2", None, 4)
+
+
+def test_a_number_that_nothing_reads_in_the_config_of_an_older_run_is_passed_over(mine, monkeypatch):
+    from reference.runs import launch
+
+    asked = []
+    monkeypatch.setattr(launch, "run_recipe", lambda recipe, options, **_: asked.append(recipe) or True)
+    edit(mine, gamma=1.0, gae_lambda=1.0, critic_lr=0.001, clip_low=0.1)
+    assert main(["train", "grpo", "--resume", str(mine)]) == 0
+    (recipe,) = asked
+    assert (recipe.gamma, recipe.gae_lambda, recipe.critic_lr, recipe.clip_low) == (None, None, None, 0.1)
+
+
+RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "figures" / "runs").glob("*-seed-*/config.json"))
+
+
+@pytest.mark.parametrize("run", RECORDED, ids=lambda run: run.name)
+def test_the_config_of_every_recorded_run_is_still_a_recipe(run):
+    options = read_options(run)
+    known = checked(options, run / "config.json", used_parser(parser(), ["train", options["recipe"]]))
+    recipe = without_unread(recipe_from({**known, "recipe": options["recipe"]}))
+    require_limits(recipe)
+    if recipe.kind == "rl":
+        require_rl(recipe, object(), object())
 
 
 @pytest.mark.parametrize("text", [DEEP, "{", "\udcff", "", "nul"])

@@ -6,24 +6,25 @@ from dataclasses import replace
 import pytest
 from small_runs import refusal
 
-from reference.__main__ import parser, recipe_of, typed_options
-from reference.algorithms.recipes import RECIPES, ROWS
-from reference.cli_unread import require_read, unread
+from reference.__main__ import parser, typed_options
+from reference.algorithms.recipes import RECIPES, ROWS, recipe_from
+from reference.algorithms.unread import unread
+from reference.cli_unread import require_read
+from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
-from reference.teaching.experiments import EXPERIMENTS
 
 
 def asked(*words: str) -> None:
-    require_read(recipe_of(vars(parser().parse_args(["train", *words]))), typed_options(["train", *words]))
+    require_read(recipe_from(vars(parser().parse_args(["train", *words]))), typed_options(["train", *words]))
 
 
 @pytest.mark.parametrize(
     ("command", "flag", "why"),
     [
-        ("dpo --label-smoothing 0.4", "--label-smoothing", "loss is dpo, and only cdpo and robust_dpo expect"),
+        ("dpo --label-smoothing 0.4", "--label-smoothing", "loss is dpo, and only cdpo and robust_dpo read it"),
         ("kto --label-smoothing 0.1", "--label-smoothing", "loss is kto"),  # also the default, where it is typed
         ("cdpo --loss ipo --label-smoothing 0.2", "--label-smoothing", "loss is ipo"),
-        ("dpo --target-margin 5", "--target-margin", "loss is dpo, and only simpo has a margin"),
+        ("dpo --target-margin 5", "--target-margin", "loss is dpo, and only simpo reads it"),
         ("robust-dpo --target-margin 0", "--target-margin", "loss is robust_dpo"),
         ("dpo-online --pool 3", "--pool", "the recipe is online"),
         ("dpo --online --pool 3", "--pool", "the recipe is online"),
@@ -31,11 +32,14 @@ def asked(*words: str) -> None:
         ("grpo --kl-place reward", "--kl-place", "kl_coef is 0"),
         ("dapo --kl k3", "--kl", "kl_coef is 0"),
         ("ppo --kl-coef 0 --kl k3", "--kl", "kl_coef is 0"),
-        ("rloo --clip-low 0.9", "--clip-low", "loss is reinforce, which clips nothing"),
+        ("rloo --clip-low 0.9", "--clip-low", "loss is reinforce, and only ppo_clip and gspo and cispo read it"),
         ("reinforce++ --loss reinforce --clip-high 5", "--clip-high", "loss is reinforce"),
         ("grpo --gae-lambda 1", "--gae-lambda", "there is no critic"),
         ("grpo --critic-lr 0.001", "--critic-lr", "there is no critic"),
-        ("rloo --gamma 1", "--gamma", "advantage leave_one_out has no returns over time"),
+        ("rloo --gamma 1", "--gamma", "advantage is leave_one_out, and only reinforce_plus_plus and gae read it"),
+        ("grpo --value-clip 0.2", "--value-clip", "there is no critic"),
+        ("gspo --dual-clip 3", "--dual-clip", "loss is gspo, and only ppo_clip reads it"),
+        ("grpo --kl-place measure --kl k1", "--kl", "kl_coef is 0"),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
 )
@@ -51,7 +55,7 @@ def test_what_nothing_reads_is_refused_with_the_reason(command, flag, why, capsy
         "cdpo --label-smoothing 0.2", "robust-dpo --label-smoothing 0.2", "dpo --loss cdpo --label-smoothing 0.1",
         "simpo --target-margin 5", "dpo --pool 3", "dpo-online --no-online --pool 3",
         "grpo --kl k1 --kl-place reward --kl-coef 0.1", "ppo --kl k3", "grpo --kl none", "rloo --clip-low none",
-        "grpo --clip-low 0.9", "cispo --clip-low 0.9", "rloo --loss ppo_clip --clip-high 5", "ppo --gamma 1",
+        "grpo --clip-low 0.9", "cispo --clip-low 0.9", "grpo --kl-place measure", "grpo --gamma none --gae-lambda none", "rloo --loss ppo_clip --clip-high 5", "ppo --gamma 1",
         "reinforce++ --gamma 0.9", "ppo --gae-lambda 1 --critic-lr 0.1", "grpo --eval-samples 3", "dpo --eval-samples 3",
     ],
 )  # fmt: skip

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from reference.teaching.bugs import BUGS
+from reference.lessons import BUGS
 
 ROOT = Path(__file__).parents[2]
-CATALOGUE = ROOT / "reference" / "teaching" / "bugs"
+LESSONS = ROOT / "reference" / "lessons"
 
 ONE = r"(?:PR\s+)?#[1-9]\d{0,4}\b"
 NAME = r"(?!(?:PR|issues?)\b)[A-Za-z][\w.-]*(?:/[\w.-]+)?"
@@ -64,9 +64,13 @@ def places() -> dict[str, set[str]]:
             found[name.casefold()].add(f"`{bug.breaks}` {bug.name}")
     for place, text in texts().items():
         for name in references(text):
-            if (ROOT / place).parent != CATALOGUE or name.casefold() not in found:
+            if not is_of_the_catalogue(ROOT / place) or name.casefold() not in found:
                 found[name.casefold()].add(place)
     return dict(found)
+
+
+def is_of_the_catalogue(file: Path) -> bool:
+    return LESSONS in file.parents and file.parent.name == "mistakes"
 
 
 def table() -> list[re.Match]:

@@ -10,19 +10,25 @@ difference between sampler and trainer. Over several ``inner_epochs`` TRL keeps 
 
 import importlib.metadata
 import importlib.util
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
+from reference.algorithms.kl import kl_of
+from reference.algorithms.losses import loss_of
 from reference.algorithms.recipes import Recipe
+from reference.engines.trl.counterparts import (
+    GRPO_LOSSES,
+    LOSS_TYPE,
+    PAIR_LOSSES,
+    SCALE_REWARDS,
+    trainer_name,
+)
 from reference.engines.trl.refused import require_same
 from reference.objectives.shapes import InputError
 
 PIN = "trl>=1.16,<1.17"  # its options move, so one minor version
-SCALE_REWARDS = {"group": "group", "group_mean": "none", "group_mean_batch_std": "batch"}
-LOSS_TYPE = {"sequence_mean": "grpo", "token_mean": "dapo", "fixed_length": "dr_grpo"}
-PAIR_LOSS = {"dpo": ["sigmoid"], "cdpo": ["sigmoid", "robust"], "robust_dpo": ["robust"], "hinge": ["hinge"]}
-PAIR_TRAINER = {"kto": "KTO", "simpo": "CPO"}  # all others: DPO
 NO_LIMIT = 1_000_000  # tokens; CPO reads "no limit" as 512
 # Our data sets are in the order of our steps, and nothing in them is cut off: TRL would shuffle, and keep 1024 tokens.
 IN_ORDER = {"train_sampling_strategy": "sequential", "max_length": None, "remove_unused_columns": True}
@@ -70,13 +76,6 @@ def trl_options(recipe: Recipe, *, num_processes: int = 1) -> tuple[str, dict[st
     return name, options | special(recipe)
 
 
-def trainer_name(recipe: Recipe) -> str:
-    """Which of TRL's trainers, without the "Trainer"."""
-    if recipe.kind == "rl":
-        return "RLOO" if recipe.advantage == "leave_one_out" else "GRPO"
-    return {"sft": "SFT", "reward": "Reward"}.get(recipe.kind) or PAIR_TRAINER.get(recipe.loss, "DPO")
-
-
 def schedule(recipe: Recipe, num_processes: int) -> dict[str, Any]:
     """The optimizer, how many rows each of its steps sees, and silence: logging is left to our callback.
 
@@ -96,12 +95,12 @@ def schedule(recipe: Recipe, num_processes: int) -> dict[str, Any]:
         "gradient_accumulation_steps": rows // size,
         "learning_rate": recipe.lr, "lr_scheduler_type": "constant", "warmup_steps": 0,
         "optim": "adamw_torch", "adam_beta1": 0.9, "adam_beta2": 0.95, "adam_epsilon": 1e-8 * scale,
-        "weight_decay": 0.0, "max_grad_norm": recipe.max_grad_norm * scale,
+        "weight_decay": 0.0, "max_grad_norm": (math.inf if recipe.max_grad_norm is None else recipe.max_grad_norm) * scale,
         "bf16": recipe.bf16, "fp16": False, "gradient_checkpointing": False, "pad_to_multiple_of": None,
         "logging_steps": 1, "logging_nan_inf_filter": False, "report_to": "none", "disable_tqdm": True,
         "save_strategy": "no", "eval_strategy": "no", "dataloader_num_workers": 0,
     }  # fmt: skip
-    if PAIR_TRAINER.get(recipe.loss) == "CPO":
+    if trainer_name(recipe) == "CPO":
         del options["pad_to_multiple_of"]
     return options
 
@@ -115,12 +114,12 @@ def examples_per_update(recipe: Recipe) -> int:
     """What TRL counts in a batch: completions (RL, and KTO, which knows no pairs), pairs, demonstrations."""
     if recipe.kind == "rl":
         return recipe.prompts_per_step * recipe.group_size // recipe.minibatches
-    return recipe.prompts_per_step * (2 if recipe.loss == "kto" else 1)
+    return recipe.prompts_per_step * (PAIR_LOSSES[recipe.loss].examples if recipe.kind == "preference" else 1)
 
 
 def needs_whole_batch(recipe: Recipe) -> bool:
     """KTO's reference point and the NLL beside a preference loss are means over a micro-batch: it must be the batch."""
-    return recipe.loss == "kto" or (recipe.kind == "preference" and recipe.sft_coef > 0)
+    return recipe.kind == "preference" and (PAIR_LOSSES[recipe.loss].whole_batch or recipe.sft_coef > 0)
 
 
 def gradient_scale(recipe: Recipe) -> float:
@@ -128,7 +127,7 @@ def gradient_scale(recipe: Recipe) -> float:
 
     Clipping norm and Adam's epsilon take the same factor, so that the step is the same.
     """
-    return float(recipe.max_new_tokens) if recipe.advantage == "leave_one_out" else 1.0
+    return float(recipe.max_new_tokens) if trainer_name(recipe) == "RLOO" else 1.0
 
 
 def rollout_options(recipe: Recipe) -> dict[str, Any]:
@@ -147,17 +146,17 @@ def rollout_options(recipe: Recipe) -> dict[str, Any]:
 def grpo_options(recipe: Recipe) -> dict[str, Any]:
     """``advantage`` is ``scale_rewards``, ``aggregation`` is ``loss_type``, GSPO a level, ``dual_clip`` is ``delta``.
 
-    CISPO's ``epsilon_high`` is the cap itself, 1 + clip_high. A bound below that is none is ``epsilon`` 1.
+    CISPO's ``epsilon_high`` is the cap itself, 1 + clip_high. A bound that is none is ``epsilon`` 1 or infinity.
     """
-    cispo = recipe.loss == "cispo"
+    loss, theirs = loss_of(recipe), GRPO_LOSSES[recipe.loss]
     return rollout_options(recipe) | {
         "scale_rewards": SCALE_REWARDS[recipe.advantage],
-        "loss_type": "cispo" if cispo else LOSS_TYPE[recipe.aggregation],
-        "importance_sampling_level": "sequence" if recipe.loss == "gspo" else "token",
+        "loss_type": theirs.loss_type or LOSS_TYPE[recipe.aggregation],
+        "importance_sampling_level": "sequence" if loss.per_completion else "token",
         "epsilon": 1.0 if recipe.clip_low is None else recipe.clip_low,
-        "epsilon_high": recipe.clip_high + cispo,
-        "delta": recipe.dual_clip if recipe.loss == "ppo_clip" else None,
-        "use_bias_correction_kl": recipe.kl == "k3_unbiased",
+        "epsilon_high": math.inf if recipe.clip_high is None else recipe.clip_high + theirs.cap,
+        "delta": recipe.dual_clip if "dual_clip" in loss.reads else None,
+        "use_bias_correction_kl": recipe.kl is not None and kl_of(recipe).weighted,
         "entropy_coef": 0.0, "use_adaptive_entropy": False, "top_entropy_quantile": 1.0,
         "off_policy_mask_threshold": None, "multi_objective_aggregation": "sum_then_normalize",
         "cast_lm_head_to_fp32": False,
@@ -172,17 +171,11 @@ def rloo_options(recipe: Recipe) -> dict[str, Any]:
 
 
 def dpo_options(recipe: Recipe) -> dict[str, Any]:
-    """``sft_coef`` is the weight of "sft", a second loss. TRL has no conservative DPO, but the sum of two losses is it.
-
-    With a and b the losses of a pair and of the same pair turned round, and 0.25 in ``label_smoothing``, "robust" is
-    1.5 a - 0.5 b, so (1 + 2 e) "sigmoid" - 2 e "robust" is (1 - e) a + e b.
-    """
-    weights, noise = [1.0], recipe.label_smoothing if recipe.loss == "robust_dpo" else 0.0
-    if recipe.loss == "cdpo":
-        weights, noise = [1 + 2 * recipe.label_smoothing, -2 * recipe.label_smoothing], 0.25
-    sft = recipe.sft_coef > 0
+    """``sft_coef`` is the weight of "sft", one more loss."""
+    loss, sft = PAIR_LOSSES[recipe.loss], recipe.sft_coef > 0
+    weights, noise = loss.weights(recipe)
     return IN_ORDER | {
-        "loss_type": PAIR_LOSS[recipe.loss] + ["sft"] * sft, "loss_weights": weights + [recipe.sft_coef] * sft,
+        "loss_type": [*loss.loss_type, *["sft"] * sft], "loss_weights": [*weights, *[recipe.sft_coef] * sft],
         "beta": recipe.beta, "label_smoothing": noise, "f_divergence_type": "reverse_kl", "ld_alpha": None,
         "use_weighting": False, "precompute_ref_log_probs": False, "sync_ref_model": False, "disable_dropout": True,
         "padding_free": False,

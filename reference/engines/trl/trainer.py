@@ -3,8 +3,8 @@
     rows = run_trl(RECIPES["grpo"], model=model, tokenizer=tokenizer, out=Path("runs/trl"), on_step=on_step)
 
 Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
-TRL samples, with transformers' ``generate``, is not, though from the same distribution. ``trl_config`` says what each
-choice becomes, ``trl_refused`` what TRL cannot do, ``trl_model`` what it would do to the model. Under ``torchrun`` or
+TRL samples, with transformers' ``generate``, is not, though from the same distribution. ``config`` and ``counterparts`` say what
+each choice becomes, ``refused`` what TRL cannot do, ``model`` what it would do to the model. Under ``torchrun`` or
 ``accelerate launch`` the rows of a step are shared among the processes. On CPUs the latter wants ACCELERATE_USE_CPU=1 and,
 all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
 
@@ -30,7 +30,8 @@ from reference.algorithms.pairs import draw_pool
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.step import set_rate
 from reference.algorithms.supervised import require_demonstrations
-from reference.engines.trl.config import gradient_scale, trainer_name, trl_config, updates_per_step
+from reference.engines.trl.config import gradient_scale, trl_config, updates_per_step
+from reference.engines.trl.counterparts import trainer_name
 from reference.engines.trl.data import (
     MEASURED,
     demonstrations_dataset,

@@ -1,0 +1,208 @@
+"""Recipes, models and optimizers that could only fail later, or that ask for what nothing reads: refused at once.
+
+Asked before anything is sampled. What a single number may be stands in ``limits``.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from reference.algorithms.advantages import advantage_of, gae_of
+from reference.algorithms.aggregation import aggregation_of
+from reference.algorithms.critic import Critic
+from reference.algorithms.data import Counts, Experience, PairLogprobs
+from reference.algorithms.kl import kl_of, needs_reference
+from reference.algorithms.limits import require_limits
+from reference.algorithms.losses import loss_of
+from reference.algorithms.preference_losses import preference_loss_of
+from reference.algorithms.recipes import Kind, Recipe
+from reference.algorithms.unread import NONE_WHERE_UNREAD, unread
+from reference.objectives.shapes import InputError
+from reference.world.head import head_width
+
+# ---- recipes -------------------------------------------------------------------------------------------------------------
+
+
+def require_kind(recipe: Recipe, kind: Kind, words: str) -> None:
+    """Refuse a recipe of another kind, and numbers that no recipe may have."""
+    if recipe.kind != kind:
+        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not {words}")
+    require_limits(recipe)
+
+
+def require_rl(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None) -> None:
+    """Refuse a recipe of reinforcement learning that could only fail later, or that asks for what nothing reads."""
+    r, rows = recipe, recipe.prompts_per_step * recipe.group_size
+    require_kind(r, "rl", "of reinforcement learning")
+    if rows % r.minibatches:
+        raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
+    for wrong, why in [*refused(r), *refused_kl(r), *refused_critic(r)]:
+        if wrong:
+            raise InputError(why)
+    for name, why in unread(r).items():
+        if name in NONE_WHERE_UNREAD and getattr(r, name) is not None:
+            raise InputError(f"{name} is {getattr(r, name)}, and nothing reads it, since {why}: set it to none")
+    if needs_reference(r) and ref_model is None:
+        why = "kl_coef is not 0" if r.kl_coef else "kl_place is 'measure'"
+        raise InputError(f"{why} but there is no ref_model: pass the model to stay close to")
+    if r.critic and critic is None:
+        raise InputError(f"critic is {r.critic!r} but there is none: pass Critic(model, shared=...)")
+    try_slots(r)
+
+
+def refused(r: Recipe) -> list[tuple[bool, str]]:
+    """Choices that do not go together: whether it is so, and what to say."""
+    return [
+        (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
+         f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
+        (r.overlong not in ("score", "mask", "penalty"),
+         f"overlong is {r.overlong!r}, expected 'score', 'mask' or 'penalty'"),
+    ]  # fmt: skip
+
+
+def refused_kl(r: Recipe) -> list[tuple[bool, str]]:
+    """The same of the KL and its reference."""
+    return [
+        (r.kl_place == "measure" and bool(r.kl_coef),
+         f"kl_place is 'measure', where nothing is charged, and kl_coef is {r.kl_coef}: set it to 0, or name a place"),
+        (bool(r.kl_coef) and (r.kl is None or r.kl_place not in ("loss", "reward")),
+         f"kl_coef is {r.kl_coef}, kl {r.kl} and kl_place {r.kl_place}: name estimator and place of the KL"),
+        (bool(r.kl_target) and not r.kl_coef, "kl_target steers kl_coef, which is 0: give it a weight to begin with"),
+        (bool(r.ref_sync_every) and not needs_reference(r),
+         "ref_sync_every is about a reference, and kl_coef is 0: give it a weight, or set kl_place to 'measure'"),
+    ]  # fmt: skip
+
+
+def refused_critic(r: Recipe) -> list[tuple[bool, str]]:
+    """The same of the critic, its weight and its two numbers."""
+    advantage = advantage_of(r)
+    return [
+        (advantage.needs_critic and not r.critic,
+         f"advantage {r.advantage!r} needs a critic: choose 'shared' or 'separate'"),
+        (bool(r.critic) and not advantage.reads_critic,
+         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae', or critic none"),
+        (bool(r.critic) != bool(r.vf_coef),
+         f"critic is {r.critic} and vf_coef {r.vf_coef}: a critic needs a weight for its loss, and a weight a critic"),
+        (bool(r.critic) and (r.gae_lambda is None or r.critic_lr is None),
+         f"critic is {r.critic}, gae_lambda {r.gae_lambda} and critic_lr {r.critic_lr}: a critic needs both numbers"),
+    ]  # fmt: skip
+
+
+def try_slots(recipe: Recipe) -> None:
+    """Call what the recipe names once, on completions of nothing: the objectives know their own limits."""
+    rows = 2  # enough to compare; groups of thousands would only take memory
+    recipe = replace(recipe, group_size=min(rows, recipe.group_size))
+    zero = torch.zeros(rows, 2)
+    tokens = torch.zeros(rows, 3, dtype=torch.long)
+    nothing = Experience(
+        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, group=tokens[:, 0], mask=zero == 0,
+        old_logprobs=zero,
+        rewards=zero[:, 0], token_rewards=zero, values=zero,
+    )  # fmt: skip
+    if recipe.critic:
+        nothing = replace(nothing, gae=gae_of(nothing, recipe))
+    advantages = zero[:, :1]
+    if not callable(recipe.advantage):
+        advantages = advantage_of(recipe).function(nothing, recipe).view(rows, -1)
+    token_loss = zero
+    if not callable(recipe.loss):
+        token_loss = loss_of(recipe).function(zero, replace(nothing, advantages=advantages), recipe)
+    if not callable(recipe.aggregation):
+        counts = Counts(2 * rows, rows, rows, recipe.max_new_tokens)
+        aggregation_of(recipe).function(token_loss, nothing.mask, counts)
+    if recipe.kl_coef and not callable(recipe.kl):
+        kl_of(recipe).function(zero, zero, zero)
+
+
+def require_preference(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
+    """Refuse a recipe of preferences that could only fail later, after minutes of sampling."""
+    require_kind(recipe, "preference", "of learning from preferences")
+    require_two(recipe)
+    loss, own = preference_loss_of(recipe), callable(recipe.loss)
+    if loss.kl and not own and recipe.prompts_per_step < 2:
+        raise InputError(
+            f"prompts_per_step is 1, expected at least 2: {recipe.loss.upper()} puts completions under other prompts"
+        )
+    if ref_model is None and loss.reference and not own:
+        raise InputError(
+            f"loss is {recipe.loss!r} but there is no ref_model: pass a copy of the model as it was at first"
+        )
+    # The objectives know their own limits: ask them, on completions of nothing.
+    two = torch.full((2,), -1.0)
+    ref = None if ref_model is None else two
+    result = loss.function(PairLogprobs(two, two, two, two, ref, ref, torch.zeros(())), recipe)
+    if result.shape != two.shape:
+        raise InputError(f"loss returned shape {tuple(result.shape)} for 2 pairs, expected one number per pair, (2,)")
+
+
+def require_reward_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe of a reward model that could only fail later, after minutes of sampling."""
+    require_kind(recipe, "reward", "of a reward model ('reward')")
+    require_two(recipe)
+
+
+def require_two(recipe: Recipe) -> None:
+    """Refuse groups of one where pairs are made of them."""
+    if recipe.group_size < 2:
+        raise InputError(f"group_size is {recipe.group_size}, expected at least 2: a pair is a right and a wrong one")
+
+
+# ---- models and optimizers -----------------------------------------------------------------------------------------------
+
+
+def require_trainable(optimizer: torch.optim.Optimizer, *modules: nn.Module | None) -> None:
+    """Refuse what would train nothing: modules that are frozen altogether, an optimizer that holds other weights.
+
+    Parts of a module may be frozen, or left out of the optimizer.
+    """
+    trained = {type(m).__name__: [w for w in m.parameters() if w.requires_grad] for m in modules if m is not None}
+    if not any(trained.values()):
+        raise InputError("no weight of the model has requires_grad: unfreeze some, or put an adapter on it")
+    held = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    for name, weights in trained.items():
+        if weights and not any(id(weight) in held for weight in weights):
+            raise InputError(
+                f"the optimizer holds none of the weights of the {name} that have requires_grad, so it would never move: "
+                "make the optimizer last, of the parameters of all that is to be trained"
+            )
+
+
+def require_reference(model: PreTrainedModel, ref_model: PreTrainedModel | None, *, synced: bool = False) -> None:
+    """Refuse a reference that is trained with the policy: the KL and the margins would be 0 for ever.
+
+    peft's ``get_peft_model`` puts the adapter into the model that it is given, so that model is no reference any more.
+    ``synced``: the policy's weights will be copied into it.
+    """
+    if ref_model is None:
+        return
+    trained = {id(weight) for weight in model.parameters() if weight.requires_grad}
+    if any(id(weight) in trained for weight in ref_model.parameters()):
+        raise InputError(
+            "ref_model shares weights with the policy and would move with it: pass a copy, made with copy.deepcopy before "
+            "an adapter was put on the model, or loaded again"
+        )
+    if synced and ref_model.state_dict().keys() != model.state_dict().keys():
+        raise InputError(
+            "ref_sync_every copies the policy's weights into ref_model, which has others: pass copy.deepcopy(model)"
+        )
+
+
+def require_critic(model: PreTrainedModel, critic: Critic | None) -> None:
+    """Refuse a head for another model's hidden states."""
+    if critic is not None and critic.shared and critic.head.in_features != head_width(model):
+        raise InputError(
+            f"the critic reads {critic.head.in_features} numbers per token and the policy's trunk gives "
+            f"{head_width(model)}: make it with Critic(model, shared=True) of this model"
+        )
+
+
+def require_head(model: PreTrainedModel) -> None:
+    """Refuse a reward model whose head is 0 and frozen: no gradient passes it, and every reward stays 0."""
+    weights = list(model.score.parameters())
+    if not any(weight.requires_grad or bool(weight.any()) for weight in weights):
+        raise InputError(
+            "the head of the reward model (score) is 0 and frozen, so every reward stays 0: unfreeze it, or give peft the "
+            "task_type SEQ_CLS, which trains a head"
+        )

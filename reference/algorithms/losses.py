@@ -1,0 +1,91 @@
+"""Policy losses: how far samples may move the policy. One entry for each, with all that is true of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reference.algorithms.data import Experience
+from reference.algorithms.recipes import Recipe
+from reference.algorithms.registry import entry_of, options_read
+from reference.objectives import (
+    cispo_loss,
+    clip_frac,
+    gspo_loss,
+    ppo_clip_loss,
+    reinforce_loss,
+    sequence_ratio,
+)
+
+CLIP = ("clip_low", "clip_high")
+
+
+@dataclass(frozen=True)
+class PolicyLoss:
+    """A loss per token: its function, and what the rest of the package asks about it."""
+
+    function: Callable[[Tensor, Experience, Recipe], Tensor]  # of token_logprobs (rows, pred) -> (rows, pred)
+    clipped: Callable[[Tensor, Experience, Recipe], Tensor]  # share of the tokens that its clip concerns, a scalar
+    words: str  # for the comparison table
+    reads: tuple[str, ...] = ()  # options of the recipe that not every loss reads
+    per_completion: bool = False  # one ratio for all tokens of a completion
+
+
+def reinforce(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    return reinforce_loss(logp, e.advantages)
+
+
+def nothing_clipped(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    """0: there is no clip, or nobody has said what it does."""
+    return torch.zeros((), device=logp.device)
+
+
+def ppo_clip(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    return ppo_clip_loss(
+        logp, e.old_logprobs, e.advantages, clip_low=r.clip_low, clip_high=r.clip_high, dual_clip=r.dual_clip
+    )
+
+
+def without_gradient(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    """Tokens without gradient."""
+    return clip_frac(logp, e.old_logprobs, e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
+
+
+def gspo(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    return gspo_loss(logp, e.old_logprobs, e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
+
+
+def in_clipped_completions(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    """Tokens of clipped completions, as in GSPO's paper."""
+    s = sequence_ratio(logp, e.old_logprobs, e.mask).log().expand(e.mask.shape)
+    return clip_frac(s, torch.zeros_like(s), e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
+
+
+def cispo(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    return cispo_loss(logp, e.old_logprobs, e.advantages, clip_low=r.clip_low, clip_high=r.clip_high)
+
+
+def of_capped_weight(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    """Tokens whose weight is capped; they train all the same."""
+    return clip_frac(
+        logp, e.old_logprobs, e.advantages, e.mask,
+        clip_low=r.clip_low, clip_high=r.clip_high, definition="outside",
+    )  # fmt: skip
+
+
+LOSSES = {
+    "reinforce": PolicyLoss(reinforce, nothing_clipped, "no ratio"),
+    "ppo_clip": PolicyLoss(ppo_clip, without_gradient, "the ratio of each token, clipped", (*CLIP, "dual_clip")),
+    "gspo": PolicyLoss(
+        gspo, in_clipped_completions, "one ratio per completion, clipped", CLIP, per_completion=True
+    ),
+    "cispo": PolicyLoss(cispo, of_capped_weight, "the ratio of each token as a weight, capped", CLIP),
+}  # fmt: skip
+
+
+def loss_of(r: Recipe) -> PolicyLoss:
+    """The recipe's policy loss. A function of your own may read every option, and what it clips nobody knows."""
+    if callable(r.loss):
+        return PolicyLoss(r.loss, nothing_clipped, "a function of your own", options_read(LOSSES))
+    return entry_of(LOSSES, r.loss, "loss")

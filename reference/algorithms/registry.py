@@ -1,0 +1,27 @@
+"""What a name in a slot of a recipe stands for: its entry in the registry of that slot."""
+
+import difflib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from reference.objectives.shapes import InputError
+
+Entry = TypeVar("Entry")
+
+
+def entry_of(registry: dict[str, Entry], name: str | None, slot: str) -> Entry:
+    """The entry of that name. Raises ``InputError``, with the nearest name, where there is none."""
+    if name in registry:
+        return registry[name]
+    near = [known for known in registry if str(name) in known] or difflib.get_close_matches(str(name), registry, 1, 0)
+    raise InputError(f"{slot} is {name!r}; did you mean {near[0]!r}? There are: {', '.join(registry)}")
+
+
+def options_read(registry: dict[str, Any]) -> tuple[str, ...]:
+    """The options of a recipe that some entry of the registry reads."""
+    return tuple(dict.fromkeys(option for entry in registry.values() for option in entry.reads))
+
+
+def name_of(choice: str | Callable | None) -> str:
+    """How a slot's entry is called in tables and refusals: its name, or that of a function of your own."""
+    return choice if isinstance(choice, str) else getattr(choice, "__name__", str(choice))

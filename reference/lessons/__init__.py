@@ -1,0 +1,85 @@
+"""The lessons, in the order in which they are taken. Each is a folder with its notebook's name and, as far as it has them:
+
+    exercises.py     what the learner writes: the inputs it is tried on, and the hints
+    mistakes/        a file for each exercise, named as it: wrong solutions, with what to say about them
+    questions.py     what ``quiz`` asks
+    widgets.py       what ``play`` shows
+    figures.py       pictures: pure functions from numbers to a matplotlib Figure (figures_*.py where they are many)
+    experiments.py   the recorded runs that the lesson shows: name in figures/runs -> options of train
+
+A new lesson takes its folder, its notebook and its name in LESSONS.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from reference.teaching.bug import Bug, bugs_of
+
+LESSONS = (
+    "masking",
+    "alignment",
+    "kl",
+    "value",
+    "clipping",
+    "advantages",
+    "aggregation",
+    "kl_place",
+    "preference",
+)
+
+Entry = TypeVar("Entry")
+
+
+def file_of(lesson: str, *names: str) -> ModuleType | None:
+    """file_of("kl", "mistakes", "kl_k1"): that module; None where the lesson has no such file."""
+    if not Path(__file__).parent.joinpath(lesson, *names).with_suffix(".py").is_file():
+        return None
+    return import_module(".".join([__name__, lesson, *names]))
+
+
+def files(name: str) -> list[ModuleType]:
+    """The file of that name of every lesson that has one."""
+    return [file for lesson in LESSONS if (file := file_of(lesson, name))]
+
+
+def union(tables: Iterable[dict[str, Entry]]) -> dict[str, Entry]:
+    """All entries of all tables. A name stands for one thing in all lessons."""
+    found: dict[str, Entry] = {}
+    for table in tables:
+        if twice := found.keys() & table.keys():
+            raise ValueError(f"two lessons have an entry {', '.join(sorted(twice))}: rename one of them")
+        found |= table
+    return found
+
+
+def experiments() -> dict[str, str]:
+    """Every recipe of the README's table, and what the lessons add."""
+    from reference.runs import recorded
+
+    return union([recorded.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
+
+
+def bugs() -> list[Bug]:
+    """The mistakes of all exercises."""
+    tasks = [(lesson, name) for lesson in LESSONS if (file := file_of(lesson, "exercises")) for name in file.EXERCISES]
+    return [bug for lesson, name in tasks if (file := file_of(lesson, "mistakes", name)) for bug in bugs_of(file)]
+
+
+TABLES: dict[str, Callable[[], Any]] = {
+    "EXERCISES": lambda: union(file.EXERCISES for file in files("exercises")),
+    "QUESTIONS": lambda: union(file.QUESTIONS for file in files("questions")),
+    "WIDGETS": lambda: union(file.WIDGETS for file in files("widgets")),
+    "EXPERIMENTS": experiments,
+    "BUGS": bugs,
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Each is made when it is asked for: a command that lists experiments loads no widgets.
+    if name in TABLES:
+        globals()[name] = TABLES[name]()
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

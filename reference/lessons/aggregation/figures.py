@@ -1,0 +1,156 @@
+"""What micro-batches do to the weight of a token, where a normaliser pushes lengths, and where lengths went in training."""
+
+import itertools
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from reference.lessons.masking.figures import as_fraction, draw_row, token_weights
+from reference.objectives import aggregate, reinforce_loss
+from reference.runs.curves import moving_mean
+from reference.runs.recorded import Rows, mean_at
+from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.teaching.show import described
+
+LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
+
+
+def split_weights(lengths: list[int], rows: int, *, strategy: str, max_length: int, own: bool) -> Tensor:
+    """d loss / d token_loss of a batch in micro-batches of ``rows``, (batch, width), asked from autograd.
+
+    ``own``: each micro-batch divides by its own counts and the results are averaged, as loops of old did. Otherwise each
+    divides by the counts of the whole batch, and the results are added up.
+    """
+    width = max(*lengths, 1)
+    mask = torch.arange(width) < torch.tensor(lengths)[:, None]
+    token_loss = torch.ones(len(lengths), width, dtype=torch.float64, requires_grad=True)
+    parts = torch.arange(len(lengths)).split(rows)
+    kept = int(mask.any(dim=1).sum())
+    num_sequences = len(lengths) if strategy == "fixed_length" else kept
+    counts = {} if own else {"num_tokens": int(mask.sum()), "num_sequences": num_sequences}
+    for part in parts:
+        if mask[part].any():
+            loss = aggregate(token_loss[part], mask[part], strategy=strategy, max_length=max_length, **counts)
+            (loss / len(parts) if own else loss).backward()
+    return token_loss.grad
+
+
+def figure_split(
+    lengths: list[int], *, rows: int = 1, strategy: str = "token_mean", own: bool = True, max_length: int = 10
+) -> Figure:
+    """Left what was asked for, right what the micro-batches make of it; a row of cells per completion."""
+    asked = token_weights(lengths, strategy=strategy, max_length=max_length)
+    got = split_weights(lengths, rows, strategy=strategy, max_length=max_length, own=own)
+    off = ((got - asked).norm() / asked.norm()).item()
+    turned = torch.cosine_similarity(got.flatten(), asked.flatten(), dim=0).item()
+    with style():
+        figure = Figure(figsize=(10, 1.3 + 0.62 * len(lengths)), layout="constrained")
+        told = []
+        heaviest = max(asked.max().item(), got.max().item())
+        titles = (f"{strategy}, the batch in one piece", f"in micro-batches of {rows}")
+        for ax, weights, title in zip(figure.subplots(1, 2), (asked, got), titles, strict=True):
+            for row, length in enumerate(lengths):
+                draw_row(ax, row, length, weights[row].max().item() if length else 0.0, heaviest, max_length)
+            for cut in range(rows, len(lengths), rows) if weights is got else ():
+                ax.plot([-2.2, 0.45 * max_length], [cut - 0.04] * 2, color=RED, linewidth=1.5, linestyle="--")
+            shares = ", ".join(as_fraction(w.max().item()) for w in weights)
+            told.append(f"{title}: {shares} per token")
+            ax.set_title(title, fontsize=12)
+            ax.set_xlim(-2.2, max_length + 0.1)
+            ax.set_ylim(len(lengths) + 0.05, -0.1)
+            ax.axis("off")
+        verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if turned > 1 - 1e-9 else "")
+        whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"
+        figure.suptitle(f"divided {whose}: {verdict}", fontsize=12, color=RED if off > 1e-9 else INK)
+        return described(figure, f"Weights of rows of {lengths}. {'; '.join(told)}. Divided {whose}: {verdict}")
+
+
+def rambler(longest: int = 6) -> tuple[Tensor, Tensor, Tensor]:
+    """A policy that only chooses when to stop: its logits of going on (all 0), its log-probs, and the mask.
+
+    One row for each length from 1 to ``longest``, where it must stop.
+    """
+    go_on = torch.zeros(longest - 1, dtype=torch.float64, requires_grad=True)
+    stay, stop = torch.nn.functional.logsigmoid(go_on), torch.nn.functional.logsigmoid(-go_on)
+    forced = go_on.new_zeros(1)
+    rows = []
+    for length in range(1, longest + 1):
+        end = stop[length - 1 : length] if length < longest else forced
+        rows.append(torch.cat([stay[: length - 1], end, forced.expand(longest - length)]))
+    return go_on, torch.stack(rows), torch.arange(longest) < torch.arange(1, longest + 1)[:, None]
+
+
+def length_push(strategy: str, rows: int, advantage: float, *, longest: int = 6) -> float:
+    """How the expected length of the ``rambler`` changes per unit of a gradient step. Exact: every batch is enumerated.
+
+    Every completion has the same advantage, so there is nothing to learn. ``rows``: completions that share a denominator.
+    """
+    go_on, logp, mask = rambler(longest)
+    lengths = mask.sum(dim=1).double()
+    chance = logp.sum(dim=1).exp()
+    (longer,) = torch.autograd.grad((chance * lengths).sum(), go_on, retain_graph=True)
+    token_loss = reinforce_loss(logp, torch.full((longest, 1), advantage, dtype=torch.float64))
+    batches = torch.tensor(list(itertools.product(range(longest), repeat=rows)))
+    weights = chance.detach()[batches].prod(dim=1)
+    sums = torch.where(mask, token_loss, 0.0).sum(dim=1)  # aggregate, for all batches at once: held to it by a test
+    if strategy == "sequence_mean":
+        losses = (sums / lengths)[batches].mean(dim=1)
+    elif strategy == "token_mean":
+        losses = sums[batches].sum(dim=1) / lengths[batches].sum(dim=1)
+    else:
+        losses = sums[batches].sum(dim=1) / (rows * longest)
+    (uphill,) = torch.autograd.grad((weights * losses).sum(), go_on)
+    return -(uphill @ longer).item()
+
+
+def figure_length_push(most: int = 6) -> Figure:
+    """The push on length under each strategy, against the number of completions that share a denominator."""
+    with style():
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        ax = figure.subplots()
+        sizes = range(1, most + 1)
+        told = []
+        for strategy, (colour, line, marker) in LOOK.items():
+            for advantage in (-1.0, 1.0):
+                push = [round(length_push(strategy, rows, advantage), 6) + 0.0 for rows in sizes]
+                ax.plot(sizes, push, color=colour, linestyle=line, marker=marker)
+                told.append(f"{strategy}, all {advantage:+.0f}: {push[0]:+.3f} to {push[-1]:+.3f}")
+            ax.text(most + 0.15, push[-1] * -1, strategy, color=INK, va="center", fontsize=11)
+        ax.text(2.6, 0.066, "every completion wrong: longer", color=MUTED, fontsize=11)
+        ax.text(2.6, -0.066, "every completion right: shorter", color=MUTED, fontsize=11, va="top")
+        ax.plot([0.8, most], [0, 0], color=MUTED, linewidth=0.8, zorder=0)
+        ax.set_xlim(0.8, most + 1.6)
+        ax.set_xticks(sizes)
+        ax.set_xlabel("completions that share a denominator")
+        ax.set_ylabel("change of the mean length")
+        ax.set_title("Nothing to learn, and still a push on length")
+        return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(told))
+
+
+def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
+    """A panel for right answers and one for wrong ones: mean length over the steps, a line per run."""
+    with style():
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        told = []
+        panels = (("length_right", "right answers"), ("length_wrong", "wrong answers"))
+        for ax, (name, whose) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+            ends = []
+            for strategy, logs in found.items():
+                colour, line, _ = LOOK[strategy]
+                for log in logs:
+                    steps, values = zip(*((row["step"], row[name]) for row in log if name in row), strict=True)
+                    ax.plot(steps, moving_mean(list(values), window), color=colour, linestyle=line, linewidth=1.6)
+                ends.append((mean_at(logs, name, slice(-20, None)), strategy))
+                told.append(f"{whose}, {strategy}: {mean_at(logs, name, slice(10)):.1f} to {ends[-1][0]:.1f}")
+            last = max(row["step"] for logs in found.values() for log in logs for row in log)
+            for rank, (value, strategy) in enumerate(sorted(ends)):
+                ax.annotate(f"{strategy} {value:.1f}", (1.1, 0.1 + 0.1 * rank), xycoords="axes fraction", color=INK,
+                            fontsize=10)  # fmt: skip
+                ax.plot([1.01, 1.08], [0.115 + 0.1 * rank] * 2, LOOK[strategy][1], color=LOOK[strategy][0], clip_on=False,
+                        transform=ax.transAxes)  # fmt: skip
+            ax.set_xlim(0, last)
+            ax.set_title(whose)
+            ax.set_xlabel("step")
+        figure.axes[0].set_ylabel("mean length, tokens")
+        return described(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(told))

@@ -1,0 +1,142 @@
+"""Which logit row scores which token, what temperature does to it, what padding does, and what it all costs in memory."""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reference.objectives import position_ids, token_logprobs
+from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
+from reference.teaching.example import Example, readable
+from reference.teaching.show import described
+from reference.teaching.strip import WIDTH, draw_strip, layout
+
+
+def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figure:
+    """What the logits at ``position`` expect next, and the token they are scored on, one place further right."""
+    words, mask = example.words, example.mask[0].tolist()
+    probabilities = example.logits[0, position].softmax(-1)
+    actual = int(example.tokens[0, position + 1])
+    top = probabilities.topk(candidates).indices.tolist()
+    shown = top if actual in top else [*top[:-1], actual]
+    logp, kept = f"{example.logprobs[0, position].item():z.3f}", mask[position]
+    with style():
+        lines = layout(words)
+        figure = Figure(figsize=(WIDTH, 3.3 + 0.62 * len(lines)), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=[0.3 + 0.62 * len(lines), 3.0])
+        strip, bars = above.subplots(), below.subplots()
+        colours = [KEPT if kept else DROPPED for kept in [False, *mask]]
+        notes = [str(t) for t in range(len(words))]
+        draw_strip(strip, words, lines, colours, notes, thin=position, thick=position + 1)
+        verdict = "trained on" if kept else "scored, not trained on"
+        strip.set_title(f"logits[{position}] score tokens[{position + 1}]    mask[{position}] = {int(kept)}: {verdict}")
+        names, values = readable(example.tokenizer, shown), probabilities[shown].tolist()
+        bars.barh(range(len(shown)), values, color=[ORANGE if i == actual else BLUE for i in shown], height=0.72)
+        bars.set_yticks(range(len(shown)), names, family="monospace")
+        bars.invert_yaxis()
+        bars.set_xlim(0, 1)
+        here = shown.index(actual)
+        outside = values[here] < 0.8
+        bars.annotate("← comes next", (values[here], here), xytext=(4 if outside else -4, 0), va="center",
+                      textcoords="offset points", ha="left" if outside else "right", color=INK)  # fmt: skip
+        bars.set_xlabel("probability of the next token")
+        bars.set_title(f"log-prob of {words[position + 1]!r}: {logp} nats", fontsize=12)
+        text = f"logits[{position}] after {words[position]!r} score {words[position + 1]!r}: log-prob {logp}, mask {int(kept)}"
+        return described(figure, text)
+
+
+def figure_temperature(example: Example, *, temperature: float, position: int = 12) -> Figure:
+    """One next-token distribution at temperature 1 and at ``temperature``; and the ratio one gets by forgetting it."""
+    logits = example.logits[0, position].double()
+    plain, tempered = logits.softmax(-1), (logits / temperature).softmax(-1)
+    top = plain.topk(6).indices
+    ratios = (plain / tempered)[top].tolist()
+    names = readable(example.tokenizer, top.tolist())
+    with style():
+        figure = Figure(figsize=(WIDTH, 5.0), layout="constrained")
+        above, below = figure.subplots(2, 1)
+        places = torch.arange(len(top)).double()
+        above.bar(places - 0.21, plain[top], width=0.4, color=DROPPED, edgecolor=MUTED)
+        above.bar(places + 0.21, tempered[top], width=0.4, color=BLUE)
+        write_above(above, places - 0.21, plain[top].tolist(), colour=MUTED)
+        write_above(above, places + 0.21, tempered[top].tolist(), colour=BLUE)
+        above.set_xticks(places, names, family="monospace")
+        above.set_ylim(0, 1.12)
+        above.set_ylabel("probability")
+        above.set_title(f"after {example.words[position]!r}  (grey: temperature 1, blue: {temperature:g})")
+        below.bar(
+            places,
+            [r - 1 for r in ratios],
+            bottom=1,
+            color=[BLUE if abs(r - 1) < 1e-9 else RED for r in ratios],
+            width=0.6,
+        )
+        below.axhline(1, color=INK, linewidth=1)
+        below.set_yscale("log")
+        below.set_ylim(min(0.1, *ratios) / 1.5, max(10, *ratios) * 3)
+        below.set_xticks(places, names, family="monospace")
+        below.set_ylabel("ratio")
+        below.set_title("ratio before any update, scored at 1 (should be 1)")
+        for x, r in zip(places, ratios, strict=True):
+            below.annotate(
+                f"{r:.2f}" if r < 1000 else f"{r:,.0f}",
+                (x, max(r, 1)),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+            )
+        told = ", ".join(f"{name} {r:.2f}" for name, r in zip(names, ratios, strict=True))
+        return described(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {told}")
+
+
+def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: str) -> None:
+    """Each bar's number on top of it: bars too small to be seen still have one."""
+    for x, value in zip(places.tolist(), values, strict=True):
+        text = f"{value:.2f}" if value >= 0.005 else f"{value:.0e}".replace("e-0", "e-")
+        ax.annotate(text, (x, value), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=10, color=colour)
+
+
+def padding_error(model, tokens: torch.Tensor, pads: int, *, with_positions: bool, pad_id: int = 0) -> float:
+    """Largest change of any token's log-prob when one row, (1, time), is padded by ``pads`` on the left. In nats."""
+    padded = torch.nn.functional.pad(tokens, (pads, 0), value=pad_id)
+    mask = torch.ones_like(padded)
+    mask[:, :pads] = 0
+    # What a model does when it is given no positions: count from the left edge, pads included.
+    positions = position_ids(mask) if with_positions else torch.arange(padded.shape[1])[None]
+    with torch.no_grad():
+        alone = token_logprobs(model(tokens).logits, tokens)
+        in_batch = token_logprobs(model(padded, attention_mask=mask, position_ids=positions).logits, padded)
+    return (in_batch[:, pads:] - alone).abs().max().item()
+
+
+def figure_padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, *, pads: int) -> Figure:
+    """Error in nats for each model with and without position_ids, after left padding by ``pads``."""
+    rows = [(name, given) for name in models for given in (False, True)]
+    errors = [padding_error(models[name], tokens, pads, with_positions=given) for name, given in rows]
+    labels = [f"{name}, {'with' if given else 'without'} position_ids" for name, given in rows]
+    with style():
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.5 * len(rows)), layout="constrained")
+        ax = figure.subplots()
+        ax.barh(labels, errors, color=[BLUE if given else RED for _, given in rows], height=0.6)
+        ax.invert_yaxis()
+        ax.set_xlim(0, max(0.6, *errors) * 1.2)
+        for y, error in enumerate(errors):
+            text = f"{error:.2f}" if error >= 0.01 else f"{error:.0e}" if error else "0"
+            ax.annotate(text, (error, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
+        ax.set_title(f"largest log-prob error, {pads} pads on the left (nats)")
+        return described(
+            figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True))
+        )
+
+
+def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
+    """Bars of megabytes, labelled."""
+    with style():
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.5 * len(sizes)), layout="constrained")
+        ax = figure.subplots()
+        ax.barh(list(sizes), list(sizes.values()), color=BLUE, height=0.6)
+        ax.invert_yaxis()
+        ax.set_xlim(0, max(sizes.values()) * 1.22)
+        for y, size in enumerate(sizes.values()):
+            ax.annotate(f"{size:,.1f} MB", (size, y), xytext=(5, 0), textcoords="offset points", va="center")
+        ax.set_title(title)
+        return described(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))

@@ -1,0 +1,3 @@
+"""Clipping: where a token keeps its gradient."""
+
+NOTEBOOK = "04_clipping"

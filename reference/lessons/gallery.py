@@ -1,0 +1,45 @@
+"""The pictures of the README, drawn from the recorded runs and the shipped model: python -m reference figures"""
+
+from pathlib import Path
+
+from reference.algorithms.recipes import RECIPES
+from reference.lessons.advantages.figures import figure_successes
+from reference.lessons.aggregation.figures import figure_split
+from reference.lessons.alignment.figures import figure_walk
+from reference.lessons.clipping.figures import figure_quadrants
+from reference.lessons.kl.figures import figure_kl_follow
+from reference.lessons.masking.figures import figure_weights
+from reference.lessons.preference.figures import figure_beta
+from reference.lessons.value.figures import figure_lambda
+from reference.runs.recorded import all_recorded, recorded
+from reference.teaching.example import example
+from reference.teaching.recorded_figures import figure_engines, figure_others, figure_recipes, figure_seeds
+
+OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
+
+
+def draw_gallery(folder: Path) -> list[Path]:
+    """Draw every picture into ``folder``, which must hold the recorded runs in ``runs/``. Returns what was written."""
+    runs = all_recorded(folder / "runs")
+    pictures = {
+        "weights.png": figure_weights([2, 8, 5]),
+        "walk.png": figure_walk(example(), position=12),
+        "kl.png": figure_kl_follow(samples=0),
+        "lambda.png": figure_lambda(),
+        "clip.png": figure_quadrants(),
+        "successes.png": figure_successes(8),
+        "split.png": figure_split([2, 8, 3, 7]),
+        "beta.png": figure_beta(),
+    }
+    if "grpo" in runs:
+        title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds"
+        pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)
+        if theirs := recorded(folder / "runs", RECIPES["grpo"], engine="trl"):
+            pictures["engines.png"] = figure_engines(runs["grpo"], theirs)
+    if reinforcing := [same for same in runs.values() if same[0].recipe.kind == "rl"]:
+        pictures["recipes.png"] = figure_recipes(reinforcing)
+    if others := {name: runs[name] for name in OTHERS if name in runs}:
+        pictures["others.png"] = figure_others(others)
+    for name, figure in pictures.items():
+        figure.savefig(folder / name, dpi=120, metadata={"Software": None})
+    return [folder / name for name in pictures]

@@ -1,0 +1,97 @@
+"""What goes wrong in k3: the direction of its ratio, its terms, and its gradient."""
+
+import torch
+from torch import Tensor
+
+from reference.teaching.bug import bug
+
+
+@bug(
+    "k3, arguments swapped",
+    mistake="policy and reference have changed places, so on samples from the policy the mean is another divergence",
+    symptom="a KL that spikes: the large ratios now sit on the tokens that the policy samples most",
+    wild="rlhf-book, policy_gradients/loss.py (expm1(lr) - lr)",
+)
+def kl_k3__swapped(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = ref_logprobs - token_logprobs
+    return torch.expm1(-d) + d
+
+
+@bug(
+    "k3, one sign wrong",
+    mistake="the ratio and the log-ratio are not those of one direction: near the reference the two should cancel",
+    symptom="negative for many tokens, about -2 times k1 near the reference",
+)
+def kl_k3__one_sign(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.expm1(-d) - d
+
+
+@bug(
+    "k3, ratio the wrong way up",
+    mistake="the ratio is the wrong way up for this log-ratio: near the reference the two should cancel",
+    symptom="about 2 times k1 near the reference, and negative for many tokens",
+)
+def kl_k3__wrong_ratio(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.expm1(d) + d
+
+
+@bug(
+    "k3, one not taken off",
+    mistake="where policy and reference agree it is 1, not 0",
+    symptom="the logged KL starts at 1; the gradient is right, so nothing else shows",
+)
+def kl_k3__no_minus_one(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.exp(-d) + d
+
+
+@bug(
+    "k3 without k1",
+    mistake="only the part whose mean is 0 is there, the log-ratio itself is missing",
+    symptom="the logged KL hovers around 0 however far the policy drifts",
+)
+def kl_k3__no_log(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    return torch.expm1(ref_logprobs - token_logprobs)
+
+
+@bug(
+    "k2 in place of k3",
+    mistake="this is k2: near the reference the two agree, further out they do not",
+    symptom="values close to k3 early in a run; later they part, and the gradient is that of the other direction",
+)
+def kl_k3__is_k2(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    return 0.5 * (token_logprobs - ref_logprobs) ** 2
+
+
+@bug(
+    "k3, clamped",
+    mistake="large values are cut, and with them their gradient; the estimator itself has no ceiling",
+    symptom="tokens that have drifted far are not called back, and the logged KL flattens near the ceiling",
+    wild="verl (low_var_kl) and OpenRLHF cut at 10, on purpose",
+)
+def kl_k3__clamped(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return (torch.expm1(-d) + d).clamp(-10, 10)
+
+
+@bug(
+    "k3, ratio detached",
+    mistake="the value is right, but the ratio carries no gradient, so only that of the log-ratio is left",
+    symptom="the curve looks right and the penalty does nothing: on average its gradient is 0, as that of k1",
+)
+def kl_k3__ratio_detached(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.expm1(-d).detach() + d
+
+
+@bug(
+    "k3 of the other direction",
+    mistake="the mean of this is KL(ref || pi): a right estimator of the other direction",
+    symptom="the logged KL differs from the mean of k1 even over very many tokens",
+    wild='TRL #2914 ("looks like the forward KL": the value is not)',
+)
+def kl_k3__forward(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    log_ratio = ref_logprobs - token_logprobs
+    return log_ratio.exp() * log_ratio - torch.expm1(log_ratio)

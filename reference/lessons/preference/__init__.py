@@ -1,0 +1,3 @@
+"""DPO and its beta."""
+
+NOTEBOOK = "08_dpo_and_beta"

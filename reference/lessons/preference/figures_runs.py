@@ -1,0 +1,102 @@
+"""Beta on the small model: recorded runs of one budget of steps, and runs that were given time to rest."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reference.runs.curves import moving_mean
+from reference.runs.measure import read_accuracy
+from reference.runs.recorded import Rows, at_the_end
+from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.teaching.labels import label_ends
+from reference.teaching.show import described
+
+from .experiments import BETAS, SETTLED
+from .figures import logit
+
+
+def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
+    """Runs of 80 steps: margin over steps, what chosen and rejected gained, and held-out accuracy, each by beta."""
+    accuracy = {beta: read_accuracy(folder / BETAS[beta]) for beta in runs}
+    with style():
+        figure = Figure(figsize=(11, 4.2), layout="constrained")
+        left, middle, right = figure.subplots(1, 3)
+        over_steps(left, runs)
+        left.set_ylabel("margin (nats)")
+        left.set_title("Margin")
+        for name, colour, marker in (("chosen", GREEN, "o"), ("rejected", RED, "s")):
+            by_beta(middle, {beta: at_the_end(rows, name) for beta, rows in runs.items()}, name, colour, marker)
+        middle.axhline(0, color=MUTED, linewidth=1)
+        middle.set_title("Log-prob gained, nats")
+        for name, colour, marker in (("sampled", BLUE, "o"), ("greedy", ORANGE, "s")):
+            by_beta(right, {beta: a["after"][name] for beta, a in accuracy.items()}, name, colour, marker)
+        before = next(iter(accuracy.values()))["before"]["sampled"]
+        right.axhline(before, color=MUTED, linewidth=1, linestyle=":")
+        right.text(min(runs), before - 0.02, "sampled, before", va="top", fontsize=10.5, color=MUTED)
+        right.set_ylim(0, 1.05)
+        right.set_title("Held out, share right")
+        told = [
+            f"beta {beta:g}: margin {at_the_end(rows, 'margin'):.1f}, chosen {at_the_end(rows, 'chosen'):+.1f}, rejected "
+            f"{at_the_end(rows, 'rejected'):+.1f}, sampled {accuracy[beta]['after']['sampled']:.1%}, greedy "
+            f"{accuracy[beta]['after']['greedy']:.1%}"
+            for beta, rows in runs.items()
+        ]
+        return described(figure, "After 80 steps, mean of the last ten. " + "; ".join(told))
+
+
+def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
+    """A line per beta, from dark for a small one to light, with its beta at its end."""
+    shades = ["#08306b", "#08519c", "#2171b5", "#4292c6", "#6baed6", "#9ecae1"]
+    ends = {}
+    for (beta, rows), shade in zip(runs.items(), shades, strict=False):
+        smooth = moving_mean([row["margin"] for row in rows], 5)
+        ax.plot([row["step"] for row in rows], smooth, color=shade, linewidth=2)
+        ends[f"β {beta:g}"] = smooth[-1]
+    label_ends(ax, ends, gap=0.06)
+    ax.set_xlim(0, 1.3 * rows[-1]["step"])
+    ax.set_xlabel("step")
+
+
+def by_beta(ax: Axes, values: dict[float, float], name: str, colour: str, marker: str) -> None:
+    ax.plot(list(values), list(values.values()), color=colour, marker=marker, linewidth=1.6)
+    beta, value = list(values.items())[-1]
+    ax.annotate(name, (beta, value), xytext=(7, 0), textcoords="offset points", fontsize=11, va="center")
+    ax.set_xlim(min(values) / 1.5, 12 * max(values))
+    ax.set_xscale("log")
+    ax.set_xlabel("β (log scale)")
+
+
+def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
+    """Conservative DPO on few pairs: the mean margin over 300 steps, and the margin of the optimum, dashed."""
+    told = []
+    with style():
+        figure = Figure(figsize=(10, 4.2), layout="constrained")
+        ax = figure.subplots()
+        for (beta, rows), colour in zip(runs.items(), (BLUE, GREEN, RED), strict=False):
+            rest, end = logit(0.9) / beta, at_the_end(rows, "margin")
+            after = read_accuracy(folder / SETTLED[beta])["after"]
+            ax.axhline(rest, color=colour, linestyle=(0, (4, 2)), linewidth=1.6)
+            smooth = moving_mean([max(row["margin"], 1e-3) for row in rows], 5)
+            ax.plot([row["step"] for row in rows], smooth, color=colour)
+            won = at_the_end(rows, "accuracy")
+            words = (
+                f"β {beta:g}: {end:.1f} nats, {won:.0%} of pairs won",
+                f"held out {after['sampled']:.0%}, greedy {after['greedy']:.0%}",
+            )
+            for line, dy in zip(words, (6, -14), strict=True):
+                ax.annotate(line, (rows[-1]["step"], rest), xytext=(6, dy), textcoords="offset points", color=INK,
+                            fontsize=11, annotation_clip=False)  # fmt: skip
+            told.append(
+                f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; {won:.1%} of the pairs won; "
+                f"held out, sampled {after['sampled']:.1%}, greedy {after['greedy']:.1%}"
+            )
+        ax.text(3, 32, "dashed: logit(0.9) / β", color=MUTED, fontsize=11)
+        ax.set_yscale("log")
+        ax.set_ylim(0.2, 50)
+        ax.set_yticks([0.3, 1, 3, 10, 30], ["0.3", "1", "3", "10", "30"])
+        ax.set_xlim(0, 1.42 * rows[-1]["step"])
+        ax.set_xticks(range(0, int(rows[-1]["step"]) + 1, 100))
+        ax.set_xlabel("step")
+        ax.set_ylabel("margin on the pairs (nats, log scale)")
+        return described(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(told))

@@ -1,0 +1,69 @@
+"""What goes wrong in implicit_reward."""
+
+from torch import Tensor
+
+from reference.teaching.bug import bug
+
+
+@bug(
+    "no reference",
+    mistake="the reference is missing: common completions look good and rare ones bad, whatever they say",
+    symptom="long completions have the lowest reward",
+)
+def implicit_reward__no_reference(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs
+
+
+@bug(
+    "reference first",
+    mistake="the difference is the wrong way round: what the policy made likelier has the lower reward",
+    symptom="after training, the accuracy of this reward is one minus what it should be",
+)
+def implicit_reward__reference_first(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (ref_logprobs - logprobs)
+
+
+@bug(
+    "beta divides",
+    mistake="the log-ratio is divided by beta",
+    symptom="the ranking is right and the numbers are not: margins look huge at beta 0.1",
+)
+def implicit_reward__beta_divides(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return (logprobs - ref_logprobs) / beta
+
+
+@bug(
+    "beta forgotten",
+    mistake="beta is missing: this is the log-ratio in nats",
+    symptom="the ranking is right; compared with TRL's rewards/chosen it is off by the factor beta",
+)
+def implicit_reward__no_beta(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return logprobs - ref_logprobs
+
+
+@bug(
+    "beta on the policy alone",
+    mistake="beta multiplies the policy's log-prob and not the reference's",
+    symptom="the reward is large for whatever the reference finds unlikely, before any training",
+)
+def implicit_reward__beta_on_policy(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs - ref_logprobs
+
+
+@bug(
+    "a ratio without its log",
+    mistake="the ratio of the probabilities is taken, not its log",
+    symptom="never below 0, and astronomically large where a completion became much likelier",
+)
+def implicit_reward__ratio(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs - ref_logprobs).exp()
+
+
+@bug(
+    "detached",
+    mistake="the value is right, but no gradient flows: a loss of this reward would train nothing",
+    symptom="the loss never changes",
+    wild="on purpose in TRL, where rewards/chosen is only logged",
+)
+def implicit_reward__detached(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs.detach() - ref_logprobs)

@@ -1,0 +1,106 @@
+"""What the entries of a recipe say about themselves, where a test of the loop would not notice."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from reference.algorithms.advantages import ADVANTAGES, gae_of
+from reference.algorithms.checks import require_rl
+from reference.algorithms.data import Experience, PairLogprobs
+from reference.algorithms.losses import LOSSES, loss_of, nothing_clipped
+from reference.algorithms.preference_losses import PREFERENCE_LOSSES
+from reference.algorithms.recipes import RECIPES, Recipe
+from reference.objectives.shapes import InputError
+
+
+@pytest.fixture
+def experience() -> Experience:
+    """Two tokens of one completion with advantage 1, sampled at log-prob 0."""
+    old, tokens = torch.zeros(1, 2), torch.zeros(1, 3, dtype=torch.long)
+    return Experience(
+        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, group=tokens[:, 0], mask=old == 0,
+        old_logprobs=old, rewards=old[:, 0], token_rewards=old, advantages=torch.ones(1, 1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("loss", "share"),
+    [
+        ("ppo_clip", 0.5),  # ratios 1 and 2: the second is above 1.2
+        ("gspo", 1.0),  # their geometric mean is 1.41, which clips the whole completion
+        ("cispo", 0.5),  # the weight 2 is capped at 1.2
+        ("reinforce", 0.0),
+        (lambda logp, experience, recipe: logp, 0.0),  # nobody has said how: not PPO's 0.5
+    ],
+)
+def test_the_clipped_share_is_that_of_the_loss(experience, loss, share):
+    recipe = replace(RECIPES["grpo"], loss=loss)
+    assert loss_of(recipe).clipped(torch.tensor([[0.0, 0.6931472]]), experience, recipe).item() == share
+
+
+@pytest.mark.parametrize("loss", ["ppo_clip", "gspo", "cispo"])
+def test_without_bounds_nothing_is_clipped(experience, loss):
+    recipe = replace(RECIPES["grpo"], loss=loss, clip_low=None, clip_high=None)
+    assert loss_of(recipe).clipped(torch.tensor([[-9.0, 9.0]]), experience, recipe).item() == 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_a_loss_reads_is_what_changes_it(experience, name):
+    """Log-ratios below and above 0 and advantages of both signs: each option that some losses read acts on one of them."""
+    recipe, entry = replace(RECIPES["grpo"], loss=name, clip_low=0.9, clip_high=9.0), LOSSES[name]
+
+    def losses(changed: Recipe) -> torch.Tensor:
+        return torch.stack([
+            entry.function(torch.full((1, 2), log_ratio), replace(experience, advantages=torch.full((1, 1), sign)), changed)
+            for log_ratio in (-0.9, 0.9)
+            for sign in (-1.0, 1.0)
+        ])  # fmt: skip
+
+    for option, value in {"clip_low": 0.1, "clip_high": 0.1, "dual_clip": 1.1}.items():
+        changes = not torch.equal(losses(recipe), losses(replace(recipe, **{option: value})))
+        assert changes == (option in entry.reads), option
+    assert (entry.clipped is nothing_clipped) == ("clip_low" not in entry.reads)
+
+
+@pytest.mark.parametrize("name", PREFERENCE_LOSSES)
+def test_what_a_preference_loss_reads_is_what_changes_it(name):
+    entry, recipe = PREFERENCE_LOSSES[name], replace(RECIPES["dpo"], loss=name)
+    pairs = PairLogprobs(*torch.tensor([[-1.0], [-2.0], [-0.3], [-0.4], [-1.5], [-1.6]]), torch.tensor(0.2))
+    loss = entry.function(pairs, recipe)
+    for option, value in {"label_smoothing": 0.3, "target_margin": 0.5}.items():
+        assert (not torch.equal(entry.function(pairs, replace(recipe, **{option: value})), loss)) == (
+            option in entry.reads
+        )
+    assert entry.reference == (not torch.equal(entry.function(replace(pairs, ref_chosen=pairs.chosen), recipe), loss))
+    assert entry.kl == (not torch.equal(entry.function(replace(pairs, kl=torch.tensor(0.5)), recipe), loss))
+
+
+@pytest.mark.parametrize("name", ADVANTAGES)
+def test_what_an_advantage_reads_is_what_changes_it(experience, name):
+    entry, recipe = ADVANTAGES[name], replace(RECIPES["grpo"], advantage=name, gamma=1.0, gae_lambda=1.0, group_size=2)
+    mask = torch.ones(2, 2, dtype=torch.bool)
+    some = replace(
+        experience, mask=mask, rewards=torch.tensor([1.0, 0.0]), token_rewards=torch.tensor([[0.0, 1.0], [0.2, 0.0]]),
+        values=torch.tensor([[0.3, 0.6], [0.2, 0.1]]),
+    )  # fmt: skip
+
+    def advantages(changed: Recipe) -> torch.Tensor:
+        return entry.function(replace(some, gae=gae_of(some, changed)), changed)
+
+    for option in ("gamma", "gae_lambda"):
+        changes = not torch.equal(advantages(recipe), advantages(replace(recipe, **{option: 0.5})))
+        assert changes == (option in entry.reads), option
+    assert entry.per_token == (advantages(recipe).ndim == 2 and not advantages(recipe).diff(dim=1).eq(0).all())
+    assert entry.needs_critic == entry.reads_critic == ("gae_lambda" in entry.reads)
+    if entry.needs_group:
+        with pytest.raises(InputError, match="group_size is 1"):
+            require_rl(replace(recipe, gamma=None, gae_lambda=None, group_size=1), None, None)
+
+
+def test_no_discount_is_a_discount_of_one(experience):
+    recipe = replace(RECIPES["reinforce++"], gamma=None)
+    some = replace(experience, token_rewards=torch.tensor([[0.5, 1.0]]))
+    both = [ADVANTAGES["reinforce_plus_plus"].function(some, r) for r in (recipe, replace(recipe, gamma=1.0))]
+    assert torch.equal(*both)
+    assert not torch.equal(both[0], ADVANTAGES["reinforce_plus_plus"].function(some, replace(recipe, gamma=0.1)))

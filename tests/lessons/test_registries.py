@@ -1,0 +1,58 @@
+"""One list makes everything that is known of the lessons, and no lesson needs to be imported before another."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from reference import lessons
+from reference.lessons import LESSONS, union
+
+ROOM = Path(lessons.__file__).parent
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def test_every_folder_is_a_lesson_of_the_list():
+    assert sorted(LESSONS) == sorted(file.parent.name for file in ROOM.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
+def test_a_notebook_has_the_number_of_its_lesson(number, lesson):
+    notebook = import_module(f"reference.lessons.{lesson}").NOTEBOOK
+    assert notebook.startswith(f"{number:02}_") and (NOTEBOOKS / f"{notebook}.ipynb").is_file()
+
+
+def test_a_name_that_two_lessons_use_is_refused():
+    assert union([{"a": 1}, {"b": 2}]) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match="two lessons have an entry a: rename one of them"):
+        union([{"a": 1, "b": 2}, {"a": 1}])
+
+
+def test_an_unknown_name_is_no_registry():
+    with pytest.raises(ImportError, match="cannot import name 'NOTHING'"):
+        from reference.lessons import NOTHING  # noqa: F401
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_every_file_of_every_lesson_can_be_the_first_that_is_imported():
+    names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in ROOM.rglob("*.py"))
+    assert len(names) > 50
+    code = f"""
+import sys
+from importlib import import_module
+for name in {names}:
+    for loaded in [known for known in sys.modules if known.startswith("reference.lessons")]:
+        del sys.modules[loaded]
+    import_module(name)
+"""
+    assert run(code) == ""
+
+
+def test_the_experiments_are_known_without_loading_a_picture_or_a_widget():
+    code = "import sys, reference.lessons; reference.lessons.EXPERIMENTS; print({'matplotlib', 'ipywidgets'} & set(sys.modules))"
+    assert run(code) == "set()"
