@@ -16,8 +16,9 @@ from trl.trainer.utils import add_fused_lm_head, entropy_from_logits, selective_
 
 from reference import objectives as ours
 
-from .cases import BUDGET, COMPLETION, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, assert_same, make_cases
+from .cases import BUDGET, COMPLETION, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, make_cases
 from .claims import F32, WHOLE_STEP, oracle
+from .records import assert_same
 from .trl_stub import ScriptedModel, TableModel, metric, rollout, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")

@@ -14,8 +14,9 @@ from trl.trainer.utils import selective_log_softmax
 
 from reference import objectives as ours
 
-from .cases import BUDGET, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, assert_same
+from .cases import BUDGET, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case
 from .claims import F32, oracle
+from .records import assert_same
 from .test_trl import ADVANTAGES, CASES, batch_for_trl, old_and_ref, sequences
 from .trl_stub import GKDTrainer, TableModel, metric, rollout, trainer
 

@@ -16,8 +16,9 @@ from trl.trainer.utils import add_fused_lm_head
 
 from reference import objectives as ours
 
-from .cases import EOS, VOCAB, assert_same
+from .cases import EOS, VOCAB
 from .claims import F32, WHOLE_STEP, oracle
+from .records import assert_same
 from .test_trl import tiny_llama
 from .trl_stub import BigramModel, CPOConfig, CPOTrainer, ORPOTrainer, metric, offline
 
