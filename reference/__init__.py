@@ -1,6 +1,6 @@
 """The engineering of LLM post-training.
 
-``reference.objectives`` holds the formulas, ``reference.world`` the model and the task, ``reference.training`` the
+``reference.objectives`` holds the formulas, ``reference.world`` the model and the task, ``reference.algorithms`` the
 loops. A notebook begins with
 
     from reference import answer, check, hint, quiz

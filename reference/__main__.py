@@ -21,9 +21,9 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
+from reference.algorithms.recipes import RECIPES, Recipe, from_checkpoint, options_of
 from reference.cli import build_parser
 from reference.cli_parser import Parser, without_defaults
-from reference.training.recipes import RECIPES, Recipe, from_checkpoint, options_of
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 
@@ -89,9 +89,9 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 def train_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.cli_unread import require_read
-        from reference.training.launch import run_on_trl, run_recipe
-        from reference.training.runs import require_no_run
-        from reference.training.session import run_pretrain
+        from reference.runs.folder import require_no_run
+        from reference.runs.launch import run_on_trl, run_recipe
+        from reference.runs.session import run_pretrain
 
     if args.resume:
         from reference.cli_resume import resumed
@@ -131,7 +131,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.cli_resume import require_readable
         from reference.cli_unread import require_read_by_evaluate
-        from reference.training.measure import report
+        from reference.runs.measure import report
 
     require_readable(args.run, parser())
     require_read_by_evaluate(args.run, args.typed)
@@ -146,8 +146,8 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def bench_command(args: argparse.Namespace) -> int:
     with held_back():
-        from reference.training.bench import bench, require_room
-        from reference.training.runs import require_no_run
+        from reference.runs.bench import bench, require_room
+        from reference.runs.folder import require_no_run
         from reference.world.gate import require_sampler
         from reference.world.model import BASE, load, pick_device
 
@@ -167,7 +167,7 @@ def bench_command(args: argparse.Namespace) -> int:
 
 
 def recipes_command(args: argparse.Namespace) -> int:
-    from reference.training.table import comparison, overview
+    from reference.algorithms.table import comparison, overview
 
     print(comparison(args.names) if args.names else overview())
     return 0
@@ -184,8 +184,8 @@ def formulas_command(args: argparse.Namespace) -> int:
 
 def figures_command(args: argparse.Namespace) -> int:
     with held_back():
+        from reference.runs.results import update_readme
         from reference.teaching.gallery import draw_gallery
-        from reference.teaching.results import update_readme
 
     for path in draw_gallery(args.folder):
         print(path)
@@ -197,11 +197,12 @@ def figures_command(args: argparse.Namespace) -> int:
 
 def record_command(args: argparse.Namespace) -> int:
     with held_back():
-        from reference.teaching.record import overview, record
+        from reference.runs.record import overview, record
+        from reference.teaching.experiments import EXPERIMENTS
 
     if args.names:
-        return record(args.names, args.folder, main)
-    print(overview(args.folder))
+        return record(args.names, EXPERIMENTS, args.folder, main)
+    print(overview(EXPERIMENTS, args.folder))
     return 0
 
 

@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Callable
 from typing import Any, get_args
 
+from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 from reference.cli_other import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli_parser import Parser
 from reference.cli_shared import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli_types import finite, one_of, optional, positive
-from reference.training.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 
 POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
         "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta", "pool"}  # fmt: skip

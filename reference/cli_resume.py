@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from reference.algorithms.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
 from reference.cli_parser import used_parser
 from reference.objectives.shapes import InputError
-from reference.training.files import pasted, shown
-from reference.training.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
-from reference.training.runs import is_run, read_options
+from reference.runs.files import pasted, shown
+from reference.runs.folder import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")

@@ -6,10 +6,10 @@ Only what stands in the command line is asked. A row of the table may hold a num
 
 from pathlib import Path
 
+from reference.algorithms.recipes import RECIPES, Recipe
 from reference.objectives.shapes import InputError
-from reference.training.files import pasted
-from reference.training.recipes import RECIPES, Recipe
-from reference.training.runs import is_run, read_options
+from reference.runs.files import pasted
+from reference.runs.folder import is_run, read_options
 
 SMOOTHED = ("cdpo", "robust_dpo")
 

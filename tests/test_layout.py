@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reference"
-FLOORS = ("objectives", "world", "evaluation", "training", "teaching")
+FLOORS = ("objectives", "world", "evaluation", "algorithms", "engines", "runs", "teaching")
 
 
 def name_of(file: Path, package: Path = PACKAGE) -> str:

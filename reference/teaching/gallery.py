@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from reference.algorithms.recipes import RECIPES
+from reference.runs.recorded import all_recorded, recorded
 from reference.teaching.example import example
 from reference.teaching.figures import (
     figure_beta,
@@ -13,9 +15,7 @@ from reference.teaching.figures import (
     figure_walk,
     figure_weights,
 )
-from reference.teaching.recorded import figure_engines, figure_others, figure_recipes, figure_seeds
-from reference.teaching.results import all_recorded, recorded
-from reference.training.recipes import RECIPES
+from reference.teaching.recorded_figures import figure_engines, figure_others, figure_recipes, figure_seeds
 
 OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
 

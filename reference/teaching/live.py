@@ -8,8 +8,8 @@ from typing import TypeVar
 from IPython.display import display
 from tqdm.auto import tqdm
 
-from reference.training.curves import PANELS, figure_curves
-from reference.training.recipes import Recipe
+from reference.algorithms.recipes import Recipe
+from reference.runs.curves import PANELS, figure_curves
 
 from .show import STATIC, png
 

@@ -129,7 +129,7 @@ def test_a_section_that_is_not_there_is_noticed(text, missing):
 @pytest.mark.parametrize(
     ("text", "missing"),
     [
-        ("see reference/training/rl.py, and `recipes.py`.", []),
+        ("see reference/algorithms/rl.py, and `recipes.py`.", []),
         ("`nobody_wrote_this.py`", ["nobody_wrote_this.py"]),
         ("tests/objectives/test_nothing.py says so", ["tests/objectives/test_nothing.py"]),
         ("[02](02_nothing.ipynb)", ["02_nothing.ipynb"]),

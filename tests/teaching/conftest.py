@@ -7,8 +7,7 @@ import ipywidgets as widgets
 import matplotlib
 import pytest
 
-from reference.teaching import quiz, show
-from reference.teaching.play import controls
+from reference.teaching import controls, quiz, show
 
 matplotlib.use("Agg")
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from reference import objectives
+from reference.algorithms.recipes import RECIPES
 from reference.teaching import play, show
 from reference.teaching.bugs import BUGS
 from reference.teaching.check import judge
@@ -22,7 +23,6 @@ from reference.teaching.figures import (
 )
 from reference.teaching.figures.advantages import difficulty_weight
 from reference.teaching.questions import QUESTIONS
-from reference.training.recipes import RECIPES
 
 RUNS = Path(__file__).parents[2] / "figures" / "runs"
 SEEDS = range(5)
@@ -460,7 +460,7 @@ def test_a_choice_without_runs_is_left_out(tmp_path):
 
 
 def test_every_experiment_is_grpo_with_its_advantage_exchanged():
-    from reference.training.slots import ADVANTAGES
+    from reference.algorithms.slots import ADVANTAGES
 
     assert set(CHOICES) <= set(ADVANTAGES) and RECIPES["grpo"].advantage == "group"
     for name, command in EXPERIMENTS.items():

@@ -14,9 +14,11 @@ from reference.objectives import (
     rloo_advantages,
     token_rewards,
 )
+from reference.runs.folder import append_metrics
+from reference.runs.recorded import mean_at, recorded_logs
 from reference.teaching import play
 from reference.teaching.check import judge
-from reference.teaching.experiments import EXPERIMENTS, mean_at, recorded_logs
+from reference.teaching.experiments import EXPERIMENTS
 from reference.teaching.experiments.aggregation import KL_REWARD, LENGTHS
 from reference.teaching.figures import (
     figure_credit,
@@ -30,7 +32,6 @@ from reference.teaching.figures.aggregation import length_push, rambler, split_w
 from reference.teaching.figures.kl_place import group_with_kl
 from reference.teaching.figures.weights import STRATEGIES, token_weights
 from reference.teaching.show import description
-from reference.training.runs import append_metrics
 
 RUNS = Path(__file__).parents[2] / "figures" / "runs"
 SEEDS = range(5)

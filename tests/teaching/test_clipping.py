@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from reference import objectives
+from reference.runs.recorded import recorded_logs
 from reference.teaching import play, show
 from reference.teaching.bugs import BUGS
 from reference.teaching.check import judge
 from reference.teaching.experiments.clipping import RUNS as PASSES
 from reference.teaching.experiments.clipping import WAYS
-from reference.teaching.experiments.logs import recorded_logs
 from reference.teaching.figures import figure_passes, figure_push, figure_quadrants, figure_ratios, figure_ways_back
 from reference.teaching.figures.clipping import FAMILY, clipped_alone, loss_and_push
 from reference.teaching.figures.clipping_runs import RATES, early_kl, late_reward

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from reference import objectives
+from reference.runs.measure import read_accuracy
+from reference.runs.recorded import at_the_end
 from reference.teaching import play, show
 from reference.teaching.bugs import BUGS
-from reference.teaching.experiments import at_the_end
 from reference.teaching.experiments.preference import BETAS, SETTLED, UNCLIPPED, recorded_betas
 from reference.teaching.figures import (
     figure_beta,
@@ -20,7 +21,6 @@ from reference.teaching.figures import (
     preference_runs,
 )
 from reference.teaching.figures.preference import FAMILY, margins_after, pull_at, rest_of
-from reference.training.measure import read_accuracy
 
 RUNS = Path(__file__).parents[2] / "figures" / "runs"
 

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 
 from reference.__main__ import main
-from reference.teaching.results import SEEDS, TARGETS, all_recorded, recorded, results_table
+from reference.algorithms.recipes import RECIPES, ROWS
+from reference.runs.recorded import SEEDS, all_recorded, recorded
+from reference.runs.results import TARGETS, results_table
 from reference.teaching.show import description, png
-from reference.training.recipes import RECIPES, ROWS
 
 ROOT = Path(__file__).parents[2]
 RUNS = ROOT / "figures" / "runs"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from reference.runs.recorded import at_the_end, recorded_logs
 from reference.teaching import play, show
-from reference.teaching.experiments import EXPERIMENTS, at_the_end, recorded_logs
+from reference.teaching.experiments import EXPERIMENTS
 from reference.teaching.experiments.kl import RUNS, WAYS
 from reference.teaching.figures import (
     figure_kl_along,

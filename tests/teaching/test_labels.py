@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from reference.teaching.figures.labels import label_ends, span
+from reference.teaching.labels import label_ends, span
 
 
 def places(ends, gap):

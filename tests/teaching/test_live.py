@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from reference.algorithms.recipes import RECIPES
 from reference.teaching import live as module
-from reference.training.recipes import RECIPES
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from architectures import ATTENTION, REFUSED, STATEFUL, small
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Gemma3Config, LlamaForCausalLM
 from transformers.modeling_outputs import CausalLMOutput
 
+from reference.algorithms import rl
+from reference.algorithms.collect import collect
+from reference.algorithms.critic import Critic
+from reference.algorithms.recipes import RECIPES
+from reference.algorithms.scoring import forward
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
-from reference.training import rl
-from reference.training.critic import Critic
-from reference.training.experience import collect
-from reference.training.recipes import RECIPES
-from reference.training.score import forward
 from reference.world.gate import has_nan_gradient, require_gradient, require_sampler, two_prompts
 from reference.world.head import head_width
 from reference.world.mode import eval_mode

@@ -3,8 +3,8 @@ import random
 import pytest
 import torch
 
+from reference.algorithms.scoring import score
 from reference.objectives import InputError, ratio, token_logprobs
-from reference.training.score import score
 from reference.world.model import load
 from reference.world.rollout import encode_prompts, inverse_cdf, join, row_seeds, sample, sampling_logprobs
 from reference.world.tasks import Problem, draw_problem

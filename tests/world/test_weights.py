@@ -9,8 +9,8 @@ from architectures import small
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, T5Config
 
+from reference.algorithms.reward_model import load_reward_model
 from reference.objectives.shapes import InputError
-from reference.training.reward_model import load_reward_model
 from reference.world.model import load
 
 

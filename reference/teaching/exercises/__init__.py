@@ -4,8 +4,9 @@ The answer key is the reference itself. Cases go from small to large, so that th
 think about; each seed draws new numbers.
 """
 
+from reference.teaching.exercise import Case, Exercise
+
 from . import advantages, aggregation, alignment, clipping, kl, masking, preference, value
-from .exercise import Case, Exercise
 
 EXERCISES: dict[str, Exercise] = (
     masking.EXERCISES

@@ -3,8 +3,7 @@
 import torch
 
 from reference.objectives import dead_group_share, group_advantages, rloo_advantages
-
-from .exercise import Case, Exercise, numbers
+from reference.teaching.exercise import Case, Exercise, numbers
 
 SCALES = ("none", "group", "batch")
 SIZES = ((1, 3), (2, 4), (3, 3), (2, 6))  # prompts, completions of each; 3 by 3 hides a forgotten keepdim

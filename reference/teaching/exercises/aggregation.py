@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from reference.objectives import fixed_length, kl_penalised_rewards, sequence_mean, token_mean, token_rewards
+from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
-from .exercise import Case, Exercise, numbers, ragged_mask
 from .masking import with_zeros
 
 HOLES = torch.tensor([[1, 1, 0, 0, 1, 0], [0, 1, 1, 1, 0, 0]]).bool()  # a tool spoke in between; a late start

@@ -6,9 +6,8 @@ import torch
 
 from reference.objectives import completion_mask, position_ids, token_logprobs
 from reference.teaching.example import example, readable
+from reference.teaching.exercise import Case, Exercise, numbers
 from reference.world.tokenizer import encode_pair
-
-from .exercise import Case, Exercise, numbers
 
 EOS = 1
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from reference.objectives import clip_frac, ppo_clip_loss
-
-from .exercise import Case, Exercise, numbers, ragged_mask
+from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 
 def moved(generator: torch.Generator, ratios: list[list[float]]) -> dict[str, Tensor]:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 
 from reference.objectives import kl_full, kl_k1, kl_k2, kl_k3
-
-from .exercise import Case, Exercise, numbers
+from reference.teaching.exercise import Case, Exercise, numbers
 
 
 def estimator_cases(seed: int) -> list[Case]:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 import torch
 
 from reference.objectives import aggregate, fixed_length, masked_mean, sequence_mean, token_mean
-
-from .exercise import Case, Exercise, numbers, ragged_mask
+from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two turns of an assistant, or a tool in between
 

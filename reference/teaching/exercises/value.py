@@ -5,8 +5,7 @@ from collections.abc import Callable
 import torch
 
 from reference.objectives import discounted_returns, gae, value_loss
-
-from .exercise import Case, Exercise, numbers, ragged_mask
+from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 GAP = torch.tensor([[1, 1, 0, 0, 1, 0], [0, 1, 1, 0, 1, 1]]).bool()  # a tool wrote what lies between
 AFTER_PROMPT = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]]).bool()  # prompt, completion, padding

@@ -7,13 +7,12 @@ Each entry is what stands behind ``python -m reference train``. Recorded are the
 the weights.
 """
 
-from . import advantages, aggregation, clipping, kl, preference, recipes
-from .logs import at_the_end, mean_at, recorded_logs
+from reference.runs import recorded
 
-__all__ = ["EXPERIMENTS", "at_the_end", "mean_at", "recorded_logs"]
+from . import advantages, aggregation, clipping, kl, preference
 
 EXPERIMENTS: dict[str, str] = (
-    recipes.EXPERIMENTS
+    recorded.EXPERIMENTS
     | clipping.EXPERIMENTS
     | kl.EXPERIMENTS
     | advantages.EXPERIMENTS

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reference.training.measure import read_accuracy
-from reference.training.runs import read_metrics
-
-from .logs import Rows
-from .recipes import SEEDS
+from reference.runs.folder import read_metrics
+from reference.runs.measure import read_accuracy
+from reference.runs.recorded import SEEDS, Rows
 
 CHOICES = {  # what the advantage slot holds -> what its runs are called
     "group": "grpo",

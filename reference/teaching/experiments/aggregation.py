@@ -5,7 +5,7 @@ a group's std divides it afterwards; the third, to compare with, is GRPO without
 reference, so that the KL is measured).
 """
 
-from .recipes import SEEDS
+from reference.runs.recorded import SEEDS
 
 STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
 KL_WAYS = {

@@ -8,12 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reference.objectives import group_advantages, rloo_advantages
+from reference.runs.curves import moving_mean
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
 from reference.teaching.experiments.advantages import Recorded
+from reference.teaching.labels import span
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
-
-from .labels import span
 
 OTHER_GROUPS = 3  # beside the one that is shown, for the std of the batch
 SIZES = (4, 8, 16, 64)

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import aggregate, reinforce_loss
+from reference.runs.curves import moving_mean
+from reference.runs.recorded import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.logs import Rows, mean_at
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
 
 from .weights import as_fraction, draw_row, token_weights
 

@@ -4,12 +4,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from reference.runs.curves import moving_mean
+from reference.runs.recorded import Rows, at_the_end, mean_at
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.logs import Rows, at_the_end, mean_at
+from reference.teaching.labels import span
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
-
-from .labels import span
 
 RATES = {  # learning rate -> the runs that share it, with what to call them
     "3e-4": {"one-pass": "1 pass, clip", "clip": "8 passes, clip", "no-clip": "8 passes, no clip"},

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from reference.objectives import kl_k1, kl_k2, kl_k3, kl_penalty
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, SKY, style
+from reference.teaching.labels import label_ends
 from reference.teaching.show import described
-
-from .labels import label_ends
 
 ESTIMATORS = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3}
 COLOURS = {"k1": RED, "k2": GREEN, "k3": BLUE}

@@ -3,13 +3,12 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reference.runs.curves import moving_mean
+from reference.runs.recorded import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.experiments.kl import WAYS
-from reference.teaching.experiments.logs import Rows, at_the_end
+from reference.teaching.labels import label_ends, span
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
-
-from .labels import label_ends, span
 
 COLOURS = {"none": INK, "k1-in-loss": RED, "k2-in-loss": GREEN, "k3-in-loss": BLUE, "k1-in-reward": ORANGE}
 NAMES = {"none": "no KL term"} | {way: way.replace("-in-", " in the ") for way in WAYS if way != "none"}

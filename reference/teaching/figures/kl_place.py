@@ -6,12 +6,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
+from reference.runs.curves import moving_mean
+from reference.runs.recorded import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
-from reference.teaching.experiments.logs import Rows, mean_at
+from reference.teaching.labels import label_ends
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
-
-from .labels import label_ends
 
 KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reference.runs.curves import moving_mean
+from reference.runs.measure import read_accuracy
+from reference.runs.recorded import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.experiments.logs import at_the_end
-from reference.teaching.experiments.preference import BETAS, SETTLED, Rows
+from reference.teaching.experiments.preference import BETAS, SETTLED
+from reference.teaching.labels import label_ends
 from reference.teaching.show import described
-from reference.training.curves import moving_mean
-from reference.training.measure import read_accuracy
 
-from .labels import label_ends
 from .preference import logit
 
 

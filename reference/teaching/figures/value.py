@@ -9,10 +9,9 @@ from torch import Tensor
 
 from reference.objectives import value_loss
 from reference.style import BLUE, DROPPED, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
+from reference.teaching.labels import label_ends
 from reference.teaching.process import every_text, gradient_moments, true_gradient, value, values_before
 from reference.teaching.show import described
-
-from .labels import label_ends
 
 LAMBDAS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0]
 

@@ -3,10 +3,11 @@
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from reference.teaching import controls
+from reference.teaching.controls import slider
+
 from ..figures import figure_difficulty, figure_group, figure_successes
 from ..figures.advantages import OTHER_GROUPS
-from . import controls
-from .controls import slider
 
 NARROW = widgets.Layout(width="8em")
 

@@ -3,11 +3,12 @@
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from reference.teaching import controls
+from reference.teaching.controls import LABEL, WIDE, box, slider
+
 from ..figures.aggregation import figure_split
 from ..figures.kl_place import figure_credit, figure_kl_group
 from ..figures.weights import STRATEGIES
-from . import controls
-from .controls import LABEL, WIDE, box, slider
 
 
 def choice(text: str, options: list) -> widgets.Dropdown:

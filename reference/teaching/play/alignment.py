@@ -2,10 +2,11 @@
 
 import torch
 
+from reference.teaching import controls
+from reference.teaching.controls import dial, slider
+
 from ..example import Example
 from ..figures import figure_padding, figure_temperature, figure_walk
-from . import controls
-from .controls import dial, slider
 
 
 def walk(example: Example, position: int = 12) -> None:

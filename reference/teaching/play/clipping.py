@@ -3,9 +3,10 @@
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from reference.teaching import controls
+from reference.teaching.controls import LABEL, WIDE, dial
+
 from ..figures import figure_push, figure_quadrants
-from . import controls
-from .controls import LABEL, WIDE, dial
 
 
 def quadrants() -> None:

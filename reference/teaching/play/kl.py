@@ -2,9 +2,10 @@
 
 import ipywidgets as widgets
 
+from reference.teaching import controls
+from reference.teaching.controls import LABEL, WIDE, box, dial
+
 from ..figures.kl import figure_kl_batches, figure_kl_curves, figure_kl_follow
-from . import controls
-from .controls import LABEL, WIDE, box, dial
 
 
 def kl_batches(shift: float = -0.3, samples: int = 32) -> None:

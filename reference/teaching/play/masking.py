@@ -2,10 +2,11 @@
 
 from matplotlib.figure import Figure
 
+from reference.teaching import controls
+from reference.teaching.controls import box, slider
+
 from ..example import Example
 from ..figures import figure_supervision, figure_weights
-from . import controls
-from .controls import box, slider
 
 
 def weights(lengths: tuple[int, int, int] = (2, 8, 5), max_length: int = 10) -> None:

@@ -2,9 +2,10 @@
 
 import ipywidgets as widgets
 
+from reference.teaching import controls
+from reference.teaching.controls import LABEL, WIDE, dial, slider
+
 from ..figures.preference import figure_beta, figure_family
-from . import controls
-from .controls import LABEL, WIDE, dial, slider
 
 
 def beta(exponent: int = 1, share: float = 1.0) -> None:

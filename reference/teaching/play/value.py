@@ -1,8 +1,9 @@
 """Widgets of notebook 03."""
 
+from reference.teaching import controls
+from reference.teaching.controls import dial, slider
+
 from ..figures import figure_lambda, figure_value_clip, figure_values
-from . import controls
-from .controls import dial, slider
 
 
 def values(p: float = 0.7) -> None:

@@ -1,7 +1,8 @@
 """The questions that ``quiz`` asks, with an explanation for every option. A file for each notebook."""
 
+from reference.teaching.question import Option, Question
+
 from . import advantages, aggregation, alignment, clipping, kl, masking, preference, value
-from .question import Option, Question
 
 QUESTIONS: dict[str, Question] = (
     masking.QUESTIONS

@@ -1,6 +1,6 @@
 """Questions of notebook 05 GRPO advantages."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "which_repeat": Question(

@@ -1,6 +1,6 @@
 """Questions of notebook 06 aggregation and KL placement."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "thin_micro_batch": Question(

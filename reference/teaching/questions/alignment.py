@@ -1,6 +1,6 @@
 """Questions of notebook 01 log-probs and alignment."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "how_many_predictions": Question(

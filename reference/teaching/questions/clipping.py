@@ -1,6 +1,6 @@
 """Questions of notebook 04 clipping."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "clip_first_update": Question(

@@ -1,6 +1,6 @@
 """Questions of notebook 02 three things called KL."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "kl_negative": Question(

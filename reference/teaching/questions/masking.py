@@ -1,6 +1,6 @@
 """Questions of notebook 00 everything is a masked loss."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "who_weighs_more": Question(

@@ -1,6 +1,6 @@
 """Questions of notebook 07 DPO and beta."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "dpo_first_loss": Question(

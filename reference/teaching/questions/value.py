@@ -1,6 +1,6 @@
 """Questions of notebook 03 what the value head fits."""
 
-from .question import Question, no, yes
+from reference.teaching.question import Question, no, yes
 
 QUESTIONS = {
     "g_q_or_v": Question(

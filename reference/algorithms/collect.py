@@ -1,0 +1,189 @@
+"""Experience: what one rollout teaches from. Sampled completions with their rewards, KL, values and advantages.
+
+It is made once per rollout by ``collect`` and then cut into minibatches and micro-batches. Whatever is per token covers
+the completion part of the prediction axis only, (rows, pred) with pred = time - prompt_width: index t is about the t-th
+completion token, and nothing is computed for prompts.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.algorithms.critic import Critic
+from reference.algorithms.data import Experience
+from reference.algorithms.recipes import Recipe
+from reference.algorithms.scoring import autocast, forward, score
+from reference.algorithms.slots import ADVANTAGES, KL, chosen, lambda_advantages
+from reference.objectives import (
+    dead_group_share,
+    explained_variance,
+    group_reward_std,
+    kl_penalised_rewards,
+    length_penalised_rewards,
+    mean_kl,
+    mean_length,
+    overlong_mask,
+    reward_mean,
+    sampler_correction,
+    soft_overlong_penalty,
+    token_logprobs,
+    token_rewards,
+    truncated_share,
+)
+from reference.objectives.shapes import InputError
+from reference.world.mode import eval_mode
+from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
+from reference.world.tasks import Problem, draw_problem, verify
+
+
+def collect(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    rng: random.Random,
+    *,
+    ref_model: PreTrainedModel | None = None,
+    critic: Critic | None = None,
+    kl_coef: float = 0.0,
+) -> tuple[Experience, dict[str, float]]:
+    """Sample, verify, shape the rewards, score with reference and critic, compare. The experience and its scalars."""
+    rollout, correct, rounds = sample_groups(model, tokenizer, recipe, rng)
+    part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
+    mask, sampled = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
+    rewards = shaped_rewards(correct, mask.sum(dim=1), recipe)
+
+    # The policy at temperature 1, top_p 0.9 is not the policy that is trained, and bfloat16 rounds with the batch's size.
+    same = recipe.top_k is None and recipe.top_p == 1 and not recipe.bf16
+    old = sampled if same else logprobs_of(model, rollout, recipe)
+    ref = None if ref_model is None else logprobs_of(ref_model, rollout, recipe)
+    charge = chosen(KL, recipe.kl, "kl")(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
+    taken_off = 0.0 if charge is None else kl_coef
+    experience = Experience(
+        tokens=rollout.tokens,
+        attention_mask=rollout.attention_mask,
+        prompt_width=rollout.prompt_width,
+        group=torch.arange(len(rollout.tokens), device=rollout.tokens.device) // recipe.group_size,
+        mask=overlong_mask(mask, rollout.truncated) if recipe.overlong == "mask" else mask,
+        old_logprobs=old,
+        rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=taken_off),
+        token_rewards=token_rewards(rewards, mask, kl=charge if taken_off else None, kl_coef=taken_off),
+        ref_logprobs=ref,
+        values=None if critic is None else values_of(critic, model, rollout, recipe),
+        correction=None if same else sampler_correction(old, sampled, mask),
+    )
+    if not experience.mask.any():
+        raise InputError("every completion was cut off at the budget, and masked for it: raise max_new_tokens")
+    advantages = chosen(ADVANTAGES, recipe.advantage, "advantage")(experience, recipe)
+    advantages = advantages[:, None] if advantages.dim() == 1 else advantages
+    if critic is not None:
+        returns = lambda_advantages(experience, recipe) + experience.values
+        experience = replace(experience, returns=torch.where(experience.mask, returns, 0.0))
+    grouped = recipe.group_size > 1
+    metrics = {
+        "reward": reward_mean(correct),
+        "reward_std": group_reward_std(correct, group_size=recipe.group_size) if grouped else correct.std(correction=0),
+        "dead_groups": dead_group_share(correct, group_size=recipe.group_size) if grouped else torch.zeros(()),
+        "length": mean_length(mask),
+        "truncated": truncated_share(rollout.truncated),
+    }
+    for name, those in (("length_right", correct > 0), ("length_wrong", correct == 0)):
+        if those.any():
+            metrics[name] = mean_length(mask[those])
+    if recipe.max_rounds > 1:
+        metrics["rounds"] = torch.tensor(float(rounds))
+    if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
+        metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
+    if critic is not None:
+        metrics["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
+    numbers = {
+        name: value.item() for name, value in metrics.items() if not value.isnan()
+    }  # all returns equal: no share
+    return replace(experience, advantages=advantages), numbers
+
+
+def sample_groups(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, rng: random.Random
+) -> tuple[Rollout, Tensor, int]:
+    """The rollout, whether each completion is right (1.0) or not (0.0), and how many rounds of sampling that took.
+
+    With ``max_rounds`` above 1, dead groups are replaced by new prompts in further rounds (DAPO's dynamic sampling);
+    after the last round they fill what is still missing.
+    """
+    alive, dead = [], []
+    for rounds in range(1, recipe.max_rounds + 1):
+        count = recipe.prompts_per_step - len(alive)
+        problems = [draw_problem(rng) for _ in range(count)]
+        rollout = sample(
+            model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
+            seeds=row_seeds(rng, count * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
+            temperature=recipe.temperature, top_k=recipe.top_k, top_p=recipe.top_p,
+        )  # fmt: skip
+        correct = verify_all(rollout, tokenizer, [p for p in problems for _ in range(recipe.group_size)])
+        if recipe.max_rounds == 1:
+            return rollout, correct, rounds
+        for group in torch.arange(len(correct), device=correct.device).split(recipe.group_size):
+            is_dead = dead_group_share(correct[group], group_size=recipe.group_size) == 1
+            (dead if is_dead else alive).append((rollout.rows(group), correct[group]))
+        if len(alive) == recipe.prompts_per_step:
+            break
+    groups = (alive + dead)[: recipe.prompts_per_step]
+    rollout = join([rollout for rollout, _ in groups], pad_token_id=tokenizer.pad_token_id)
+    return rollout, torch.cat([correct for _, correct in groups]), rounds
+
+
+def verify_all(rollout: Rollout, tokenizer: PreTrainedTokenizerBase, problems: list[Problem]) -> Tensor:
+    """Rewards (rows,): the verifier's verdict on each completion; 0 for one that never came to its end."""
+    verdicts = [verify(problem, text) for problem, text in zip(problems, rollout.texts(tokenizer), strict=True)]
+    return torch.tensor(verdicts, device=rollout.tokens.device) * ~rollout.truncated
+
+
+def shaped_rewards(correct: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
+    """What is added to a verdict before anything is compared: a price for length, DAPO's punishment near the budget."""
+    rewards = correct
+    if recipe.length_coef:
+        rewards = length_penalised_rewards(
+            rewards, lengths, length_coef=recipe.length_coef, max_length=recipe.max_new_tokens
+        )
+    if recipe.overlong == "penalty":
+        limit = recipe.max_new_tokens
+        rewards = rewards + soft_overlong_penalty(lengths, max_length=limit, buffer=max(1, limit // 4))
+    return rewards
+
+
+@torch.no_grad()
+def logprobs_of(model: PreTrainedModel, rollout: Rollout, recipe: Recipe) -> Tensor:
+    """Log-probs (rows, pred) of the completions under a model, at the temperature of training."""
+
+    def one(part: Rollout) -> Tensor:
+        with eval_mode(model), autocast(model, recipe.bf16):
+            logits = score(model, part, completions_only=True)
+        return token_logprobs(logits, part.tokens[:, part.prompt_width - 1 :], temperature=recipe.temperature)
+
+    return in_micro_batches(one, rollout, recipe.micro_batch_size)
+
+
+@torch.no_grad()
+def values_of(critic: Critic, model: PreTrainedModel, rollout: Rollout, recipe: Recipe) -> Tensor:
+    """V (rows, pred) of the state before each completion token."""
+
+    def one(part: Rollout) -> Tensor:
+        with eval_mode(model, critic), autocast(model, recipe.bf16):
+            hidden = (
+                forward(model, part, completions_only=True, hidden=True).hidden_states[-1] if critic.shared else None
+            )
+            return critic(part, hidden)
+
+    return in_micro_batches(one, rollout, recipe.micro_batch_size)
+
+
+def in_micro_batches(function: Callable[[Rollout], Tensor], rollout: Rollout, size: int) -> Tensor:
+    """Apply to rows of similar length at a time; the results (rows, pred) in the old order, 0 on padding."""
+    result = torch.zeros(rollout.completion_mask[:, rollout.prompt_width - 1 :].shape, device=rollout.tokens.device)
+    for index in rollout.attention_mask.sum(dim=1).argsort().split(size):
+        part = function(rollout.rows(index)).float()
+        result[index, : part.shape[1]] = part
+    return torch.where(rollout.completion_mask[:, rollout.prompt_width - 1 :], result, 0.0)

@@ -1,0 +1,116 @@
+"""Preference pairs: of several completions of a prompt, a right one and a wrong one, as the verifier says.
+
+Nobody is asked here; the verifier's word stands for a human's choice. The losses and the reward model see pairs only,
+and would learn from any others in the same way.
+"""
+
+import random
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.algorithms.collect import verify_all
+from reference.algorithms.data import Pairs
+from reference.algorithms.recipes import Recipe
+from reference.objectives.shapes import InputError
+from reference.world.chat import end_of_turn
+from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds, sample
+from reference.world.tasks import Problem, chat, draw_problem
+
+PROMPTS_AT_ONCE = 64
+
+
+def draw_pool(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: int = 0) -> Pairs:
+    """The pairs of an offline run, from ``recipe.pool`` prompts. The same model and seed give the same pairs."""
+    return draw_pairs(model, tokenizer, recipe, random.Random(f"{seed}/pool"), prompts=recipe.pool)
+
+
+def draw_pairs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    rng: random.Random,
+    *,
+    prompts: int,
+    held_out: bool = False,
+) -> Pairs:
+    """Sample ``group_size`` completions of each of so many prompts, verify them, keep a right and a wrong one of each.
+
+    Which right and which wrong one is drawn at random. A prompt whose completions are all right or all wrong gives no
+    pair; a truncated completion is wrong. Raises ``InputError`` when no prompt gives one.
+    """
+    parts, paired, right = [], [], 0.0
+    starts = range(0, prompts, PROMPTS_AT_ONCE)
+    for first in tqdm(starts, desc="pairs", unit="batch", disable=len(starts) < 4, leave=False):
+        problems = [draw_problem(rng, held_out=held_out) for _ in range(min(PROMPTS_AT_ONCE, prompts - first))]
+        rollout = sample(
+            model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
+            seeds=row_seeds(rng, len(problems) * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
+            temperature=recipe.temperature,
+        )  # fmt: skip
+        correct = verify_all(rollout, tokenizer, [p for p in problems for _ in range(recipe.group_size)])
+        right += correct.sum().item()
+        both = choose(correct.view(-1, recipe.group_size), rng)
+        if both:
+            rows = torch.tensor(list(both.values()), device=correct.device).flatten()
+            parts.append(rollout.rows(rows))
+            paired += [problems[group] for group in both]
+    if not parts:
+        raise InputError(
+            f"none of {prompts} prompts gave a pair, which takes a right and a wrong completion: "
+            f"{right / (prompts * recipe.group_size):.1%} of them are right; raise group_size, or take another model"
+        )
+    return Pairs(join(parts, pad_token_id=tokenizer.pad_token_id), paired)
+
+
+def choose(correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
+    """For each group that has both: its number, and the rows of a right and of a wrong one. (groups, size) in."""
+    rows = {}
+    for group, verdicts in enumerate(correct.tolist()):
+        right, wrong = (
+            [group * len(verdicts) + i for i, v in enumerate(verdicts) if v == verdict] for verdict in (1, 0)
+        )
+        if right and wrong:
+            rows[group] = rng.choice(right), rng.choice(wrong)
+    return rows
+
+
+def encode_pairs(
+    tokenizer: PreTrainedTokenizerBase,
+    problems: list[Problem],
+    texts: list[tuple[str, str]],
+    *,
+    device: str | torch.device = "cpu",
+) -> Pairs:
+    """Pairs that somebody wrote: chosen and rejected completion of each problem.
+
+    Behind every one comes the token that closes a turn in the chat template, as behind a sampled one.
+    """
+    prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in range(2)]
+    asked = tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, tokenize=False)
+    end = end_of_turn(tokenizer)
+    completions = [
+        written_ids(tokenizer, prompt, text + end) for prompt, both in zip(asked, texts, strict=True) for text in both
+    ]
+    start = max(map(len, prompts))
+    length = start + max(map(len, completions))
+    tokens, attended = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
+    for row, ids in enumerate(completions):
+        tokens[row, start : start + len(ids)] = torch.tensor(ids)
+        attended[row, start : start + len(ids)] = True
+    mask = attended[:, 1:] & (torch.arange(1, length) >= start)
+    tensors = tokens, attended, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
+    return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)
+
+
+def written_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
+    """Ids of a completion as they follow the prompt: by itself SentencePiece, for one, would begin it with a space.
+
+    Where a token would straddle the boundary the two are apart after all: sampling never merges with the prompt.
+    """
+    before, whole, alone = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, prompt + completion, completion)
+    )
+    return whole[len(before) :] if whole[: len(before)] == before else alone

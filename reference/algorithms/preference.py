@@ -1,0 +1,192 @@
+"""Learning from preferences, whole: one loop for DPO and its relatives.
+
+    once, or at every step if the recipe is online
+        draw_pairs   group_size completions of each prompt, verified: one right, one wrong where there are both
+    for each step
+        update       log-probs of both under policy and reference, the recipe's loss, its mean over all pairs; one step
+
+What a recipe decides is looked up in ``slots``. The reference is frozen. Dropout stays off. All randomness of a step
+comes from the seed and the step, the pool from the seed alone, so a resumed run repeats an uninterrupted one bit for
+bit.
+"""
+
+import random
+import time
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.algorithms import slots
+from reference.algorithms.collect import logprobs_of
+from reference.algorithms.data import OnStep, PairLogprobs, Pairs
+from reference.algorithms.limits import require_limits, require_two
+from reference.algorithms.pairs import draw_pairs, draw_pool
+from reference.algorithms.parts import require_reference, require_trainable
+from reference.algorithms.recipes import Recipe
+from reference.algorithms.scoring import autocast, score
+from reference.algorithms.step import clip_gradient
+from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logprobs, total_loss
+from reference.objectives.shapes import InputError
+from reference.world.mode import eval_mode
+from reference.world.rollout import Rollout
+
+WITHOUT_REFERENCE = ("simpo", "orpo")
+
+
+def train_preference(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    *,
+    on_step: OnStep,
+    first_step: int = 0,
+    ref_model: PreTrainedModel | None = None,
+    pool: Pairs | None = None,
+    seed: int = 0,
+) -> None:
+    """Take steps ``first_step`` to ``recipe.steps - 1``. ``on_step(step + 1, metrics)`` after each; True ends the loop.
+
+    ``model`` and ``optimizer`` are updated in place, the model in eval mode (without dropout) meanwhile. ``pool``: the pairs to learn from, unless the recipe is online;
+    without one it is sampled from ``ref_model``, or from ``model`` where there is no reference and nothing was trained
+    yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what
+    ``require_parts`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
+    """
+    require_parts(recipe, ref_model)
+    require_trainable(optimizer, model)
+    require_reference(model, ref_model)
+    if pool is None and not recipe.online:
+        if ref_model is None and first_step:
+            raise InputError(
+                f"pool is missing: to go on after step {first_step}, pass draw_pool(start, ...) of its first model"
+            )
+        pool = draw_pool(ref_model or model, tokenizer, recipe, seed=seed)
+    with eval_mode(model, ref_model):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            rng = random.Random(f"{seed}/{step}")
+            if recipe.online:
+                pairs = draw_pairs(model, tokenizer, recipe, rng, prompts=recipe.prompts_per_step)
+            else:
+                pairs = pool.take(rng.sample(range(len(pool)), k=min(recipe.prompts_per_step, len(pool))))
+            metrics = update(model, optimizer, pairs, recipe, ref_model=ref_model)
+            if recipe.online:
+                metrics["paired"] = len(pairs) / recipe.prompts_per_step
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
+
+
+def update(
+    model: PreTrainedModel,
+    optimizer: torch.optim.Optimizer,
+    pairs: Pairs,
+    recipe: Recipe,
+    *,
+    ref_model: PreTrainedModel | None = None,
+) -> dict[str, float]:
+    """One optimizer step on ``pairs``, gradients accumulated over micro-batches. Returns the scalars of the step.
+
+    ``loss``; ``margin``: how many nats chosen has gained on rejected, and ``accuracy``, the share of pairs where that
+    is above 0; ``chosen`` and ``rejected``: what each has gained. Gains are over the reference, or, without one, over
+    the log-probs that the completions were sampled with. ``grad_norm``: before clipping.
+    """
+    kl = kto_point(model, ref_model, pairs, recipe)
+    num_tokens = int(pairs.completions.completion_mask[::2].sum())  # of all chosen completions
+    totals: dict[str, Tensor] = {}
+    optimizer.zero_grad()
+    for micro in pairs.micro_batches(recipe.micro_batch_size):
+        loss, scalars = loss_of(
+            model, micro, recipe, ref_model=ref_model, kl=kl, pairs=len(pairs), num_tokens=num_tokens
+        )
+        loss.backward()
+        for name, value in ({"loss": loss.detach()} | scalars).items():
+            totals[name] = totals.get(name, 0.0) + value
+    grad_norm = clip_gradient(model, recipe.max_grad_norm)
+    optimizer.step()
+    return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}
+
+
+def loss_of(
+    model: PreTrainedModel,
+    micro: Pairs,
+    recipe: Recipe,
+    *,
+    ref_model: PreTrainedModel | None,
+    kl: Tensor | None,
+    pairs: int,
+    num_tokens: int,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What one micro-batch adds to the loss of the step and to its scalars. ``pairs``, ``num_tokens``: of the step."""
+    rows = micro.completions
+    start = rows.prompt_width - 1  # completions on the prediction axis; nothing is computed for prompts
+    mask = rows.completion_mask[:, start:]
+    with autocast(model, recipe.bf16):
+        logits = score(model, rows, completions_only=True)
+    logprobs = token_logprobs(logits, rows.tokens[:, start:], temperature=recipe.temperature)
+    summed, average = (sequence_logprobs(logprobs, mask, average=each) for each in (False, True))
+    ref = None if ref_model is None else sequence_logprobs(logprobs_of(ref_model, rows, recipe), mask)
+    seen = PairLogprobs(
+        summed[::2], summed[1::2], average[::2], average[1::2],
+        None if ref is None else ref[::2], None if ref is None else ref[1::2], kl,
+    )  # fmt: skip
+    loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")(seen, recipe).sum() / pairs
+    if recipe.sft_coef:
+        nll = sft_loss(logprobs[::2], mask[::2], num_tokens=num_tokens)
+        loss = total_loss(loss, sft_loss=nll, sft_coef=recipe.sft_coef)
+    before = rows.sampler_logprobs.sum(dim=1) if ref is None else ref
+    chosen, rejected = (summed.detach() - before).view(-1, 2).unbind(dim=1)
+    margin = chosen - rejected
+    scalars = {"margin": margin, "accuracy": (margin > 0).float(), "chosen": chosen, "rejected": rejected}
+    return loss, {name: value.sum() / pairs for name, value in scalars.items()}
+
+
+def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: Pairs, recipe: Recipe) -> Tensor | None:
+    """KTO's reference point, from all completions of the step, each under the prompt of the next pair.
+
+    None for the losses of the table that have no use for it; a function of your own may have.
+    """
+    if ref_model is None or not (recipe.loss == "kto" or callable(recipe.loss)):
+        return None
+    if len(pairs) < 2:
+        if callable(recipe.loss):
+            return None
+        raise InputError("KTO puts completions under other prompts, and this step has one pair: raise prompts_per_step")
+    moved = mismatched(pairs.completions)
+    mask = moved.completion_mask[:, moved.prompt_width - 1 :]
+    return kto_kl(*(sequence_logprobs(logprobs_of(one, moved, recipe), mask) for one in (model, ref_model)))
+
+
+def mismatched(rows: Rollout) -> Rollout:
+    """Each prompt with the completion of the pair before it. All begin in one column, so they only move down."""
+
+    def moved(x: Tensor, width: int) -> Tensor:
+        return torch.cat([x[:, :width], x[:, width:].roll(2, dims=0)], dim=1)
+
+    width = rows.prompt_width
+    return Rollout(
+        moved(rows.tokens, width), moved(rows.attention_mask, width), moved(rows.completion_mask, width - 1),
+        moved(rows.sampler_logprobs, width - 1), rows.truncated.roll(2), width,
+    )  # fmt: skip
+
+
+def require_parts(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
+    """Refuse a recipe that could only fail later, after minutes of sampling."""
+    if recipe.kind != "preference":
+        raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not of learning from preferences")
+    require_limits(recipe)
+    require_two(recipe)
+    if recipe.loss == "kto" and recipe.prompts_per_step < 2:
+        raise InputError("prompts_per_step is 1, expected at least 2: KTO puts completions under other prompts")
+    loss = slots.chosen(slots.PREFERENCE_LOSSES, recipe.loss, "loss")
+    if ref_model is None and not callable(recipe.loss) and recipe.loss not in WITHOUT_REFERENCE:
+        raise InputError(
+            f"loss is {recipe.loss!r} but there is no ref_model: pass a copy of the model as it was at first"
+        )
+    # The objectives know their own limits: ask them, on completions of nothing.
+    two = torch.full((2,), -1.0)
+    ref = None if ref_model is None else two
+    result = loss(PairLogprobs(two, two, two, two, ref, ref, torch.zeros(())), recipe)
+    if result.shape != two.shape:
+        raise InputError(f"loss returned shape {tuple(result.shape)} for 2 pairs, expected one number per pair, (2,)")

@@ -1,0 +1,203 @@
+"""Reinforcement learning, whole: one loop for every recipe. Sample, verify, compare, take clipped steps.
+
+    for each step
+        collect      prompts_per_step problems, group_size completions each: rewards (shaped, KL taken off if it is there
+                     that it goes), values, advantages (whitened where the recipe does), what the critic is fitted to
+        for each of inner_epochs passes over them, for each of minibatches parts
+            update   loss of every micro-batch, divided by counts over the whole part; one optimizer step
+
+What a recipe decides is looked up in ``slots``; everything else is here, in ``experience.collect`` and in ``critic``.
+Dropout stays off while training, or the first ratio of every update would not be 1. All randomness of a step comes from
+the seed and the step, so a resumed run repeats an uninterrupted one bit for bit.
+"""
+
+import random
+import time
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from reference.algorithms.collect import collect
+from reference.algorithms.critic import Critic
+from reference.algorithms.data import Counts, Experience, OnStep
+from reference.algorithms.parts import require_critic, require_reference, require_trainable
+from reference.algorithms.recipes import Recipe
+from reference.algorithms.rl_refused import require_parts
+from reference.algorithms.scoring import autocast, forward
+from reference.algorithms.shared_prompts import SharedPrompts, can_share
+from reference.algorithms.slots import AGGREGATIONS, KL, LOSSES, chosen, clipped_share
+from reference.algorithms.step import clip_gradient
+from reference.algorithms.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
+from reference.objectives import (
+    adaptive_kl_coef,
+    approx_kl,
+    entropy,
+    masked_mean,
+    mean_ratio,
+    token_logprobs,
+    token_mean,
+    total_loss,
+    value_loss,
+)
+from reference.world.mode import eval_mode
+
+
+def train_rl(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    optimizer: torch.optim.Optimizer,
+    recipe: Recipe,
+    *,
+    on_step: OnStep,
+    first_step: int = 0,
+    ref_model: PreTrainedModel | None = None,
+    critic: Critic | None = None,
+    kl_coef: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Take steps ``first_step`` to ``recipe.steps - 1``. After each, ``on_step(step + 1, metrics)``; True ends the loop.
+
+    ``model``, ``critic`` and ``optimizer`` are updated in place; all are in eval mode meanwhile, so dropout and gradient
+    checkpointing are off, and as they were afterwards. ``ref_model`` is needed when the recipe has a KL term, ``critic``
+    when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
+    """
+    require_parts(recipe, ref_model, critic)
+    require_demonstrations(model, tokenizer, recipe)
+    require_trainable(optimizer, model, critic)
+    require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))
+    require_critic(model, critic)
+    kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
+    with eval_mode(model, ref_model, critic):
+        for step in range(first_step, recipe.steps):
+            began = time.perf_counter()
+            rng = random.Random(f"{seed}/{step}")
+            if recipe.ref_sync_every and step % recipe.ref_sync_every == 0:
+                ref_model.load_state_dict(model.state_dict())
+
+            experience, metrics = collect(
+                model, tokenizer, recipe, rng, ref_model=ref_model, critic=critic, kl_coef=kl_coef
+            )
+            updates = []
+            rows = len(experience.tokens)
+            for _ in range(recipe.inner_epochs):
+                order = torch.tensor(rng.sample(range(rows), k=rows), device=model.device)
+                for index in order.chunk(recipe.minibatches):
+                    mix = draw_demonstrations(tokenizer, rng, recipe.prompts_per_step) if recipe.sft_coef else None
+                    part = experience.rows(index)
+                    updates.append(
+                        update(model, optimizer, part, recipe, critic=critic, kl_coef=kl_coef, demonstrations=mix)
+                    )
+            updates = [u for u in updates if u]
+            metrics |= {name: sum(u[name] for u in updates) / len(updates) for name in updates[0]}
+            metrics["ratio"] = updates[0]["ratio"]  # at the first inner step: 1, or something is wrong
+            if recipe.kl_target:
+                metrics["kl_coef"] = kl_coef = adaptive_kl_coef(
+                    kl_coef, metrics["kl_k1"], target=recipe.kl_target, horizon=10_000, num_samples=rows
+                )
+            metrics["seconds"] = time.perf_counter() - began
+            if on_step(step + 1, metrics):
+                return
+
+
+def update(
+    model: PreTrainedModel,
+    optimizer: torch.optim.Optimizer,
+    batch: Experience,
+    recipe: Recipe,
+    *,
+    critic: Critic | None = None,
+    kl_coef: float = 0.0,
+    demonstrations: tuple[Tensor, Tensor] | None = None,
+) -> dict[str, float]:
+    """One optimizer step on ``batch``, gradients accumulated over micro-batches. Returns the scalars of the step.
+
+    ``demonstrations``: tokens and mask of chats to imitate on the side, where the recipe has a sft_coef.
+    """
+    kept = batch.mask.any(dim=1)
+    counts = Counts(int(batch.mask.sum()), int(kept.sum()), len(kept), recipe.max_new_tokens)
+    if counts.num_tokens == 0:  # all of them cut off and masked: this minibatch teaches nothing
+        return {}
+    totals: dict[str, Tensor] = {}
+    optimizer.zero_grad()
+    prompts = SharedPrompts(model, batch, recipe) if can_share(model, batch) else None
+    for micro in batch.micro_batches(recipe.micro_batch_size):  # of the whole batch: micro-batching changes nothing
+        if not micro.mask.any():
+            continue
+        loss, scalars = loss_of(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef, prompts=prompts)
+        loss.backward()
+        share = micro.mask.sum() / counts.num_tokens
+        for name, value in scalars.items():
+            totals[name] = totals.get(name, 0.0) + share * value
+    if prompts is not None:
+        prompts.backward()
+    if demonstrations is not None:
+        totals["sft_loss"] = imitate(model, *demonstrations, recipe)
+    norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
+    if critic is not None:
+        norms["value_grad_norm"] = clip_gradient(
+            critic, recipe.max_grad_norm,
+            name="the critic's gradient", advice="start again with a lower critic_lr or vf_coef",
+        )  # fmt: skip
+    optimizer.step()
+    return {name: value.item() for name, value in totals.items()} | norms
+
+
+def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
+    """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
+    tokens, mask = tokens.to(model.device), mask.to(model.device)
+    whole: list[Tensor] = []
+    for part, wanted in micro_batches(tokens, mask, recipe.micro_batch_size):
+        nll = sft_term(model, part, wanted, recipe, num_tokens=int(mask.sum()))
+        total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
+        whole.append(nll.detach())
+    return torch.stack(whole).sum()
+
+
+def loss_of(
+    model: PreTrainedModel,
+    micro: Experience,
+    recipe: Recipe,
+    counts: Counts,
+    *,
+    critic: Critic | None,
+    kl_coef: float,
+    prompts: SharedPrompts | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What one micro-batch adds to the loss of the step, and its scalars."""
+    with autocast(model, recipe.bf16):
+        shared = critic is not None and critic.shared
+        read = None if prompts is None else prompts.cache(micro)
+        out = forward(model, micro, completions_only=True, hidden=shared, prompts=read)
+        values = None if critic is None else critic(micro, out.hidden_states[-1] if shared else None)
+    mask, old = micro.mask, micro.old_logprobs
+    new = token_logprobs(out.logits, micro.targets, temperature=recipe.temperature)
+
+    def aggregated(x: Tensor) -> Tensor:
+        return chosen(AGGREGATIONS, recipe.aggregation, "aggregation")(x, mask, counts)
+
+    policy = chosen(LOSSES, recipe.loss, "loss")(new, micro, recipe)
+    if micro.correction is not None:
+        policy = micro.correction * policy
+    scalars = {
+        "ratio": mean_ratio(new, old, mask),
+        "approx_kl": approx_kl(new, old, mask),
+        "clip_frac": clipped_share(new, micro, recipe),
+    }
+    terms: dict[str, Tensor | float] = {}
+    with torch.set_grad_enabled(recipe.entropy_coef > 0):
+        spread = entropy(out.logits, temperature=recipe.temperature)
+    scalars["entropy"] = masked_mean(spread.detach(), mask)
+    if recipe.entropy_coef:
+        terms |= {"entropy": aggregated(spread), "entropy_coef": recipe.entropy_coef}
+    if recipe.kl_place == "loss" and kl_coef:
+        kl = chosen(KL, recipe.kl, "kl")(new, micro.ref_logprobs, old)
+        terms |= {"kl": aggregated(kl), "kl_coef": kl_coef}
+    if values is not None:
+        error = value_loss(
+            values, micro.returns,
+            old_values=micro.values if recipe.value_clip else None, clip=recipe.value_clip,
+        )  # fmt: skip
+        terms |= {"value_loss": token_mean(error, mask, num_tokens=counts.num_tokens), "vf_coef": recipe.vf_coef}
+        scalars["value_loss"] = masked_mean(error.detach(), mask)
+    return total_loss(aggregated(policy), **terms), scalars

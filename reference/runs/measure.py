@@ -1,0 +1,139 @@
+"""Measuring a run: held-out accuracy before and after, and the report of ``python -m reference evaluate``."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from reference.algorithms.pairs import draw_pairs
+from reference.algorithms.recipes import RECIPES, Recipe, options_of
+from reference.algorithms.reward_model import load_reward_model, pair_accuracy, rewards_of
+from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.objectives.shapes import InputError
+from reference.runs.checkpoints import newest_checkpoint
+from reference.runs.files import is_number, read_json, write_atomically
+from reference.runs.folder import is_run, read_options
+from reference.world.gate import require_sampler
+from reference.world.model import BASE, load, pick_device
+from reference.world.rollout import encode_prompts, row_seeds, sample
+from reference.world.tasks import draw_problem, verify
+
+
+def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
+    """What ``measure`` returns, a dataclass of type ``kind``: taken once per run and kept in accuracy.json."""
+    known = read_accuracy(run, kind)
+    if when not in known:
+        began = time.perf_counter()
+        known[when] = asdict(measure())
+        known.setdefault("seconds", {})[when] = time.perf_counter() - began
+        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+    print(f"{when:8} {kind(**known[when])}", flush=True)
+    return kind(**known[when])
+
+
+def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
+    """What was measured so far: "before" and "after" as ``kind``, and the "seconds" it took."""
+    path, remedy = run / "accuracy.json", "delete it, and the accuracy is measured again"
+    if not path.exists():
+        return {}
+    known = read_json(path, remedy)
+    if not isinstance(known, dict) or not all(holds(kind, name, value) for name, value in known.items()):
+        raise InputError(f"{path} is damaged: {remedy}")
+    return known
+
+
+def holds(kind: type, name: str, value: Any) -> bool:
+    """Whether an entry of accuracy.json is what ``measured`` writes there: finite numbers under their names."""
+    names = {field.name for field in fields(kind)} if name in ("before", "after") else None
+    if not isinstance(value, dict) or (names is not None and value.keys() != names):
+        return False
+    if not all(is_number(number) and math.isfinite(number) for number in value.values()):
+        return False
+    try:
+        return names is None or bool(str(kind(**value)))
+    except (ValueError, ArithmeticError):
+        return False
+
+
+def forget(run: Path, when: str, kind: type = Accuracy) -> None:
+    """Drop a measurement that no longer holds."""
+    known = read_accuracy(run, kind)
+    if known.pop(when, None):
+        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+
+
+def report(
+    run: str, *, problems: int, samples: int, max_new_tokens: int, show: int, seed: int, device: str = "auto"
+) -> str:
+    """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged.
+
+    Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
+    """
+    if (recipe := recipe_of(run)) and recipe.kind == "reward":
+        return report_pairs(run, recipe, prompts=problems, show=show, seed=seed, device=device)
+    model, tokenizer = load(newest_model(run), device=pick_device(device))
+    require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
+    accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
+    rng = random.Random(seed)
+    shown = [draw_problem(rng, held_out=True) for _ in range(show)]
+    lines = [str(accuracy)]
+    if shown:
+        rollout = sample(
+            model, tokenizer, encode_prompts(tokenizer, shown),
+            max_new_tokens=max_new_tokens, seeds=row_seeds(rng, show),
+        )  # fmt: skip
+        for problem, text, cut in zip(shown, rollout.texts(tokenizer), rollout.truncated.tolist(), strict=True):
+            right = verify(problem, text) and not cut
+            verdict = "right" if right else "cut off" if cut else f"wrong, the answer is {problem.answer}"
+            lines += ["", f"{problem.question}  [{verdict}]", *(f"    {line}" for line in text.splitlines())]
+    return "\n".join(lines)
+
+
+def report_pairs(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int, device: str) -> str:
+    """The same for a run of a reward model, on pairs that its policy writes for held-out problems."""
+    source = read_options(Path(run), recipe.name)["model"]
+    policy, tokenizer = load(BASE if source == "base" else source, device=pick_device(device))
+    require_sampler(policy, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    model = load_reward_model(newest_model(run), device=pick_device(device))
+    lines = [str(pair_accuracy(model, tokenizer, policy, recipe, prompts=prompts, seed=seed))]
+    if show:
+        rng = random.Random(f"{seed}/shown")
+        pairs = draw_pairs(policy, tokenizer, recipe, rng, prompts=4 * show, held_out=True)
+        pairs = pairs.take(list(range(min(show, len(pairs)))))
+        with torch.no_grad():
+            rewards = rewards_of(model, pairs.completions).view(-1, 2).tolist()
+        for problem, texts, both in zip(pairs.problems, pairs.texts(tokenizer), rewards, strict=True):
+            lines += ["", problem.question]
+            for verdict, text, reward in zip(("right", "wrong"), texts, both, strict=True):
+                lines += [f"  [{verdict}, reward {reward:+.2f}]", *(f"    {line}" for line in text.splitlines())]
+    return "\n".join(lines)
+
+
+def recipe_of(run: str) -> Recipe | None:
+    """The recipe of a run folder, with the options that it was started with; None for anything else."""
+    folder = Path(run)
+    if not (folder / "checkpoints").is_dir() or not (folder / "config.json").exists():
+        return None
+    options = read_options(folder)
+    row = RECIPES.get(options["recipe"])
+    known = [column.name for column in options_of(row.kind)] if row else []
+    return row and replace(row, **{name: options[name] for name in known if name in options})
+
+
+def newest_model(run: str) -> Path | str:
+    """The newest checkpoint if ``run`` is a run folder; else what ``load`` takes."""
+    folder = Path(run)
+    if run == "base":
+        return BASE
+    if not (folder / "checkpoints").is_dir() and not is_run(folder):
+        return run
+    checkpoint, _ = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise InputError(f"{folder} has no checkpoint yet: let it take a step, or name a model folder")
+    return checkpoint

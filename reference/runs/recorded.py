@@ -1,0 +1,82 @@
+"""The recorded runs of figures/runs: how they are called, and reading them for tables, pictures and lessons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from reference.algorithms.recipes import ROWS, Recipe
+from reference.algorithms.reward_model import PairAccuracy
+from reference.evaluation.accuracy import Accuracy
+from reference.objectives.shapes import InputError
+from reference.runs.folder import read_metrics
+from reference.runs.measure import read_accuracy
+
+SEEDS = (0, 1, 2)
+EXPERIMENTS = {  # every recipe of the README's table, and GRPO on TRL: name in figures/runs -> options of train
+    **{f"{recipe.name}-seed-{seed}": f"{recipe.name} --seed {seed}" for recipe in ROWS for seed in SEEDS},
+    **{f"grpo-trl-seed-{seed}": f"grpo --engine trl --seed {seed}" for seed in SEEDS},
+}
+
+Rows = list[dict[str, float]]  # the log of one run: of metrics.jsonl, one per step
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recorded run: its log, and its accuracy.json."""
+
+    recipe: Recipe
+    seed: int
+    metrics: list[dict[str, float]]
+    accuracy: dict[str, Any]
+
+    @property
+    def minutes(self) -> float:
+        """Of training and both measurements."""
+        return (sum(row["seconds"] for row in self.metrics) + sum(self.accuracy["seconds"].values())) / 60
+
+
+def recorded(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
+    """The runs of a recipe, by seed; none if there are none. ``engine``: "trl" for those of TRL."""
+    found = []
+    for seed in SEEDS:
+        path = folder / "-".join(filter(None, [recipe.name, engine, "seed", str(seed)]))
+        if path.is_dir():
+            kind = PairAccuracy if recipe.kind == "reward" else Accuracy
+            run = Run(recipe, seed, read_metrics(path), read_accuracy(path, kind))
+            if not {"before", "after", "seconds"} <= run.accuracy.keys() or not run.metrics:
+                raise InputError(f"{path} is not a finished run: finish it with --resume, or take it out of {folder}")
+            if untimed := next((row["step"] for row in run.metrics if "seconds" not in row), None):
+                raise InputError(f"{path}/metrics.jsonl lacks the seconds of step {untimed}: record the run again")
+            found.append(run)
+    return found
+
+
+def all_recorded(folder: Path) -> dict[str, list[Run]]:
+    """Every recipe that was recorded, in the order of the table of recipes."""
+    found = {recipe.name: runs for recipe in ROWS if (runs := recorded(folder, recipe))}
+    if not found:
+        raise InputError(f"{folder} holds no runs: record some with python -m reference record grpo --folder {folder}")
+    return found
+
+
+def recorded_logs(folder: Path, runs: Mapping[Key, str]) -> dict[Key, list[Rows]]:
+    """The logs of NAME-seed-0, NAME-seed-1, ... for every name, as far as they are recorded; names without one left out.
+
+    ``runs``: what a run stands for, such as the way of a penalty -> its name in ``folder``, without the seed.
+    """
+    paths = {key: [folder / f"{name}-seed-{seed}" for seed in SEEDS] for key, name in runs.items()}
+    found = {key: [read_metrics(path) for path in those if path.is_dir()] for key, those in paths.items()}
+    return {key: logs for key, logs in found.items() if logs}
+
+
+def mean_at(logs: list[Rows], name: str, steps: slice) -> float:
+    """Mean of one scalar over runs and over those of the steps that have it."""
+    values = [row[name] for log in logs for row in log[steps] if name in row]
+    return sum(values) / len(values)
+
+
+def at_the_end(rows: Rows, name: str, *, last: int = 10) -> float:
+    """Mean of one scalar over the last steps of a run."""
+    return mean_at([rows], name, slice(-last, None))

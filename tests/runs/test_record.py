@@ -1,0 +1,62 @@
+"""The recorded runs can be made again by name, and an interruption costs nothing."""
+
+import json
+
+import pytest
+
+from reference.__main__ import main, parser
+from reference.objectives.shapes import InputError
+from reference.runs.record import KEPT, chosen, overview, record
+from reference.teaching.experiments import EXPERIMENTS
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_is_a_command_that_the_parser_takes(name):
+    args = parser().parse_args(["train", *EXPERIMENTS[name].split()])
+    assert name.endswith(f"-seed-{args.seed}")
+
+
+def test_a_name_without_its_seed_stands_for_all():
+    assert chosen(["grpo"], EXPERIMENTS) == ["grpo-seed-0", "grpo-seed-1", "grpo-seed-2"]
+    assert chosen(["grpo-trl-seed-1", "ppo-seed-0"], EXPERIMENTS) == ["grpo-trl-seed-1", "ppo-seed-0"]
+    with pytest.raises(InputError, match="there is no experiment 'grop'"):
+        chosen(["grop"], EXPERIMENTS)
+
+
+def test_the_overview_says_what_is_there(tmp_path):
+    (tmp_path / "grpo-seed-1").mkdir()
+    for file in KEPT:
+        (tmp_path / "grpo-seed-1" / file).write_text("")
+    lines = overview(EXPERIMENTS, tmp_path).splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("recorded")] == ["grpo-seed-1"]
+    assert any(line.split() == ["-", "ppo-seed-0", "train", "ppo", "--seed", "0"] for line in lines)
+
+
+def test_only_the_log_is_kept_and_a_stopped_recording_goes_on(tmp_path, capsys):
+    small = (
+        "grpo --seed 3 --steps 3 --prompts-per-step 2 --group-size 4 --max-new-tokens 24 --eval-problems 4 --device cpu"
+    )
+    experiments = {"small-seed-3": small}
+    calls = []
+
+    def interrupted(arguments: list[str]) -> int:
+        calls.append(arguments)
+        main(arguments)  # takes all its steps, but is stopped before anything is copied
+        return 130
+
+    assert record(["small"], experiments, tmp_path, interrupted) == 130
+    assert not (tmp_path / "small-seed-3").exists() and (tmp_path / ".small-seed-3" / "config.json").exists()
+    assert record(["small"], experiments, tmp_path, lambda arguments: calls.append(arguments) or main(arguments)) == 0
+    assert "--out" in calls[0] and calls[1][2:] == ["--resume", str(tmp_path / ".small-seed-3")]
+    run = tmp_path / "small-seed-3"
+    assert sorted(path.name for path in run.iterdir()) == sorted(KEPT)
+    assert json.loads((run / "config.json").read_text())["seed"] == 3
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()] == [1, 2, 3]
+    assert not (tmp_path / ".small-seed-3").exists()
+
+
+def test_the_command_lists_and_refuses(capsys):
+    assert main(["record"]) == 0
+    assert "grpo-seed-0" in capsys.readouterr().out
+    assert main(["record", "nothing"]) == 2
+    assert "there is no experiment 'nothing'" in capsys.readouterr().err
