@@ -195,9 +195,8 @@ def test_following_the_advice_works(mine, finished):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     (mine / "metrics.jsonl").rename(mine / "away.jsonl")
     assert main(["train", "grpo", "--resume", str(mine)]) == 0
-    assert metrics_without_seconds(mine) == metrics_without_seconds(finished)[2:] and last_weights(
-        mine
-    ) == last_weights(finished)
+    assert metrics_without_seconds(mine) == metrics_without_seconds(finished)[2:]
+    assert last_weights(mine) == last_weights(finished)
 
 
 # ---- accuracy.json ---------------------------------------------------------------------------------------------------
