@@ -25,6 +25,7 @@ NAMES = {path.name for folder in FOLDERS for path in folder.rglob("*")}
 ALONE = re.compile(r"`([\w-]+\.(?:py|sh|ipynb))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 LESSON = re.compile(r"\[\**([^]*]+)\**\]\((?:\.\./)?(?:notebooks/)?((\d\d)_\w+\.ipynb)\)")
+TESTS = {name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
 COMMANDS = {*words(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
 
 
@@ -89,8 +90,16 @@ def missing_commands(text: str) -> list[str]:
     return [name for name in re.findall(r"python -m reference ([a-z][a-z-]*)", text) if name not in COMMANDS]
 
 
+def missing_tests(text: str) -> list[str]:
+    """Of all `test_that_something_holds`: those that no file of tests has."""
+    return [name for name in re.findall(r"`(test_\w+)`", text) if name not in TESTS]
+
+
 PACKAGE = sorted((ROOT / "reference").rglob("*.py"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("[!.]*/**/README.md"))]
+PAGES = [
+    ROOT / "README.md", ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("[!.]*/**/README.md")),
+]  # fmt: skip
 
 
 def named(path: Path) -> str:
@@ -137,7 +146,7 @@ def test_what_a_file_of_the_package_points_to_is_there(path):
         assert missing_commands(text) == []
 
 
-@pytest.mark.parametrize("path", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "docs" / "REFERENCES.md"], ids=named)
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "CHANGELOG.md"], ids=named)
 def test_the_notebooks_that_a_page_names_are_there(path):
     text = path.read_text()
     assert missing_notebooks(text) == [] and mislabelled_links(text) == []
@@ -152,6 +161,7 @@ def test_the_notebooks_that_a_test_is_about_are_there(path):
 def test_what_a_page_points_to_is_there(path):
     assert missing_files(path.read_text(), path.parent) == []
     assert missing_commands(path.read_text()) == []
+    assert missing_tests(path.read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -224,3 +234,7 @@ def test_a_number_of_two_digits_is_a_notebook_unless_it_is_a_share():
 
 def test_a_command_that_is_not_there_is_noticed():
     assert missing_commands("`python -m reference record`, python -m reference trian grpo") == ["trian"]
+
+
+def test_a_test_that_is_not_there_is_noticed():
+    assert missing_tests("`test_a_test_that_is_not_there_is_noticed`, `test_nothing`; `test_lessons.py`") == ["test_nothing"]

@@ -1,0 +1,58 @@
+"""Every lesson begins and ends in the same order: the list is in CONTRIBUTING.md, under Prose."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+LABELS = ("**The question.**", "**You need**", "**You write**", "**It takes**")
+LAST = re.compile(r"In the wild(, Your \w+ trains the model)?, What to take away")
+EXERCISE = re.compile(r"### Exercise \d+ · `\w+` · (●○○|●●○|●●●) · \d+ minutes")
+
+
+def texts(path: Path) -> list[str]:
+    cells = json.loads(path.read_text())["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def labels(first: str) -> list[str]:
+    """Those of the four labels that the first cell has, in the order in which it has them."""
+    return sorted((label for label in LABELS if label in first), key=first.index)
+
+
+def ends_in_order(sections: list[str]) -> bool:
+    return any(LAST.fullmatch(", ".join(sections[-count:])) for count in (2, 3))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_lesson_begins_and_ends_in_the_common_order(path):
+    assert labels(texts(path)[0]) == list(LABELS)
+    assert ends_in_order(re.findall(r"^## \d+ (.+)$", "\n".join(texts(path)), re.M))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_an_exercise_says_how_hard_it_is_and_how_long_it_takes(path):
+    found = re.findall(r"^### Exercise .+$", "\n".join(texts(path)), re.M)
+    assert [heading for heading in found if not EXERCISE.fullmatch(heading)] == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "right"),
+    [
+        (["Break it", "In the wild", "What to take away"], True),
+        (["In the wild", "Your loss trains the model", "What to take away"], True),
+        (["In the wild", "Break it", "What to take away"], False),
+        (["What to take away", "In the wild"], False),
+        (["What to take away"], False),
+        (["In the wild", "What to take away", "Break it"], False),
+    ],
+)
+def test_another_order_is_noticed(sections, right):
+    assert ends_in_order(sections) == right
+
+
+def test_a_label_that_is_missing_or_in_another_place_is_noticed():
+    assert labels("**You need** a. **The question.** b. **It takes** c.") == [LABELS[1], LABELS[0], LABELS[3]]
+    assert labels("**The question.** a **You need** b **You write** c **It takes** d") == list(LABELS)
