@@ -72,6 +72,12 @@ def unmarked(template: str) -> str:
     return template.replace("[[", "").replace("]]", "")
 
 
+def assistant_text(tokenizer: PreTrainedTokenizerBase, chat: list[dict]) -> str:
+    """What the mask of a chat marks as the assistant's, as text."""
+    out = tokenizer.apply_chat_template(chat, return_assistant_tokens_mask=True, return_dict=True)
+    return tokenizer.decode([i for i, m in zip(out["input_ids"], out["assistant_masks"], strict=True) if m])
+
+
 def speaking(
     tokenizer: PreTrainedTokenizerBase,
     template: str | None,

@@ -1,7 +1,6 @@
 """LoRA and other frozen weights: every loop trains what is trainable and leaves the rest alone."""
 
 import copy
-import json
 import random
 import re
 from dataclasses import replace
@@ -9,7 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 from architectures import small
-from safetensors.torch import load_file, save_file
+from loops import sgd
+from model_folders import change_json, change_weights, model_folder
+from safetensors.torch import load_file
 
 from reference.algorithms import rl
 from reference.algorithms.collect import collect
@@ -25,21 +26,22 @@ from reference.runs.launch import new_optimizer
 from reference.world.head import find_trunk, head_width
 from reference.world.model import load
 
+WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"  # files of an adapter
 TINY = {"steps": 2, "prompts_per_step": 8, "group_size": 4, "max_new_tokens": 48, "micro_batch_size": 8}
 
 
-def only(model, *names: str):
+def frozen_but(model, *names: str):
     """The model with all weights frozen but those whose name holds one of ``names``."""
     for name, weight in model.named_parameters():
         weight.requires_grad_(any(part in name for part in names))
     return model
 
 
-def weights(model) -> dict[str, torch.Tensor]:
+def weights_by_name(model) -> dict[str, torch.Tensor]:
     return {name: weight.detach().clone() for name, weight in model.named_parameters()}
 
 
-def moved(model, before: dict[str, torch.Tensor]) -> set[str]:
+def changed_names(model, before: dict[str, torch.Tensor]) -> set[str]:
     return {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
 
 
@@ -57,7 +59,7 @@ def test_frozen_weights_have_the_gradient_that_they_leave_to_the_others(names, m
     """With shared prompts and without; the embedding is tied to the head."""
     model, tokenizer = load()
     recipe = replace(RECIPES["grpo"], **TINY, max_grad_norm=1e9)
-    batch, _ = collect(only(model, *names), tokenizer, recipe, random.Random(0))
+    batch, _ = collect(frozen_but(model, *names), tokenizer, recipe, random.Random(0))
     batch = replace(batch, advantages=torch.linspace(-1, 1, len(batch.tokens))[:, None])
     assert can_share(model, batch)
     found = []
@@ -91,10 +93,6 @@ def test_a_model_that_is_frozen_altogether_is_refused(base, loop):
 
 def nothing(step: int, metrics: dict) -> bool:
     return False
-
-
-def sgd(*modules) -> torch.optim.Optimizer:
-    return torch.optim.SGD([w for module in modules for w in module.parameters()], lr=0.1)
 
 
 @pytest.mark.parametrize("loop", ["rl", "sft", "preference", "reward"])
@@ -138,12 +136,12 @@ def test_a_reference_that_moves_with_the_policy_is_refused(base):
 
 
 def test_a_head_that_is_0_and_frozen_is_refused(base):
-    model = only(load_reward_model(), "q_proj")
+    model = frozen_but(load_reward_model(), "q_proj")
     with pytest.raises(InputError, match=r"\(score\) is 0 and frozen"):
         train_reward_model(model, base[1], sgd(model), RECIPES["reward-model"], policy=base[0], on_step=nothing)
     torch.nn.init.ones_(model.score.weight)  # one that says something may be frozen
     few = replace(RECIPES["reward-model"], steps=1, prompts_per_step=4, pool=32)
-    train_reward_model(model, base[1], sgd(model), few, policy=base[0], on_step=nothing)
+    train_reward_model(model, base[1], sgd(model, lr=0.1), few, policy=base[0], on_step=nothing)
 
 
 # ---- peft itself ---------------------------------------------------------------------------------------------------------
@@ -168,7 +166,7 @@ def test_lora_trains(peft, base, name):
     changes |= {"critic": "shared"} if name == "ppo-shared" else {"group_size": 4} if name == "grpo" else {}
     recipe = replace(RECIPES[name.removesuffix("-shared")], **changes)
     critic = Critic(model, shared=name == "ppo-shared") if recipe.critic else None
-    before, rows = weights(model), []
+    before, rows = weights_by_name(model), []
     optimizer = new_optimizer(recipe, model, critic)
     options = {"on_step": lambda step, metrics: rows.append(metrics) or False, "seed": 0}
     if recipe.kind == "rl":
@@ -180,7 +178,7 @@ def test_lora_trains(peft, base, name):
     else:
         train_preference(model, tokenizer, optimizer, replace(recipe, pool=64), ref_model=base[0], **options)
     assert len(rows) == 3 and rows[0]["grad_norm"] > 0
-    assert moved(model, before) == {n for n in before if "lora_" in n}
+    assert changed_names(model, before) == {n for n in before if "lora_" in n}
     assert model.training
 
 
@@ -195,24 +193,25 @@ def test_prompt_tuning_learns_from_demonstrations(peft, base):
         logits = model(tokens).logits
     assert logits.shape[1] == 4 + tokens.shape[1]
     nll = -logits[0, 4:-1].log_softmax(-1).gather(1, tokens[0, 1:, None]).squeeze(1)[mask[0]].mean()
-    before, rows = weights(model), []
+    before, rows = weights_by_name(model), []
     optimizer = new_optimizer(recipe, model)
     train_sft(model, base[1], optimizer, recipe, on_step=lambda step, metrics: rows.append(metrics) or False)
     assert rows[0]["loss"] == pytest.approx(nll.item(), rel=1e-4)
-    assert moved(model, before) == {name for name in before if "prompt_encoder" in name}
+    assert changed_names(model, before) == {name for name in before if "prompt_encoder" in name}
 
 
 def test_lora_trains_a_reward_model(peft, base):
     model = with_lora(peft, load_reward_model(), "SEQ_CLS")
-    before, rows = weights(model), []
+    before, rows = weights_by_name(model), []
     recipe = replace(RECIPES["reward-model"], steps=3, prompts_per_step=16, pool=64)
     train_reward_model(
         model, base[1], torch.optim.AdamW(model.parameters(), lr=1e-3), recipe, policy=base[0],
         on_step=lambda step, metrics: rows.append(metrics) or False,
     )  # fmt: skip
     assert rows[0]["loss"] == pytest.approx(0.6931, abs=1e-4)  # a head of zeros: ln 2
-    assert {n.split(".")[-2] for n in moved(model, before)} <= {"default"}  # of lora_A, lora_B, and the head's copy
-    assert any("score" in n for n in moved(model, before)) and any("lora_B" in n for n in moved(model, before))
+    changed = changed_names(model, before)
+    assert {n.split(".")[-2] for n in changed} <= {"default"}  # of lora_A, lora_B, and the head's copy
+    assert any("score" in n for n in changed) and any("lora_B" in n for n in changed)
 
 
 def test_trunk_and_width_are_found_behind_the_wrappers(peft):
@@ -255,8 +254,7 @@ def test_a_reference_without_the_adapter_cannot_follow_the_policy(peft, base):
 @pytest.fixture
 def adapter(peft, base, tmp_path):
     """A folder with an adapter that changes something, and the model with it on."""
-    base[0].save_pretrained(tmp_path / "base")
-    base[1].save_pretrained(tmp_path / "base")
+    model_folder(tmp_path / "base", *base)
     model = with_lora(peft, load(tmp_path / "base")[0]).eval()
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -289,7 +287,7 @@ def test_a_folder_with_an_adapter_is_loaded_with_its_base(adapter, base):
 )
 def test_an_adapter_whose_base_is_not_there(adapter, text, told):
     folder, _ = adapter
-    (folder / "adapter_config.json").write_text(text)
+    (folder / SETTINGS).write_text(text)
     with pytest.raises(InputError, match=told):
         load(folder)
 
@@ -303,16 +301,6 @@ def test_without_peft_the_sentence_says_how(adapter, monkeypatch):
 # ---- an adapter that is not all there, or of something else --------------------------------------------------------------
 
 
-def rewritten(folder, change) -> None:
-    file = folder / "adapter_model.safetensors"
-    save_file(change(load_file(file)), file, metadata={"format": "pt"})
-
-
-def with_settings(folder, **changes) -> None:
-    file = folder / "adapter_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
 @pytest.mark.parametrize("noise", [True, False], ids=["new adapters do nothing", "new adapters are random"])
 @pytest.mark.parametrize(
     ("kept", "told"),
@@ -320,21 +308,23 @@ def with_settings(folder, **changes) -> None:
 )
 def test_an_adapter_that_lacks_weights(adapter, kept, told, noise):
     """4 layers, 2 matrices in each, 2 weights for each matrix: 16."""
-    with_settings(adapter[0], init_lora_weights=noise)
-    rewritten(adapter[0], lambda tensors: dict(sorted(tensors.items())[:kept]))
+    change_json(adapter[0] / SETTINGS, init_lora_weights=noise)
+    change_weights(adapter[0] / WEIGHTS, lambda tensors: dict(sorted(tensors.items())[:kept]))
     with pytest.raises(InputError, match=rf"adapter .* {told}.*the first base_model.*lora_.*: it is incomplete"):
         load(adapter[0])
 
 
 def test_an_adapter_with_a_renamed_weight(adapter):
-    rewritten(adapter[0], lambda tensors: {key.replace("layers.3", "layer.3"): t for key, t in tensors.items()})
+    change_weights(
+        adapter[0] / WEIGHTS, lambda tensors: {k.replace("layers.3", "layer.3"): t for k, t in tensors.items()}
+    )
     with pytest.raises(InputError, match=r"lacks 4 weights, the first base_model.model.model.layers.3.self_attn"):
         load(adapter[0])
 
 
 def test_an_adapter_in_a_bin_file_is_looked_at_too(adapter):
-    tensors = load_file(adapter[0] / "adapter_model.safetensors")
-    (adapter[0] / "adapter_model.safetensors").unlink()
+    tensors = load_file(adapter[0] / WEIGHTS)
+    (adapter[0] / WEIGHTS).unlink()
     torch.save(tensors, adapter[0] / "adapter_model.bin")
     load(adapter[0])
     torch.save(dict(list(tensors.items())[1:]), adapter[0] / "adapter_model.bin")
@@ -352,18 +342,17 @@ def test_an_adapter_of_more_layers_than_its_base_has(adapter, base, tmp_path):
 
 @pytest.mark.parametrize("task", ["SEQ_CLS", "SEQ_2_SEQ_LM", "TOKEN_CLS", "FEATURE_EXTRACTION", 3])
 def test_an_adapter_of_another_task_is_refused(adapter, task):
-    with_settings(adapter[0], task_type=task)
+    change_json(adapter[0] / SETTINGS, task_type=task)
     with pytest.raises(InputError, match=f"has task_type {task!r} in its adapter_config.json"):
         load(adapter[0])
 
 
 def test_an_adapter_of_a_reward_model_is_refused_whatever_its_task_type_says(peft, base, tmp_path):
-    base[0].save_pretrained(tmp_path / "base")
-    base[1].save_pretrained(tmp_path / "base")
+    model_folder(tmp_path / "base", *base)
     with_lora(peft, load_reward_model(tmp_path / "base"), "SEQ_CLS").save_pretrained(tmp_path / "adapter")
     with pytest.raises(InputError, match="has task_type 'SEQ_CLS'"):
         load(tmp_path / "adapter")
-    with_settings(tmp_path / "adapter", task_type=None, modules_to_save=None)
+    change_json(tmp_path / "adapter" / SETTINGS, task_type=None, modules_to_save=None)
     with pytest.raises(InputError, match=r"holds 1 weight that its base has no place for, the first .*score"):
         load(tmp_path / "adapter")
 
@@ -387,8 +376,7 @@ MERGED = {  # what peft stores of each is something else
 
 @pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, all_ in MERGED.items() for one in all_])
 def test_an_adapter_that_is_all_there_is_loaded_whatever_its_kind(peft, base, tmp_path, kind, options):
-    for part in base:
-        part.save_pretrained(tmp_path / "base")
+    model_folder(tmp_path / "base", *base)
     config = getattr(peft, kind)(**({"task_type": "CAUSAL_LM"} | options))
     peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
     with pytest.warns(UserWarning, match="merged into its base"):
@@ -411,19 +399,17 @@ def test_an_adapter_that_is_all_there_is_loaded_whatever_its_kind(peft, base, tm
 )
 def test_an_adapter_of_another_kind_that_lacks_one(peft, base, tmp_path, kind, options, weight):
     """What the layers share, and what is stored whole, counts too."""
-    for part in base:
-        part.save_pretrained(tmp_path / "base")
+    model_folder(tmp_path / "base", *base)
     config = getattr(peft, kind)(task_type="CAUSAL_LM", **options)
     peft.get_peft_model(load(tmp_path / "base")[0], config).save_pretrained(tmp_path / "adapter")
-    rewritten(tmp_path / "adapter", lambda tensors: {key: t for key, t in tensors.items() if key != weight})
+    change_weights(tmp_path / "adapter" / WEIGHTS, lambda tensors: {k: t for k, t in tensors.items() if k != weight})
     with pytest.raises(InputError, match=f"lacks 1 weight, the first {re.escape(weight)}: it is incomplete"):
         load(tmp_path / "adapter")
 
 
 @pytest.mark.parametrize("kind", ["PromptTuningConfig", "PrefixTuningConfig", "PromptEncoderConfig"])
 def test_an_adapter_that_cannot_be_merged(peft, base, tmp_path, kind):
-    for part in base:
-        part.save_pretrained(tmp_path / "base")
+    model_folder(tmp_path / "base", *base)
     config = getattr(peft, kind)(task_type="CAUSAL_LM", num_virtual_tokens=4)
     made = peft.get_peft_model(load(tmp_path / "base")[0], config)
     made.save_pretrained(tmp_path / "adapter")
@@ -435,6 +421,6 @@ def test_an_adapter_that_cannot_be_merged(peft, base, tmp_path, kind):
 
 
 def test_an_adapter_of_another_width_says_which_weight(adapter):
-    rewritten(adapter[0], lambda tensors: {key: t[:3] if "lora_A" in key else t for key, t in tensors.items()})
+    change_weights(adapter[0] / WEIGHTS, lambda tensors: {k: t[:3] if "lora_A" in k else t for k, t in tensors.items()})
     with pytest.raises(InputError, match=r"does not fit its base .RuntimeError: Error.* size mismatch for base_model"):
         load(adapter[0])

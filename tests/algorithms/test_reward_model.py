@@ -2,12 +2,22 @@ import copy
 import json
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from loops import (
+    assert_goes_on_bit_for_bit,
+    assert_same_updates,
+    assert_steps_depend_on_the_seed_alone,
+    gradient,
+    pairs_in_styles,
+    sgd,
+    step_metrics,
+)
 from safetensors.torch import load_file, save_file
 
-from reference.algorithms.pairs import draw_pairs, draw_pool, encode_pairs
+from reference.algorithms.pairs import draw_pairs, draw_pool
 from reference.algorithms.recipes import RECIPES
 from reference.algorithms.reward_model import (
     load_reward_model,
@@ -18,7 +28,6 @@ from reference.algorithms.reward_model import (
 )
 from reference.objectives import InputError, bradley_terry_loss
 from reference.world.model import load
-from reference.world.tasks import draw_problem, draw_solution
 
 SMALL = replace(
     RECIPES["reward-model"],
@@ -32,22 +41,9 @@ SMALL = replace(
 )
 
 
-def sgd(model, lr: float = 0.0) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=lr)
-
-
-def collect(model, base, recipe=SMALL, *, optimizer=None, **options) -> list[dict[str, float]]:
-    rows: list[dict[str, float]] = []
-    train_reward_model(
-        model,
-        base[1],
-        optimizer or sgd(model),
-        recipe,
-        on_step=lambda step, m: rows.append(m),
-        policy=base[0],
-        **options,
-    )
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+def reward_model_metrics(model, base, recipe=SMALL, *, optimizer=None, **options) -> list[dict[str, float]]:
+    policy, tokenizer = base
+    return step_metrics(train_reward_model, model, tokenizer, optimizer or sgd(model), recipe, policy=policy, **options)
 
 
 def opinionated(name_or_path=None, seed: int = 0):
@@ -57,27 +53,16 @@ def opinionated(name_or_path=None, seed: int = 0):
     return model
 
 
-def written(tokenizer, count: int, seed: int, rejected: str = "hasty"):
-    rng = random.Random(seed)
-    problems = [draw_problem(rng) for _ in range(count)]
-    texts = [tuple(draw_solution(p, rng, style=style) for style in ("careful", rejected)) for p in problems]
-    return encode_pairs(tokenizer, problems, texts)
-
-
 @pytest.fixture(scope="module")
 def pool(base):
     return draw_pool(*base, SMALL)
-
-
-def gradient(model) -> torch.Tensor:
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 def test_a_reward_is_read_at_the_last_token_whatever_the_padding(small_models, name):
     _, tokenizer = load(small_models[name])
     model = opinionated(small_models[name])
-    rows = written(tokenizer, 4, seed=0).completions
+    rows = pairs_in_styles(tokenizer, 4, rejected="hasty", seed=0).completions
     with torch.no_grad():
         together = rewards_of(model, rows)
         alone = []
@@ -93,7 +78,7 @@ def test_a_reward_is_read_at_the_last_token_whatever_the_padding(small_models, n
 def test_a_reward_is_what_transformers_gives_where_pad_and_eos_differ(small_models, name):
     _, tokenizer = load(small_models[name])
     model = opinionated(small_models[name])
-    rows = written(tokenizer, 4, seed=0).completions
+    rows = pairs_in_styles(tokenizer, 4, rejected="hasty", seed=0).completions
     with torch.no_grad():
         theirs = model(rows.tokens, attention_mask=rows.attention_mask).logits.squeeze(-1)
         assert torch.allclose(rewards_of(model, rows), theirs, atol=1e-5)
@@ -125,10 +110,7 @@ def test_micro_batches_do_not_change_the_gradient(pool):
     for rows in (64, 6, 1):
         scalars.append(reward_step(model, sgd(model), pool, replace(SMALL, micro_batch_size=rows)))
         gradients.append(gradient(model))
-    assert gradients[0].norm() > 1e-3
-    for other, told in zip(gradients[1:], scalars[1:], strict=True):
-        assert (other - gradients[0]).norm() < 1e-9 * gradients[0].norm()
-        assert told == pytest.approx(scalars[0], rel=1e-5)
+    assert_same_updates(gradients, scalars, rel=1e-5)
 
 
 def test_the_loss_is_the_objective_called_by_hand(pool):
@@ -144,26 +126,24 @@ def test_the_loss_is_the_objective_called_by_hand(pool):
 
 def test_steps_depend_on_the_seed_and_on_nothing_else(base):
     def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        return collect(opinionated(), base, replace(SMALL, prompts_per_step=4), seed=seed, first_step=first_step)
+        return reward_model_metrics(
+            opinionated(), base, replace(SMALL, prompts_per_step=4), seed=seed, first_step=first_step
+        )
 
-    assert run(0) == run(0)
-    assert run(0)[1:] == run(0, first_step=1)  # learning rate 0: step 1 does not need step 0
-    assert run(0) != run(1)
+    assert_steps_depend_on_the_seed_alone(run)
 
 
 def test_a_run_that_goes_on_ends_with_the_same_weights_and_leaves_the_policy(base, pool):
-    ends, frozen = [], copy.deepcopy(base[0].state_dict())
-    for stops in ((3,), (1, 3)):
+    frozen = copy.deepcopy(base[0].state_dict())
+
+    def new_run():
         model = load_reward_model()
-        optimizer, done = torch.optim.AdamW(model.parameters()), 0
-        for stop in stops:
-            train_reward_model(
-                model, base[1], optimizer, replace(SMALL, steps=3, lr=1e-3), on_step=lambda step, m, stop=stop: step == stop,
-                policy=base[0], first_step=done, pool=pool,
-            )  # fmt: skip
-            done = stop
-        ends.append(model.state_dict())
-    assert all(torch.equal(ends[0][name], p) for name, p in ends[1].items())
+        optimizer, options = torch.optim.AdamW(model.parameters()), {"policy": base[0], "pool": pool}
+        return model, partial(
+            train_reward_model, model, base[1], optimizer, replace(SMALL, steps=3, lr=1e-3), **options
+        )
+
+    assert_goes_on_bit_for_bit(new_run)
     assert all(torch.equal(frozen[name], p) for name, p in base[0].state_dict().items())
 
 
@@ -171,9 +151,11 @@ def test_it_learns_to_tell_work_from_guesses(base):
     model = load_reward_model()
     optimizer = torch.optim.AdamW(model.parameters())
     recipe = replace(SMALL, steps=12, prompts_per_step=8, lr=1e-3)
-    rows = collect(model, base, recipe, optimizer=optimizer, pool=written(base[1], 32, seed=0))
+    rows = reward_model_metrics(
+        model, base, recipe, optimizer=optimizer, pool=pairs_in_styles(base[1], 32, rejected="hasty", seed=0)
+    )
     assert rows[-1]["loss"] < 0.4 < 0.6 < rows[0]["loss"]
-    unseen = written(base[1], 50, seed=1).completions
+    unseen = pairs_in_styles(base[1], 50, rejected="hasty", seed=1).completions
     with torch.no_grad():
         right, wrong = rewards_of(model, unseen).view(-1, 2).unbind(dim=1)
     assert (right > wrong).float().mean() > 0.9
@@ -195,12 +177,12 @@ def test_pair_accuracy_counts_held_out_pairs(base):
 
 def test_a_recipe_of_another_kind_is_refused(base):
     with pytest.raises(InputError, match="grpo is a recipe of kind 'rl', not of a reward model"):
-        collect(load_reward_model(), base, RECIPES["grpo"])
+        reward_model_metrics(load_reward_model(), base, RECIPES["grpo"])
 
 
 def test_a_policy_that_gives_no_pairs_is_reported(base):
     with pytest.raises(InputError, match="none of 16 prompts gave a pair"):
-        collect(load_reward_model(), base, replace(SMALL, max_new_tokens=3))
+        reward_model_metrics(load_reward_model(), base, replace(SMALL, max_new_tokens=3))
 
 
 def test_a_gradient_that_is_not_finite_changes_no_weight(pool):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from loops import assert_steps_depend_on_the_seed_alone, gradient, sgd, step_metrics
 
 from reference.algorithms import advantages
 from reference.algorithms.collect import collect
@@ -36,10 +37,6 @@ def small(name: str, **changes: object) -> Recipe:
     return replace(RECIPES[name], **{**SMALL, **groups, **changes})
 
 
-def sgd(model, critic=None, lr: float = 0.0) -> torch.optim.Optimizer:
-    return torch.optim.SGD([*model.parameters(), *(critic.parameters() if critic is not None else ())], lr=lr)
-
-
 def parts(recipe: Recipe, model) -> dict:
     """Reference and critic, if the recipe has them."""
     critic = Critic(model, shared=recipe.critic == "shared") if recipe.critic else None
@@ -48,16 +45,9 @@ def parts(recipe: Recipe, model) -> dict:
     return {"critic": critic, "ref_model": copy.deepcopy(model) if needs_reference(recipe) else None}
 
 
-def trained(model, tokenizer, recipe: Recipe, optimizer=None, **options: object) -> list[dict[str, float]]:
-    rows: list[dict[str, float]] = []
+def rl_metrics(model, tokenizer, recipe: Recipe, optimizer=None, **options: object) -> list[dict[str, float]]:
     made = {**parts(recipe, model), **options}
-    optimizer = optimizer or sgd(model, made["critic"])
-    train_rl(model, tokenizer, optimizer, recipe, on_step=lambda step, m: rows.append(m), **made)
-    return rows
-
-
-def gradient(model) -> torch.Tensor:
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
+    return step_metrics(train_rl, model, tokenizer, optimizer or sgd(model, made["critic"]), recipe, **made)
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +159,7 @@ def test_the_sft_mix_is_added_with_its_weight(small_models, base):
     expected = alone + 0.3 * gradient(model)
     assert (mixed - expected).norm() < 1e-10 * expected.norm()
     assert told["sft_loss"] == pytest.approx(nll.item(), rel=1e-10)
-    assert "sft_loss" in trained(copy.deepcopy(base[0]), base[1], small("grpo", sft_coef=0.3, steps=1))[0]
+    assert "sft_loss" in rl_metrics(copy.deepcopy(base[0]), base[1], small("grpo", sft_coef=0.3, steps=1))[0]
 
 
 def test_only_a_shared_critic_moves_the_policy(exact):
@@ -204,7 +194,7 @@ def test_the_critic_learns_to_predict_the_reward(base):
     recipe = small("ppo", lr=1e-12, prompts_per_step=64, steps=12, minibatches=4)
     critic = Critic(model, shared=False)
     optimizer = torch.optim.AdamW([{"params": model.parameters(), "lr": 0.0}, {"params": critic.parameters()}], lr=1e-3)
-    rows = trained(model, tokenizer, recipe, optimizer, critic=critic)
+    rows = rl_metrics(model, tokenizer, recipe, optimizer, critic=critic)
     assert rows[0]["explained_variance"] == pytest.approx(0, abs=1e-3)  # the head starts at 0
     assert sum(row["explained_variance"] for row in rows[-4:]) / 4 > 0.05
 
@@ -293,7 +283,7 @@ def test_training_raises_the_reward(base):
     model, tokenizer = copy.deepcopy(base[0]), base[1]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.0)
     recipe = replace(RECIPES["grpo"], steps=14, prompts_per_step=16)
-    rows = trained(model, tokenizer, recipe, optimizer)
+    rows = rl_metrics(model, tokenizer, recipe, optimizer)
     first, last = (sum(r["reward"] for r in part) / 4 for part in (rows[:4], rows[-4:]))
     assert last > first + 0.05
     assert SIX_SCALARS.keys() <= rows[0].keys()
@@ -303,13 +293,9 @@ def test_training_raises_the_reward(base):
 def test_steps_depend_on_the_seed_and_on_nothing_else(base, name):
     def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
         model = copy.deepcopy(base[0])
-        rows = trained(model, base[1], small(name), seed=seed, first_step=first_step)
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+        return rl_metrics(model, base[1], small(name), seed=seed, first_step=first_step)
 
-    whole = run(0)
-    assert whole == run(0)
-    assert whole[1:] == run(0, first_step=1)  # learning rate 0: step 1 does not need step 0
-    assert whole != run(1)
+    assert_steps_depend_on_the_seed_alone(run)
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
@@ -320,7 +306,7 @@ def test_any_causal_lm_trains(small_models, name, recipe):
     row = small(recipe, kl="k3", kl_place="loss", kl_coef=0.1, critic="shared" if recipe == "ppo" else None)
     made = parts(row, model)
     optimizer = new_optimizer(replace(row, lr=1e-3), model, made["critic"])
-    rows = trained(model, tokenizer, row, optimizer, **made)  # rewards are 0: the KL acts
+    rows = rl_metrics(model, tokenizer, row, optimizer, **made)  # rewards are 0: the KL acts
     assert rows[0]["reward"] == 0 and torch.isfinite(torch.tensor(list(rows[-1].values()))).all() | (recipe == "ppo")
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert any(not torch.equal(before[k], v) for k, v in model.state_dict().items())
@@ -331,7 +317,7 @@ def test_inner_epochs_reuse_the_rollout(base):
     for epochs in (1, 3):
         model = copy.deepcopy(base[0])
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        rows[epochs] = trained(model, base[1], small("grpo", inner_epochs=epochs, steps=1), optimizer)[0]
+        rows[epochs] = rl_metrics(model, base[1], small("grpo", inner_epochs=epochs, steps=1), optimizer)[0]
     assert rows[3]["reward"] == rows[1]["reward"]  # the same completions
     assert rows[3]["ratio"] == pytest.approx(1, abs=1e-5)  # of the first inner step
     assert rows[3]["approx_kl"] > rows[1]["approx_kl"] > 0
@@ -342,7 +328,7 @@ def test_the_reference_follows_when_told_to(base):
         model = copy.deepcopy(base[0])
         optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
         recipe = small("grpo", kl_coef=1e-6, ref_sync_every=every, steps=4, minibatches=1)
-        return [row["kl_k3"] for row in trained(model, base[1], recipe, optimizer)]
+        return [row["kl_k3"] for row in rl_metrics(model, base[1], recipe, optimizer)]
 
     frozen, followed = drift(0), drift(2)
     assert frozen[0] == pytest.approx(0, abs=1e-7) and frozen[1] > 1e-6 and frozen[2] > 1e-6
@@ -353,7 +339,7 @@ def test_an_adaptive_coefficient_rises_above_its_target_and_goes_on_where_it_was
     def run(**options: object) -> list[float]:
         model = copy.deepcopy(base[0])
         recipe = small("ppo", kl_coef=0.1, kl_target=-1e-9 + 1e-8, steps=3)
-        return [row["kl_coef"] for row in trained(model, base[1], recipe, **options)]
+        return [row["kl_coef"] for row in rl_metrics(model, base[1], recipe, **options)]
 
     whole = run()
     assert whole[0] != 0.1 and abs(whole[0] - 0.1) <= 0.1 * 0.2 * 16 / 10_000 + 1e-12
@@ -362,7 +348,7 @@ def test_an_adaptive_coefficient_rises_above_its_target_and_goes_on_where_it_was
 
 def test_bfloat16_runs_and_says_how_far_it_is_off(base):
     model = copy.deepcopy(base[0])
-    row = trained(model, base[1], small("grpo", bf16=True, steps=1))[0]
+    row = rl_metrics(model, base[1], small("grpo", bf16=True, steps=1))[0]
     assert row["ratio"] == pytest.approx(1, abs=0.05)  # 8 bits of mantissa, and micro-batches of other sizes
     assert next(model.parameters()).dtype == torch.float32
 
@@ -389,8 +375,8 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         kl_coef=0.1,
     )
     theirs = small("grpo", kl_coef=0.1)
-    rows = [trained(copy.deepcopy(base[0]), base[1], recipe)[0] for recipe in (mine, theirs)]
-    for name in rows[0].keys() - {"seconds"}:
+    rows = [rl_metrics(copy.deepcopy(base[0]), base[1], recipe)[0] for recipe in (mine, theirs)]
+    for name in rows[0]:
         assert rows[0][name] == pytest.approx(rows[1][name], rel=1e-4, abs=1e-6), name
 
 
@@ -470,10 +456,10 @@ def test_missing_parts_are_named(base):
 def test_a_minibatch_without_a_finished_completion_teaches_nothing_and_is_passed_over(base):
     # 8 minibatches of 2 completions, budget 24: some hold truncated rows only.
     model = copy.deepcopy(base[0])
-    rows = trained(model, base[1], small("grpo", overlong="mask", minibatches=8, max_new_tokens=24, steps=1))
+    rows = rl_metrics(model, base[1], small("grpo", overlong="mask", minibatches=8, max_new_tokens=24, steps=1))
     assert 0 < rows[0]["truncated"] < 1 and rows[0]["grad_norm"] > 0
     with pytest.raises(InputError, match="every completion was cut off at the budget"):
-        trained(model, base[1], small("grpo", overlong="mask", max_new_tokens=2))
+        rl_metrics(model, base[1], small("grpo", overlong="mask", max_new_tokens=2))
 
 
 def test_an_infinite_gradient_of_the_critic_changes_nothing(exact):
@@ -494,7 +480,7 @@ def test_an_infinite_gradient_of_the_critic_changes_nothing(exact):
 
 def test_the_logged_kl_is_that_of_the_policy_that_sampled(base):
     # With the learning rate at 0 the policy stays what the reference is, and both estimates say so.
-    rows = trained(copy.deepcopy(base[0]), base[1], small("rloo", kl_coef=0.1))
+    rows = rl_metrics(copy.deepcopy(base[0]), base[1], small("rloo", kl_coef=0.1))
     assert all(abs(row[name]) < 1e-5 for row in rows for name in ("kl_k1", "kl_k3"))
 
 
@@ -564,7 +550,7 @@ def test_the_example_of_the_docstring_runs(base):
     names = {"RECIPES": RECIPES, "my_advantages": group_advantages}
     exec(code, names)
     mine = replace(names["mine"], **SMALL)
-    assert trained(copy.deepcopy(base[0]), base[1], mine)[0]["grad_norm"] > 0
+    assert rl_metrics(copy.deepcopy(base[0]), base[1], mine)[0]["grad_norm"] > 0
 
 
 def test_nan_weights_are_reported_and_not_averaged_away(base):
@@ -572,4 +558,4 @@ def test_nan_weights_are_reported_and_not_averaged_away(base):
     with torch.no_grad():
         model.model.norm.weight[0] = float("nan")
     with pytest.raises(InputError, match=r"logits .* is NaN"):
-        trained(model, base[1], small("grpo"))
+        rl_metrics(model, base[1], small("grpo"))

@@ -1,9 +1,18 @@
 import copy
 import random
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from loops import (
+    assert_goes_on_bit_for_bit,
+    assert_same_updates,
+    assert_steps_depend_on_the_seed_alone,
+    gradient,
+    sgd,
+    step_metrics,
+)
 from torch.nn.functional import cross_entropy
 
 from reference.algorithms.recipes import RECIPES
@@ -16,14 +25,8 @@ from reference.world.tasks import Problem, verify
 SMALL = replace(RECIPES["sft"], prompts_per_step=6, steps=2, micro_batch_size=64, max_grad_norm=1e9, lr=0.0)
 
 
-def sgd(model, lr: float = 0.0) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=lr)
-
-
-def collect(model, tokenizer, recipe=SMALL, *, optimizer=None, **options) -> list[dict[str, float]]:
-    rows: list[dict[str, float]] = []
-    train_sft(model, tokenizer, optimizer or sgd(model), recipe, on_step=lambda step, m: rows.append(m), **options)
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+def sft_metrics(model, tokenizer, recipe=SMALL, *, optimizer=None, **options) -> list[dict[str, float]]:
+    return step_metrics(train_sft, model, tokenizer, optimizer or sgd(model), recipe, **options)
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +34,12 @@ def batch(base):
     return draw_demonstrations(base[1], random.Random(0), 7)
 
 
-def gradient(model) -> torch.Tensor:
-    return torch.cat([p.grad.flatten() for p in model.parameters()])
-
-
 def test_micro_batches_do_not_change_the_gradient(base, batch):
     model, gradients, scalars = copy.deepcopy(base[0]).double(), [], []
     for rows in (64, 3, 1):
         scalars.append(sft_step(model, sgd(model), *batch, replace(SMALL, micro_batch_size=rows)))
         gradients.append(gradient(model))
-    assert gradients[0].norm() > 1e-3
-    for other, told in zip(gradients[1:], scalars[1:], strict=True):
-        assert (other - gradients[0]).norm() < 1e-9 * gradients[0].norm()
-        assert told == pytest.approx(scalars[0], rel=1e-6)
+    assert_same_updates(gradients, scalars)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_assistants_tokens(base, batch):
@@ -99,24 +95,18 @@ def test_demonstrations_are_careful_and_the_mask_keeps_all_of_the_answer(base):
 
 def test_steps_depend_on_the_seed_and_on_nothing_else(base):
     def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        return collect(copy.deepcopy(base[0]), base[1], seed=seed, first_step=first_step)
+        return sft_metrics(copy.deepcopy(base[0]), base[1], seed=seed, first_step=first_step)
 
-    assert run(0) == run(0)
-    assert run(0)[1:] == run(0, first_step=1)  # learning rate 0: step 1 does not need step 0
-    assert run(0) != run(1)
+    assert_steps_depend_on_the_seed_alone(run)
 
 
 def test_a_run_that_goes_on_ends_with_the_same_weights(base):
-    ends = []
-    for stops in ((3,), (1, 3)):
+    def new_run():
         model = copy.deepcopy(base[0])
-        optimizer, done = torch.optim.AdamW(model.parameters()), 0
-        for stop in stops:
-            on_step = lambda step, m, stop=stop: step == stop  # noqa: E731
-            train_sft(model, base[1], optimizer, replace(SMALL, steps=3, lr=1e-3), on_step=on_step, first_step=done)
-            done = stop
-        ends.append(model.state_dict())
-    assert all(torch.equal(ends[0][name], p) for name, p in ends[1].items())
+        optimizer = torch.optim.AdamW(model.parameters())
+        return model, partial(train_sft, model, base[1], optimizer, replace(SMALL, steps=3, lr=1e-3))
+
+    assert_goes_on_bit_for_bit(new_run)
 
 
 def test_the_learning_rate_is_the_schedules_of_pretraining(base):
@@ -138,7 +128,7 @@ def test_training_moves_the_model_towards_careful_solutions(base):
     tokens, mask = draw_demonstrations(base[1], random.Random("other"), 32)
     with torch.no_grad():
         before = sft_term(model, tokens, mask, SMALL).item()
-    collect(model, base[1], replace(SMALL, steps=15, prompts_per_step=16, lr=4e-4), optimizer=optimizer)
+    sft_metrics(model, base[1], replace(SMALL, steps=15, prompts_per_step=16, lr=4e-4), optimizer=optimizer)
     with torch.no_grad():
         assert sft_term(model, tokens, mask, SMALL).item() < 0.97 * before
 
@@ -154,14 +144,14 @@ def test_bfloat16_is_near_and_leaves_the_weights_in_float32(base, batch):
 def test_any_causal_lm_trains(small_models, name):
     model, tokenizer = load(small_models[name])
     optimizer = torch.optim.AdamW(model.parameters())
-    rows = collect(model, tokenizer, replace(SMALL, steps=6, lr=1e-2), optimizer=optimizer)
+    rows = sft_metrics(model, tokenizer, replace(SMALL, steps=6, lr=1e-2), optimizer=optimizer)
     assert rows[-1]["loss"] < rows[0]["loss"] - 0.5
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
 def test_a_recipe_of_another_kind_is_refused(base):
     with pytest.raises(InputError, match="grpo is a recipe of kind 'rl', not of supervised fine-tuning"):
-        collect(base[0], base[1], RECIPES["grpo"])
+        sft_metrics(base[0], base[1], RECIPES["grpo"])
 
 
 def test_a_template_that_marks_nothing_is_refused(base):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from model_folders import model_folder
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, MixtralConfig, OPTConfig, Qwen2Config
 
 from reference.__main__ import main
@@ -143,8 +144,7 @@ def test_a_router_that_trembles_is_refused_before_there_is_a_run_folder(base, tm
         num_attention_heads=2, num_key_value_heads=2, num_local_experts=2, bos_token_id=None, eos_token_id=1,
     )  # fmt: skip
     torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
-    base[1].save_pretrained(tmp_path / "model")
+    model_folder(tmp_path / "model", AutoModelForCausalLM.from_config(config), base[1])
     command = ["train", "grpo", "--engine", "trl", "--model", str(tmp_path / "model"), "--out", str(tmp_path / "run")]
     assert main(command) == 2
     assert "between training mode, in which TRL samples, and evaluation mode" in capsys.readouterr().err

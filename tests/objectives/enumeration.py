@@ -8,6 +8,7 @@ What is written here uses ``torch.softmax`` and loops only, never the functions 
 import itertools
 
 import torch
+from float64 import normal
 from torch import Tensor
 
 
@@ -24,7 +25,7 @@ def all_prefixes(vocab: int, length: int) -> list[tuple[int, ...]]:
 def random_policy(vocab: int, length: int, seed: int) -> Tensor:
     """Logits of a tabular policy, one row per prefix, as a leaf that collects gradients."""
     rows = len(all_prefixes(vocab, length))
-    logits = torch.randn(rows, vocab, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    logits = normal(rows, vocab, seed=seed)
     return logits.requires_grad_()
 
 
@@ -97,3 +98,10 @@ def mean_over(weights: Tensor, tokens: Tensor) -> Tensor:
 
 def cosine(first: Tensor, second: Tensor) -> float:
     return (first.flatten() @ second.flatten() / (first.norm() * second.norm())).item()
+
+
+# What most files enumerate: three tokens, three steps
+
+SEQUENCES = all_sequences(3, 3)  # 27 of them
+ROWS = rows_of(SEQUENCES, 3)
+EVERYTHING = torch.ones(27, 3)  # a mask that keeps every token

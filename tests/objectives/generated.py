@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 INF, NAN = math.inf, math.nan
 generated = settings(deadline=None, max_examples=100, derandomize=True)  # the same cases in every run
+garbage = st.sampled_from([0.0, NAN, INF, -INF])  # where nothing may be read
 often = settings(generated, max_examples=200)  # where what matters is how a mask's rows look, and a case is cheap
 
 
@@ -25,9 +26,25 @@ def least(dtype):
     return torch.finfo(dtype).smallest_normal * torch.finfo(dtype).eps
 
 
+def cap(dtype):
+    """The largest exponent that is taken: three quarters of what the dtype can hold, 66 nats in float32."""
+    return 0.75 * math.log(torch.finfo(dtype).max)
+
+
 def computed_in(dtype):
     """Half-precision logits and sums are computed, and come out, in float32."""
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def coarsest(*tensors):
+    """The eps of a result whose parts come in several dtypes: each is computed in its own, at least in float32."""
+    return max(eps(computed_in(tensor.dtype)) for tensor in tensors)
+
+
+def zeros(*shape):
+    """Nested lists of 0.0, for loops to fill."""
+    first, *others = shape
+    return [zeros(*others) if others else 0.0 for _ in range(first)]
 
 
 def close(actual, expected, within):

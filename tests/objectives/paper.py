@@ -8,10 +8,6 @@ LN2, LN3 = math.log(2), math.log(3)
 EXACT = {"rtol": 1e-12, "atol": 1e-14}  # float64, a handful of roundings
 
 
-def f64(*rows):
-    return torch.tensor(rows, dtype=torch.float64)
-
-
 def assert_is(actual, *expected):
     expected = torch.tensor(expected, dtype=torch.float64).reshape(actual.shape)
     torch.testing.assert_close(actual.detach(), expected, **EXACT)

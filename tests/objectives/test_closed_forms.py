@@ -7,7 +7,8 @@ import math
 
 import pytest
 import torch
-from paper import LN2, LN3, assert_is, f64
+from float64 import f64
+from paper import LN2, LN3, assert_is
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from reference.objectives import (

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from paper import assert_is, f64
+from float64 import f64
+from paper import assert_is
 
 from reference.objectives import (
     batch_advantages,

@@ -10,6 +10,8 @@ import math
 import pytest
 import torch
 from enumeration import (
+    ROWS,
+    SEQUENCES,
     all_prefixes,
     all_sequences,
     assert_exact,
@@ -19,8 +21,8 @@ from enumeration import (
     mean_over,
     probabilities,
     random_policy,
-    rows_of,
 )
+from float64 import f64, normal
 
 from reference.objectives import (
     batch_advantages,
@@ -34,10 +36,6 @@ from reference.objectives import (
     token_rewards,
     whiten,
 )
-
-
-def f64(*numbers):
-    return torch.tensor(numbers, dtype=torch.float64)
 
 
 def bandit(*arm_probabilities):
@@ -90,7 +88,7 @@ def test_leave_one_out_gives_exactly_the_policy_gradient_of_sequences(group_size
 
 
 def test_leave_one_out_is_the_group_mean_times_g_over_g_minus_one():
-    rewards = torch.randn(12, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    rewards = normal(12, seed=5)
     for group_size in (2, 3, 4, 6, 12):
         minus_mean = group_advantages(rewards, group_size=group_size, scale="none")
         ours = rloo_advantages(rewards, group_size=group_size)
@@ -270,9 +268,8 @@ def test_unscaled_a_group_weighs_as_much_as_its_rewards_vary():
 # Baselines
 
 
-SEQUENCES = all_sequences(3, 3)
 POLICY = random_policy(3, 3, seed=1)
-REWARDS = torch.randn(27, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+REWARDS = normal(27, seed=3)
 
 
 def with_baseline(baseline):
@@ -285,13 +282,13 @@ def with_baseline(baseline):
 
 def per_prefix(length):
     """Any number for each prefix up to this length."""
-    return torch.randn(len(all_prefixes(3, length)), dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+    return normal(len(all_prefixes(3, length)), seed=8)
 
 
 def test_any_baseline_that_is_known_before_the_token_leaves_the_gradient_unbiased():
     exact = gradient((probabilities(POLICY, SEQUENCES) * REWARDS).sum(), POLICY)
     assert_exact(with_baseline(torch.zeros(27, 3)), exact)
-    assert_exact(with_baseline(per_prefix(3)[rows_of(SEQUENCES, 3)]), exact)
+    assert_exact(with_baseline(per_prefix(3)[ROWS]), exact)
 
 
 def test_a_baseline_read_at_the_token_itself_biases_the_gradient():
@@ -326,7 +323,7 @@ SCORES = f64(0.0, 1.0, 3.0)
 
 @pytest.mark.parametrize("ddof", [0, 1])
 def test_whitened_tokens_have_mean_0_and_variance_1(ddof):
-    x = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    x = normal(3, 4, seed=6)
     kept = [x[b, t].item() for b in range(3) for t in range(4) if MASK[b, t]]
     mean = sum(kept) / 7
     variance = sum((k - mean) ** 2 for k in kept) / (7 - ddof)
@@ -345,7 +342,7 @@ def test_eps_is_added_to_the_variance_not_to_the_standard_deviation():
 
 
 def test_whitening_ignores_zero_and_unit_of_what_it_is_given():
-    x = torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    x = normal(3, 4, seed=6)
     assert_exact(whiten(7 * x - 4, MASK, eps=0.0), whiten(x, MASK, eps=0.0))
 
 

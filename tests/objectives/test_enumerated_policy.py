@@ -5,6 +5,9 @@ import math
 import pytest
 import torch
 from enumeration import (
+    EVERYTHING,
+    ROWS,
+    SEQUENCES,
     all_sequences,
     as_model_output,
     assert_exact,
@@ -14,9 +17,9 @@ from enumeration import (
     mean_over,
     probabilities,
     random_policies,
-    rows_of,
     visits,
 )
+from float64 import f64, normal
 
 from reference.objectives import (
     InputError,
@@ -42,22 +45,15 @@ from reference.objectives import (
     value_loss,
 )
 
-SEQUENCES = all_sequences(3, 3)  # 27 of them
-EVERYTHING = torch.ones(27, 3)
-ROWS = rows_of(SEQUENCES, 3)
 POLICY, OLD = random_policies(3, 3, seed=0, count=2)
 OLD = OLD.detach()
 LOGP, OLD_LOGP = log_probs(POLICY, SEQUENCES), log_probs(OLD, SEQUENCES)
 P, P_OLD = probabilities(POLICY, SEQUENCES), probabilities(OLD, SEQUENCES)
 
-REWARD_OF = torch.randn(13, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+REWARD_OF = normal(13, 3, seed=3)
 EARNED = REWARD_OF[ROWS, SEQUENCES]  # a reward for each token after each prefix, (27, 3)
 TOTAL = EARNED.sum(dim=1, keepdim=True)
 NO_CLIP = {"clip_low": None, "clip_high": None}
-
-
-def f64(*rows):
-    return torch.tensor(rows, dtype=torch.float64)
 
 
 def true_gradient():
@@ -379,7 +375,7 @@ def corrected(level, mode="truncate", *, horizon=3, **bounds):
     sequences = all_sequences(3, horizon)
     policy, sampler = random_policies(3, horizon, seed=6, count=2)
     sampler = (policy + 0.5 * sampler).detach()
-    rewards = torch.randn(len(sequences), 1, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    rewards = normal(len(sequences), 1, seed=3)
     logp, sampled = log_probs(policy, sequences), log_probs(sampler, sequences)
     mask = torch.ones(len(sequences), horizon)
     weight = sampler_correction(logp.detach(), sampled, mask, level=level, mode=mode, **bounds)

@@ -19,6 +19,7 @@ from enumeration import (
     probabilities,
     random_policies,
 )
+from float64 import f64, normal
 
 from reference.objectives import (
     bradley_terry_loss,
@@ -39,13 +40,9 @@ from reference.objectives import (
 COMPLETIONS = all_sequences(3, 2)
 REFERENCE = random_policies(3, 2, seed=1, count=1)[0].detach()
 REF = probabilities(REFERENCE, COMPLETIONS).log()
-REWARD = torch.randn(9, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+REWARD = normal(9, seed=2)
 PAIRS = torch.tensor(list(itertools.permutations(range(9), 2)))  # ordered: (y, z) and (z, y) are both there
 BETAS = [0.05, 0.5, 5.0]
-
-
-def f64(*rows):
-    return torch.tensor(rows, dtype=torch.float64)
 
 
 def sigmoid(x):

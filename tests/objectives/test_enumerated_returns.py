@@ -7,8 +7,10 @@ follow by going backwards from the end.
 import pytest
 import torch
 from enumeration import (
+    EVERYTHING,
+    ROWS,
+    SEQUENCES,
     all_prefixes,
-    all_sequences,
     assert_exact,
     cosine,
     gradient,
@@ -16,9 +18,9 @@ from enumeration import (
     mean_over,
     probabilities,
     random_policy,
-    rows_of,
     visits,
 )
+from float64 import f64, normal
 
 from reference.objectives import (
     discounted_returns,
@@ -32,20 +34,12 @@ from reference.objectives import (
 GAMMAS_AND_LAMBDAS = [(1.0, 0.0), (1.0, 0.5), (1.0, 0.95), (1.0, 1.0), (0.9, 0.0), (0.9, 0.7), (0.9, 1.0)]
 
 
-def f64(*rows):
-    return torch.tensor(rows, dtype=torch.float64)
-
-
-def random(*shape, seed):
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
 # Against the definitions: five steps, the third row ends after three of them
 
 
 STEPS = [5, 5, 3]
 MASK = torch.tensor([[t < n for t in range(5)] for n in STEPS])
-REWARDS, VALUES, AFTER = random(3, 5, seed=1), random(3, 5, seed=2), random(3, seed=3)
+REWARDS, VALUES, AFTER = normal(3, 5, seed=1), normal(3, 5, seed=2), normal(3, seed=3)
 
 
 def value_at(row, t):
@@ -120,12 +114,9 @@ def test_a_completion_that_terminated_is_worth_nothing_afterwards():
 # A process with known values
 
 
-SEQUENCES = all_sequences(3, 3)
-EVERYTHING = torch.ones(27, 3)
-ROWS = rows_of(SEQUENCES, 3)
 PREFIXES = all_prefixes(3, 3)
 POLICY = random_policy(3, 3, seed=1)
-REWARD_OF = random(13, 3, seed=4)  # of each token after each prefix
+REWARD_OF = normal(13, 3, seed=4)  # of each token after each prefix
 EARNED = REWARD_OF[ROWS, SEQUENCES]  # (27, 3)
 P = probabilities(POLICY, SEQUENCES)
 
@@ -212,7 +203,7 @@ def test_with_the_exact_critic_every_lambda_gives_the_policy_gradient(lam):
 
 def test_with_a_wrong_critic_only_lambda_1_gives_the_policy_gradient():
     """There the critic is a baseline, and any will do; below, its errors enter as if they were rewards."""
-    wrong = random(13, seed=5)
+    wrong = normal(13, seed=5)
     assert_exact(policy_gradient(gae(EARNED, wrong[ROWS], EVERYTHING, gae_lambda=1.0)), true_gradient())
     for lam in (0.0, 0.5, 0.95):
         ours = policy_gradient(gae(EARNED, wrong[ROWS], EVERYTHING, gae_lambda=lam))
@@ -231,7 +222,7 @@ def test_with_values_read_after_the_token_it_is_credited_with_its_own_reward_onl
 
 
 def test_a_score_on_the_last_token_is_the_return_of_every_token():
-    scores = random(27, seed=6)
+    scores = normal(27, seed=6)
     returns = discounted_returns(token_rewards(scores, EVERYTHING), EVERYTHING)
     assert_exact(returns, scores[:, None].expand(27, 3))
 
@@ -323,7 +314,7 @@ KEPT = torch.tensor([[True, True, False, False, False, False, True, True]])
 @pytest.mark.parametrize(("gamma", "lam"), [(1.0, 0.95), (0.9, 0.7), (1.0, 0.0), (0.8, 1.0)])
 def test_skipped_tool_tokens_leave_no_trace(gamma, lam):
     """The four model tokens have exactly what they have in the row without the tool's four."""
-    rewards, values = random(1, 8, seed=7), random(1, 8, seed=8)
+    rewards, values = normal(1, 8, seed=7), normal(1, 8, seed=8)
     short = rewards[KEPT][None], values[KEPT][None], torch.ones(1, 4)
     options = {"gamma": gamma, "bootstrap": f64(0.6)}
     ours = gae(rewards, values, KEPT, gae_lambda=lam, **options)
@@ -349,7 +340,7 @@ def test_decay_charges_gamma_lambda_for_every_tool_token():
 @pytest.mark.parametrize(("gamma", "lam"), [(1.0, 0.95), (0.9, 0.7)])
 def test_decay_runs_over_the_gap_as_over_steps_without_reward(gamma, lam):
     """The same as a mask that keeps all eight, given that the tool's slots earn nothing; but they get no advantage."""
-    rewards, values = random(1, 8, seed=7), random(1, 8, seed=8)
+    rewards, values = normal(1, 8, seed=7), normal(1, 8, seed=8)
     ours = gae(rewards, values, KEPT, gamma=gamma, gae_lambda=lam, masked="decay")
     full = gae(torch.where(KEPT, rewards, 0.0), values, torch.ones(1, 8), gamma=gamma, gae_lambda=lam)
     assert_exact(ours, torch.where(KEPT, full, 0.0))

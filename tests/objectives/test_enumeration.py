@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from enumeration import (
+    SEQUENCES,
     all_prefixes,
     all_sequences,
     as_model_output,
@@ -14,7 +15,9 @@ from enumeration import (
     probabilities,
     random_policy,
     rows_of,
+    visits,
 )
+from float64 import normal
 
 from reference.objectives import (
     aggregate,
@@ -39,7 +42,6 @@ from reference.objectives import (
 )
 
 VOCAB, LENGTH = 3, 3
-SEQUENCES = all_sequences(VOCAB, LENGTH)  # 27 of them
 EVERYTHING = torch.ones(len(SEQUENCES), LENGTH, dtype=torch.bool)
 
 
@@ -56,18 +58,11 @@ def other():
 @pytest.fixture
 def rewards():
     """An arbitrary number per sequence: whatever holds for it holds for every reward."""
-    return torch.randn(len(SEQUENCES), dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    return normal(len(SEQUENCES), seed=3)
 
 
 def logprobs_of(table):
     return token_logprobs(*as_model_output(table, SEQUENCES))
-
-
-def reach(table):
-    """Probability that each row of the table is visited: that of its prefix."""
-    visits = torch.zeros(len(table), dtype=table.dtype)
-    visits.index_add_(0, rows_of(SEQUENCES, VOCAB).flatten(), probabilities(table, SEQUENCES).repeat_interleave(LENGTH))
-    return visits
 
 
 # Log-probabilities
@@ -180,11 +175,11 @@ def test_the_mean_of_k3_is_the_kl_to_the_reference(policy, other):
 def test_the_expected_gradient_of_k3_is_that_of_the_forward_kl_token_by_token(policy, other):
     p = torch.softmax(policy, dim=1)
     q = torch.softmax(other, dim=1)
-    visits = reach(policy).detach()  # constant: a loss on given samples does not see that it changes which are drawn
+    visited = visits(policy, SEQUENCES)  # constant: a loss on given samples does not change which are drawn
     weights = probabilities(policy, SEQUENCES).detach()
     ours = gradient((weights * kl_k3(logprobs_of(policy), logprobs_of(other)).sum(dim=1)).sum(), policy)
-    forward = gradient((visits * (q * (q / p).log()).sum(dim=1)).sum(), policy)
-    reverse = gradient((visits * (p * (p / q).log()).sum(dim=1)).sum(), policy)
+    forward = gradient((visited * (q * (q / p).log()).sum(dim=1)).sum(), policy)
+    reverse = gradient((visited * (p * (p / q).log()).sum(dim=1)).sum(), policy)
     assert_exact(ours, forward)
     assert (ours - reverse).abs().max() > 0.1  # the two directions really differ here
 

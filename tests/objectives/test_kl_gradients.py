@@ -11,6 +11,8 @@ import math
 import pytest
 import torch
 from enumeration import (
+    EVERYTHING,
+    SEQUENCES,
     all_sequences,
     as_model_output,
     assert_exact,
@@ -23,6 +25,7 @@ from enumeration import (
     random_policies,
     visits,
 )
+from float64 import normal
 
 from reference.objectives import (
     discounted_returns,
@@ -45,15 +48,13 @@ from reference.objectives import (
     total_loss,
 )
 
-SEQUENCES = all_sequences(3, 3)  # 27 of them
-EVERYTHING = torch.ones(27, 3)
 ESTIMATORS = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3, "abs": kl_abs}
 
 POLICY, REFERENCE, OLD = random_policies(3, 3, seed=0, count=3)
 REFERENCE, OLD = REFERENCE.detach(), OLD.detach()
 LOGP, REF, OLD_LOGP = (log_probs(table, SEQUENCES) for table in (POLICY, REFERENCE, OLD))
 P, Q, P_OLD = (probabilities(table, SEQUENCES) for table in (POLICY, REFERENCE, OLD))
-REWARDS = torch.randn(27, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+REWARDS = normal(27, seed=3)
 
 
 def estimate(estimator):

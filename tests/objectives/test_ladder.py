@@ -25,7 +25,7 @@ RUNGS = {  # what a new objective comes with: where it is looked for
     "a specification: a plain loop written from the formula": [*HERE.glob("test_specification*.py")],
     "an enumeration or a closed form": [*HERE.glob("test_enumerat*.py"), HERE / "test_kl_gradients.py", *HERE.glob("test_closed_forms*.py")],
     "an entry in calls.py, from which refusals and the order of rows are tested": [HERE / "calls.py"],
-    "a claim of an oracle, or a reason in NO_COUNTERPART": [*ORACLES.glob("test_*.py"), ORACLES / "equal.py", ORACLES / "claims.py"],
+    "a claim of an oracle, or a reason in NO_COUNTERPART": [*ORACLES.glob("test_*.py"), *ORACLES.glob("equal/*.py"), ORACLES / "claims.py"],
 }  # fmt: skip
 SAME_BY_DEFINITION = {  # needs no second formula, because it is one line around a function that has one
     "token_nll": "minus its argument: tests of sft_loss and of the specification",

@@ -37,6 +37,7 @@ from generated import (
     two_policies,
     weights_for,
     with_gradient,
+    zeros,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,8 +84,8 @@ def test_token_logprobs(case, chunk_size):
     (gradient,) = torch.autograd.grad(ours, logits, weights)
 
     batch, time, vocab = logits.shape
-    expected = [[0.0] * (time - 1) for _ in range(batch)]
-    slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]  # of the last position: 0, it scores nothing
+    expected = zeros(batch, time - 1)
+    slope = zeros(batch, time, vocab)  # of the last position: 0, it scores nothing
     for b in range(batch):
         for t in range(time - 1):
             scores = spec_log_softmax(logits[b, t].tolist(), temperature)
@@ -214,8 +215,8 @@ def test_entropy(case):
     (gradient,) = torch.autograd.grad(ours, logits, weights)
 
     batch, time, vocab = logits.shape
-    expected = [[0.0] * (time - 1) for _ in range(batch)]
-    slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]
+    expected = zeros(batch, time - 1)
+    slope = zeros(batch, time, vocab)
     for b in range(batch):
         for t in range(time - 1):
             scores = spec_log_softmax(logits[b, t].tolist(), temperature)
@@ -256,9 +257,9 @@ def test_chunked_token_logprobs(case):
 
     (batch, time, width), vocab = hidden.shape, len(head)
     h, w = hidden.tolist(), head.tolist()
-    expected = [[0.0] * (time - 1) for _ in range(batch)]
-    hidden_slope = [[[0.0] * width for _ in range(time)] for _ in range(batch)]
-    head_slope = [[0.0] * width for _ in range(vocab)]
+    expected = zeros(batch, time - 1)
+    hidden_slope = zeros(batch, time, width)
+    head_slope = zeros(vocab, width)
     size = 0.0  # the largest sum of |h * w| behind one logit
     for b in range(batch):
         for t in range(time - 1):
@@ -318,7 +319,7 @@ def test_sequence_sum_and_sequence_logprobs(case, kind):
         ours, gradient, weights = with_gradient(sequence_logprobs, x, mask, average=kind == "average")
 
     batch, pred = x.shape
-    expected, within, slope = [], [], [[0.0] * pred for _ in range(batch)]
+    expected, within, slope = [], [], zeros(batch, pred)
     for b, where in enumerate(spec_kept(mask)):
         length = max(len(where), 1) if kind == "average" else 1
         expected.append(math.fsum(x[b, t].item() for t in where) / length)

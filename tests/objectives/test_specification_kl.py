@@ -9,6 +9,7 @@ from generated import (
     DTYPES,
     INF,
     NAN,
+    cap,
     close,
     computed_in,
     eps,
@@ -24,6 +25,7 @@ from generated import (
     two_policies,
     weights_for,
     with_gradient,
+    zeros,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,11 +44,6 @@ from reference.objectives import (
 )
 
 BY_NAME = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3, "abs": kl_abs}
-
-
-def cap(dtype):
-    """The largest exponent that is taken: three quarters of what the dtype can hold."""
-    return 0.75 * math.log(torch.finfo(dtype).max)
 
 
 def spec_estimate(name, d, dtype):
@@ -256,9 +253,9 @@ def test_kl_full(case):
     gradient, to_ref = torch.autograd.grad(ours, (logits, ref_logits), weights)
 
     batch, time, vocab = logits.shape
-    expected = [[0.0] * (time - 1) for _ in range(batch)]
-    slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]
-    ref_slope = [[[0.0] * vocab for _ in range(time)] for _ in range(batch)]
+    expected = zeros(batch, time - 1)
+    slope = zeros(batch, time, vocab)
+    ref_slope = zeros(batch, time, vocab)
     apart = 0.0  # the largest |log p - log q|
     for b in range(batch):
         for t in range(time - 1):
@@ -329,7 +326,7 @@ def test_kl_charge(case, credit):
     assert ours.dtype == computed_in(kl.dtype)
     assert not ours.requires_grad
     batch, pred = kl.shape
-    expected, within = [[0.0] * pred for _ in range(batch)], [[0.0] * pred for _ in range(batch)]
+    expected, within = zeros(batch, pred), zeros(batch, pred)
     for b, where in enumerate(spec_kept(mask)):
         for t in where:
             counted = {"own": [t], "to_go": [s for s in where if s >= t], "sequence": where}[credit]

@@ -13,9 +13,11 @@ from generated import (
     DTYPES,
     INF,
     NAN,
+    cap,
     close,
     computed_in,
     eps,
+    garbage,
     generated,
     largest,
     least,
@@ -48,8 +50,6 @@ from reference.objectives import (
     truncated_share,
 )
 
-garbage = st.sampled_from([0.0, NAN, INF, -INF])
-
 
 @st.composite
 def policies(draw, apart=(0.0, 0.1, 1.0, 30.0)):
@@ -77,11 +77,6 @@ def advantages_for(draw, new, per_token):
     made = torch.Generator().manual_seed(draw(st.integers(0, 10_000)))
     width = new.shape[1] if per_token else 1
     return (torch.randint(-4, 5, (new.shape[0], width), generator=made) / 2).to(new.dtype)
-
-
-def cap(dtype):
-    """Three quarters of the exponent at which exp overflows: 66 nats in float32."""
-    return 0.75 * math.log(torch.finfo(dtype).max)
 
 
 def spec_ratio(new, old, dtype):

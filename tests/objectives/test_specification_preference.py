@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from generated import DTYPES, close, computed_in, eps, generated, least, numbers, weights_for
+from generated import DTYPES, close, coarsest, computed_in, eps, generated, least, numbers, weights_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,16 +26,6 @@ from reference.objectives import (
     robust_dpo_loss,
     simpo_loss,
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """logsigmoid starts all threads even for three numbers, and waits for them: on a busy machine for milliseconds."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 betas = st.sampled_from([0.1, 0.01, 0.5, 2.0, 1])
 
@@ -86,11 +76,6 @@ def of_pairs(*tensors):
     for tensor in tensors:
         dtype = torch.promote_types(dtype, tensor.dtype)
     return list(zip(*(tensor.tolist() for tensor in tensors), strict=True)), computed_in(dtype)
-
-
-def coarsest(*tensors):
-    """Policy and reference are each subtracted in their own dtype, but at least in float32."""
-    return max(eps(computed_in(tensor.dtype)) for tensor in tensors)
 
 
 # DPO and its relatives: (loss, slope) as functions of margin, beta and label smoothing

@@ -12,8 +12,10 @@ from generated import (
     INF,
     NAN,
     close,
+    coarsest,
     computed_in,
     eps,
+    garbage,
     least,
     losses_and_masks,
     masks,
@@ -22,6 +24,7 @@ from generated import (
     shapes,
     spec_kept,
     with_gradient,
+    zeros,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,13 +38,7 @@ from reference.objectives import (
     value_loss,
 )
 
-garbage = st.sampled_from([0.0, NAN, INF, -INF])
 discounts = st.sampled_from([1.0, 0.99, 0.5, 0.0, 1])
-
-
-def coarsest(*dtypes):
-    """The eps of the dtype that the result is computed in, at its coarsest, when its parts come in several dtypes."""
-    return max(eps(computed_in(dtype)) for dtype in dtypes)
 
 
 # Rewards per token
@@ -61,7 +58,7 @@ def test_token_rewards(case, dtype, kl_coef, data):
         result = torch.promote_types(dtype, kl.dtype)
     assert ours.dtype == result
     assert not ours.requires_grad
-    expected, within = [[0.0] * pred for _ in range(batch)], [[0.0] * pred for _ in range(batch)]
+    expected, within = zeros(batch, pred), zeros(batch, pred)
     for b, where in enumerate(spec_kept(mask)):
         for t in where:
             score = rewards[b].item() if t == where[-1] else 0.0
@@ -112,7 +109,7 @@ def test_discounted_returns(case, gamma):
     assert ours.dtype == computed_in(rewards.dtype)
     assert not ours.requires_grad
     batch, pred = rewards.shape
-    expected, within = [[0.0] * pred for _ in range(batch)], [[0.0] * pred for _ in range(batch)]
+    expected, within = zeros(batch, pred), zeros(batch, pred)
     for b, where in enumerate(spec_kept(mask)):
         steps = spec_steps(where, masked)
         for i, t in enumerate(steps):
@@ -142,7 +139,7 @@ def test_gae_and_td_residuals(case, gamma, gae_lambda, one_step):
     assert ours.dtype == computed_in(torch.promote_types(rewards.dtype, values.dtype))
     assert not ours.requires_grad
     batch, pred = rewards.shape
-    expected, within = [[0.0] * pred for _ in range(batch)], [[0.0] * pred for _ in range(batch)]
+    expected, within = zeros(batch, pred), zeros(batch, pred)
     for b, where in enumerate(spec_kept(mask)):
         if not where:
             continue
@@ -160,7 +157,7 @@ def test_gae_and_td_residuals(case, gamma, gae_lambda, one_step):
             expected[b][t] = math.fsum(w * d for w, d in zip(decay, deltas[i:], strict=True))
             # Per step: the bootstrap, gamma, its product, two sums, gamma * lambda, its product and a sum: 8 halves.
             size = sum(w * d for w, d in zip(decay, sizes[i:], strict=True))
-            unit = coarsest(rewards.dtype, values.dtype)
+            unit = coarsest(rewards, values)
             within[b][t] = 4 * len(steps) * unit * size + 4 * len(steps) * least(ours.dtype)
     close(ours, expected, within)
 
@@ -286,7 +283,7 @@ def test_explained_variance(case, apart, dtype, data):
     share = spec_variance(errors) / total
     # The errors are rounded once. A variance of n numbers up to m is off by an eps of m * m per number: means and
     # squares are rounded, and the mean's own error comes in squared.
-    unit, n = coarsest(values.dtype, returns.dtype), len(pairs)
+    unit, n = coarsest(values, returns), len(pairs)
     slack = [(n + 3) * unit * max(map(abs, several)) ** 2 / total for several in (errors, target)]
     close(ours, 1 - share, slack[0] + share * slack[1] + 2 * unit * (1 + share))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reference import objectives
 
-from .cases import assert_same
+from .records import assert_same
 
 FRAMEWORKS = ("TRL", "verl", "OpenRLHF")
 F32 = 1e-5  # where their path goes through float32

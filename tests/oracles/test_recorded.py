@@ -1,10 +1,9 @@
 """`reference` against numbers that verl and OpenRLHF produced: values and gradients, in every run, without either.
 
-``same`` compares with the tolerance of the claims in equal.py, or of the ``oracle`` marks of a test; both make the table
+``same`` compares with the tolerance of the claims in equal/, or of the ``oracle`` marks of a test; both make the table
 of README.md.
 """
 
-import importlib
 import importlib.util
 
 import pytest
@@ -32,26 +31,16 @@ from .cases import (
     SAMPLER_LOW,
     VALUE_CLIP,
     Case,
-    Row,
-    assert_same,
-    evaluate,
-    load,
     make_cases,
 )
 from .claims import F32, Same, oracle
-from .equal import (
-    EQUAL,
-    K3,
-    POLICY_TOKEN,
-    corrected,
-    correction,
-    gspo,
-    lengthened,
-    non_empty,
-    penalty,
-    ppo,
-    straight_through,
-)
+from .equal import EQUAL
+from .equal.kl import K3, kl_penalty_row, straight_through_row
+from .equal.policy import POLICY_TOKEN, corrected_policy_row, correction, gspo, ppo
+from .equal.preference import penalised_rewards
+from .equal.tokens import num_non_empty_rows
+from .record import live_records
+from .records import Row, assert_same, evaluate, load
 
 FIXTURES = {"verl": load("verl"), "openrlhf": load("openrlhf")}
 DIFFERENT: set[tuple[str, str]] = set()  # the records of the tests below that say how they differ
@@ -137,7 +126,7 @@ def test_k3_is_cut_at_10_there_and_its_gradient_with_it(framework, record):
 def test_the_value_is_cut_but_not_the_gradient_that_was_put_through(framework, record):
     """The opposite of the plain estimators: out there the gradient of k2 is at its largest."""
     case, theirs = recorded(framework, record)
-    mine = evaluate(straight_through("k1" if "k1" in record else "k3"), case)
+    mine = evaluate(straight_through_row("k1" if "k1" in record else "k3"), case)
     assert (mine["value"].abs() > 10).any()
     assert_same(mine["value"].clamp(-10, 10), theirs["value"])
     assert_same(mine["gradient"], theirs["gradient"].to(theirs["value"].dtype))
@@ -152,7 +141,7 @@ def test_the_value_is_cut_but_not_the_gradient_that_was_put_through(framework, r
 )
 def test_openrlhf_weighs_the_gradient_of_the_kl_and_not_its_value(framework, record):
     case, theirs = recorded(framework, record)
-    k3 = evaluate(penalty("k3"), case)
+    k3 = evaluate(kl_penalty_row("k3"), case)
     assert_same(k3["value"], theirs["value"])
     ratio = ours.ratio(case.logprobs, case.old)
     for estimator in ("k2", "k3"):  # the gradient of both is r * d * grad(logp)
@@ -198,8 +187,8 @@ def test_dual_clip_bounds_the_loss_where_the_advantage_is_negative(framework, re
 def test_verl_does_not_count_empty_rows_in_the_fixed_length_mean():
     case, theirs = recorded("verl", "agg_loss seq-mean-token-sum-norm, budget | empty row")
     mine = ours.fixed_length(case.token_loss, case.mask, max_length=BUDGET)
-    assert_same(mine * len(case.mask) / non_empty(case), theirs["value"])
-    assert non_empty(case) < len(case.mask)
+    assert_same(mine * len(case.mask) / num_non_empty_rows(case), theirs["value"])
+    assert num_non_empty_rows(case) < len(case.mask)
 
 
 @different("compute_grpo_outcome_advantage | full", "group_norm advantages | full")
@@ -288,7 +277,7 @@ def test_openrlhf_drops_rows_by_their_mean_and_weighs_tokens(same, framework, re
     row = Row("logprobs", lambda x, c: ours.token_mean(ppo(x, c) * weight, c.mask))
     same_record(same, evaluate(row, case), theirs)
     if record.endswith("full"):  # in the others, rows of one token stay or none
-        geometric = corrected(level="geometric", mode="mask", low=SAMPLER_LOW, high=SAMPLER_HIGH)
+        geometric = corrected_policy_row(level="geometric", mode="mask", low=SAMPLER_LOW, high=SAMPLER_HIGH)
         assert not torch.allclose(evaluate(geometric, case)["value"], theirs["value"])
 
 
@@ -322,7 +311,7 @@ def test_verl_goes_on_punishing_beyond_the_limit(framework, record):
     assert (case.lengths > COMPLETION - 1).all()
     given = theirs["value"].sum(dim=1) - case.scores
     assert (given < -1).all()
-    assert_same(lengthened(case.scores, case, COMPLETION - 1) - case.scores, torch.full_like(case.scores, -1.0))
+    assert_same(penalised_rewards(case.scores, case, COMPLETION - 1) - case.scores, torch.full_like(case.scores, -1.0))
 
 
 @different(
@@ -391,7 +380,7 @@ def test_the_stored_inputs_are_those_of_cases(framework):
 def test_recording_again_gives_the_fixture(same, framework):
     if importlib.util.find_spec(framework) is None:
         pytest.skip(f"{framework} is not installed: see tests/oracles/README.md for an environment that has it")
-    version, records = importlib.import_module(f".record_{framework}", __package__).record()
+    version, records = live_records(framework)
     fixture = FIXTURES[framework]
     assert version == fixture["version"], "another version is installed: record it and compare"
     assert set(records) == set(fixture["records"])

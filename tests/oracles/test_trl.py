@@ -8,7 +8,6 @@ import pytest
 import torch
 import trl
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.loss.loss_utils import ForCausalLMLoss
 from trl import GRPOConfig
 from trl.kernels import ChunkedLogProbFunction
@@ -16,22 +15,34 @@ from trl.trainer.utils import add_fused_lm_head, entropy_from_logits, selective_
 
 from reference import objectives as ours
 
-from .cases import BUDGET, COMPLETION, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, assert_same, make_cases
+from .cases import BUDGET, COMPLETION, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case
 from .claims import F32, WHOLE_STEP, oracle
+from .records import assert_same
+from .trl_batches import (
+    ADVANTAGES,
+    BETA,
+    CASES,
+    HIGH,
+    LOW,
+    batch_for_trl,
+    logits_leaf,
+    loss_type_mean,
+    old_and_ref,
+    sequences,
+    tiny_llama,
+    trainer_after_loss,
+    trl_advantages,
+    trl_loss,
+)
 from .trl_stub import ScriptedModel, TableModel, metric, rollout, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
-CASES = make_cases()
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-6}
 
 
 def test_trl_is_the_version_these_statements_are_about():
     assert trl.__version__.startswith("1.16.")
-
-
-def gradient(value: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
-    return torch.autograd.grad(value, leaves, retain_graph=True)
 
 
 # --- log-probs and entropy ---
@@ -116,51 +127,13 @@ def test_entropy_of_a_forbidden_token_is_nan_in_trl():
 
 # --- the loss of GRPOTrainer ---
 
-LOW, HIGH, BETA = 0.1, 0.28, 0.3
-ADVANTAGES = torch.tensor([-1.5, 0.7, -0.4, 0.9], dtype=torch.float64)
 OPTIONS = {
     "default": {},
     "epsilon_high": {"epsilon": LOW, "epsilon_high": HIGH},
     "beta": {"beta": BETA},
     "temperature": {"temperature": TEMPERATURE, "beta": BETA},
 }
-AGGREGATE = {
-    "grpo": lambda loss, mask: ours.sequence_mean(loss, mask, num_sequences=len(mask)),
-    "bnpo": ours.token_mean,
-    "dapo": ours.token_mean,
-    "dr_grpo": lambda loss, mask: ours.fixed_length(loss, mask, max_length=BUDGET),
-}
-
-
-def sequences(case: Case) -> tuple[list[list[int]], list[list[int]]]:
-    """Prompts, every second one a token shorter so that TRL has to pad left, and completions without their padding."""
-    lengths = case.mask.sum(dim=1).tolist()
-    prompts = [row[b % 2 : PROMPT] for b, row in enumerate(case.tokens.tolist())]
-    completions = [row[PROMPT : PROMPT + n] for row, n in zip(case.tokens.tolist(), lengths, strict=True)]
-    return prompts, completions
-
-
-def batch_for_trl(case: Case, model: object, **options: object) -> tuple[object, dict]:
-    """TRL's trainer and its batch. Old and reference log-probs are as far from the policy as in the case."""
-    rows = len(case.tokens)
-    options = {"per_device_train_batch_size": rows, "num_generations": rows, "max_completion_length": BUDGET} | options
-    self = trainer(model, pad=EOS, eos=EOS, gradient_accumulation_steps=1, **options)
-    inputs = rollout(self, *sequences(case), rewards=ADVANTAGES[:rows])
-    old, ref = old_and_ref(case, self.temperature)
-    inputs |= {"old_per_token_logps": old[:, PROMPT - 1 :], "ref_per_token_logps": ref[:, PROMPT - 1 :]}
-    inputs["advantages"] = ADVANTAGES[:rows]
-    return self, inputs
-
-
-def old_and_ref(case: Case, temperature: float) -> tuple[Tensor, Tensor]:
-    logprobs = ours.token_logprobs(case.logits, case.tokens, temperature=temperature)
-    return logprobs + case.old - case.logprobs, logprobs + case.ref - case.logprobs
-
-
-def trl_loss(case: Case, logits: Tensor, **options: object) -> Tensor:
-    model = TableModel(logits, options.get("temperature", 1.0))
-    self, inputs = batch_for_trl(case, model, **options)
-    return self._compute_loss(model, inputs)
+LOSS_TYPES = ("grpo", "bnpo", "dapo", "dr_grpo")  # the others are in test_trl_policy.py
 
 
 def per_token_loss(
@@ -183,7 +156,7 @@ def per_token_loss(
 def our_loss(case: Case, logits: Tensor, loss_type: str, mask: Tensor | None = None, **options: float) -> Tensor:
     if mask is None:
         mask = ours.completion_mask(case.tokens, case.start, eos_token_id=EOS)
-    return AGGREGATE[loss_type](per_token_loss(case, logits, **options), mask)
+    return loss_type_mean(loss_type, per_token_loss(case, logits, **options), mask)
 
 
 @pytest.mark.parametrize("case", ["ragged", "full"])
@@ -208,7 +181,7 @@ def our_loss(case: Case, logits: Tensor, loss_type: str, mask: Tensor | None = N
     ],
 )
 def test_the_loss_and_its_gradient_on_the_logits(same, loss_type, options, case):
-    logits = CASES[case].logits.clone().requires_grad_()
+    logits = logits_leaf(CASES[case])
     theirs = trl_loss(CASES[case], logits, loss_type=loss_type, **OPTIONS[options])
     mine = our_loss(CASES[case], logits, loss_type, **OPTIONS[options])
     same(mine, theirs, logits)
@@ -224,19 +197,19 @@ def test_the_batches_visit_every_quadrant_of_the_clip():
     assert visited == {(side, sign) for side in (-1, 0, 1) for sign in (True, False)}
 
 
-@pytest.mark.parametrize("loss_type", AGGREGATE)
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 @oracle("ratio", "TRL", "`coef_1` of `_compute_loss`")
 @oracle("kl_k3", "TRL", "`use_bias_correction_kl=True`, its default", differs="multiplied by the ratio")
 def test_trl_multiplies_the_kl_term_by_the_ratio_unless_told_otherwise(same, loss_type):
     """``use_bias_correction_kl`` is True by default in 1.16: k3 * ratio, whose gradient is that of the reverse KL."""
     assert GRPOConfig.__dataclass_fields__["use_bias_correction_kl"].default is True
     case = CASES["ragged"]
-    logits = case.logits.clone().requires_grad_()
+    logits = logits_leaf(case)
     theirs = trl_loss(case, logits, loss_type=loss_type, beta=BETA, use_bias_correction_kl=True)
     logprobs = ours.token_logprobs(logits, case.tokens)
     old, ref = old_and_ref(case, 1.0)
     corrected = per_token_loss(case, logits) + BETA * ours.kl_k3(logprobs, ref) * ours.ratio(logprobs, old)
-    mine = AGGREGATE[loss_type](corrected, case.mask)
+    mine = loss_type_mean(loss_type, corrected, case.mask)
     same(mine, theirs, logits)
     plain = our_loss(case, logits, loss_type, beta=BETA)
     assert not torch.allclose(plain, theirs, rtol=1e-3)
@@ -244,22 +217,22 @@ def test_trl_multiplies_the_kl_term_by_the_ratio_unless_told_otherwise(same, los
 
 def test_the_first_step_has_ratio_one_and_still_a_gradient(same):
     """Without old log-probs TRL takes the current ones, detached."""
-    case, model = CASES["ragged"], TableModel(CASES["ragged"].logits.clone().requires_grad_())
+    case, model = CASES["ragged"], TableModel(logits_leaf(CASES["ragged"]))
     self, inputs = batch_for_trl(case, model, loss_type="dapo")
     del inputs["old_per_token_logps"]
     theirs = self._compute_loss(model, inputs)
     logprobs = ours.token_logprobs(model.logits, case.tokens)
     mine = ours.token_mean(ours.ppo_clip_loss(logprobs, logprobs.detach(), ADVANTAGES[:, None]), case.mask)
     same(mine, theirs, model.logits)
-    assert gradient(mine, model.logits)[0].abs().max() > 0.01
+    assert torch.autograd.grad(mine, model.logits)[0].abs().max() > 0.01
 
 
-@pytest.mark.parametrize("loss_type", AGGREGATE)
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 @oracle("sequence_mean", "TRL", "`grpo`", differs="counts empty rows, ours does with `num_sequences=batch`")
 def test_empty_rows(same, loss_type):
     """TRL empties truncated rows on request. "grpo" counts them as zeros, sequence_mean leaves them out by default."""
     case = CASES["ragged"]
-    logits = case.logits.clone().requires_grad_()
+    logits = logits_leaf(case)
     ended = (case.tokens[:, PROMPT:] == EOS).any(dim=1)
     mask = case.mask & ended[:, None]
     assert ended.sum() == 3
@@ -270,7 +243,7 @@ def test_empty_rows(same, loss_type):
         assert_same(ours.sequence_mean(per_token_loss(case, logits), mask) * 3 / 4, theirs)
 
 
-@pytest.mark.parametrize("loss_type", AGGREGATE)
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 @oracle("token_mean", "TRL", differs="0 when nothing at all is kept, an error here")
 @oracle("sequence_mean", "TRL", differs="0 when nothing at all is kept, an error here")
 @oracle("fixed_length", "TRL", differs="0 when nothing at all is kept, an error here")
@@ -295,7 +268,7 @@ def test_nothing_to_train_on_is_zero_in_trl_and_an_error_here(loss_type):
 def test_two_micro_batches(same, loss_type):
     """With the counts of the whole batch the parts add up to it. TRL's "bnpo" counts each part by itself."""
     case = CASES["ragged"]
-    logits = case.logits.clone().requires_grad_()
+    logits = logits_leaf(case)
     self, inputs = batch_for_trl(case, TableModel(logits), loss_type=loss_type)
     self.args.steps_per_generation = self.current_gradient_accumulation_steps = 2
     theirs = 0
@@ -320,10 +293,10 @@ def test_two_micro_batches(same, loss_type):
         same(sum(parts), theirs, logits)
 
 
-@pytest.mark.parametrize("loss_type", AGGREGATE)
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 @oracle("prediction_mask", "TRL", "`tool_mask`")
 def test_tool_output_is_left_out(same, loss_type):
-    case, model = CASES["ragged"], TableModel(CASES["ragged"].logits.clone().requires_grad_())
+    case, model = CASES["ragged"], TableModel(logits_leaf(CASES["ragged"]))
     by_model = torch.ones_like(case.tokens)
     by_model[0, PROMPT + 1 : PROMPT + 3] = 0  # two tokens of the first completion come from a tool
     self, inputs = batch_for_trl(case, model, loss_type=loss_type)
@@ -342,9 +315,7 @@ def test_tool_output_is_left_out(same, loss_type):
 def test_metrics(same, case):
     """The clip metric is a float32 mean in TRL, as is nothing else here."""
     case = CASES[case]
-    model = TableModel(case.logits)
-    self, inputs = batch_for_trl(case, model, epsilon=LOW, epsilon_high=HIGH, beta=BETA)
-    self._compute_loss(model, inputs)
+    self = trainer_after_loss(case, epsilon=LOW, epsilon_high=HIGH, beta=BETA)
     logprobs = ours.token_logprobs(case.logits, case.tokens)
     old, ref = old_and_ref(case, 1.0)
     clipped = ours.clip_frac(logprobs, old, ADVANTAGES[: len(old), None], case.mask, clip_low=LOW, clip_high=HIGH)
@@ -369,12 +340,6 @@ def test_k3_overflows_in_trl_and_is_capped_here(case, theirs):
 
 
 # --- advantages and masks, from the rollout's own code ---
-
-
-def trl_advantages(rewards: Tensor, **options: object) -> tuple[Tensor, object]:
-    options = {"per_device_train_batch_size": len(rewards), "num_generations": GROUP} | options
-    self = trainer(TableModel(torch.empty(0)), **options)
-    return rollout(self, [[3]] * len(rewards), [[2]] * len(rewards), rewards)["advantages"], self
 
 
 # TRL forms G / (G - 1) in float32 whatever the rewards are in: half an ulp of it, 3e-8, reaches the std
@@ -446,13 +411,7 @@ def test_completion_mask(same, pad):
 # --- a whole step on a model, and supervised fine-tuning ---
 
 
-def tiny_llama() -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    size = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2}
-    return LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB, **size, initializer_range=0.5)).eval()
-
-
-@pytest.mark.parametrize("loss_type", AGGREGATE)
+@pytest.mark.parametrize("loss_type", LOSS_TYPES)
 @oracle(WHOLE_STEP, "TRL", "`GRPOTrainer` on a Llama", rtol=F32, gradient_rtol=1e-4)
 def test_from_rewards_to_parameter_gradients(same, loss_type):
     """Nothing of the arithmetic is ours on TRL's side: padding, masks, advantages, shift, temperature, loss.
@@ -472,7 +431,7 @@ def test_from_rewards_to_parameter_gradients(same, loss_type):
     logprobs = ours.token_logprobs(logits, tokens, temperature=TEMPERATURE)
     mask = ours.completion_mask(tokens, case.start, eos_token_id=EOS)
     advantages = ours.group_advantages(rewards, group_size=4)[:, None]
-    mine = AGGREGATE[loss_type](ours.ppo_clip_loss(logprobs, logprobs.detach(), advantages), mask)
+    mine = loss_type_mean(loss_type, ours.ppo_clip_loss(logprobs, logprobs.detach(), advantages), mask)
     same(mine, theirs, *model.parameters())
     entropy = ours.masked_mean(ours.entropy(logits, temperature=TEMPERATURE), mask)
     same(entropy, metric(self, "entropy"))
@@ -484,7 +443,7 @@ def test_from_rewards_to_parameter_gradients(same, loss_type):
 def test_sft_loss_is_the_loss_of_the_transformers_trainer(same, case, num_tokens):
     """transformers takes the logits to float32, whatever they are."""
     case = CASES[case]
-    logits = case.logits.clone().requires_grad_()
+    logits = logits_leaf(case)
     labels = torch.full_like(case.tokens, -100)
     labels[:, 1:][case.mask] = case.tokens[:, 1:][case.mask]
     theirs = ForCausalLMLoss(logits, labels, VOCAB, num_items_in_batch=num_tokens)

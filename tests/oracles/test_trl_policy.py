@@ -14,41 +14,41 @@ from trl.trainer.utils import selective_log_softmax
 
 from reference import objectives as ours
 
-from .cases import BUDGET, EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case, assert_same
+from .cases import EOS, GROUP, PROMPT, TEMPERATURE, VOCAB, Case
 from .claims import F32, oracle
-from .test_trl import ADVANTAGES, CASES, batch_for_trl, old_and_ref, sequences
+from .records import assert_same
+from .trl_batches import (
+    ADVANTAGES,
+    BETA,
+    CASES,
+    HIGH,
+    LOW,
+    logits_leaf,
+    loss_type_mean,
+    old_and_ref,
+    sequences,
+    trainer_after_loss,
+    trl_advantages,
+    trl_loss,
+)
 from .trl_stub import GKDTrainer, TableModel, metric, rollout, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
-LOW, HIGH, BETA = 0.1, 0.28, 0.3
 CLIP = {"clip_low": LOW, "clip_high": HIGH}
 EPSILON = {"epsilon": LOW, "epsilon_high": HIGH}
 CAP = {"epsilon_high": 1 + HIGH}  # of "cispo": the largest weight itself
 CORRECTION = 1e-6  # TRL forms n / (n - 1), and means of booleans, in float32 whatever the rewards are in
 
 
-def leaf(case: Case) -> Tensor:
-    return case.logits.clone().requires_grad_()
+def bounded_trl_loss(case: Case, logits: Tensor, **options: object) -> Tensor:
+    return trl_loss(case, logits, **EPSILON | options)
 
 
-def trl_loss(case: Case, logits: Tensor, **options: object) -> Tensor:
-    self, inputs = batch_for_trl(case, TableModel(logits), **EPSILON | options)
-    return self._compute_loss(TableModel(logits), inputs)
-
-
-def pieces(case: Case, logits: Tensor) -> tuple[Tensor, ...]:
+def policy_terms(case: Case, logits: Tensor) -> tuple[Tensor, ...]:
     """Log-probs of the policy, old and reference; advantages; mask."""
     old, ref = old_and_ref(case, 1.0)
     return ours.token_logprobs(logits, case.tokens), old, ref, ADVANTAGES[: len(old), None], case.mask
-
-
-def aggregated(loss_type: str, loss: Tensor, mask: Tensor) -> Tensor:
-    if loss_type in ("grpo", "sapo"):
-        return ours.sequence_mean(loss, mask, num_sequences=len(mask))
-    if loss_type == "dr_grpo":
-        return ours.fixed_length(loss, mask, max_length=BUDGET)
-    return ours.sequence_sum(loss, mask).mean() if loss_type == "luspo" else ours.token_mean(loss, mask)
 
 
 # --- loss types, token by token (grpo, bnpo, dapo and dr_grpo are in test_trl.py) ---
@@ -87,20 +87,19 @@ PER_TOKEN = {
 )
 def test_loss_types(same, loss_type, case):
     case = CASES[case]
-    logits = leaf(case)
-    theirs = trl_loss(case, logits, loss_type=loss_type, beta=BETA, **CAP if loss_type == "cispo" else {})
-    new, old, ref, advantages, mask = pieces(case, logits)
+    logits = logits_leaf(case)
+    theirs = bounded_trl_loss(case, logits, loss_type=loss_type, beta=BETA, **CAP if loss_type == "cispo" else {})
+    new, old, ref, advantages, mask = policy_terms(case, logits)
     loss = PER_TOKEN[loss_type](new, old, advantages, mask) + BETA * ours.kl_k3(new, ref)
-    same(aggregated(loss_type, loss, mask), theirs, logits)
+    same(loss_type_mean(loss_type, loss, mask), theirs, logits)
 
 
 @oracle("cispo_loss", "TRL", differs="without `epsilon_high` the cap is `epsilon` = 0.2: every weight becomes 0.2")
 def test_cispo_by_default_caps_every_weight_far_below_one():
     case = CASES["full"]
-    logits = leaf(case)
-    self, inputs = batch_for_trl(case, TableModel(logits), loss_type="cispo")
-    theirs = self._compute_loss(TableModel(logits), inputs)
-    new, old, _, advantages, mask = pieces(case, logits)
+    logits = logits_leaf(case)
+    theirs = trl_loss(case, logits, loss_type="cispo")
+    new, old, _, advantages, mask = policy_terms(case, logits)
     assert ours.ratio(new, old)[mask].min() > 0.2
     assert_same(ours.token_mean(ours.reinforce_loss(new, 0.2 * advantages), mask), theirs)
 
@@ -108,9 +107,8 @@ def test_cispo_by_default_caps_every_weight_far_below_one():
 @oracle("clip_frac", "TRL", "`cispo_clip_ratio`", rtol=CORRECTION)
 def test_cispo_clip_ratio_counts_capped_tokens_of_positive_advantage(same):
     case = CASES["full"]
-    self, inputs = batch_for_trl(case, TableModel(case.logits), loss_type="cispo", **CAP)
-    self._compute_loss(self.model, inputs)
-    new, old, _, advantages, mask = pieces(case, case.logits)
+    self = trainer_after_loss(case, loss_type="cispo", **CAP)
+    new, old, _, advantages, mask = policy_terms(case, case.logits)
     mine = ours.clip_frac(new, old, advantages, mask, clip_low=1 - 1e-9, clip_high=HIGH)  # no lower bound in reach
     assert 0 < mine < 1
     same(mine, metric(self, "cispo_clip_ratio"))
@@ -134,19 +132,19 @@ GSPO = oracle("gspo_loss", "TRL", '`importance_sampling_level="sequence"`, any `
 def test_gspo(same, loss_type, case, clip):
     """Our bounds are the paper's, 3e-4 and 4e-4. TRL's default stays 0.2."""
     case = CASES[case]
-    logits = leaf(case)
+    logits = logits_leaf(case)
     low, high = clip.get("clip_low", 3e-4), clip.get("clip_high", 4e-4)
     options = {"importance_sampling_level": "sequence", "epsilon": low, "epsilon_high": high, "beta": BETA}
-    theirs = trl_loss(case, logits, loss_type=loss_type, **options)
-    new, old, ref, advantages, mask = pieces(case, logits)
+    theirs = bounded_trl_loss(case, logits, loss_type=loss_type, **options)
+    new, old, ref, advantages, mask = policy_terms(case, logits)
     loss = ours.gspo_loss(new, old, advantages, mask, **clip) + BETA * ours.kl_k3(new, ref)
-    same(aggregated(loss_type, loss, mask), theirs, logits)
+    same(loss_type_mean(loss_type, loss, mask), theirs, logits)
 
 
 def test_the_completions_visit_every_quadrant_of_the_clip():
     visited = set()
     for case in (CASES["ragged"], CASES["full"]):
-        new, old, _, advantages, mask = pieces(case, case.logits)
+        new, old, _, advantages, mask = policy_terms(case, case.logits)
         s = ours.sequence_ratio(new, old, mask)
         side = (s > 1 + LOOSE["clip_high"]).long() - (s < 1 - LOOSE["clip_low"]).long()
         visited |= set(zip(side[:, 0].tolist(), (advantages[:, 0] > 0).tolist(), strict=True))
@@ -158,21 +156,19 @@ def test_the_completions_visit_every_quadrant_of_the_clip():
 @oracle("sequence_ratio", "TRL", '`importance_sampling_level="sequence"`, `cispo` and `sapo` built on it')
 def test_cispo_and_sapo_of_whole_completions(same, loss_type, case):
     case = CASES[case]
-    logits = leaf(case)
+    logits = logits_leaf(case)
     options = {"importance_sampling_level": "sequence", "loss_type": loss_type}
-    theirs = trl_loss(case, logits, **options | CAP)
-    new, old, _, advantages, mask = pieces(case, logits)
+    theirs = bounded_trl_loss(case, logits, **options | CAP)
+    new, old, _, advantages, mask = policy_terms(case, logits)
     s = ours.sequence_ratio(new, old, mask)
-    same(aggregated(loss_type, PER_SEQUENCE[loss_type](new, s, advantages), mask), theirs, logits)
+    same(loss_type_mean(loss_type, PER_SEQUENCE[loss_type](new, s, advantages), mask), theirs, logits)
 
 
 @oracle("clip_frac", "TRL", "`clip_ratio/region_mean`: at sequence level it counts completions, not tokens", rtol=1e-6)
 def test_the_clip_ratio_of_sequences(same):
     case = CASES["ragged"]
-    model = TableModel(case.logits)
-    self, inputs = batch_for_trl(case, model, importance_sampling_level="sequence", **EPSILON)
-    self._compute_loss(model, inputs)
-    new, old, _, advantages, mask = pieces(case, case.logits)
+    self = trainer_after_loss(case, importance_sampling_level="sequence", **EPSILON)
+    new, old, _, advantages, mask = policy_terms(case, case.logits)
     log_s = ours.sequence_logprobs(new - old, mask, average=True)[:, None]
     rows = torch.ones_like(log_s)
     same(
@@ -187,9 +183,9 @@ def test_the_clip_ratio_of_sequences(same):
 @oracle("ppo_clip_loss", "TRL", "`delta` from 1 + `epsilon_high` on is our `dual_clip`")
 def test_delta_is_the_dual_clip(same, case):
     case = CASES[case]
-    logits = leaf(case)
-    theirs = trl_loss(case, logits, delta=1.35)
-    new, old, _, advantages, mask = pieces(case, logits)
+    logits = logits_leaf(case)
+    theirs = bounded_trl_loss(case, logits, delta=1.35)
+    new, old, _, advantages, mask = policy_terms(case, logits)
     mine = ours.ppo_clip_loss(new, old, advantages, dual_clip=1.35, **CLIP)
     assert (mine != ours.ppo_clip_loss(new, old, advantages, **CLIP))[mask].any()
     same(ours.token_mean(mine, mask), theirs, logits)
@@ -199,9 +195,9 @@ def test_delta_is_the_dual_clip(same, case):
 def test_a_small_delta_is_not_the_dual_clip():
     """It caps the unclipped ratio whatever the sign; the clipped one still reaches 1 + epsilon_high for A < 0."""
     case, delta = CASES["full"], 1.1
-    logits = leaf(case)
-    theirs = trl_loss(case, logits, delta=delta)
-    new, old, _, advantages, mask = pieces(case, logits)
+    logits = logits_leaf(case)
+    theirs = bounded_trl_loss(case, logits, delta=delta)
+    new, old, _, advantages, mask = policy_terms(case, logits)
     up = ours.ppo_clip_loss(new, old, advantages, clip_low=LOW, clip_high=delta - 1)
     down = ours.ppo_clip_loss(new, old, advantages, dual_clip=1 + HIGH, **CLIP)
     assert_same(ours.token_mean(torch.where(advantages > 0, up, down), mask), theirs)
@@ -217,11 +213,11 @@ def test_a_small_delta_is_not_the_dual_clip():
 @oracle("kl_unbiased", "TRL", "`beta` with `use_bias_correction_kl=True`, its default")
 def test_the_unbiased_kl(same, loss_type, case):
     case = CASES[case]
-    logits = leaf(case)
-    theirs = trl_loss(case, logits, loss_type=loss_type, beta=BETA, use_bias_correction_kl=True)
-    new, old, ref, advantages, mask = pieces(case, logits)
+    logits = logits_leaf(case)
+    theirs = bounded_trl_loss(case, logits, loss_type=loss_type, beta=BETA, use_bias_correction_kl=True)
+    new, old, ref, advantages, mask = policy_terms(case, logits)
     loss = ours.ppo_clip_loss(new, old, advantages, **CLIP) + BETA * ours.kl_unbiased(new, ref, old)
-    same(aggregated(loss_type, loss, mask), theirs, logits)
+    same(loss_type_mean(loss_type, loss, mask), theirs, logits)
 
 
 @oracle(
@@ -231,10 +227,10 @@ def test_the_unbiased_kl(same, loss_type, case):
 )
 def test_the_unbiased_kl_at_sequence_level_has_the_weight_of_the_sequence():
     case = CASES["ragged"]
-    logits = leaf(case)
+    logits = logits_leaf(case)
     options = {"importance_sampling_level": "sequence", "use_bias_correction_kl": True, "beta": BETA}
-    theirs = trl_loss(case, logits, **options)
-    new, old, ref, advantages, mask = pieces(case, logits)
+    theirs = bounded_trl_loss(case, logits, **options)
+    new, old, ref, advantages, mask = policy_terms(case, logits)
     policy = ours.gspo_loss(new, old, advantages, mask, **CLIP)
     weighted = ours.kl_k3(new, ref) * ours.sequence_ratio(new, old, mask)
     mine = ours.token_mean(policy + BETA * weighted, mask)
@@ -243,19 +239,11 @@ def test_the_unbiased_kl_at_sequence_level_has_the_weight_of_the_sequence():
     assert (weighted - ours.kl_unbiased(new, ref, old))[mask].abs().max() > 0.01
 
 
-def logged(case: Case, **options: object) -> object:
-    """The trainer after one loss, with what it has logged."""
-    model = TableModel(case.logits, options.get("temperature", 1.0))
-    self, inputs = batch_for_trl(case, model, **options)
-    self._compute_loss(model, inputs)
-    return self
-
-
 @oracle("mean_kl", "TRL", "`kl` with `use_bias_correction_kl=False`")
 @oracle("mean_entropy", "TRL", "`entropy`")
 def test_kl_and_entropy_as_logged(same):
     case = CASES["ragged"]
-    self = logged(case, beta=BETA, temperature=TEMPERATURE)
+    self = trainer_after_loss(case, beta=BETA, temperature=TEMPERATURE)
     new = ours.token_logprobs(case.logits, case.tokens, temperature=TEMPERATURE)
     _, ref = old_and_ref(case, TEMPERATURE)
     same(ours.mean_kl(new, ref, case.mask), metric(self, "kl"), of="mean_kl")
@@ -265,8 +253,8 @@ def test_kl_and_entropy_as_logged(same):
 @oracle("mean_kl", "TRL", differs="`kl` is by default the mean of k3 times the ratio")
 def test_the_kl_as_logged_by_default_is_weighted():
     case = CASES["ragged"]
-    self = logged(case, beta=BETA, use_bias_correction_kl=True)
-    new, old, ref, _, mask = pieces(case, case.logits)
+    self = trainer_after_loss(case, beta=BETA, use_bias_correction_kl=True)
+    new, old, ref, _, mask = policy_terms(case, case.logits)
     assert metric(self, "kl") == pytest.approx(
         ours.masked_mean(ours.kl_unbiased(new, ref, old), mask).item(), rel=1e-10
     )
@@ -278,11 +266,11 @@ def test_the_kl_as_logged_by_default_is_weighted():
 def test_kl_is_added_and_entropy_subtracted(same, case):
     """The KL aggregated as the policy term is, the entropy a mean over tokens whatever the loss type."""
     case = CASES[case]
-    logits = leaf(case)
-    theirs = trl_loss(case, logits, loss_type="grpo", beta=BETA, entropy_coef=0.2)
-    new, old, ref, advantages, mask = pieces(case, logits)
-    policy = aggregated("grpo", ours.ppo_clip_loss(new, old, advantages, **CLIP), mask)
-    kl = aggregated("grpo", ours.kl_k3(new, ref), mask)
+    logits = logits_leaf(case)
+    theirs = bounded_trl_loss(case, logits, loss_type="grpo", beta=BETA, entropy_coef=0.2)
+    new, old, ref, advantages, mask = policy_terms(case, logits)
+    policy = loss_type_mean("grpo", ours.ppo_clip_loss(new, old, advantages, **CLIP), mask)
+    kl = loss_type_mean("grpo", ours.kl_k3(new, ref), mask)
     entropy = ours.masked_mean(ours.entropy(logits), mask)
     same(ours.total_loss(policy, kl=kl, kl_coef=BETA, entropy=entropy, entropy_coef=0.2), theirs, logits)
 
@@ -290,7 +278,7 @@ def test_kl_is_added_and_entropy_subtracted(same, case):
 # --- where the old log-probs come from, and the sampler's ---
 
 
-def moved(case: Case) -> Tensor:
+def later_logits(case: Case) -> Tensor:
     """Logits some steps later."""
     random = torch.Generator().manual_seed(11)
     noise = torch.randn(case.logits.shape, generator=random, dtype=torch.float64)
@@ -319,7 +307,7 @@ def test_the_second_step_on_a_batch_is_off_policy(same):
     _, once = batch_from_rollout(case)
     assert "old_per_token_logps" not in once  # the first step is the only one
     self, inputs = batch_from_rollout(case, num_iterations=2, scale_rewards="none")
-    logits = moved(case)
+    logits = later_logits(case)
     theirs = self._compute_loss(TableModel(logits), inputs)
     new, old = ours.token_logprobs(logits, case.tokens), ours.token_logprobs(case.logits, case.tokens)
     advantages = ours.group_advantages(ADVANTAGES, group_size=4, scale="none")[:, None]
@@ -349,7 +337,7 @@ def test_the_sampler_correction_is_on_the_policy_term_only(same, mode, case, bou
     options = {"use_vllm": True, "vllm_importance_sampling_mode": mode, "scale_rewards": "none", "beta": BETA} | bounds
     self, inputs = batch_from_rollout(case, **options)
     inputs["ref_per_token_logps"] = old_and_ref(case, 1.0)[1][:, PROMPT - 1 :]
-    logits = moved(case)
+    logits = later_logits(case)
     theirs = self._compute_loss(TableModel(logits), inputs)
 
     weight = correction(case, mode, *(bounds.values() if bounds else (0.0, 3.0)))
@@ -415,15 +403,6 @@ def test_truncated_rows_leave_the_loss_and_stay_in_their_group(same):
     same(ours.truncated_share(truncated), metric(self, "completions/clipped_ratio"), of="truncated_share")
     same(ours.mean_length(case.mask), metric(self, "completions/mean_length"), of="mean_length")
     same(ours.reward_mean(ADVANTAGES), metric(self, "reward"), of="reward_mean")
-
-
-def trl_advantages(rewards: Tensor, *, training: bool = True, **options: object) -> tuple[Tensor, object]:
-    """Of completions of one token; "reward_weights" and the model make no difference."""
-    model = TableModel(torch.zeros(len(rewards), 2, VOCAB, dtype=torch.float64))
-    model.training = training
-    options = {"per_device_train_batch_size": len(rewards), "num_generations": GROUP} | options
-    self = trainer(model, **options)
-    return rollout(self, [[3]] * len(rewards), [[2]] * len(rewards), rewards)["advantages"], self
 
 
 @pytest.mark.parametrize("case", ["ragged", "full"])
@@ -507,12 +486,17 @@ def rloo_batch(case: Case, group_size: int, **options: object) -> tuple[object, 
     rows = len(case.tokens)
     options = {"per_device_train_batch_size": rows, "num_generations": group_size} | options
     self = trainer(
-        TableModel(case.logits), ref_model=TableModel(reference(case)), kind=RLOOTrainer, pad=EOS, eos=EOS, **options
+        TableModel(case.logits),
+        ref_model=TableModel(reference_logits(case)),
+        kind=RLOOTrainer,
+        pad=EOS,
+        eos=EOS,
+        **options,
     )
     return self, rollout(self, *sequences(case), ADVANTAGES[:rows])
 
 
-def reference(case: Case) -> Tensor:
+def reference_logits(case: Case) -> Tensor:
     return case.logits.flip(2) * 0.3 + case.logits * 0.7
 
 
@@ -531,7 +515,7 @@ def test_rloo_advantages_with_the_kl_in_the_reward(same, case, group_size):
     case = CASES[case]
     self, inputs = rloo_batch(case, group_size)
     rewards = ADVANTAGES[: len(case.tokens)]
-    old, ref = ours.token_logprobs(case.logits, case.tokens), ours.token_logprobs(reference(case), case.tokens)
+    old, ref = ours.token_logprobs(case.logits, case.tokens), ours.token_logprobs(reference_logits(case), case.tokens)
     kl = ours.kl_k1(old, ref)
     penalised = ours.kl_penalised_rewards(rewards, kl, case.mask, kl_coef=0.05)
     same(ours.rloo_advantages(penalised, group_size=group_size), inputs["advantages"])
@@ -559,7 +543,7 @@ def test_rloo_advantages_normalised(same, case, group_size):
 def test_the_loss_of_rloo_clips_the_ratio_of_whole_completions(same, case, group_size, mask_truncated):
     case = CASES[case]
     self, inputs = rloo_batch(case, group_size, mask_truncated_completions=mask_truncated, **EPSILON)
-    logits = moved(case)
+    logits = later_logits(case)
     theirs = self._compute_loss(TableModel(logits), inputs)
     mask = case.mask
     if mask_truncated:
@@ -575,7 +559,7 @@ def test_the_first_step_of_rloo_is_reinforce(same):
     """The values are two different numbers, only the gradients are the same."""
     case = CASES["ragged"]
     self, inputs = rloo_batch(case, 4)
-    logits = leaf(case)
+    logits = logits_leaf(case)
     theirs = self._compute_loss(TableModel(logits), inputs)
     loss = ours.reinforce_loss(ours.token_logprobs(logits, case.tokens), inputs["advantages"][:, None])
     mine = ours.sequence_sum(loss, case.mask).mean()
@@ -591,7 +575,7 @@ def test_the_first_step_of_rloo_is_reinforce(same):
 @oracle("token_logprobs", "TRL", "`selective_log_softmax`, ours with `chunk_size`")
 def test_log_probs_in_chunks(same, chunk_size, temperature):
     case = CASES["ragged"]
-    logits = leaf(case)
+    logits = logits_leaf(case)
     theirs = selective_log_softmax(logits[:, :-1], case.tokens[:, 1:], temperature=temperature)
     same(ours.token_logprobs(logits, case.tokens, temperature=temperature, chunk_size=chunk_size), theirs, logits)
 
@@ -602,7 +586,7 @@ def test_log_probs_in_chunks(same, chunk_size, temperature):
 def test_the_kl_of_the_whole_distribution(same, beta, temperature):
     """The student is the policy and the teacher the reference; beta between 0 and 1 is a Jensen-Shannon divergence."""
     case = CASES["ragged"]
-    student, teacher = leaf(case), reference(case)
+    student, teacher = logits_leaf(case), reference_logits(case)
     labels = torch.where(case.mask, case.tokens[:, 1:], -100)
     options = {"beta": beta, "temperature": temperature}
     theirs = GKDTrainer.generalized_jsd_loss(student[:, :-1], teacher[:, :-1], reduction="none", **options).sum(dim=-1)

@@ -16,9 +16,10 @@ from trl.trainer.utils import add_fused_lm_head
 
 from reference import objectives as ours
 
-from .cases import EOS, VOCAB, assert_same
+from .cases import EOS, VOCAB
 from .claims import F32, WHOLE_STEP, oracle
-from .test_trl import tiny_llama
+from .records import assert_same
+from .trl_batches import tiny_llama
 from .trl_stub import BigramModel, CPOConfig, CPOTrainer, ORPOTrainer, metric, offline
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
@@ -31,19 +32,19 @@ PAIRS = [
 ]
 
 
-def table(seed: int) -> Tensor:
+def bigram_logits(seed: int) -> Tensor:
     random = torch.Generator().manual_seed(seed)
     return torch.randn(8, VOCAB, VOCAB, generator=random, dtype=torch.float64) * 1.5
 
 
-REFERENCE = BigramModel(table(1))
+REFERENCE = BigramModel(bigram_logits(1))
 
 
 def policy() -> BigramModel:
-    return BigramModel((table(1) + 0.8 * table(9)).requires_grad_())
+    return BigramModel((bigram_logits(1) + 0.8 * bigram_logits(9)).requires_grad_())
 
 
-def scored(model: BigramModel, batch: dict, prefix: str = "", *, average: bool = False) -> Tensor:
+def completion_logprobs(model: BigramModel, batch: dict, prefix: str = "", *, average: bool = False) -> Tensor:
     """Ours: log-probs of the completions of a batch."""
     tokens = batch[f"{prefix}input_ids"]
     mask = ours.prediction_mask(batch[f"{prefix}completion_mask"])
@@ -57,9 +58,11 @@ def dpo_batch(pairs: list[dict] = PAIRS) -> dict:
     return DataCollatorForPreference(pad_token_id=EOS)(pairs)
 
 
-def four(model: BigramModel, batch: dict, **options: bool) -> tuple[Tensor, ...]:
+def logprobs_of_pairs(model: BigramModel, batch: dict, **options: bool) -> tuple[Tensor, ...]:
     """Chosen, rejected, and the same under the reference. TRL stacks them: chosen rows first."""
-    return *scored(model, batch, **options).chunk(2), *scored(REFERENCE, batch, **options).chunk(2)
+    return *completion_logprobs(model, batch, **options).chunk(2), *completion_logprobs(
+        REFERENCE, batch, **options
+    ).chunk(2)
 
 
 def trl_dpo(model: BigramModel, batch: dict, *loss_types: str, **options: object) -> tuple[Tensor, object]:
@@ -91,11 +94,11 @@ def test_dpo_and_its_relatives(same, loss_type, beta):
     function, aggregation = DPO[loss_type]
     model, batch = policy(), dpo_batch()
     theirs, _ = trl_dpo(model, batch, loss_type, beta=beta)
-    same(function(*four(model, batch, **aggregation), beta=beta).mean(), theirs, model.logits)
+    same(function(*logprobs_of_pairs(model, batch, **aggregation), beta=beta).mean(), theirs, model.logits)
 
 
 def test_the_pairs_lie_on_both_sides_of_the_hinge():
-    losses = ours.hinge_loss(*four(policy(), dpo_batch()), beta=BETA)
+    losses = ours.hinge_loss(*logprobs_of_pairs(policy(), dpo_batch()), beta=BETA)
     assert (losses == 0).any() and (losses > 0).any()
 
 
@@ -103,7 +106,7 @@ def test_the_pairs_lie_on_both_sides_of_the_hinge():
 def test_ipo_of_summed_log_probs_is_another_loss():
     model, batch = policy(), dpo_batch()
     theirs, _ = trl_dpo(model, batch, "ipo")
-    assert not torch.allclose(ours.ipo_loss(*four(model, batch), beta=BETA).mean(), theirs, rtol=1e-2)
+    assert not torch.allclose(ours.ipo_loss(*logprobs_of_pairs(model, batch), beta=BETA).mean(), theirs, rtol=1e-2)
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, NOISE])
@@ -111,7 +114,7 @@ def test_ipo_of_summed_log_probs_is_another_loss():
 def test_robust_dpo(same, label_smoothing):
     model, batch = policy(), dpo_batch()
     theirs, _ = trl_dpo(model, batch, "robust", label_smoothing=label_smoothing)
-    mine = ours.robust_dpo_loss(*four(model, batch), beta=BETA, label_smoothing=label_smoothing)
+    mine = ours.robust_dpo_loss(*logprobs_of_pairs(model, batch), beta=BETA, label_smoothing=label_smoothing)
     same(mine.mean(), theirs, model.logits)
 
 
@@ -122,13 +125,13 @@ def test_conservative_dpo_is_only_there_for_a_single_pair(same, loss_type):
     for pairs in ([PAIRS[0]], [PAIRS[1]], PAIRS):
         model, batch = policy(), dpo_batch(pairs)
         theirs, _ = trl_dpo(model, batch, loss_type, label_smoothing=NOISE)
-        mine = ours.cdpo_loss(*four(model, batch), beta=BETA, label_smoothing=NOISE).mean()
+        mine = ours.cdpo_loss(*logprobs_of_pairs(model, batch), beta=BETA, label_smoothing=NOISE).mean()
         if len(pairs) == 1:
             same(mine, theirs, model.logits)
         else:
             assert not torch.allclose(mine, theirs, rtol=1e-3)
     plain, _ = trl_dpo(model, batch, "sigmoid", label_smoothing=NOISE)
-    assert_same(ours.dpo_loss(*four(model, batch), beta=BETA).mean(), plain)
+    assert_same(ours.dpo_loss(*logprobs_of_pairs(model, batch), beta=BETA).mean(), plain)
 
 
 @oracle("total_loss", "TRL", '`loss_type=["sigmoid", "sft"]`, `loss_weights`')
@@ -138,7 +141,9 @@ def test_dpo_with_some_supervised_learning(same):
     theirs, _ = trl_dpo(model, batch, "sigmoid", "sft", loss_weights=[1.0, 0.3])
     tokens, completion = (batch[key][: len(PAIRS)] for key in ("input_ids", "completion_mask"))
     sft = ours.sft_loss(ours.token_logprobs(model.score(tokens), tokens), ours.prediction_mask(completion))
-    mine = ours.total_loss(ours.dpo_loss(*four(model, batch), beta=BETA).mean(), sft_loss=sft, sft_coef=0.3)
+    mine = ours.total_loss(
+        ours.dpo_loss(*logprobs_of_pairs(model, batch), beta=BETA).mean(), sft_loss=sft, sft_coef=0.3
+    )
     same(mine, theirs, model.logits)
 
 
@@ -148,7 +153,7 @@ def test_dpo_with_some_supervised_learning(same):
 def test_what_dpo_logs(same):
     model, batch = policy(), dpo_batch()
     _, self = trl_dpo(model, batch, "sigmoid")
-    chosen, rejected, ref_chosen, ref_rejected = (x.detach() for x in four(model, batch))
+    chosen, rejected, ref_chosen, ref_rejected = (x.detach() for x in logprobs_of_pairs(model, batch))
     same(ours.implicit_reward(chosen, ref_chosen, beta=BETA).mean(), metric(self, "rewards/chosen"))
     same(ours.implicit_reward(rejected, ref_rejected, beta=BETA).mean(), metric(self, "rewards/rejected"))
     margin = ours.preference_margin(chosen, rejected, ref_chosen, ref_rejected)
@@ -176,7 +181,7 @@ def test_dpo_from_pairs_to_parameter_gradients(same):
 # --- CPOTrainer and ORPOTrainer: no reference ---
 
 
-def labelled(pairs: list[dict] = PAIRS) -> dict:
+def batch_with_labels(pairs: list[dict] = PAIRS) -> dict:
     """A batch as CPOTrainer and ORPOTrainer want it: chosen and rejected apart, prompts and padding -100 in the labels."""
     batch = dpo_batch(pairs)
     batch["labels"] = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
@@ -185,9 +190,9 @@ def labelled(pairs: list[dict] = PAIRS) -> dict:
     return {f"{side}_{key}": halves[key][i] for i, side in enumerate(("chosen", "rejected")) for key in keys}
 
 
-def trl_total(kind: type, model: BigramModel, **options: object) -> Tensor:
+def trl_batch_loss(kind: type, model: BigramModel, **options: object) -> Tensor:
     self = offline(kind, model, pad=EOS, **{"beta": BETA} | options)
-    loss, _ = self.get_batch_loss_metrics(model, labelled())
+    loss, _ = self.get_batch_loss_metrics(model, batch_with_labels())
     return loss
 
 
@@ -199,15 +204,15 @@ def test_log_probs_of_completions(same, average):
     logits = model.score(batch["input_ids"])
     for kind in (CPOTrainer, ORPOTrainer):
         theirs = kind.get_batch_logps(logits, labels, average_log_prob=average)
-        same(scored(model, batch, average=average), theirs, model.logits)
+        same(completion_logprobs(model, batch, average=average), theirs, model.logits)
 
 
 @pytest.mark.parametrize(("beta", "gamma"), [(2.0, 1.0), (BETA, 0.5)])
 @oracle("simpo_loss", "TRL", "`CPOTrainer`: `simpo`, `simpo_gamma`, `cpo_alpha=0`")
 def test_simpo(same, beta, gamma):
     model = policy()
-    theirs = trl_total(CPOTrainer, model, loss_type="simpo", beta=beta, simpo_gamma=gamma, cpo_alpha=0)
-    chosen, rejected = scored(model, dpo_batch(), average=True).chunk(2)
+    theirs = trl_batch_loss(CPOTrainer, model, loss_type="simpo", beta=beta, simpo_gamma=gamma, cpo_alpha=0)
+    chosen, rejected = completion_logprobs(model, dpo_batch(), average=True).chunk(2)
     same(ours.simpo_loss(chosen, rejected, beta=beta, gamma=gamma).mean(), theirs, model.logits)
 
 
@@ -221,8 +226,8 @@ def chosen_nll(model: BigramModel, *, prompt: bool = False) -> Tensor:
 @oracle("simpo_loss", "TRL", differs="the default `cpo_alpha=1` adds the NLL of the chosen completions; `gamma` is 0.5")
 def test_simpo_by_default_has_an_nll_term():
     model = policy()
-    theirs = trl_total(CPOTrainer, model, loss_type="simpo")
-    chosen, rejected = scored(model, dpo_batch(), average=True).chunk(2)
+    theirs = trl_batch_loss(CPOTrainer, model, loss_type="simpo")
+    chosen, rejected = completion_logprobs(model, dpo_batch(), average=True).chunk(2)
     simpo = ours.simpo_loss(chosen, rejected, beta=BETA, gamma=0.5).mean()
     assert_same(ours.total_loss(simpo, sft_loss=chosen_nll(model), sft_coef=1.0), theirs)
     assert CPOConfig.__dataclass_fields__["simpo_gamma"].default == 0.5
@@ -248,8 +253,8 @@ CPO = {
 def test_cpo_is_dpo_with_a_uniform_reference_and_an_nll_term(same, loss_type):
     function, aggregation, options = CPO[loss_type]
     model = policy()
-    theirs = trl_total(CPOTrainer, model, loss_type=loss_type, **options)
-    chosen, rejected = scored(model, dpo_batch(), **aggregation).chunk(2)
+    theirs = trl_batch_loss(CPOTrainer, model, loss_type=loss_type, **options)
+    chosen, rejected = completion_logprobs(model, dpo_batch(), **aggregation).chunk(2)
     zeros = torch.zeros_like(chosen)
     losses = function(chosen, rejected, zeros, zeros, beta=BETA, **options)
     same(ours.total_loss(losses.mean(), sft_loss=chosen_nll(model), sft_coef=1.0), theirs, model.logits)
@@ -259,7 +264,7 @@ def test_cpo_is_dpo_with_a_uniform_reference_and_an_nll_term(same, loss_type):
 def test_the_odds_ratio_of_orpo(same):
     """TRL's sign is the other one: it subtracts the result."""
     chosen, rejected = (
-        x.detach().requires_grad_() for x in scored(policy(), dpo_batch(), average=True).detach().chunk(2)
+        x.detach().requires_grad_() for x in completion_logprobs(policy(), dpo_batch(), average=True).detach().chunk(2)
     )
     theirs, *_ = offline(ORPOTrainer, policy(), beta=BETA).odds_ratio_loss(chosen, rejected)
     same(ours.orpo_loss(chosen, rejected, beta=BETA) + chosen, -theirs, chosen, rejected)
@@ -268,8 +273,8 @@ def test_the_odds_ratio_of_orpo(same):
 @oracle("orpo_loss", "TRL", differs="NLL over prompt and completion, and one mean over the tokens of all pairs")
 def test_the_nll_of_orpo_covers_the_prompt():
     model = policy()
-    theirs = trl_total(ORPOTrainer, model)
-    chosen, rejected = scored(model, dpo_batch(), average=True).chunk(2)
+    theirs = trl_batch_loss(ORPOTrainer, model)
+    chosen, rejected = completion_logprobs(model, dpo_batch(), average=True).chunk(2)
     odds = ours.orpo_loss(chosen, rejected, beta=BETA) + chosen
     mine = odds.mean() + chosen_nll(model, prompt=True)
     assert_same(mine, theirs, rtol=F32)
@@ -307,11 +312,11 @@ def trl_kto(model: BigramModel, ref_model: BigramModel, **options: object) -> tu
 def test_kto(same, swapped, weights):
     model, ref_model = policy(), REFERENCE
     if swapped:
-        model, ref_model = BigramModel(table(1).requires_grad_()), policy()
+        model, ref_model = BigramModel(bigram_logits(1).requires_grad_()), policy()
     theirs, self = trl_kto(model, ref_model, **weights)
     batch = kto_batch()
-    kl = ours.kto_kl(scored(model, batch, "KL_"), scored(ref_model, batch, "KL_").detach())
-    new, ref = scored(model, batch), scored(ref_model, batch).detach()
+    kl = ours.kto_kl(completion_logprobs(model, batch, "KL_"), completion_logprobs(ref_model, batch, "KL_").detach())
+    new, ref = completion_logprobs(model, batch), completion_logprobs(ref_model, batch).detach()
     mine = ours.kto_loss(new, ref, batch["label"], kl, beta=BETA, **weights)
     same(mine.mean(), theirs, model.logits)
     same(kl, metric(self, "kl"))
@@ -323,7 +328,7 @@ def test_kto(same, swapped, weights):
 def test_apo_zero_is_kto_without_the_kl(same):
     model, batch = policy(), kto_batch()
     theirs, _ = trl_kto(model, REFERENCE, loss_type="apo_zero_unpaired")
-    new, ref = scored(model, batch), scored(REFERENCE, batch)
+    new, ref = completion_logprobs(model, batch), completion_logprobs(REFERENCE, batch)
     same(
         ours.kto_loss(new, ref, batch["label"], torch.zeros((), dtype=torch.float64), beta=BETA).mean(),
         theirs,

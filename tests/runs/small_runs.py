@@ -1,5 +1,6 @@
 """Runs of seconds, for the tests of the command line."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reference.__main__ import main
+from reference.__main__ import main, parser
 from reference.runs.checkpoints import checkpoints
 from reference.runs.folder import read_metrics
 
@@ -48,9 +49,23 @@ def wait_for(there: Callable[[], object], process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
-def timeless(run: Path) -> list[dict[str, float]]:
+def write_config(run: Path, *command: str, **changes: object) -> None:
+    """The config.json of a run of this command."""
+    options = vars(parser().parse_args(list(command))) | changes
+    kept = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
+    (run / "config.json").write_text(json.dumps(kept))
+
+
+def metrics_without_seconds(run: Path) -> list[dict[str, float]]:
+    """What the log says of each step; no two runs have the same seconds."""
     return [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(run)]
 
 
-def weights(run: Path) -> bytes:
+def last_weights(run: Path) -> bytes:
     return (checkpoints(run)[-1] / "model.safetensors").read_bytes()
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """The same log but for the seconds, and the same last weights, bit for bit."""
+    assert metrics_without_seconds(one) == metrics_without_seconds(other)
+    assert last_weights(one) == last_weights(other)

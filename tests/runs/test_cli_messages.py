@@ -1,7 +1,6 @@
 """What the command line says: one sentence that helps, and --help with every choice."""
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -10,7 +9,8 @@ import sys
 
 import pytest
 import torch
-from small_runs import COMMAND, TINY, refusal
+from model_folders import change_json, model_folder
+from small_runs import COMMAND, TINY, refusal, write_config
 
 from reference.__main__ import main, parser
 from reference.algorithms.advantages import ADVANTAGES
@@ -198,8 +198,7 @@ def test_weights_that_are_no_numbers_are_told_with_the_model(tmp_path, capsys, b
     model = copy.deepcopy(base[0])
     with torch.no_grad():
         model.model.layers[1].mlp.up_proj.weight[3, 4] = number
-    model.save_pretrained(tmp_path / "model")
-    base[1].save_pretrained(tmp_path / "model")
+    model_folder(tmp_path / "model", model, base[1])
     message = refusal(capsys, *command, str(tmp_path / "model"), "--device", "cpu")
     assert f"1 of the weights of {tmp_path / 'model'} are NaN or infinite" in message
     assert "model.layers.1.mlp.up_proj.weight" in message
@@ -231,19 +230,15 @@ def test_our_loop_is_one_process(capsys, monkeypatch, tmp_path, size, words):
 
 @pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
 def test_a_text_as_eos_is_told(tmp_path, capsys, base, file):
-    base[0].save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
-    options = json.loads((tmp_path / file).read_text())
-    (tmp_path / file).write_text(json.dumps({**options, "eos_token_id": "<|end|>"}))
+    model_folder(tmp_path, *base)
+    change_json(tmp_path / file, eos_token_id="<|end|>")
     assert "eos_token_id" in refusal(capsys, "evaluate", str(tmp_path), "--device", "cpu")
 
 
 @pytest.mark.parametrize("name", ["group_size", "temperature", "model"])
 def test_evaluating_a_reward_model_reads_a_whole_config(tmp_path, capsys, name):
-    options = vars(parser().parse_args(["train", "reward-model"]))
-    options = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "config.json").write_text(json.dumps({**options, name: []}))
+    write_config(tmp_path, "train", "reward-model", **{name: []})
     assert f"config.json: {name} is []" in refusal(capsys, "evaluate", str(tmp_path))
 
 

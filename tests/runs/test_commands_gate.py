@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from architectures import small
+from model_folders import model_folder
 
 from reference.__main__ import main
 
@@ -16,8 +17,7 @@ from reference.__main__ import main
 @pytest.mark.parametrize("name", ["rwkv", "bert", "short"])
 def test_a_model_that_cannot_be_sampled_is_refused_by_every_command_that_samples(name, command, capsys, tmp_path, base):
     model = small("mpt", max_seq_len=32) if name == "short" else small(name)
-    model.save_pretrained(tmp_path / name)
-    base[1].save_pretrained(tmp_path / name)
+    model_folder(tmp_path / name, model, base[1])
     arguments = command.split()
     if arguments[0] == "train":
         arguments += [str(tmp_path / "run"), "--model"]
@@ -29,8 +29,7 @@ def test_a_model_that_cannot_be_sampled_is_refused_by_every_command_that_samples
 
 @pytest.mark.parametrize("name", ["mamba", "falcon_h1"])
 def test_recurrent_and_hybrid_models_are_evaluated_and_trained_without_a_cache(name, capsys, tmp_path, base):
-    small(name).save_pretrained(tmp_path / name)
-    base[1].save_pretrained(tmp_path / name)
+    model_folder(tmp_path / name, small(name), base[1])
     with pytest.warns(UserWarning, match="keeps no key-value cache"):
         assert (
             main(["evaluate", str(tmp_path / name), "--problems", "2", "--samples", "2", "--max-new-tokens", "8"]) == 0
@@ -44,8 +43,7 @@ def test_recurrent_and_hybrid_models_are_evaluated_and_trained_without_a_cache(n
 
 def test_a_warning_is_one_sentence(tmp_path, base):
     """As the program prints it: no path, no line of code."""
-    small("mamba").save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
+    model_folder(tmp_path, small("mamba"), base[1])
     few = ["--problems", "1", "--samples", "1", "--max-new-tokens", "2", "--show", "0"]
     done = subprocess.run(
         [sys.executable, "-m", "reference", "evaluate", str(tmp_path), *few], capture_output=True, text=True, check=True

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from small_runs import TINY, refusal, timeless, weights
+from small_runs import TINY, assert_same_run, last_weights, metrics_without_seconds, refusal, write_config
 
 from reference.__main__ import main, parser, typed_options
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS
@@ -59,7 +59,7 @@ def test_a_longer_run_is_the_one_that_was_started_with_so_many_steps(finished, t
     (run / "accuracy.json").write_text(json.dumps(known))
     assert main(["train", "grpo", "--resume", str(run), "--steps", "4"]) == 0
     assert steps_of(run) == 4
-    assert timeless(run) == timeless(finished) and weights(run) == weights(finished)
+    assert_same_run(run, finished)
     assert read_accuracy(run)["after"] == read_accuracy(finished)["after"]
     assert max(row["grad_norm"] for row in read_metrics(run)[2:]) > 0  # the weights did move after step 2
     options = [json.loads((folder / "config.json").read_text()) for folder in (run, finished)]
@@ -74,8 +74,8 @@ def test_so_are_those_with_more_state_and_with_pairs(tmp_path, name):
     assert main([*command, "--steps", "3", "--out", str(tmp_path / "whole")]) == 0
     assert main([*command, "--steps", "1", "--out", str(tmp_path / "run")]) == 0
     assert main(["train", name, "--resume", str(tmp_path / "run"), "--steps", "3"]) == 0
-    assert timeless(tmp_path / "run") == timeless(tmp_path / "whole")
-    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert metrics_without_seconds(tmp_path / "run") == metrics_without_seconds(tmp_path / "whole")
+    assert last_weights(tmp_path / "run") == last_weights(tmp_path / "whole")
 
 
 def test_forty_steps_are_not_taken_for_no_wish(mine, monkeypatch):
@@ -104,9 +104,7 @@ def test_a_run_may_end_earlier_than_it_was_to_end(mine):
 @pytest.mark.parametrize("name", ["sft", "reward-model", "pretrain"])
 def test_where_the_rate_falls_to_0_at_the_last_step_the_number_of_steps_stays(tmp_path, capsys, name):
     command = ["pretrain"] if name == "pretrain" else ["train", name]
-    options = vars(parser().parse_args([*command, "--steps", "6"]))
-    options = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
-    (tmp_path / "config.json").write_text(json.dumps(options))
+    write_config(tmp_path, *command, "--steps", "6")
     message = refusal(capsys, *command, "--resume", str(tmp_path), "--steps", "8")
     assert f"the learning rate of {name} falls to 0 at its last step" in message
     assert "a run of 6 steps cannot become one of 8" in message

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from model_folders import model_folder
 from small_runs import TINY, refusal
 
 from reference.__main__ import main, parser
@@ -164,10 +165,7 @@ def test_every_row_is_within_the_limits(recipe):
 
 
 def test_a_template_that_marks_nothing_is_refused_before_there_is_a_folder(capsys, tmp_path, base):
-    model, tokenizer = base
-    model.save_pretrained(tmp_path / "model")
-    tokenizer.save_pretrained(tmp_path / "model")
-    template = tmp_path / "model" / "chat_template.jinja"
+    template = model_folder(tmp_path / "model", *base) / "chat_template.jinja"
     text = re.sub(r"\{%-? (end)?generation -?%\}", "", template.read_text())
     assert "generation -%}" not in text
     template.write_text(text)

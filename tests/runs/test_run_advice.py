@@ -7,10 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from small_runs import TINY, refusal, timeless, weights
+from model_folders import change_json, model_folder
+from small_runs import TINY, assert_same_run, refusal, write_config
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from reference.__main__ import main, parser
+from reference.__main__ import main
 from reference.algorithms.recipes import ROWS, from_checkpoint
 from reference.failures import sentence
 from reference.interrupt import noted
@@ -131,7 +132,7 @@ def test_a_signal_while_pairs_are_drawn_stops_at_once_and_the_run_can_go_on(
     assert read_metrics(run) == [] and checkpoints(run) == []
     assert main(["train", name, "--resume", str(run)]) == 0
     assert main(["train", name, *PAIRS, *more, "--out", str(whole)]) == 0
-    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    assert_same_run(run, whole)
     monkeypatch.setattr(launch, "draw_pool", lambda *_, **__: pytest.fail("drawn for a run that is through"))
     assert main(["train", name, "--resume", str(run)]) == 0
 
@@ -172,9 +173,7 @@ def test_a_reward_model_is_never_to_be_the_model(recipe):
 @pytest.mark.parametrize(("name", "possible"), [("sft", True), ("reward-model", False), ("pretrain", False)])
 def test_more_steps_are_refused_with_advice_that_is_not(tmp_path, capsys, name, possible):
     command = ["pretrain"] if name == "pretrain" else ["train", name]
-    options = vars(parser().parse_args([*command, "--steps", "6"]))
-    options = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
-    (tmp_path / "config.json").write_text(json.dumps(options))
+    write_config(tmp_path, *command, "--steps", "6")
     message = refusal(capsys, *command, "--resume", str(tmp_path), "--steps", "8")
     assert "start a new run with --steps 8" in message and ("--model" in message) == possible
 
@@ -195,8 +194,7 @@ def test_a_command_that_makes_no_run_is_not_told_to_go_on(monkeypatch, capsys):
 def test_bench_does_not_advise_an_option_that_it_lacks(tmp_path, capsys, base):
     config = LlamaConfig(vocab_size=len(base[1]), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
                          num_attention_heads=2, max_position_embeddings=100)  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
+    model_folder(tmp_path, LlamaForCausalLM(config), base[1])
     message = refusal(capsys, "bench", "--model", str(tmp_path), "--device", "cpu")
     assert "the model has 100: bench runs grpo as it stands in the table, so take a model with more" in message
 
@@ -205,18 +203,15 @@ def test_bench_does_not_advise_an_option_that_it_lacks(tmp_path, capsys, base):
 
 
 def test_a_start_model_that_is_gone_is_named_as_such(mine, capsys, tmp_path):
-    options = json.loads((mine / "config.json").read_text())
-    (mine / "config.json").write_text(json.dumps({**options, "model": str(tmp_path / "gone")}))
+    change_json(mine / "config.json", model=str(tmp_path / "gone"))
     message = refusal(capsys, "train", "grpo", "--resume", str(mine))
     assert f"the start model of {mine} is gone: its config.json says model {tmp_path / 'gone'}" in message
     assert message.endswith("put it back, or write there where it is now")
 
 
 def test_a_start_model_of_a_reward_model_too(tmp_path, capsys):
-    options = vars(parser().parse_args(["train", "reward-model", "--model", str(tmp_path / "gone")]))
-    options = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "config.json").write_text(json.dumps(options))
+    write_config(tmp_path, "train", "reward-model", "--model", str(tmp_path / "gone"))
     assert f"the start model of {tmp_path} is gone" in refusal(capsys, "evaluate", str(tmp_path))
 
 

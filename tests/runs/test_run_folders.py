@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import TINY, refusal, start, timeless, wait_for, weights
+from small_runs import TINY, assert_same_run, refusal, start, wait_for
 
 from reference.__main__ import main
 from reference.objectives.shapes import InputError
@@ -129,7 +129,7 @@ def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished
     assert sorted(process.returncode for process in both) == [0, 2], told
     refused = told[[process.returncode for process in both].index(2)]
     assert "is at work in" in refused or "already holds a run" in refused
-    assert timeless(out) == timeless(finished) and weights(out) == weights(finished)
+    assert_same_run(out, finished)
 
 
 def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finished, mine):
@@ -138,7 +138,7 @@ def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finis
     told = [process.communicate(timeout=300)[0] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes in ([0, 2], [0, 0]), told  # the second may have come when the first was through
-    assert timeless(mine) == timeless(finished) and weights(mine) == weights(finished)
+    assert_same_run(mine, finished)
 
 
 def test_a_run_at_work_can_be_measured_but_not_resumed(tmp_path, capsys):

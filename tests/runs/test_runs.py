@@ -6,31 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from model_folders import change_json
+from small_runs import TINY, assert_same_run, last_weights, start, wait_for
 
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
 from reference.runs.folder import checkpoints, read_metrics
 
-TINY = [
-    "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "4",
-    "--eval-samples", "2", "--device", "cpu",
-]  # fmt: skip
-
 
 def train(out: Path, steps: int, *more: str) -> int:
     return main(["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, *more])
-
-
-def timeless(run: Path) -> list[dict[str, float]]:
-    return [{k: v for k, v in row.items() if k != "seconds"} for row in read_metrics(run)]
-
-
-def weights(run: Path) -> bytes:
-    return (checkpoints(run)[-1] / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +31,11 @@ def whole(tmp_path_factory) -> Path:
     return run
 
 
-def start(out: Path, steps: int) -> subprocess.Popen:
-    command = [sys.executable, "-m", "reference", "train", "grpo", "--out", str(out), "--steps", str(steps), *TINY]
+def training(out: Path, steps: int) -> subprocess.Popen:
     # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
-    return subprocess.Popen(
-        [*command, "--save-every", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-
-
-def wait_for_steps(run: Path, count: int, process: subprocess.Popen) -> None:
-    deadline = time.time() + 120
-    while len(checkpoints(run)) == 0 or int(checkpoints(run)[-1].name[5:]) < count:
-        assert process.poll() is None, process.stdout.read()
-        assert time.time() < deadline
-        time.sleep(0.02)
+    default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    command = ["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, "--save-every", "1"]
+    return start(*command, preexec_fn=default_handling)
 
 
 def test_a_run_leaves_what_the_help_promises(whole):
@@ -70,8 +50,8 @@ def test_a_run_leaves_what_the_help_promises(whole):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
     run = tmp_path / "run"
-    process = start(run, 6)
-    wait_for_steps(run, 2, process)
+    process = training(run, 6)
+    wait_for(lambda: checkpoints(run) and int(checkpoints(run)[-1].name[5:]) >= 2, process)
     process.send_signal(stop)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGKILL)
@@ -79,8 +59,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
         assert "go on with: python -m reference train grpo --resume" in output
     assert 2 <= len(read_metrics(run)) < 6
     assert main(["train", "grpo", "--resume", str(run)]) == 0
-    assert timeless(run) == timeless(whole)
-    assert weights(run) == weights(whole)
+    assert_same_run(run, whole)
 
 
 MOMENTS = {  # what the folder looks like when the process is killed
@@ -96,7 +75,7 @@ MOMENTS = {  # what the folder looks like when the process is killed
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(whole, tmp_path, moment):
     run = tmp_path / "run"
-    process = start(run, 6)
+    process = training(run, 6)
     deadline = time.time() + 120
     while not MOMENTS[moment](run):
         assert process.poll() is None or moment == "after its last step", process.stdout.read()
@@ -105,7 +84,7 @@ def test_killed_at_any_moment(whole, tmp_path, moment):
     process.kill()
     process.communicate(timeout=60)
     assert main(["train", "grpo", "--resume", str(run)]) == 0
-    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    assert_same_run(run, whole)
     accuracies = [json.loads((r / "accuracy.json").read_text()) for r in (run, whole)]
     assert all(accuracies[0][when] == accuracies[1][when] for when in ("before", "after"))
     assert not list((run / "checkpoints").glob(".*"))
@@ -118,7 +97,7 @@ def test_steps_logged_after_the_last_checkpoint_are_taken_again(whole, tmp_path)
     subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
     (run / "metrics.jsonl").write_text((whole / "metrics.jsonl").read_text()[:-40])  # and a torn last line
     assert main(["train", "grpo", "--resume", str(run)]) == 0
-    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    assert_same_run(run, whole)
 
 
 # ---- bad input: one sentence, exit code 2, nothing lost --------------------------------------------------------------
@@ -178,7 +157,7 @@ def test_following_that_advice_works(whole, tmp_path):
     subprocess.run(["cp", "-r", whole, run], check=True)
     subprocess.run(["rm", "-r", run / "checkpoints" / "step-000006"], check=True)
     assert main(["train", "grpo", "--resume", str(run)]) == 0
-    assert weights(run) == weights(whole)
+    assert last_weights(run) == last_weights(whole)
 
 
 def test_a_damaged_log_is_named_by_line(capsys, whole, tmp_path):
@@ -224,7 +203,7 @@ def test_a_disk_that_fills_up_while_logging(capsys, whole, tmp_path, monkeypatch
         patched.setattr(session, "append_metrics", full)
         assert "No space left on device: make room" in refused(capsys, "--resume", str(run))
     assert main(["train", "grpo", "--resume", str(run)]) == 0  # with room again
-    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    assert_same_run(run, whole)
 
 
 @pytest.mark.parametrize(
@@ -312,8 +291,7 @@ def copied(whole, tmp_path) -> Path:
     ],
 )
 def test_an_edited_config_goes_through_the_parser(copied, capsys, name, value):
-    options = json.loads((copied / "config.json").read_text())
-    (copied / "config.json").write_text(json.dumps({**options, name: value}))
+    change_json(copied / "config.json", **{name: value})
     message = refused(capsys, "--resume", str(copied))
     assert "config.json" in message and name in message and "argument --" not in message
 
@@ -365,7 +343,7 @@ def test_lost_checkpoints_do_not_cost_the_log(copied, whole):
     before = (copied / "metrics.jsonl").read_text()
     assert main(["train", "grpo", "--resume", str(copied)]) == 0
     assert (copied / "metrics.old.jsonl").read_text() == before
-    assert timeless(copied) == timeless(whole) and weights(copied) == weights(whole)
+    assert_same_run(copied, whole)
 
 
 def test_a_lost_accuracy_file_is_measured_again_before_on_the_starting_model(copied, whole):
@@ -395,7 +373,7 @@ def test_a_recipe_with_more_state_goes_on_bit_for_bit(tmp_path, name):
     subprocess.run(["cp", "-r", whole, run], check=True)
     subprocess.run(["rm", "-r", run / "checkpoints" / "step-000005"], check=True)  # died after step 5 was logged
     assert main(["train", name, "--resume", str(run)]) == 0
-    assert timeless(run) == timeless(whole) and weights(run) == weights(whole)
+    assert_same_run(run, whole)
     state = [checkpoints(r)[-1] / "state.pt" for r in (run, whole)]
     saved = [torch.load(path, weights_only=True) for path in state]
     assert saved[0].keys() == ({"optimizer", "critic", "ref_model"} if name == "ppo" else {"optimizer"})

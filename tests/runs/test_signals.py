@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import COMMAND, TINY, start, timeless, wait_for, weights
+from small_runs import COMMAND, TINY, assert_same_run, start, wait_for
 
 from reference.__main__ import main
 from reference.interrupt import exit_code, handled, held_back, interruptible, note, noted, stop
@@ -37,7 +37,7 @@ def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished,
     done = len(read_metrics(run))
     assert [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]  # save-every would have saved none
     assert main(["train", "grpo", "--resume", str(run)]) == 0
-    assert timeless(run) == timeless(finished) and weights(run) == weights(finished)
+    assert_same_run(run, finished)
 
 
 def catches(process: int, *signals: int) -> bool:

@@ -1,10 +1,9 @@
 """Options that nothing reads are refused when they are typed, and only then."""
 
-import json
 from dataclasses import replace
 
 import pytest
-from small_runs import refusal
+from small_runs import refusal, write_config
 
 from reference.__main__ import parser, typed_options
 from reference.algorithms.recipes import RECIPES, ROWS, recipe_from
@@ -83,10 +82,8 @@ def test_none_asks_for_nothing():
 
 @pytest.mark.parametrize(("option", "value"), [("--samples", "99"), ("--max-new-tokens", "3")])
 def test_a_reward_model_is_measured_as_its_run_made_its_pairs(tmp_path, capsys, option, value):
-    options = vars(parser().parse_args(["train", "reward-model"]))
     (tmp_path / "checkpoints").mkdir()
-    kept = {key: value for key, value in options.items() if key not in ("command", "out", "resume")}
-    (tmp_path / "config.json").write_text(json.dumps(kept))
+    write_config(tmp_path, "train", "reward-model")
     message = refusal(capsys, "evaluate", str(tmp_path), option, value)
     assert f"nothing reads {option} here, since {tmp_path} is a reward model" in message
     assert "nothing reads" not in refusal(capsys, "evaluate", str(tmp_path), "--show", "1", "--device", "cpu")

@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 from chat_families import CHATML, FAMILIES, LLAMA3, family, marked, speaking, unmarked
+from model_folders import model_folder
 from transformers import AutoModelForCausalLM, ByT5Tokenizer, LlamaConfig
 
 from reference.objectives import InputError
@@ -26,11 +27,6 @@ def simple(turn: str, *, opening: str = OPEN, first: str = "") -> str:
 SOUND = "<|assistant|>{% generation %}{{ m.content }}<|end|>{% endgeneration %}"
 
 
-@pytest.fixture(scope="module")
-def tokenizer(base):
-    return base[1]
-
-
 @pytest.fixture
 def silence():
     with warnings.catch_warnings():
@@ -47,9 +43,7 @@ def folder_of(tokenizer, path, *, ends: list[int] | None = None):
     model = AutoModelForCausalLM.from_config(config)
     if ends:
         model.generation_config.eos_token_id = ends
-    model.save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return path
+    return model_folder(path, model, tokenizer)
 
 
 # --- families: what is sound passes in silence ---

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from chat_families import assistant_text
 from jinja2.exceptions import TemplateError
 
 from reference.world.model import BASE
@@ -13,19 +14,8 @@ ARGUMENTS = {"expression": "2+2", "ü": [1, 2.5, None, True, "<"], "n": {"a": '"
 CALLED = '<|user|>What is 2+2?<|end|><|assistant|><|call|>{"name": "calculator", "arguments": '
 
 
-@pytest.fixture(scope="module")
-def tokenizer(base):
-    return base[1]
-
-
-def calling(*calls: object) -> list[dict]:
+def chat_with_calls(*calls: object) -> list[dict]:
     return [ASKED, {"role": "assistant", "tool_calls": list(calls)}]
-
-
-def said(tokenizer, chat: list[dict]) -> str:
-    """What the mask marks, as text."""
-    out = tokenizer.apply_chat_template(chat, return_assistant_tokens_mask=True, return_dict=True)
-    return tokenizer.decode([i for i, m in zip(out["input_ids"], out["assistant_masks"], strict=True) if m])
 
 
 def test_the_copy_beside_the_weights_is_the_source(tokenizer):
@@ -43,7 +33,7 @@ PLAIN = {  # written down before the template learned anything new: the recorded
         ASKED, {"role": "assistant", "content": "4 <b> & 'x' \"y\" é ☃ {{ }} {% x %}"}, {"role": "user", "content": ""},
     ],
     CALLED + '{"expression": "2+2", "ü": [1, 2.5, null, true, "<"], "n": {"a": "\\""}}}<|end|><|tool|>4<|end|>': [
-        *calling({"function": {"name": "calculator", "arguments": ARGUMENTS}}), {"role": "tool", "content": "4"},
+        *chat_with_calls({"function": {"name": "calculator", "arguments": ARGUMENTS}}), {"role": "tool", "content": "4"},
     ],
     '<|assistant|>Two:<|call|>{"name": "a", "arguments": {}}<|call|>{"name": "b\\"", "arguments": {"x": 1}}<|end|>': [
         {"role": "assistant", "content": "Two:", "tool_calls": [
@@ -67,9 +57,11 @@ def test_an_ordinary_chat_is_rendered_as_it_always_was(tokenizer, text):
 @pytest.mark.parametrize("nested", [True, False])
 def test_arguments_are_a_dict_or_its_json(tokenizer, arguments, nested):
     call = {"name": "calculator", "arguments": arguments}
-    chat = calling({"id": "1", "type": "function", "function": call} if nested else call)
+    chat = chat_with_calls({"id": "1", "type": "function", "function": call} if nested else call)
     assert tokenizer.apply_chat_template(chat, tokenize=False) == CALLED + '{"expression": "2+2"}}<|end|>'
-    assert said(tokenizer, chat) == '<|call|>{"name": "calculator", "arguments": {"expression": "2+2"}}<|end|>'
+    assert (
+        assistant_text(tokenizer, chat) == '<|call|>{"name": "calculator", "arguments": {"expression": "2+2"}}<|end|>'
+    )
 
 
 @pytest.mark.parametrize("role", ["user", "tool", "assistant"])
@@ -82,7 +74,7 @@ def test_text_parts_are_joined(tokenizer, role, texts, joined):
 def test_the_mask_of_text_parts_and_a_call_holds_both_and_the_end(tokenizer):
     parts = [{"type": "text", "text": "I "}, {"type": "text", "text": "ask."}]
     message = {"role": "assistant", "content": parts, "tool_calls": [{"name": "a", "arguments": "{}"}]}
-    assert said(tokenizer, [ASKED, message]) == 'I ask.<|call|>{"name": "a", "arguments": {}}<|end|>'
+    assert assistant_text(tokenizer, [ASKED, message]) == 'I ask.<|call|>{"name": "a", "arguments": {}}<|end|>'
 
 
 @pytest.mark.parametrize("role", ["user", "tool", "assistant"])
@@ -115,7 +107,7 @@ def test_a_content_beside_a_call_is_not_passed_over(tokenizer):
 @pytest.mark.parametrize("nested", [True, False])
 def test_a_call_without_a_name_is_refused(tokenizer, call, nested):
     with pytest.raises(TemplateError, match="a tool call has no name: give"):
-        tokenizer.apply_chat_template(calling({"function": call} if nested else call))
+        tokenizer.apply_chat_template(chat_with_calls({"function": call} if nested else call))
 
 
 @pytest.mark.parametrize("call", [{}, {"arguments": "2+2"}, {"arguments": ""}, {"arguments": [1]}, {"arguments": 3}])
@@ -123,4 +115,4 @@ def test_arguments_that_are_no_dict_are_refused(tokenizer, call):
     with pytest.raises(
         TemplateError, match="arguments of the tool call 'a' are neither a dict nor a dict written as JSON"
     ):
-        tokenizer.apply_chat_template(calling({"function": {"name": "a", **call}}))
+        tokenizer.apply_chat_template(chat_with_calls({"function": {"name": "a", **call}}))

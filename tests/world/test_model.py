@@ -1,9 +1,10 @@
-import json
 import random
 import re
 
 import pytest
 import torch
+from chat_families import assistant_text
+from model_folders import change_json, change_weights, model_folder
 from transformers import AutoModelForCausalLM
 from transformers import LlamaConfig as SMALL_LLAMA
 
@@ -21,9 +22,7 @@ def test_the_shipped_checkpoint_is_small_and_about_a_million_parameters(base):
 
 def test_save_and_load_give_the_same_logits(base, tmp_path):
     model, tokenizer = base
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    again, _ = load(tmp_path)
+    again, _ = load(model_folder(tmp_path, model, tokenizer))
     tokens = torch.tensor([tokenizer.encode("<|user|>What is 1+1?<|end|><|assistant|>")])
     assert torch.equal(model(tokens).logits, again(tokens).logits)
 
@@ -46,12 +45,8 @@ def test_other_architectures_get_what_they_lack(small_models, name):
     model, tokenizer = load(small_models[name])
     assert model.config.model_type == name and not model.training
     assert tokenizer.pad_token_id is not None
-    out = tokenizer.apply_chat_template(
-        [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}],
-        return_assistant_tokens_mask=True, return_dict=True,
-    )  # fmt: skip
-    kept = [i for i, m in zip(out["input_ids"], out["assistant_masks"], strict=True) if m]
-    assert tokenizer.decode(kept) == "yes" + tokenizer.eos_token
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]
+    assert assistant_text(tokenizer, chat) == "yes" + tokenizer.eos_token
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------
@@ -68,36 +63,25 @@ def test_a_folder_without_a_model(tmp_path):
         load(tmp_path)
 
 
-@pytest.fixture
-def damaged(base, tmp_path):
-    base[0].save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
-    return tmp_path
-
-
-def test_truncated_weights(damaged):
-    weights = damaged / "model.safetensors"
+def test_truncated_weights(base_folder):
+    weights = base_folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(InputError, match="cannot be loaded"):
-        load(damaged)
+        load(base_folder)
 
 
-def test_a_damaged_config(damaged):
-    (damaged / "config.json").write_text("{")
+def test_a_damaged_config(base_folder):
+    (base_folder / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config\.json is not valid JSON: the checkpoint is damaged"):
-        load(damaged)
+        load(base_folder)
 
 
-def test_missing_weights_are_not_replaced_by_random_ones(damaged):
-    from safetensors.torch import load_file, save_file
-
-    weights = damaged / "model.safetensors"
-    tensors = load_file(weights)
-    del tensors["model.layers.0.mlp.up_proj.weight"]
-    save_file(tensors, weights, metadata={"format": "pt"})
-    AutoModelForCausalLM.from_pretrained(damaged)  # transformers goes on
+def test_missing_weights_are_not_replaced_by_random_ones(base_folder):
+    gone = "model.layers.0.mlp.up_proj.weight"
+    change_weights(base_folder / "model.safetensors", lambda tensors: {k: x for k, x in tensors.items() if k != gone})
+    AutoModelForCausalLM.from_pretrained(base_folder)  # transformers goes on
     with pytest.raises(InputError, match=r"lacks 1 weight, the first model\.layers\.0\.mlp\.up_proj\.weight"):
-        load(damaged)
+        load(base_folder)
 
 
 def test_an_unknown_or_absent_device():
@@ -107,16 +91,15 @@ def test_an_unknown_or_absent_device():
 
 
 @pytest.mark.parametrize("template", ["{% if", "{{ raise_exception('no') }}"])
-def test_a_chat_template_that_does_not_render(damaged, template):
-    (damaged / "chat_template.jinja").write_text(template)
+def test_a_chat_template_that_does_not_render(base_folder, template):
+    (base_folder / "chat_template.jinja").write_text(template)
     with pytest.raises(InputError, match=r"chat template of .* cannot render a user's turn"):
-        load(damaged)
+        load(base_folder)
 
 
 def test_a_tokenizer_that_is_not_the_models(base, tmp_path):
     config = SMALL_LLAMA.from_dict({**base[0].config.to_dict(), "vocab_size": 50})
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
+    model_folder(tmp_path, AutoModelForCausalLM.from_config(config), base[1])
     with pytest.raises(InputError, match="they do not belong together"):
         load(tmp_path)
 
@@ -139,21 +122,19 @@ TOO_LOW_OR_HIGH = [-1, [1, -1], [-100], 2**31, [1, 2**64]]
     [(name, ids) for name in ("generation_config.json", "config.json") for ids in TOO_LOW_OR_HIGH]
     + [("generation_config.json", ids) for ids in (True, "1", [1.0])],
 )
-def test_an_eos_that_no_vocabulary_has(damaged, file, ids):
+def test_an_eos_that_no_vocabulary_has(base_folder, file, ids):
     """Whichever file says so: config.json is read where there is no other."""
     if file == "config.json":
-        (damaged / "generation_config.json").unlink()
-    found = json.loads((damaged / file).read_text()) | {"eos_token_id": ids}
-    (damaged / file).write_text(json.dumps(found))
+        (base_folder / "generation_config.json").unlink()
+    change_json(base_folder / file, eos_token_id=ids)
     wrong = re.escape(repr(ids[-1] if isinstance(ids, list) else ids))
     with pytest.raises(
         InputError, match=rf"eos_token_id in generation_config.json \(in config.json.*\) is {wrong}, exp"
     ):
-        load(damaged)
+        load(base_folder)
 
 
-def test_a_reason_of_two_lines_is_told_whole(damaged):
-    found = json.loads((damaged / "config.json").read_text()) | {"eos_token_id": "end"}
-    (damaged / "config.json").write_text(json.dumps(found))
+def test_a_reason_of_two_lines_is_told_whole(base_folder):
+    change_json(base_folder / "config.json", eos_token_id="end")
     with pytest.raises(InputError, match=r"field 'eos_token_id':\s+\S.*: check the name"):
-        load(damaged)
+        load(base_folder)

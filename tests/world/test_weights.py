@@ -1,12 +1,11 @@
 """Checkpoints whose weights are not those that their config describes, and those that bring code."""
 
 import copy
-import json
 
 import pytest
 import torch
 from architectures import small
-from safetensors.torch import load_file, save_file
+from model_folders import change_json, change_weights, model_folder
 from transformers import AutoModelForSequenceClassification, T5Config
 
 from reference.algorithms.reward_model import load_reward_model
@@ -14,48 +13,29 @@ from reference.objectives.shapes import InputError
 from reference.world.model import load
 
 
-@pytest.fixture
-def folder(base, tmp_path):
-    """The shipped model, to be spoilt."""
-    for part in base:
-        part.save_pretrained(tmp_path)
-    return tmp_path
-
-
-def with_weights(folder, **weights) -> None:
-    file = folder / "model.safetensors"
-    save_file(load_file(file) | weights, file, metadata={"format": "pt"})
-
-
-def with_config(folder, **changes) -> None:
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
 @pytest.mark.parametrize("tied", [True, False])
 def test_a_reward_model_is_no_language_model(base, tmp_path, tied):
     model = load_reward_model()
     model.config.tie_word_embeddings = tied
-    model.save_pretrained(tmp_path)
-    base[1].save_pretrained(tmp_path)
+    model_folder(tmp_path, model, base[1])
     with pytest.raises(InputError, match=r"is a classifier or a reward model \(score.weight\): name a causal LM"):
         load(tmp_path)
 
 
 @pytest.mark.parametrize("what", [load, load_reward_model])
-def test_a_config_with_fewer_layers_than_there_are_weights(folder, what):
-    with_config(folder, num_hidden_layers=2)
+def test_a_config_with_fewer_layers_than_there_are_weights(base_folder, what):
+    change_json(base_folder / "config.json", num_hidden_layers=2)
     with pytest.raises(
         InputError, match=r"holds 18 weights more than its config.json describes, the first model.layers.2"
     ):
-        what(folder)
+        what(base_folder)
 
 
 @pytest.mark.parametrize("what", [load, load_reward_model])
-def test_a_config_with_more_layers_than_there_are_weights(folder, what):
-    with_config(folder, num_hidden_layers=5)
+def test_a_config_with_more_layers_than_there_are_weights(base_folder, what):
+    change_json(base_folder / "config.json", num_hidden_layers=5)
     with pytest.raises(InputError, match=r"lacks 9 weights, the first model.layers.4"):
-        what(folder)
+        what(base_folder)
 
 
 @pytest.mark.parametrize("what", [load, load_reward_model])
@@ -71,10 +51,10 @@ def test_a_config_with_more_layers_than_there_are_weights(folder, what):
          r"holds 1 weight of another shape.*the first model.embed_tokens.weight: \[384, 128\] instead of \[500, 128\]"),
     ],
 )  # fmt: skip
-def test_a_config_of_other_sizes_names_the_first_weight_and_both_shapes(folder, what, changes, told):
-    with_config(folder, **changes)
+def test_a_config_of_other_sizes_names_the_first_weight_and_both_shapes(base_folder, what, changes, told):
+    change_json(base_folder / "config.json", **changes)
     with pytest.raises(InputError, match=told):
-        what(folder)
+        what(base_folder)
 
 
 def test_a_classifier_of_several_labels_is_no_reward_model(base, tmp_path):
@@ -102,29 +82,30 @@ def test_an_architecture_that_transformers_has_no_causal_lm_for(tmp_path):
         load(tmp_path)
 
 
-def test_weights_for_another_program_are_left_out_with_a_word(folder, base):
-    with_weights(folder, **{"v_head.summary.weight": torch.zeros(1, 128), "v_head.summary.bias": torch.zeros(1)})
+def test_weights_for_another_program_are_left_out_with_a_word(base_folder, base):
+    value_head = {"v_head.summary.weight": torch.zeros(1, 128), "v_head.summary.bias": torch.zeros(1)}
+    change_weights(base_folder / "model.safetensors", lambda tensors: tensors | value_head)
     with pytest.warns(UserWarning, match="holds 2 weights that a LlamaForCausalLM has no place for, the first v_head"):
-        model, _ = load(folder)
+        model, _ = load(base_folder)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), base[0].parameters(), strict=True))
 
 
-def test_an_ordinary_checkpoint_is_loaded_without_a_word(folder, recwarn):
-    load(folder)
-    load_reward_model(folder)
+def test_an_ordinary_checkpoint_is_loaded_without_a_word(base_folder, recwarn):
+    load(base_folder)
+    load_reward_model(base_folder)
     assert [str(w.message) for w in recwarn if issubclass(w.category, UserWarning)] == []
 
 
 @pytest.mark.parametrize("what", [load, load_reward_model])
-def test_code_that_comes_with_a_checkpoint_is_not_run_and_nothing_is_asked(folder, what, monkeypatch):
+def test_code_that_comes_with_a_checkpoint_is_not_run_and_nothing_is_asked(base_folder, what, monkeypatch):
     """Its own model type, and a file that would leave a trace."""
-    with_config(folder, model_type="mine", auto_map={
+    change_json(base_folder / "config.json", model_type="mine", auto_map={
         "AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model", "AutoModelForSequenceClassification": "mine.Model",
     })  # fmt: skip
-    (folder / "mine.py").write_text(f"open({str(folder / 'trace')!r}, 'w')\n")
+    (base_folder / "mine.py").write_text(f"open({str(base_folder / 'trace')!r}, 'w')\n")
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a question on stdin"))
     with pytest.raises(
         InputError, match=r"brings Python code of its own, which is not run here.*trust_remote_code=True"
     ):
-        what(folder)
-    assert not (folder / "trace").exists()
+        what(base_folder)
+    assert not (base_folder / "trace").exists()

@@ -1,0 +1,27 @@
+"""Evaluate a framework's own functions on the cases and write values and gradients to fixtures/FRAMEWORK-VERSION.json.
+
+From the folder tests, in an environment that has the framework (README.md says how to make one):
+
+    python -m oracles.record verl
+    python -m oracles.record openrlhf
+"""
+
+import argparse
+import importlib
+from importlib.metadata import version
+
+from .cases import make_cases
+from .records import evaluate_all, save
+
+
+def live_records(framework: str) -> tuple[str, dict[str, dict]]:
+    """The version that is installed, and its answers by name of the record."""
+    rows = importlib.import_module(f".{framework}_rows", __package__).ROWS
+    return version(framework), evaluate_all(rows, make_cases())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Write the fixture of a framework that is installed here.")
+    parser.add_argument("framework", choices=["verl", "openrlhf"])
+    framework = parser.parse_args().framework
+    print(save(framework, *live_records(framework), make_cases()))
