@@ -34,7 +34,7 @@ def unread(r: Recipe) -> dict[str, str]:
 
 
 def unread_of_pairs(r: Recipe) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     if r.loss not in SMOOTHED:
         found["label_smoothing"] = f"loss is {r.loss}, and only {' and '.join(SMOOTHED)} expect wrong labels"
     if r.loss != "simpo":
@@ -45,7 +45,7 @@ def unread_of_pairs(r: Recipe) -> dict[str, str]:
 
 
 def unread_of_rl(r: Recipe) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     if not r.kl_coef:
         found |= dict.fromkeys(("kl", "kl_place"), "kl_coef is 0 (give the KL a weight with --kl-coef to have one)")
     if r.loss == "reinforce":
