@@ -1,6 +1,9 @@
+import pytest
+
 from reference.evaluation.accuracy import evaluate
 
 
+@pytest.mark.slow
 def test_the_shipped_base_has_the_headroom_the_course_relies_on(base):
     accuracy = evaluate(*base, problems=150, samples=4, progress=False)
     assert 0.25 < accuracy.sampled <= 0.50

@@ -52,6 +52,7 @@ NO_INPUT = {  # what each makes of a good tensor, None where there is no such th
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
 def test_what_is_no_tensor_to_compute_with(name, argument):
     for made, told in NO_INPUT.values():
@@ -124,6 +125,7 @@ WORDS_FOR = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_an_option_of_another_type(name, option):
     for wrong, *told in WORDS_FOR:

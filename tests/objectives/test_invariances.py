@@ -610,6 +610,7 @@ def one_of_two_processes(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one(tmp_path: Path):
     mp.spawn(one_of_two_processes, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):

@@ -48,6 +48,8 @@ from reference.objectives import (
     truncated_share,
 )
 
+pytestmark = pytest.mark.slow
+
 garbage = st.sampled_from([0.0, NAN, INF, -INF])
 
 

@@ -27,6 +27,8 @@ from reference.objectives import (
     simpo_loss,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():

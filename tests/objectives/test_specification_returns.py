@@ -35,6 +35,8 @@ from reference.objectives import (
     value_loss,
 )
 
+pytestmark = pytest.mark.slow
+
 garbage = st.sampled_from([0.0, NAN, INF, -INF])
 discounts = st.sampled_from([1.0, 0.99, 0.5, 0.0, 1])
 

@@ -185,6 +185,7 @@ def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
 # ---- widgets ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["micro_batches", "kl_group", "credit"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(getattr(play, name))

@@ -13,12 +13,14 @@ from reference.world.tokenizer import encode_pair
 SEEDS = range(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXERCISES)
 def test_the_reference_always_passes(name):
     for seed in range(20):
         assert judge(name, EXERCISES[name].reference, seed).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bug", BUGS, ids=lambda b: f"{b.breaks}: {b.name}")
 def test_every_catalogued_mistake_is_named(bug):
     for seed in SEEDS:
@@ -286,6 +288,7 @@ def test_a_result_instead_of_a_function_is_told_so(capsys):
     assert "pass the function itself" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_feedback_never_contains_the_answer():
     for bug in BUGS:
         message = judge(bug.breaks, bug.wrong).message

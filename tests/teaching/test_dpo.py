@@ -100,6 +100,7 @@ def test_elsewhere_the_two_directions_part():
     assert cosine(rl_direction(theta, RIGHT), dpo_direction(theta, VERIFIED)) < -0.3
 
 
+@pytest.mark.slow
 def test_a_verifier_is_infinitely_sure_for_dpo_and_worth_one_for_rl():
     ends = {}
     for name, direction in (("RL", lambda t: rl_direction(t, RIGHT)), ("DPO", lambda t: dpo_direction(t, VERIFIED))):
@@ -127,6 +128,7 @@ def train(beta, *, steps, lr, share=1.0, optimizer=torch.optim.SGD):
     return (logp[0] - logp[1]).item()
 
 
+@pytest.mark.slow
 def test_beta_speeds_up_the_first_steps_of_sgd_and_shortens_the_way():
     early = [train(b, steps=5, lr=0.1) for b in (0.1, 1.0)]
     assert early[1] / early[0] == pytest.approx(10, rel=0.15)
@@ -245,6 +247,7 @@ def test_the_pictures_of_the_runs_say_how_each_ended(monkeypatch):
     assert "beta 1: margin 4.4, chosen -1.0, rejected -5.4, sampled 60.0%, greedy 90.0%" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["beta", "family"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)())

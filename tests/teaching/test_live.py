@@ -8,6 +8,8 @@ import pytest
 from reference.teaching import live as module
 from reference.training.recipes import RECIPES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(monkeypatch):

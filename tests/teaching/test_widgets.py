@@ -30,6 +30,7 @@ def chat():
     return example()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["weights", "supervision", "walk", "temperature", "padding"])
 def test_every_control_redraws_over_its_whole_range(name, chat, small_models, panel_of, pictures_at_the_ends):
     gpt2 = GPT2LMHeadModel.from_pretrained(small_models["gpt2"])
@@ -38,6 +39,7 @@ def test_every_control_redraws_over_its_whole_range(name, chat, small_models, pa
     assert len(pictures_at_the_ends(panel)) >= 2 ** len(panel.children[0].children)  # no two combinations look the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", range(0, 34))
 def test_the_walk_can_stand_on_every_position(chat, position):
     text = show.description(figure_walk(chat, position=position))

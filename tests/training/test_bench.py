@@ -10,6 +10,8 @@ from reference.training import bench as module
 from reference.training.bench import Turn, bench, flops, matmul_peak, report
 from reference.training.recipes import RECIPES
 
+pytestmark = pytest.mark.slow
+
 GRPO = replace(RECIPES["grpo"], prompts_per_step=4, group_size=2)
 
 

@@ -160,6 +160,7 @@ def test_what_the_types_refuse(parse, text):
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["train", "grpo"], ["train", "reward-model"], ["bench"]], ids=" ".join)
 def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, command):
     message = refusal(capsys, *command, "--model", str(finished))
@@ -246,6 +247,7 @@ def test_evaluating_a_reward_model_reads_a_whole_config(tmp_path, capsys, name):
 # ---- outside .venv ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["torch", "transformers"])
 def test_a_python_without_the_packages_is_told_how_to_get_them(module):
     code = (

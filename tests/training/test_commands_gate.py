@@ -9,6 +9,8 @@ from architectures import small
 
 from reference.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "command", ["train grpo --steps 1 --out", "train sft --steps 1 --out", "evaluate", "bench --model"]

@@ -25,6 +25,8 @@ from reference.training.supervised import draw_demonstrations, train_sft
 from reference.world.head import find_trunk, head_width
 from reference.world.model import load
 
+pytestmark = pytest.mark.slow
+
 TINY = {"steps": 2, "prompts_per_step": 8, "group_size": 4, "max_new_tokens": 48, "micro_batch_size": 8}
 
 

@@ -20,6 +20,8 @@ from reference.training.reward_model import (
 from reference.world.model import load
 from reference.world.tasks import draw_problem, draw_solution
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(
     RECIPES["reward-model"],
     prompts_per_step=6,

@@ -23,6 +23,8 @@ from reference.training.score import score
 from reference.training.supervised import draw_demonstrations, sft_term
 from reference.world.model import load
 
+pytestmark = pytest.mark.slow
+
 RL = [recipe.name for recipe in ROWS if recipe.kind == "rl"]
 SMALL = {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40, "steps": 2}
 

@@ -15,6 +15,8 @@ from reference.__main__ import main
 from reference.training.recipes import RECIPES
 from reference.training.runs import checkpoints, read_metrics
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "4",
     "--eval-samples", "2", "--device", "cpu",

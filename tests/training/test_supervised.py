@@ -13,6 +13,8 @@ from reference.training.supervised import draw_demonstrations, micro_batches, sf
 from reference.world.model import load
 from reference.world.tasks import Problem, verify
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(RECIPES["sft"], prompts_per_step=6, steps=2, micro_batch_size=64, max_grad_norm=1e9, lr=0.0)
 
 

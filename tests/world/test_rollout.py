@@ -52,6 +52,7 @@ def test_greedy_equals_generate(base):
         assert ours == tokenizer.decode(theirs, skip_special_tokens=True)
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_neighbours_when_greedy(base):
     # Left padding, finished rows leaving the batch: none of it may show.
     model, tokenizer = base
@@ -105,6 +106,7 @@ def test_a_budget_beyond_the_context_is_refused(base):
 # ---- groups, seeds, truncated distributions ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_row_depends_on_its_seed_and_on_nothing_else(base):
     # In a group of 4 beside five other prompts, alone, in another order: the same tokens, the same log-probs.
     model, tokenizer = base
@@ -134,6 +136,7 @@ def test_a_prompt_goes_through_the_model_once_whatever_the_group_size(base):
     assert rows[0] == 15 and rows == sorted(rows, reverse=True) and rows[-1] < 15  # finished rows have left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 def test_groups_on_other_architectures(small_models, name):
     model, tokenizer = load(small_models[name])
