@@ -19,6 +19,8 @@ from reference.training.checkpoints import checkpoints, clear_drafts, newest_che
 from reference.training.recipes import ROWS, from_checkpoint
 from reference.training.runs import new_run, read_metrics
 
+pytestmark = pytest.mark.slow
+
 PAIRS = ["--prompts-per-step", "4", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "12", "--pool", "12",
          "--device", "cpu", "--steps", "2"]  # fmt: skip
 

@@ -28,6 +28,7 @@ def edit(run, **changed) -> None:
     (run / "config.json").write_text(json.dumps({**options, **changed}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["steps", "seed", "model", "lr", "kl", "bf16", "save_every", "eval_samples"])
 def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, name):
     # without "steps" the run used to go on to 40
@@ -37,6 +38,7 @@ def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, 
     assert f"config.json does not say what {name} is: restore it, or start a new run" in resumed(capsys, mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
@@ -195,6 +197,7 @@ def test_a_log_that_was_moved_away_is_begun_again_and_that_is_said(tmp_path, cap
     assert json.loads((tmp_path / "metrics.old.jsonl").read_text())["step"] == 3
 
 
+@pytest.mark.slow
 def test_following_the_advice_works(mine, finished):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     (mine / "metrics.jsonl").rename(mine / "away.jsonl")
