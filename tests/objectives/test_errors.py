@@ -138,6 +138,7 @@ INTEGERS = dict.fromkeys(("tokens", "completion_start", "lengths"), "int")
 YES_OR_NO = {"truncated", "desirable"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_TENSORS)
 def test_another_dtype_is_refused_naming_it_and_the_one_expected(name):
     for argument in tensors(name):

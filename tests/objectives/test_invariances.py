@@ -502,6 +502,7 @@ def loss_of_rows(recipe, weight, rows, known, counts):
     return RECIPES[recipe](token_logprobs(logits, d["tokens"]), logits, values, d, counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_split_of_a_whole_loss_has_its_gradient(recipe):
     """The sum over micro-batches, each divided by the counts of the batch. Pairs stay together."""

@@ -188,6 +188,7 @@ def train_arms(loss, steps=200):
     return first, (theta.softmax(dim=0) * RIGHT).sum().item(), (gained[1] - gained[0]).item()
 
 
+@pytest.mark.slow
 def test_what_two_curves_can_tell_of_a_mistake():
     """Three go the wrong way, eight begin at another loss, seven show in neither."""
     first, right, _ = train_arms(objectives.dpo_loss)

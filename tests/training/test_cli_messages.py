@@ -37,6 +37,7 @@ def offered(told: str, flag: str) -> set[str]:
     return set(re.split(r",\s*", listed[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", [row for row in ROWS if row.name in ("grpo", "ppo", "dpo", "kto")], ids=lambda r: r.name
 )

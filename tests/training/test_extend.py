@@ -97,6 +97,7 @@ def test_fewer_steps_than_are_done_are_refused(mine, capsys):
     assert steps_of(mine) == 4 and len(read_metrics(mine)) == 4
 
 
+@pytest.mark.slow
 def test_a_run_may_end_earlier_than_it_was_to_end(mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     assert main(["train", "grpo", "--resume", str(mine), "--steps", "3"]) == 0

@@ -135,6 +135,7 @@ def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path
     assert callable(measured)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -151,6 +151,7 @@ def test_numbers_that_a_run_may_really_have(tmp_path):
     assert [str(r["ratio"]) for r in read_metrics(tmp_path)] == ["inf", "nan", "-2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reward", "loss", "grad_norm", "seconds"])
 @pytest.mark.parametrize(("text", "shown"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "Infinity")])
 def test_a_number_that_no_run_writes_is_not_resumed_over(mine, capsys, name, text, shown):

@@ -160,6 +160,7 @@ def test_the_context_of_a_composite_model_is_that_of_its_text_model():
 # ---- modes ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", ["gpt2", "gemma3_text", "llama"])
 def test_a_model_in_train_mode_is_sampled_and_trained_without_dropout(name, checkpointing, base):

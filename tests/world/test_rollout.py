@@ -19,6 +19,7 @@ def seeds(count: int, seed: int = 0) -> list[int]:
     return row_seeds(random.Random(seed), count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_recorded_logprobs_are_those_of_a_fresh_forward_pass(small_models, name, temperature):
@@ -43,6 +44,7 @@ def test_without_position_ids_gpt2_would_be_scored_wrongly(small_models):
     assert off > 1e-3
 
 
+@pytest.mark.slow
 def test_greedy_equals_generate(base):
     model, tokenizer = base
     for problem in problems(3):
