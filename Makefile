@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 NBVAL := $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
-CHECK := $(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy
+RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
@@ -22,11 +22,13 @@ lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 	$(RUN) -m jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/notebooks/00_everything_is_a_masked_loss.ipynb
 
 quick: $(READY)  ## lint, types and the tests that are not slow: what catches most slips (under a minute on 2 cores)
-	$(CHECK)
-	$(RUN) -m pytest -q -m "not slow and not browser" tests
+	$(RUFF)
+	$(RUN) -m mypy & types=$$!; \
+	$(RUN) -m pytest -q -m "not slow and not browser" tests; tests=$$?; \
+	wait $$types && exit $$tests  # side by side: mypy takes half a minute the first time
 
 test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about half an hour on 2 cores)
-	$(CHECK)
+	$(RUFF) && $(RUN) -m mypy
 	$(RUN) -m pytest tests
 	$(NBVAL)
 

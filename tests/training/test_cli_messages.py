@@ -169,6 +169,7 @@ def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, comman
     assert message.endswith(str(checkpoints(finished)[-1]))
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_says_so(mine, capsys):
     shutil.rmtree(mine / "checkpoints")
     assert "and it has no checkpoint yet" in refusal(capsys, "train", "grpo", "--model", str(mine))
