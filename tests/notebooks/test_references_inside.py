@@ -25,7 +25,11 @@ NAMES = {path.name for folder in FOLDERS for path in folder.rglob("*")}
 ALONE = re.compile(r"`([\w-]+\.(?:py|sh|ipynb))`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 LESSON = re.compile(r"\[\**([^]*]+)\**\]\((?:\.\./)?(?:notebooks/)?((\d\d)_\w+\.ipynb)\)")
-TESTS = {name for file in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)}
+TESTS = {
+    name
+    for file in (ROOT / "tests").rglob("test_*.py")
+    for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+}
 COMMANDS = {*words(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
 
 
@@ -237,4 +241,6 @@ def test_a_command_that_is_not_there_is_noticed():
 
 
 def test_a_test_that_is_not_there_is_noticed():
-    assert missing_tests("`test_a_test_that_is_not_there_is_noticed`, `test_nothing`; `test_lessons.py`") == ["test_nothing"]
+    assert missing_tests("`test_a_test_that_is_not_there_is_noticed`, `test_nothing`; `test_lessons.py`") == [
+        "test_nothing"
+    ]
