@@ -7,11 +7,13 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+NBVAL := $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
+RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test train pretrain figures notebooks mutation lint clean
+.PHONY: help lab quick test slow unsolved train pretrain figures notebooks mutation lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,10 +21,22 @@ help:  ## list the targets
 lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 	$(RUN) -m jupyter lab $(ROOT) --LabApp.default_url=/lab/tree/notebooks/00_everything_is_a_masked_loss.ipynb
 
+quick: $(READY)  ## lint, types and the tests that are not slow: what catches most slips (under a minute on 2 cores)
+	$(RUFF)
+	$(RUN) -m mypy & types=$$!; \
+	$(RUN) -m pytest -q -m "not slow and not browser" tests; tests=$$?; \
+	wait $$types && exit $$tests  # side by side: mypy takes half a minute the first time
+
 test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about half an hour on 2 cores)
-	$(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+	$(RUFF) && $(RUN) -m mypy
 	$(RUN) -m pytest tests
-	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
+	$(NBVAL)
+
+slow: $(READY)  ## the tests that quick leaves out
+	$(RUN) -m pytest -m "slow or browser" tests
+
+unsolved: $(READY)  ## every notebook with nbval, as a learner gets it
+	$(NBVAL)
 
 train: $(READY)  ## train the small model with GRPO, end to end (about 2 minutes on 2 cores)
 	$(RUN) -m reference train grpo
@@ -33,18 +47,18 @@ pretrain: $(READY)  ## rebuild the base model from nothing into runs/base (about
 figures: $(READY)  ## redraw the pictures of the README from the recorded runs
 	$(RUN) -m reference figures
 
-notebooks: $(READY)  ## execute the notebooks in place, as they are committed (widgets leave their picture)
-	REFERENCE_STATIC=1 $(RUN) -m jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+notebooks: $(READY)  ## execute the notebooks in place, as they are committed (NB=02 or NB=file for one)
+	$(RUN) tests/notebooks/execute.py $(NB)
 
 mutation: $(READY)  ## change every objective in small ways and see that the tests notice (ARGS="--files kl.py" for some)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r tests/mutation/requirements.txt
 	$(RUN) tests/mutation/run.py $(ARGS)
 
-lint: $(READY)  ## format and lint, as pre-commit does
-	$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
+lint: $(READY)  ## format, lint and check types, as pre-commit does
+	$(RUN) -m ruff check --fix . && $(RUN) -m ruff format . && $(RUN) -m mypy
 
 clean:  ## remove the virtual environment and caches (runs/ stays)
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
 $(READY): requirements.txt pyproject.toml
 	@[ -n "$(PYTHON)" ] || { echo "This course needs Python 3.11 or newer, and none was found. Install one, or say make PYTHON=/path/to/python3"; exit 2; }

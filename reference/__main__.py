@@ -16,6 +16,7 @@ if __name__ == "__main__":  # from the first moment: what comes now is noted, an
 
 import argparse
 import functools
+import io
 import os
 import warnings
 
@@ -217,7 +218,7 @@ def shell() -> int:
     """``main`` as a program: as other Unix tools it ends quietly where nobody reads what it prints."""
     warnings.formatwarning = one_sentence
     for stream in (sys.stdout, sys.stderr):  # None where the shell has closed it
-        if stream is not None:
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks
     try:
         try:

@@ -1,7 +1,7 @@
 """The parser of the command line: every command with its options. Loads nothing heavy, so that --help appears at once."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
@@ -15,7 +15,7 @@ POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_s
 ALWAYS = ("advantage", "aggregation")  # none in recipes of other kinds, never in those that have the option
 
 
-def build_parser(commands: dict[str, Callable[[argparse.Namespace], int]]) -> Parser:
+def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> Parser:
     """``commands``: what to call for each command."""
     description = (
         "Train and pretrain the small model of the course, or any causal LM, with the course's own objectives."

@@ -4,15 +4,15 @@ import argparse
 import difflib
 import re
 import sys
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
     """Names the nearest word for one that does not exist, or the recipes that do have the option."""
 
-    def parse_args(self, args: list[str] | None = None, namespace: argparse.Namespace | None = None):
-        args = sys.argv[1:] if args is None else args
+    def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
+        args = sys.argv[1:] if args is None else list(args)
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             used = used_parser(self, args)
@@ -53,7 +53,7 @@ def suggestion(word: str, known: list[str]) -> str:
 
 def words(parser: argparse.ArgumentParser) -> list[str]:
     """Every command, recipe, option and choice below this parser."""
-    found = []
+    found: list[str] = []
     for _, child in [("", parser), *named_parsers(parser)]:
         found += child._option_string_actions
         for action in child._actions:

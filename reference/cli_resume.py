@@ -79,7 +79,7 @@ def value_of(action: argparse.Action, value: Any, path: Path, remedy: str) -> An
         raise InputError(f"{path}: {action.dest} is {shown(value)}, which is not true or false: {remedy}")
     text = "none" if value is None else value if isinstance(value, str) else shown(value)
     try:
-        read = text if action.type is None else action.type(text)
+        read = action.type(text) if callable(action.type) else text
     except argparse.ArgumentTypeError as error:
         raise InputError(f"{path}: {action.dest} is {shown(value)}, and {error}: {remedy}") from None
     if read != value or isinstance(value, bool) or (action.choices and read not in action.choices):

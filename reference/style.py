@@ -4,7 +4,9 @@ The colours are Okabe and Ito's (2008). Each has one meaning throughout the cour
 hatching or position always say the same. The background is a white card, which reads in light and dark pages alike.
 """
 
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
     "#0072B2",
@@ -20,7 +22,7 @@ INK, MUTED, FAINT, PAPER = "#1a1a1a", "#5f6368", "#e4e6e9", "#ffffff"
 KEPT, DROPPED = BLUE, "#d5d8dc"  # tokens the mask keeps, and those it leaves out
 RIGHT, WRONG = GREEN, RED
 
-RC = {
+RC: dict[Any, Any] = {  # matplotlib names each key in a type of its own
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
@@ -46,7 +48,7 @@ RC = {
 
 
 @contextmanager
-def style():
+def style() -> Iterator[None]:
     """matplotlib with our defaults, and the reader's own restored afterwards."""
     import matplotlib
 

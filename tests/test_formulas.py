@@ -111,6 +111,7 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "expected"), STRANGERS)
 def test_what_a_stranger_would_type_is_found_among_the_first_three(typed, expected):
     found = [formula.name for formula in search([typed])[0]]

@@ -117,6 +117,7 @@ def test_importing_the_package_loads_neither_torch_nor_transformers():
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 def test_importing_the_objectives_does_not_load_transformers():
     code = "import sys, reference.objectives; print('transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from beartype import beartype
@@ -78,7 +78,7 @@ def typed(function: F) -> F:
         error.function = function.__name__
         raise error from None
 
-    return wrapper
+    return cast(F, wrapper)  # it takes and gives what the function does
 
 
 def require_call(function: Callable, signature: inspect.Signature, args: tuple, kwargs: dict) -> None:

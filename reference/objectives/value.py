@@ -50,7 +50,7 @@ def value_loss(
         raise InputError("old_values and clip belong together: pass both to clip the value loss, or neither")
     values, target = at_least_float32(values), at_least_float32(returns.detach())
     error = tamed(values - target) ** 2
-    if clip is not None:
+    if clip is not None and old_values is not None:
         require_positive(clip, "clip")
         old = at_least_float32(old_values.detach())
         clipped = old + clamped(values - old, -clip, clip)

@@ -22,6 +22,8 @@ def growing_cache(config: PreTrainedConfig) -> DynamicCache:
 class GrowingLayer(DynamicLayer):
     """``keys`` and ``values`` are views of the first columns of two buffers."""
 
+    keys: Tensor  # both from the first update on; transformers has None before
+    values: Tensor
     key_buffer: Tensor | None = None
     value_buffer: Tensor | None = None
 
@@ -41,8 +43,7 @@ def appended(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, 
     """``held`` with ``new`` behind it, (rows, heads, length, width), and the buffer that both now lie in."""
     length, end = held.shape[2], held.shape[2] + new.shape[2]
     # Rows that were selected or repeated since the last token lie in tensors of their own.
-    in_buffer = buffer is not None and buffer.data_ptr() == held.data_ptr() and len(buffer) == len(held)
-    if not in_buffer or buffer.shape[2] < end:
+    if buffer is None or buffer.data_ptr() != held.data_ptr() or len(buffer) != len(held) or buffer.shape[2] < end:
         buffer = new.new_empty(*new.shape[:2], end + ROOM, new.shape[3])
         buffer[:, :, :length] = held
     buffer[:, :, length:end] = new

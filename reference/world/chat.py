@@ -8,7 +8,7 @@ but hardly as it was meant, a warning tells.
 import json
 import warnings
 
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
 from reference.world.tokenizer import leading_ids, require_fast
@@ -37,7 +37,7 @@ def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[in
     ``ends``: every id that ends a completion. ``name``: of the model, for the sentence.
     """
     try:
-        prompt = tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False)
+        prompt = chat_text(tokenizer, ASKED, add_generation_prompt=True)
     except Exception as error:  # templates are programs: they may fail in any way
         raise InputError(f"the chat template of {name} cannot render a user's turn ({error})") from None
     if QUESTION not in prompt:
@@ -68,7 +68,7 @@ def remarks(
         (ids[: len(leading)] != leading,
          f"the tokenizer puts {''.join(tokenizer.convert_ids_to_tokens(leading))} in front of every text and the chat template does not, so "
          "prompts begin without: if the model expects it, print it at the template's beginning"),
-        (bool(header) and prompt == tokenizer.apply_chat_template(ASKED, tokenize=False),
+        (bool(header) and prompt == chat_text(tokenizer, ASKED),
          f"the chat template prints nothing where add_generation_prompt is set, so the model must write {header!r} itself: "
          "print it there"),
         (tells_the_day(tokenizer),
@@ -87,8 +87,9 @@ def require_marks(tokenizer: PreTrainedTokenizerBase, ends: list[int]) -> None:
         encoded = tokenizer.apply_chat_template(ANSWERED, return_assistant_tokens_mask=True, return_dict=True)
     except Exception as error:
         raise InputError(f"the chat template cannot render an assistant's turn ({error})") from None
-    prompt = tokenizer.apply_chat_template(ASKED, add_generation_prompt=True, tokenize=False)
+    prompt = chat_text(tokenizer, ASKED, add_generation_prompt=True)
     row, after = turn(tokenizer)
+    assert isinstance(encoded, BatchEncoding)  # as return_dict asks for
     ids, mask = encoded["input_ids"], encoded["assistant_masks"]
     for wrong, why in refused_marks(tokenizer, ids, mask, prompt, row, after, ends):
         if wrong:
@@ -156,18 +157,27 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
 def closing_token(tokenizer: PreTrainedTokenizerBase, after: str | None) -> str | None:
     """The first token of its own name in what the template prints ``after`` the words; None where there is only text."""
     closing = added(tokenizer, plain_ids(tokenizer, after or ""))
-    return tokenizer.convert_ids_to_tokens(closing[0]) if closing else None
+    return tokenizer.convert_ids_to_tokens(closing)[0] if closing else None
 
 
 def added(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
     """Those that were added to the vocabulary by name. Line breaks, of which Gemma adds some, are ordinary text."""
-    return [i for i in ids if i in tokenizer.added_tokens_decoder and not tokenizer.decode([i]).isspace()]
+    return [i for i in ids if i in tokenizer.added_tokens_decoder and not str(tokenizer.decode([i])).isspace()]
+
+
+def chat_text(
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool = False
+) -> str:
+    """A chat as the template prints it."""
+    text = tokenizer.apply_chat_template(messages, add_generation_prompt=add_generation_prompt, tokenize=False)
+    assert isinstance(text, str)  # of one chat, and no tokens
+    return text
 
 
 def turn(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str | None]:
     """The small chat as text, and what of it follows the assistant's words; None where they are not in it."""
     try:
-        row = tokenizer.apply_chat_template(ANSWERED, tokenize=False)
+        row = chat_text(tokenizer, ANSWERED)
     except Exception:  # templates are programs: they may fail in any way
         return "", None
     _, found, after = row.rpartition(ANSWER)
@@ -193,7 +203,7 @@ def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 
 def named(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
-    return " or ".join(tokenizer.convert_ids_to_tokens(i) or f"token {i}" for i in ids)
+    return " or ".join(tokenizer.convert_ids_to_tokens([i])[0] or f"token {i}" for i in ids)
 
 
 def warn(remarks: list[tuple[bool, str]]) -> None:

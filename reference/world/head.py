@@ -52,7 +52,8 @@ def find_trunk(model: PreTrainedModel) -> nn.Module:
 
 def classifier_trunk(model: PreTrainedModel) -> nn.Module:
     """The trunk of a sequence classifier, whose last hidden state its ``score`` reads; peft's wrappers are looked through."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    get_base = getattr(model, "get_base_model", None)
+    inner = model if get_base is None else get_base()
     return inner.base_model
 
 

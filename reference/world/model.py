@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -82,16 +83,17 @@ def load(
             f"the tokenizer of {name_or_path} gives ids up to {highest}, the model has only {rows} embeddings: they do "
             "not belong together"
         )
-    return model.to(device).eval(), tokenizer
+    return model.to(device).eval(), tokenizer  # type: ignore[arg-type]  # transformers wraps .to, and so hides self
 
 
 def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
     """The weights alone, every one of them and no others."""
     with loading(name_or_path, "a causal LM", "check the name, or save the folder again with save_pretrained"):
-        model, report = AutoModelForCausalLM.from_pretrained(
+        pair: Any = AutoModelForCausalLM.from_pretrained(  # two results, of which its annotation has one
             name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True,  # refused below, by name
         )  # fmt: skip
+        model, report = pair
     if getattr(model, "_hf_peft_config_loaded", False):  # from the hub: transformers puts the adapter in by itself
         raise InputError(f"{name_or_path} is a peft adapter: download it, and name its folder")
     require_same_weights(name_or_path, model, report)

@@ -7,6 +7,7 @@ Positions are passed explicitly, because left padding moves the row for models w
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -80,7 +81,8 @@ def join(rollouts: list[Rollout], *, pad_token_id: int) -> Rollout:
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, problems: list[Problem]) -> list[list[int]]:
     """Each problem as token ids, up to and including the header that opens the assistant's turn."""
-    return tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, return_dict=False)
+    ids = tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, return_dict=False)
+    return cast(list[list[int]], ids)  # one list per problem, as return_dict=False and many chats have it
 
 
 def row_seeds(rng: random.Random, count: int) -> list[int]:
@@ -129,7 +131,7 @@ def sample(
         for end in range(width, width + max_new_tokens):
             logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
             require_no_nan(logp, "logits (of the sampling model, over the temperature)")
-            choice = logp.argmax(dim=-1) if greedy else inverse_cdf(logp, draws[batch, end - width])
+            choice = logp.argmax(dim=-1) if draws is None else inverse_cdf(logp, draws[batch, end - width])
             going = ~done[batch]
             tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
             attention[batch, end] = going

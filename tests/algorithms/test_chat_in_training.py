@@ -21,6 +21,8 @@ from reference.objectives import InputError
 from reference.world.rollout import encode_prompts
 from reference.world.tasks import draw_problem
 
+pytestmark = pytest.mark.slow
+
 OUTSIDE = (
     "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
     "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|end|>{% endfor %}"

@@ -27,6 +27,8 @@ from reference.world.head import find_trunk, head_width
 from reference.world.model import load
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"  # files of an adapter
+
+pytestmark = pytest.mark.slow
 TINY = {"steps": 2, "prompts_per_step": 8, "group_size": 4, "max_new_tokens": 48, "micro_batch_size": 8}
 
 

@@ -34,6 +34,8 @@ from reference.objectives import (
 from reference.world.model import load
 from reference.world.tasks import verify
 
+pytestmark = pytest.mark.slow
+
 ROWS = {r.loss: r for r in RECIPES.values() if r.kind == "preference" and not r.online}
 SMALL = {"prompts_per_step": 6, "group_size": 4, "pool": 16, "steps": 2, "max_grad_norm": 1e9, "micro_batch_size": 64}
 

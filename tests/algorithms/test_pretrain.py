@@ -15,6 +15,8 @@ from reference.runs.folder import checkpoints, read_metrics
 from reference.world.model import load, new_model
 from reference.world.tokenizer import train_tokenizer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TINY = ["--batch-size", "8", "--device", "cpu", "--save-every", "5"]
 

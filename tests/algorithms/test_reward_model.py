@@ -29,6 +29,8 @@ from reference.algorithms.reward_model import (
 from reference.objectives import InputError, bradley_terry_loss
 from reference.world.model import load
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(
     RECIPES["reward-model"],
     prompts_per_step=6,

@@ -27,6 +27,8 @@ from reference.runs.curves import SIX_SCALARS
 from reference.runs.launch import new_optimizer
 from reference.world.model import load
 
+pytestmark = pytest.mark.slow
+
 RL = [recipe.name for recipe in ROWS if recipe.kind == "rl"]
 SMALL = {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40, "steps": 2}
 

@@ -22,6 +22,8 @@ from reference.objectives import InputError, total_loss
 from reference.world.model import load
 from reference.world.tasks import Problem, verify
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(RECIPES["sft"], prompts_per_step=6, steps=2, micro_batch_size=64, max_grad_norm=1e9, lr=0.0)
 
 

@@ -27,6 +27,7 @@ from reference.world.model import eos_ids, load
 from reference.world.rollout import encode_prompts, row_seeds, sample
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*checkpointing.*:FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]

@@ -24,6 +24,7 @@ from reference.world.model import load
 from reference.world.rollout import encode_prompts, sample
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*checkpointing.*:FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]

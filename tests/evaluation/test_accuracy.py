@@ -1,6 +1,9 @@
+import pytest
+
 from reference.evaluation.accuracy import evaluate
 
 
+@pytest.mark.slow
 def test_the_shipped_base_has_the_headroom_the_course_relies_on(base):
     accuracy = evaluate(*base, problems=150, samples=4, progress=False)
     assert 0.25 < accuracy.sampled <= 0.50
@@ -8,6 +11,7 @@ def test_the_shipped_base_has_the_headroom_the_course_relies_on(base):
     assert accuracy.pass_at_k > accuracy.sampled
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_accuracy(base):
     first, second = (evaluate(*base, problems=12, samples=2, progress=False) for _ in range(2))
     assert first == second

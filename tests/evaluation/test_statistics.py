@@ -98,6 +98,7 @@ def test_the_default_rule_is_split():
     assert majority_score(["a", "b", "c"], "b") == pytest.approx(1 / 3, rel=1e-15)
 
 
+@pytest.mark.slow
 @generated
 @given(st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=7), st.sampled_from(["1", "2", "3"]))
 def test_split_is_the_mean_of_first_over_all_orders_of_the_samples(answers, truth):
@@ -296,6 +297,7 @@ NOTHING_GOOD = (
 NOTHING_GOOD += ("seven", None, True, [], [10**400], ["a", []], [torch.tensor(1.0)] * 2, lambda x: x, lambda x: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "argument"), ARGUMENTS)
 def test_whatever_is_refused_is_refused_in_a_sentence_that_names_the_function(function, argument):
     refused = 0

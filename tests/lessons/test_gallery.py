@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES, ROWS
 from reference.runs.recorded import SEEDS, all_recorded, recorded
@@ -64,6 +66,7 @@ def test_both_engines_learn_as_much():
         assert max(map(min, mean)) <= min(map(max, mean)) + 0.03
 
 
+@pytest.mark.slow
 def test_the_figures_command_redraws_what_is_committed(tmp_path, capsys):
     import shutil
 

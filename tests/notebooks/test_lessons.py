@@ -131,6 +131,7 @@ def test_nothing_but_the_check_depends_on_a_stub(path):
             assert name not in called, source(cell)
 
 
+@pytest.mark.slow
 def test_solved_with_the_reference_every_check_passes(path):
     notebook = nbformat.read(path, as_version=4)
     for name, index in stubs(path).items():
@@ -144,6 +145,7 @@ def test_solved_with_the_reference_every_check_passes(path):
         assert printed.startswith(f"✓ {name}: right on all"), printed
 
 
+@pytest.mark.slow
 def test_each_mistake_put_in_the_place_of_its_stub_is_named(path, capsys):
     cells = json.loads(path.read_text())["cells"]
     for name, index in stubs(path).items():

@@ -84,6 +84,7 @@ def shared_axes(name):
         seen |= set(axes(name, argument))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in CALLS if [*shared_axes(name)]])
 def test_a_wrong_length_is_refused_naming_the_argument_and_the_axis(name):
     for argument, index, axis in shared_axes(name):
@@ -108,6 +109,7 @@ def test_one_ratio_per_completion_takes_one_advantage_per_completion():
     says(refused("gspo_loss", advantages=A), "gspo_loss: advantages has shape (2, 3)", "expected 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_TENSORS)
 def test_another_number_of_axes_is_refused_naming_those_expected(name):
     for argument in tensors(name):
@@ -119,6 +121,7 @@ def test_another_number_of_axes_is_refused_naming_those_expected(name):
                 says(message, f"{len(expected)} ax", f"({', '.join(expected)})")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_TENSORS)
 def test_what_is_not_a_tensor_is_refused_naming_its_type(name):
     for argument in tensors(name):
@@ -135,6 +138,7 @@ INTEGERS = dict.fromkeys(("tokens", "completion_start", "lengths"), "int")
 YES_OR_NO = {"truncated", "desirable"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_TENSORS)
 def test_another_dtype_is_refused_naming_it_and_the_one_expected(name):
     for argument in tensors(name):

@@ -52,6 +52,7 @@ NO_INPUT = {  # what each makes of a good tensor, None where there is no such th
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
 def test_what_is_no_tensor_to_compute_with(name, argument):
     for made, told in NO_INPUT.values():
@@ -124,6 +125,7 @@ WORDS_FOR = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_an_option_of_another_type(name, option):
     for wrong, *told in WORDS_FOR:
@@ -185,6 +187,7 @@ def test_rows_without_predictions_have_no_returns(name):
         assert call(name, **without(name, "pred") | {"bootstrap": bootstrap}).shape == (2, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
 def test_any_make_of_tensor_is_as_good_as_a_plain_one(name, argument):
     class Special(torch.Tensor):
@@ -231,6 +234,7 @@ def test_a_budget_times_a_count_is_not_counted_in_64_bits():
 NUMPY = {int: (np.int64, np.int32, np.uint16, np.array), float: (np.float64, np.float32, np.float16, np.array)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option"), [case for case in NUMBERS if case.values[1] in CALLS[case.values[0]]])
 def test_numbers_of_numpy_are_taken_as_those_of_python(name, option):
     value = CALLS[name][option]

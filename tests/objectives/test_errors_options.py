@@ -161,6 +161,7 @@ def plain_numbers():
                 yield pytest.param(name, option, id=f"{name}-{option}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "option"), plain_numbers())
 def test_a_number_must_be_a_number(name, option):
     expected = "int" if "int" in str(options_of(name)[option].annotation) else "float"

@@ -502,6 +502,7 @@ def loss_of_rows(recipe, weight, rows, known, counts):
     return RECIPES[recipe](token_logprobs(logits, d["tokens"]), logits, values, d, counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_split_of_a_whole_loss_has_its_gradient(recipe):
     """The sum over micro-batches, each divided by the counts of the batch. Pairs stay together."""
@@ -610,6 +611,7 @@ def one_of_two_processes(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one(tmp_path: Path):
     mp.spawn(one_of_two_processes, args=(str(tmp_path),), nprocs=2)
     for rank in range(2):

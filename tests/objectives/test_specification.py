@@ -71,6 +71,8 @@ from reference.objectives import (
 )
 from reference.objectives.logprobs import pieces
 
+pytestmark = pytest.mark.slow
+
 # Log-probabilities and entropy
 
 

@@ -31,6 +31,8 @@ from reference.objectives import (
     whiten,
 )
 
+pytestmark = pytest.mark.slow
+
 COMMON = [0.0, 1.0, -1.0, 0.25, 0.1, 0.7, -2.0, 1e-3, 1e4, -1e4]  # some exact in every dtype, some in none
 
 

@@ -43,6 +43,8 @@ from reference.objectives import (
     kl_unbiased,
 )
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3, "abs": kl_abs}
 
 

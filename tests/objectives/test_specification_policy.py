@@ -50,6 +50,8 @@ from reference.objectives import (
     truncated_share,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @st.composite
 def policies(draw, apart=(0.0, 0.1, 1.0, 30.0)):

@@ -27,6 +27,8 @@ from reference.objectives import (
     simpo_loss,
 )
 
+pytestmark = pytest.mark.slow
+
 betas = st.sampled_from([0.1, 0.01, 0.5, 2.0, 1])
 
 

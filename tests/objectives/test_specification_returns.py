@@ -38,6 +38,8 @@ from reference.objectives import (
     value_loss,
 )
 
+pytestmark = pytest.mark.slow
+
 discounts = st.sampled_from([1.0, 0.99, 0.5, 0.0, 1])
 
 

@@ -10,6 +10,8 @@ from reference.algorithms.recipes import RECIPES
 from reference.runs import bench as module
 from reference.runs.bench import Turn, bench, flops, matmul_peak, report
 
+pytestmark = pytest.mark.slow
+
 GRPO = replace(RECIPES["grpo"], prompts_per_step=4, group_size=2)
 
 

@@ -41,6 +41,7 @@ def offered(told: str, flag: str) -> set[str]:
     return set(re.split(r",\s*", listed[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", [row for row in ROWS if row.name in ("grpo", "ppo", "dpo", "kto")], ids=lambda r: r.name
 )
@@ -164,6 +165,7 @@ def test_what_the_types_refuse(parse, text):
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["train", "grpo"], ["train", "reward-model"], ["bench"]], ids=" ".join)
 def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, command):
     message = refusal(capsys, *command, "--model", str(finished))
@@ -171,6 +173,7 @@ def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, comman
     assert message.endswith(str(checkpoints(finished)[-1]))
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_says_so(mine, capsys):
     shutil.rmtree(mine / "checkpoints")
     assert "and it has no checkpoint yet" in refusal(capsys, "train", "grpo", "--model", str(mine))
@@ -245,6 +248,7 @@ def test_evaluating_a_reward_model_reads_a_whole_config(tmp_path, capsys, name):
 # ---- outside .venv ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["torch", "transformers"])
 def test_a_python_without_the_packages_is_told_how_to_get_them(module):
     code = (

@@ -10,6 +10,8 @@ from model_folders import model_folder
 
 from reference.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "command", ["train grpo --steps 1 --out", "train sft --steps 1 --out", "evaluate", "bench --model"]

@@ -50,6 +50,7 @@ def test_the_list_above_is_of_all_options():
     assert len(BESIDE) == len(DEFAULT) - 6 and ["--seed", "0"] in BESIDE and ["--critic", "none"] in BESIDE
 
 
+@pytest.mark.slow
 def test_a_longer_run_is_the_one_that_was_started_with_so_many_steps(finished, tmp_path):
     # as if it had been started with 2 steps; then they became 4
     run = tmp_path / "run"
@@ -66,6 +67,7 @@ def test_a_longer_run_is_the_one_that_was_started_with_so_many_steps(finished, t
     assert options[0] == options[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ppo", "dpo", "dpo-online"])
 def test_so_are_those_with_more_state_and_with_pairs(tmp_path, name):
     more = ["--prompts-per-step", "6", "--max-new-tokens", "64", *(["--pool", "12"] if name == "dpo" else [])]
@@ -95,6 +97,7 @@ def test_fewer_steps_than_are_done_are_refused(mine, capsys):
     assert steps_of(mine) == 4 and len(read_metrics(mine)) == 4
 
 
+@pytest.mark.slow
 def test_a_run_may_end_earlier_than_it_was_to_end(mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     assert main(["train", "grpo", "--resume", str(mine), "--steps", "3"]) == 0

@@ -72,6 +72,7 @@ def loaded_once(monkeypatch, base) -> None:
     monkeypatch.setattr(launch, "require_gradient", lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
 def test_every_number_of_every_recipe_is_refused_first_or_can_be_tried(
     recipe, monkeypatch, tmp_path, loaded_once, capsys
@@ -117,6 +118,7 @@ TRIED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), TRIED, ids=lambda part: part if isinstance(part, str) else " ".join(part))
 def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path, loaded_once, base):
     import copy
@@ -129,6 +131,7 @@ def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path
     assert len(taken) == 1 and math.isfinite(taken[0]["grad_norm"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -32,6 +32,7 @@ def test_the_overview_says_what_is_there(tmp_path):
     assert any(line.split() == ["-", "ppo-seed-0", "train", "ppo", "--seed", "0"] for line in lines)
 
 
+@pytest.mark.slow
 def test_only_the_log_is_kept_and_a_stopped_recording_goes_on(tmp_path, capsys):
     small = (
         "grpo --seed 3 --steps 3 --prompts-per-step 2 --group-size 4 --max-new-tokens 24 --eval-problems 4 --device cpu"

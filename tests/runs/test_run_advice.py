@@ -20,6 +20,8 @@ from reference.runs import launch, session
 from reference.runs.checkpoints import checkpoints, clear_drafts, newest_checkpoint, save_checkpoint
 from reference.runs.folder import new_run, read_metrics
 
+pytestmark = pytest.mark.slow
+
 PAIRS = ["--prompts-per-step", "4", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "12", "--pool", "12",
          "--device", "cpu", "--steps", "2"]  # fmt: skip
 

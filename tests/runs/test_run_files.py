@@ -31,6 +31,7 @@ def resumed(capsys, run) -> str:
 # ---- config.json -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["steps", "seed", "model", "lr", "kl", "bf16", "save_every", "eval_samples"])
 def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, name):
     # without "steps" the run used to go on to 40
@@ -40,6 +41,7 @@ def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, 
     assert f"config.json does not say what {name} is: restore it, or start a new run" in resumed(capsys, mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
@@ -176,6 +178,7 @@ def test_numbers_that_a_run_may_really_have(tmp_path):
     assert [str(r["ratio"]) for r in read_metrics(tmp_path)] == ["inf", "nan", "-2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reward", "loss", "grad_norm", "seconds"])
 @pytest.mark.parametrize(("text", "shown"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e999", "Infinity")])
 def test_a_number_that_no_run_writes_is_not_resumed_over(mine, capsys, name, text, shown):
@@ -222,6 +225,7 @@ def test_a_log_that_was_moved_away_is_begun_again_and_that_is_said(tmp_path, cap
     assert json.loads((tmp_path / "metrics.old.jsonl").read_text())["step"] == 3
 
 
+@pytest.mark.slow
 def test_following_the_advice_works(mine, finished):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     (mine / "metrics.jsonl").rename(mine / "away.jsonl")

@@ -26,6 +26,7 @@ def listing(folder) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kept", ["checkpoints", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "tensorboard", "training.png"]
 )
@@ -87,6 +88,7 @@ def test_the_lock_is_held_by_one_and_gone_with_it(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_no_lock(tmp_path):
     code = f"""
 from pathlib import Path
@@ -122,6 +124,7 @@ def test_free_folders_are_claimed_by_making_them(tmp_path, monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished, tmp_path):
     out = tmp_path / "out"
     both = [start(*FOUR, "--out", str(out)) for _ in range(2)]
@@ -132,6 +135,7 @@ def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished
     assert_same_run(out, finished)
 
 
+@pytest.mark.slow
 def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finished, mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     both = [start("train", "grpo", "--resume", str(mine)) for _ in range(2)]
@@ -141,6 +145,7 @@ def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finis
     assert_same_run(mine, finished)
 
 
+@pytest.mark.slow
 def test_a_run_at_work_can_be_measured_but_not_resumed(tmp_path, capsys):
     # Resuming it would delete the checkpoint that it is writing; so did measuring it.
     out = tmp_path / "out"
@@ -201,6 +206,7 @@ def test_a_path_is_printed_as_it_can_be_pasted(path, text):
     assert pasted(Path(path)) == text
 
 
+@pytest.mark.slow
 def test_the_path_that_is_printed_can_be_pasted(tmp_path):
     out = tmp_path / "my runs" / "it's one"
     process = start("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))

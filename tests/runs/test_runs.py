@@ -18,6 +18,8 @@ from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
 from reference.runs.folder import checkpoints, read_metrics
 
+pytestmark = pytest.mark.slow
+
 
 def train(out: Path, steps: int, *more: str) -> int:
     return main(["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, *more])

@@ -16,6 +16,8 @@ from reference.interrupt import exit_code, handled, held_back, interruptible, no
 from reference.runs.checkpoints import checkpoints
 from reference.runs.folder import read_metrics
 
+pytestmark = pytest.mark.slow
+
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 

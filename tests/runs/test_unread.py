@@ -17,6 +17,7 @@ def asked(*words: str) -> None:
     require_read(recipe_from(vars(parser().parse_args(["train", *words]))), typed_options(["train", *words]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "flag", "why"),
     [

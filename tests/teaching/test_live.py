@@ -8,6 +8,8 @@ import pytest
 from reference.algorithms.recipes import RECIPES
 from reference.teaching import live as module
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(monkeypatch):

@@ -38,6 +38,7 @@ def quiet():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKING)
 def test_the_gate_lets_it_through_and_says_how_it_is_read(name, base):
     model = small(name)
@@ -54,6 +55,7 @@ def test_the_gate_refuses_what_would_be_trained_wrongly(name, base):
         require_sampler(small(name), base[1], max_new_tokens=96)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKING)
 def test_rows_repeated_and_left_out_read_as_if_they_were_alone(name, base):
     """Four completions of three prompts, sampled together: every one has the log-probs that it has by itself."""
@@ -71,6 +73,7 @@ def test_rows_repeated_and_left_out_read_as_if_they_were_alone(name, base):
         assert error < 1e-3, row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKING)
 def test_it_trains_and_its_first_ratio_is_one(name, base, monkeypatch):
     """The gradient with shared prompts, where there are any, is that without."""
@@ -89,6 +92,7 @@ def test_it_trains_and_its_first_ratio_is_one(name, base, monkeypatch):
     assert (found[0] - found[1]).norm() < 1e-4 * found[1].norm()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("name", WORKING)
 def test_a_critic_reads_what_the_head_reads(name, shared, base):
@@ -156,6 +160,7 @@ def test_the_context_of_a_composite_model_is_that_of_its_text_model():
 # ---- modes ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", ["gpt2", "gemma3_text", "llama"])
 def test_a_model_in_train_mode_is_sampled_and_trained_without_dropout(name, checkpointing, base):

@@ -49,6 +49,7 @@ def folder_of(tokenizer, path, *, ends: list[int] | None = None):
 # --- families: what is sound passes in silence ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("marks", [True, False])
 def test_a_family_loads_in_silence_and_without_marks_only_imitation_is_refused(
@@ -83,6 +84,7 @@ def test_the_shipped_tokenizer_and_a_plain_one_are_sound(tokenizer, silence):
 # --- no template ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", [None, "", " \n"])
 @pytest.mark.parametrize(
     ("leading", "trailing"),

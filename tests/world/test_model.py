@@ -117,6 +117,7 @@ def test_a_turn_may_end_with_a_token_that_is_not_the_tokenizers_eos(base):
 TOO_LOW_OR_HIGH = [-1, [1, -1], [-100], 2**31, [1, 2**64]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "ids"),
     [(name, ids) for name in ("generation_config.json", "config.json") for ids in TOO_LOW_OR_HIGH]

@@ -19,6 +19,7 @@ def seeds(count: int, seed: int = 0) -> list[int]:
     return row_seeds(random.Random(seed), count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_recorded_logprobs_are_those_of_a_fresh_forward_pass(small_models, name, temperature):
@@ -43,6 +44,7 @@ def test_without_position_ids_gpt2_would_be_scored_wrongly(small_models):
     assert off > 1e-3
 
 
+@pytest.mark.slow
 def test_greedy_equals_generate(base):
     model, tokenizer = base
     for problem in problems(3):
@@ -52,6 +54,7 @@ def test_greedy_equals_generate(base):
         assert ours == tokenizer.decode(theirs, skip_special_tokens=True)
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_its_neighbours_when_greedy(base):
     # Left padding, finished rows leaving the batch: none of it may show.
     model, tokenizer = base
@@ -105,6 +108,7 @@ def test_a_budget_beyond_the_context_is_refused(base):
 # ---- groups, seeds, truncated distributions ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_row_depends_on_its_seed_and_on_nothing_else(base):
     # In a group of 4 beside five other prompts, alone, in another order: the same tokens, the same log-probs.
     model, tokenizer = base
@@ -134,6 +138,7 @@ def test_a_prompt_goes_through_the_model_once_whatever_the_group_size(base):
     assert rows[0] == 15 and rows == sorted(rows, reverse=True) and rows[-1] < 15  # finished rows have left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
 def test_groups_on_other_architectures(small_models, name):
     model, tokenizer = load(small_models[name])

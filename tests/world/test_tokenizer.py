@@ -13,6 +13,7 @@ TOOL_CHAT = [
 ]
 
 
+@pytest.mark.slow
 def test_the_shipped_tokenizer_is_the_one_the_code_trains(tokenizer):
     assert train_tokenizer().get_vocab() == tokenizer.get_vocab()
 

@@ -65,6 +65,7 @@ def test_a_classifier_of_several_labels_is_no_reward_model(base, tmp_path):
         load_reward_model(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mamba", "gemma3n_text"])
 def test_an_architecture_that_transformers_has_no_classifier_for(name, tmp_path):
     made = small(name)

@@ -267,12 +267,14 @@ def test_every_experiment_is_grpo_with_its_advantage_exchanged():
         assert command == f"grpo --advantage {choice} --seed {name[-1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["successes", "difficulty"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(getattr(play, name))
     assert len(pictures_at_the_ends(panel)) == 3
 
 
+@pytest.mark.slow
 def test_ticking_completions_redraws(panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: play.group(right=(1,), group_size=2))
     assert len(pictures_at_the_ends(panel)) >= 6

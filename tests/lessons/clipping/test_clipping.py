@@ -143,6 +143,7 @@ def test_passes_draws_every_seed_and_says_what_is_missing():
     assert "8 passes, no clip: approx_kl 0.5" in text and "lr 1e-4: no runs yet; lr 3e-5: no runs yet" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["quadrants", "push"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)())

@@ -88,12 +88,14 @@ def test_the_follow_picture_names_every_way_once_inside_the_frame_and_without_ov
     assert all(b - a > 0.09 * (high - low) for a, b in itertools.pairwise(places))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kl_batches", "kl_curves"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)())
     assert len(pictures_at_the_ends(panel)) >= 4
 
 
+@pytest.mark.slow
 def test_the_follow_widget_redraws_for_samples_and_seeds(panel_of):
     panel = panel_of(lambda: play.kl_follow())
     samples, seed = panel.children[0].children

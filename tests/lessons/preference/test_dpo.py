@@ -102,6 +102,7 @@ def test_elsewhere_the_two_directions_part():
     assert cosine(rl_direction(theta, RIGHT), dpo_direction(theta, VERIFIED)) < -0.3
 
 
+@pytest.mark.slow
 def test_a_verifier_is_infinitely_sure_for_dpo_and_worth_one_for_rl():
     ends = {}
     for name, direction in (("RL", lambda t: rl_direction(t, RIGHT)), ("DPO", lambda t: dpo_direction(t, VERIFIED))):
@@ -129,6 +130,7 @@ def train(beta, *, steps, lr, share=1.0, optimizer=torch.optim.SGD):
     return (logp[0] - logp[1]).item()
 
 
+@pytest.mark.slow
 def test_beta_speeds_up_the_first_steps_of_sgd_and_shortens_the_way():
     early = [train(b, steps=5, lr=0.1) for b in (0.1, 1.0)]
     assert early[1] / early[0] == pytest.approx(10, rel=0.15)
@@ -188,6 +190,7 @@ def train_arms(loss, steps=200):
     return first, (theta.softmax(dim=0) * RIGHT).sum().item(), (gained[1] - gained[0]).item()
 
 
+@pytest.mark.slow
 def test_what_two_curves_can_tell_of_a_mistake():
     """Three go the wrong way, eight begin at another loss, seven show in neither."""
     first, right, _ = train_arms(objectives.dpo_loss)
@@ -247,6 +250,7 @@ def test_the_pictures_of_the_runs_say_how_each_ended(monkeypatch):
     assert "beta 1: margin 4.4, chosen -1.0, rejected -5.4, sampled 60.0%, greedy 90.0%" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["beta", "family"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)())

@@ -194,6 +194,7 @@ def test_even_unanimous_endings_have_an_error():
     assert (standard_error(torch.ones(1, 8)) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["values", "lambda_dial", "value_clip"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)())
