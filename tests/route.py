@@ -4,7 +4,8 @@
 
 One small step of ``train grpo`` is run in this process. Two things come out:
 
-  the stack   of functions at the moment when the policy loss is called
+  the way     from the command to the sampler, which makes the samples, back up to the loop, and down to the policy loss:
+              a move into another file is a hop
   the life    of the samples: the functions, each at its first entry, that are entered between the start of the step and
               the end of its first ``loss.backward()``, and are given a tensor or something that holds one, or return it
 
@@ -33,13 +34,14 @@ import reference
 from reference.__main__ import main
 from reference.objectives import ppo_clip_loss
 from reference.objectives.shapes import require_computable, typed
+from reference.world.rollout import sample
 
 COMMAND = [
     "train", "grpo", "--steps", "1", "--prompts-per-step", "2", "--group-size", "2", "--minibatches", "1",
     "--max-new-tokens", "8", "--eval-problems", "1", "--eval-samples", "1", "--device", "cpu",
 ]  # fmt: skip
 PACKAGE = Path(reference.__file__).resolve().parent
-LOOP, LOSS = "train_rl", ppo_clip_loss.__name__
+LOOP, SAMPLER, LOSS = "train_rl", sample.__name__, ppo_clip_loss.__name__
 # Looked through: the wrapper that checks an objective's arguments, and comprehensions.
 CHECKS = {require_computable.__code__, *(code for code in typed.__code__.co_consts if isinstance(code, CodeType))}
 INSIDE = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
@@ -56,7 +58,7 @@ class Place(NamedTuple):
 class Route(NamedTuple):
     """What was seen of one step."""
 
-    stack: list[Place]  # from main to the policy loss
+    way: list[Place]  # from main to the sampler, and from there to the policy loss
     life: list[Place]  # of the samples, the loop first
 
 
@@ -75,14 +77,21 @@ def route() -> Route:
             sys.setprofile(before)
     if code or not watch.done:
         raise RuntimeError(f"the step was not seen to its first backward pass:\n{printed.getvalue()}")
-    return Route(watch.stack, [place_of(code) for code in watch.entered if code in watch.carrying])
+    life = [place_of(code) for code in watch.entered if code in watch.carrying]
+    return Route(way_of(watch.stacks[SAMPLER], watch.stacks[LOSS]), life)
+
+
+def way_of(down: list[Place], then: list[Place]) -> list[Place]:
+    """Down one stack, back up to the function that both have in common, and down the other."""
+    common = next(n for n, (a, b) in enumerate(zip(down, then, strict=False)) if a != b)
+    return [*down, *reversed(down[common - 1 : -1]), *then[common:]]
 
 
 class Watch:
     """A profile function: Python calls it at every call and every return."""
 
     def __init__(self) -> None:
-        self.stack: list[Place] = []
+        self.stacks: dict[str, list[Place]] = {}  # from main to the sampler and to the loss, at their first calls
         self.entered: dict[CodeType, None] = {}  # in the order of first entries
         self.carrying: set[CodeType] = set()  # those of them that were given a tensor, or returned one
         self.started = self.done = False
@@ -99,8 +108,8 @@ class Watch:
             self.entered.setdefault(code)
             if code not in self.carrying and any(map(holds_tensor, arguments(frame) if event == "call" else [value])):
                 self.carrying.add(code)
-            if event == "call" and code.co_name == LOSS and not self.stack:
-                self.stack = [place_of(above) for above in reversed(our_calls(frame))]
+            if event == "call" and code.co_name in (SAMPLER, LOSS) and code.co_name not in self.stacks:
+                self.stacks[code.co_name] = [place_of(above) for above in reversed(our_calls(frame))]
 
     def start(self, frame: FrameType, event: str) -> None:
         """Begin where the loop, or what it calls, makes the first random numbers: those of the step."""
@@ -181,5 +190,5 @@ def table(title: str, places: list[Place]) -> str:
 if __name__ == "__main__":
     seen = route()
     print("python -m reference", *COMMAND, end="\n\n")
-    print(table(f"The stack when {LOSS} is called", seen.stack), end="\n\n")
+    print(table(f"The way from the command to {SAMPLER}, and from there to {LOSS}", seen.way), end="\n\n")
     print(table(f"The life of the samples, from the start of the step (in {LOOP}) to loss.backward()", seen.life))
