@@ -115,7 +115,13 @@ def overview() -> str:
     for r in ROWS:
         cells = aspects(r)
         lines.append(f"{r.name:<22}{r.title} ({r.source})")
-        choices = [cells["Advantage"], cells["Loss"], f"KL: {cells['KL handling']}", cells["Aggregation"], *besides(r)]
+        choices = [
+            cells["Advantage"],
+            name_of(r.loss) if r.loss else cells["Loss"],
+            f"KL: {cells['KL handling']}",
+            cells["Aggregation"],
+            *besides(r),
+        ]
         lines += textwrap.wrap(" | ".join(choices), width=96, initial_indent=" " * 22, subsequent_indent=" " * 22)
     lines += ["", "What differs between two: python -m reference recipes grpo dr-grpo"]
     return "\n".join(lines)
