@@ -19,7 +19,7 @@ def test_the_picture_has_every_floor_in_its_order():
 
 
 def test_the_map_has_every_lesson_with_its_notebook():
-    rows = re.findall(r"^\| `(\w+)` \| \[(\d\d)\]\(\.\./notebooks/(\w+)\.ipynb\)", PAGE, flags=re.M)
+    rows = re.findall(r"^\| `(\w+)` \| \[(\d\d) [^\]]+\]\(\.\./notebooks/(\w+)\.ipynb\)", PAGE, flags=re.M)
     assert [folder for folder, _, _ in rows] == list(LESSONS)
     for folder, number, notebook in rows:
         assert notebook == file_of(folder, "__init__").NOTEBOOK

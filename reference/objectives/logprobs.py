@@ -185,7 +185,8 @@ class LogprobsInChunks(torch.autograd.Function):
         ctx.save_for_backward(logits, scored)
         ctx.temperature, ctx.chunk_size = temperature, chunk_size
         picked = torch.empty(scored.shape, dtype=at_least_float32(logits[:0]).dtype, device=logits.device)
-        for here in pieces(scored.shape, chunk_size):
+        batch, pred = scored.shape
+        for here in pieces(batch, pred, chunk_size):
             logprobs = scaled(logits[here], temperature).log_softmax(dim=-1)
             picked[here] = logprobs.gather(dim=-1, index=scored[here].unsqueeze(-1)).squeeze(-1)
         return picked
@@ -194,16 +195,16 @@ class LogprobsInChunks(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         logits, scored = ctx.saved_tensors
         result = torch.zeros_like(logits)  # the last position predicts nothing and gets no gradient
-        for here in pieces(scored.shape, ctx.chunk_size):
+        batch, pred = scored.shape
+        for here in pieces(batch, pred, ctx.chunk_size):
             g = gradient[here].unsqueeze(-1)
             p = scaled(logits[here], ctx.temperature).softmax(dim=-1)
             result[here] = (-g * p).scatter_add_(-1, scored[here].unsqueeze(-1), g) / ctx.temperature
         return result, None, None, None
 
 
-def pieces(shape: torch.Size, chunk_size: int) -> Iterator[tuple[slice, slice]]:
+def pieces(batch: int, pred: int, chunk_size: int) -> Iterator[tuple[slice, slice]]:
     """(rows, positions) that together cover a (batch, pred) grid, at most ``chunk_size`` positions each."""
-    batch, pred = shape
     rows, positions = max(1, chunk_size // max(1, pred)), min(max(1, pred), chunk_size)
     for row in range(0, batch, rows):
         for position in range(0, pred, positions):

@@ -165,7 +165,6 @@ def test_what_the_types_refuse(parse, text):
 # ---- models ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", [["train", "grpo"], ["train", "reward-model"], ["bench"]], ids=" ".join)
 def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, command):
     message = refusal(capsys, *command, "--model", str(finished))
@@ -173,7 +172,6 @@ def test_a_run_folder_is_no_model_but_its_checkpoint_is(finished, capsys, comman
     assert message.endswith(str(checkpoints(finished)[-1]))
 
 
-@pytest.mark.slow
 def test_a_run_without_checkpoints_says_so(mine, capsys):
     shutil.rmtree(mine / "checkpoints")
     assert "and it has no checkpoint yet" in refusal(capsys, "train", "grpo", "--model", str(mine))
