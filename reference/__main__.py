@@ -21,8 +21,8 @@ import os
 import warnings
 
 from reference.algorithms.recipes import RECIPES, from_checkpoint, recipe_from
-from reference.cli import build_parser
-from reference.cli_parser import Parser, without_defaults
+from reference.cli.commands import build_parser
+from reference.cli.parser import Parser, without_defaults
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 
@@ -49,7 +49,7 @@ def run_command(args: argparse.Namespace) -> int:
     """Run the command; whatever the user can mend is told in one sentence."""
     try:
         with held_back():  # torch takes a second or two to import: --help and a mistyped option need not wait for it
-            from reference.failures import EXPECTED, sentence
+            from reference.cli.failures import EXPECTED, sentence
         try:
             return args.command(args)
         except EXPECTED as error:
@@ -88,14 +88,14 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 def train_command(args: argparse.Namespace) -> int:
     with held_back():
         from reference.algorithms.unread import without_unread
-        from reference.cli_unread import require_read
+        from reference.cli.unread import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
         from reference.runs.session import run_pretrain
 
     if args.resume:
-        from reference.cli_resume import resumed
+        from reference.cli.resume import resumed
 
         args = resumed(args, args.typed, parser())
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
@@ -125,8 +125,8 @@ def refuse_resume(args: argparse.Namespace) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     with held_back():
-        from reference.cli_resume import require_readable
-        from reference.cli_unread import require_read_by_evaluate
+        from reference.cli.resume import require_readable
+        from reference.cli.unread import require_read_by_evaluate
         from reference.runs.measure import accuracy_report
 
     require_readable(args.run, parser())

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference import cli_types
+from reference.cli import values
 from reference.world.model import load
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
@@ -100,8 +100,8 @@ def main() -> None:
         "length, tokens per completion; ratio of new to old policy before the first update, which is 1; seconds.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--steps", type=cli_types.positive(int), default=STEPS, help="rollouts to learn from")
-    parser.add_argument("--seed", type=cli_types.seed, default=0, help="decides problems, samples and minibatches")
+    parser.add_argument("--steps", type=values.positive(int), default=STEPS, help="rollouts to learn from")
+    parser.add_argument("--seed", type=values.seed, default=0, help="decides problems, samples and minibatches")
     args = parser.parse_args()
     model, tokenizer = load()
     train(model, tokenizer, steps=args.steps, seed=args.seed)

@@ -135,7 +135,7 @@ def test_its_numbers_are_those_of_the_row():
 
 def test_nothing_of_the_algorithm_is_imported():
     ours = {name for name in imports(SOURCE) if name.startswith("reference")}
-    assert {name for name in ours if not name.startswith("reference.world.")} == {"reference.cli_types"}
+    assert {name for name in ours if not name.startswith("reference.world.")} == {"reference.cli.values"}
 
 
 def test_it_runs_from_the_command_line():

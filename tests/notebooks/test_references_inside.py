@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reference.cli import build_parser
-from reference.cli_parser import words
+from reference.cli.commands import build_parser
+from reference.cli.parser import words
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}

@@ -20,8 +20,8 @@ from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import ROWS
 from reference.algorithms.reward_model import load_reward_model
-from reference.cli_parser import named_parsers
-from reference.cli_types import finite, folder, not_negative, one_of, optional, positive, seed, source
+from reference.cli.parser import named_parsers
+from reference.cli.values import finite, folder, not_negative, one_of, optional, positive, seed, source
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import checkpoints
 

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from reference.__main__ import main
 from reference.algorithms.recipes import ROWS, from_checkpoint
-from reference.failures import sentence
+from reference.cli.failures import sentence
 from reference.interrupt import noted
 from reference.objectives.shapes import InputError
 from reference.runs import launch, session

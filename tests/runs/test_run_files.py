@@ -13,8 +13,8 @@ from reference.algorithms.checks import require_rl
 from reference.algorithms.limits import require_limits
 from reference.algorithms.recipes import recipe_from
 from reference.algorithms.unread import without_unread
-from reference.cli_parser import used_parser
-from reference.cli_resume import checked
+from reference.cli.parser import used_parser
+from reference.cli.resume import checked
 from reference.evaluation.accuracy import Accuracy
 from reference.objectives.shapes import InputError
 from reference.runs.files import read_json, write_atomically
@@ -83,7 +83,7 @@ def test_a_bad_value_is_named_with_its_file_and_not_as_an_argument(mine, capsys,
 
 def test_values_that_a_reader_may_have_rewritten_are_fine(mine):
     from reference.__main__ import parser
-    from reference.cli_resume import resumed as with_options
+    from reference.cli.resume import resumed as with_options
 
     change_json(mine / "config.json", gamma=1, kl="k2", dual_clip=None)  # 1 for 1.0
     args = with_options(parser().parse_args(["train", "grpo", "--resume", str(mine)]), {"resume"}, parser())

@@ -74,7 +74,7 @@ def test_names_that_are_no_paths(capsys, tmp_path, monkeypatch, option, name, wh
 def test_a_run_can_be_named_from_the_home_folder(monkeypatch, tmp_path):
     # bash leaves the ~ of --out=~/run as it is
     monkeypatch.setenv("HOME", str(tmp_path))
-    from reference.cli_types import folder, source
+    from reference.cli.values import folder, source
 
     assert folder("~/run") == tmp_path / "run" and source("~/model") == str(tmp_path / "model")
     assert source("base") == "base"

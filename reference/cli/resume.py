@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.algorithms.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
-from reference.cli_parser import used_parser
+from reference.cli.parser import used_parser
 from reference.objectives.shapes import InputError
 from reference.runs.files import pasted, shown
 from reference.runs.folder import is_run, read_options

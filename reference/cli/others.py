@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from reference.cli_shared import Defaults, add_device, add_model, add_seed
-from reference.cli_types import folder, not_negative, optional, positive, source
+from reference.cli.options import Defaults, add_device, add_model, add_seed
+from reference.cli.values import folder, not_negative, optional, positive, source
 
 BENCHED = ("grpo", "dr-grpo", "gspo", "cispo", "rloo")  # what TRL runs as it stands in the table
 

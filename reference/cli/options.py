@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from reference.cli_types import folder, positive, seed, source
+from reference.cli.values import folder, positive, seed, source
 
 
 class Defaults(argparse.ArgumentDefaultsHelpFormatter):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
-from reference.cli_other import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
-from reference.cli_parser import Parser
-from reference.cli_shared import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
-from reference.cli_types import finite, one_of, optional, positive
+from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
+from reference.cli.others import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
+from reference.cli.parser import Parser
+from reference.cli.values import finite, one_of, optional, positive
 
 POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
         "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta", "pool"}  # fmt: skip
