@@ -1,7 +1,8 @@
 """KL in the reward before a group's std: GRPO with a small charge, divided by the std or not, and without a penalty.
 
 Two ways charge the same small KL in the reward and differ in whether a group's std divides it afterwards. The third, to
-compare with, is GRPO without a penalty: its KL is only measured.
+compare with, is GRPO without a penalty (a coefficient of 1e-9 keeps the reference, so that the KL is
+measured; runs of today have ``--kl-place measure`` for it).
 """
 
 from reference.runs.recorded import SEEDS
@@ -9,7 +10,7 @@ from reference.runs.recorded import SEEDS
 KL_WAYS = {
     "group-std": "--advantage group --kl k1 --kl-place reward --kl-coef 0.001",
     "no-std": "--advantage group_mean --kl k1 --kl-place reward --kl-coef 0.001",
-    "no-kl": "--kl-place measure",
+    "no-kl": "--advantage group --kl k1 --kl-place loss --kl-coef 1e-9",
 }
 
 KL_REWARD = {name: f"kl-reward-{name}" for name in KL_WAYS}

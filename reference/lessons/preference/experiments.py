@@ -23,7 +23,7 @@ SETTLED = {0.1: "settled-0.1-seed-0", 0.5: "settled-0.5-seed-0", 2.0: "settled-2
 
 EXPERIMENTS = {
     **{name: f"dpo --beta {beta:g} --seed 0" for beta, name in BETAS.items() if name.startswith("beta")},
-    **{name: f"dpo --beta {beta:g} --max-grad-norm none --seed 0" for beta, name in UNCLIPPED.items()},
+    **{name: f"dpo --beta {beta:g} --max-grad-norm 1e9 --seed 0" for beta, name in UNCLIPPED.items()},
     **{
         name: f"cdpo --beta {beta:g} --pool 64 --prompts-per-step 16 --steps 300 --seed 0"
         for beta, name in SETTLED.items()

