@@ -19,6 +19,8 @@ from reference.algorithms.rl import train_rl
 from reference.runs.launch import new_optimizer
 from reference.world.rollout import Rollout
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(one_file.__file__)
 # From this seed and budget two steps have it all: gradients longer than 1, clipped tokens, prompts of two lengths, and
 # a right answer that is cut off before its EOS. The third has a group whose rewards are all equal.

@@ -490,7 +490,7 @@ def test_a_kl_that_is_measured_is_logged_and_moves_nothing(base):
     def run(**changes: object) -> tuple[list[dict[str, float]], torch.Tensor]:
         model = copy.deepcopy(base[0])
         optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
-        rows = trained(model, base[1], small("grpo", steps=3, **changes), optimizer)
+        rows = rl_metrics(model, base[1], small("grpo", steps=3, **changes), optimizer)
         return rows, torch.cat([weight.flatten() for weight in model.parameters()])
 
     (measured, weights), (without, same) = run(kl_place="measure"), run()
@@ -507,7 +507,7 @@ def test_a_kl_that_is_measured_is_logged_and_moves_nothing(base):
 def test_a_measured_reference_may_follow_the_policy(base):
     model = copy.deepcopy(base[0])
     recipe = small("grpo", kl_place="measure", ref_sync_every=2, steps=4, minibatches=1)
-    kl = [row["kl_k3"] for row in trained(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.3))]
+    kl = [row["kl_k3"] for row in rl_metrics(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.3))]
     assert kl[1] > 1e-6 and kl[2] == pytest.approx(0, abs=1e-7)
 
 
@@ -516,7 +516,7 @@ def test_no_bound_is_a_bound_that_never_binds_bit_for_bit(base, none, wide):
     def run(values: tuple) -> tuple[list[dict[str, float]], torch.Tensor]:
         model = copy.deepcopy(base[0])
         recipe = small("grpo", inner_epochs=2, **dict(zip(none, values, strict=True)))
-        rows = trained(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.1))
+        rows = rl_metrics(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.1))
         timeless = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
         return timeless, torch.cat([weight.flatten() for weight in model.parameters()])
 

@@ -12,6 +12,8 @@ from reference import check, lessons
 from reference.lessons import BUGS, EXERCISES, LESSONS, file_of
 from reference.teaching.bug import bugs_of
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(5)
 
 

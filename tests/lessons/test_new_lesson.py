@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 
 import reference
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "__init__.py": '"""Twice as much."""\n\nNOTEBOOK = "09_twice"\n',
     "exercises.py": '''

@@ -39,6 +39,7 @@ def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.slow
 def test_every_file_of_every_lesson_can_be_the_first_that_is_imported():
     names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in ROOM.rglob("*.py"))
     assert len(names) > 50
@@ -53,6 +54,7 @@ for name in {names}:
     assert run(code) == ""
 
 
+@pytest.mark.slow
 def test_the_experiments_are_known_without_loading_a_picture_or_a_widget():
     code = "import sys, reference.lessons; reference.lessons.EXPERIMENTS; print({'matplotlib', 'ipywidgets'} & set(sys.modules))"
     assert run(code) == "set()"

@@ -81,6 +81,7 @@ def test_times_and_versions_are_noise_and_tags_are_not():
     nbformat.validate(after)
 
 
+@pytest.mark.slow
 def test_a_notebook_is_executed_without_times_and_its_prints_in_one_piece(tmp_path):
     path = tmp_path / "00_a_test.ipynb"
     cell = new_code_cell("import sys, time\nprint(1, flush=True)\ntime.sleep(0.2)\nprint(2, flush=True)\n3")

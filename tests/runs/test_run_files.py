@@ -95,7 +95,8 @@ def test_a_number_that_nothing_reads_in_the_config_of_an_older_run_is_passed_ove
 
     asked = []
     monkeypatch.setattr(launch, "run_recipe", lambda recipe, options, **_: asked.append(recipe) or True)
-    edit(mine, gamma=1.0, gae_lambda=1.0, critic_lr=0.001, clip_low=0.1)
+    options = read_options(mine) | {"gamma": 1.0, "gae_lambda": 1.0, "critic_lr": 0.001, "clip_low": 0.1}
+    (mine / "config.json").write_text(json.dumps(options))
     assert main(["train", "grpo", "--resume", str(mine)]) == 0
     (recipe,) = asked
     assert (recipe.gamma, recipe.gae_lambda, recipe.critic_lr, recipe.clip_low) == (None, None, None, 0.1)

@@ -121,6 +121,7 @@ def test_recorded_lengths_are_read_and_drawn(tmp_path):
 # ---- widgets ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_control_redraws_over_its_whole_range(panel_of, pictures_at_the_ends):
     panel = panel_of(play.micro_batches)
     controls = panel.children[0].children  # of its four sliders of lengths one will do; the size is in the tests above

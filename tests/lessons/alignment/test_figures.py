@@ -13,6 +13,8 @@ from reference.lessons.alignment.figures import (
 )
 from reference.teaching import show
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", ["walk", "temperature", "padding"])
 def test_every_control_redraws_over_its_whole_range(name, chat, small_models, panel_of, pictures_at_the_ends):

@@ -73,6 +73,7 @@ def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
     assert heights[1] - heights[0] > 0.05 * (high - low)  # two lines that end at one height: their names do not collide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kl_group", "credit"])
 def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_the_ends):
     panel = panel_of(getattr(play, name))

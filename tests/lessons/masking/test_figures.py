@@ -7,6 +7,7 @@ from reference.lessons.masking.figures import figure_supervision, figure_tokens,
 from reference.teaching import show
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["weights", "supervision"])
 def test_every_control_redraws_over_its_whole_range(name, chat, panel_of, pictures_at_the_ends):
     panel = panel_of(lambda: getattr(play, name)(*((chat,) if name == "supervision" else ())))
