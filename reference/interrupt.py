@@ -61,9 +61,9 @@ def held_back() -> Iterator[None]:
 def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Turn the first signal into a question that a loop can ask between two steps; the second one stops at once."""
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def announce(number: int, frame: FrameType | None) -> None:
         note(number, frame)
         tell("finishing this step, then saving (Ctrl-C again: stop at once, back to the last checkpoint)")
 
-    with handled(told):
+    with handled(announce):
         yield lambda: bool(noted)

@@ -25,12 +25,12 @@ class Accuracy:
     samples: int
 
     def __str__(self) -> str:
-        def told(share: float) -> str:
+        def with_interval(share: float) -> str:
             low, high = wilson_interval(share, self.problems)
             return f"{share:6.1%} [{low:.1%}, {high:.1%}]"
 
         return (
-            f"sampled {told(self.sampled)}   greedy {told(self.greedy)}   pass@{self.samples} {self.pass_at_k:.1%}"
+            f"sampled {with_interval(self.sampled)}   greedy {with_interval(self.greedy)}   pass@{self.samples} {self.pass_at_k:.1%}"
             f"   (n = {self.problems} problems, 95 % intervals)"
         )
 

@@ -20,9 +20,11 @@ def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) ->
             continue
         expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
         of_tensors = hasattr(expected, "dim_str")
-        told = tensor_mismatch(name, value, expected, sizes) if of_tensors else option_mismatch(name, value, expected)
-        if told:
-            return told
+        mismatch = (
+            tensor_mismatch(name, value, expected, sizes) if of_tensors else option_mismatch(name, value, expected)
+        )
+        if mismatch:
+            return mismatch
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:
         return empty_axis(empty)
@@ -47,8 +49,8 @@ def tensor_mismatch(name: str, value: Any, expected: Any, sizes: dict[str, int])
         wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
         per_row = "; for one number per row pass x[:, None]" if "#" in expected.dim_str else ""
         return f"{name} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
-    if told := size_mismatch(name, axes, shape, sizes):
-        return told
+    if mismatch := size_mismatch(name, axes, shape, sizes):
+        return mismatch
     kind = str(value.dtype).removeprefix("torch.")
     if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
         wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])

@@ -121,12 +121,12 @@ def untouched(got: Outcome | Exception, all_of_them: list[Outcome | Exception]) 
 
 def still_to_do(cases: list[Case], begun: list[bool]) -> str:
     """The options that only the untouched cases have, such as the name of a strategy."""
-    told = [
+    options = [
         [f"{k}=(a tensor)" if isinstance(v, Tensor) else f"{k}={v!r}" for k, v in case.options.items()]
         for case in cases
     ]
-    seen = {text for texts, b in zip(told, begun, strict=True) if b for text in texts}
-    left = dict.fromkeys(text for texts in told for text in texts if text not in seen)  # each once, in order
+    seen = {text for texts, b in zip(options, begun, strict=True) if b for text in texts}
+    left = dict.fromkeys(text for texts in options for text in texts if text not in seen)  # each once, in order
     return ", ".join(left) or f"{begun.count(False)} of {len(cases)} cases"
 
 
