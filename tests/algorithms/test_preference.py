@@ -120,23 +120,23 @@ def test_the_loss_is_the_objective_called_by_hand(policy_and_reference, pool, ro
     model, ref = policy_and_reference
     recipe = small(row, beta=0.3, target_margin=0.7, label_smoothing=0.2, micro_batch_size=4)
     pairs = pool.take([5, 2, 0, 3])
-    told = preference_step(model, sgd(model), pairs, recipe, ref_model=ref)
-    assert told["loss"] == pytest.approx(by_hand(recipe, model, ref, pairs.completions).mean().item(), rel=1e-5)
+    metrics = preference_step(model, sgd(model), pairs, recipe, ref_model=ref)
+    assert metrics["loss"] == pytest.approx(by_hand(recipe, model, ref, pairs.completions).mean().item(), rel=1e-5)
 
 
 def test_the_scalars_are_what_they_say(policy_and_reference, pool):
     model, ref = policy_and_reference
     pairs = pool.take(list(range(6)))
-    told = preference_step(model, sgd(model), pairs, small(), ref_model=ref)
+    metrics = preference_step(model, sgd(model), pairs, small(), ref_model=ref)
     gain = torch.stack(
         [row_logprobs(model, *ids).sum() - row_logprobs(ref, *ids).sum() for ids in cut(pairs.completions)]
     )
     margin = gain[::2] - gain[1::2]
-    assert told["chosen"] == pytest.approx(gain[::2].mean().item(), rel=1e-4)
-    assert told["rejected"] == pytest.approx(gain[1::2].mean().item(), rel=1e-4)
-    assert told["margin"] == pytest.approx(margin.mean().item(), rel=1e-4)
-    assert told["accuracy"] == pytest.approx((margin > 0).double().mean().item()) and 0 < told["accuracy"] < 1
-    assert told["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
+    assert metrics["chosen"] == pytest.approx(gain[::2].mean().item(), rel=1e-4)
+    assert metrics["rejected"] == pytest.approx(gain[1::2].mean().item(), rel=1e-4)
+    assert metrics["margin"] == pytest.approx(margin.mean().item(), rel=1e-4)
+    assert metrics["accuracy"] == pytest.approx((margin > 0).double().mean().item()) and 0 < metrics["accuracy"] < 1
+    assert metrics["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
 
 
 def test_without_a_reference_gains_are_over_the_sampler(policy_and_reference, pool):
@@ -160,8 +160,8 @@ def test_the_nll_of_chosen_is_added_with_its_weight(policy_and_reference, pool):
 
 def test_the_policy_starts_at_margin_zero(base, pool):
     model = copy.deepcopy(base[0])
-    told = preference_step(model, sgd(model), pool, small(), ref_model=base[0])
-    assert told["margin"] == told["chosen"] == 0 and told["loss"] == pytest.approx(0.6931472, rel=1e-5)
+    metrics = preference_step(model, sgd(model), pool, small(), ref_model=base[0])
+    assert metrics["margin"] == metrics["chosen"] == 0 and metrics["loss"] == pytest.approx(0.6931472, rel=1e-5)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -169,8 +169,8 @@ def test_a_small_step_raises_the_margin_and_leaves_the_reference(base, pool, row
     model, ref = copy.deepcopy(base[0]), copy.deepcopy(base[0])
     recipe, frozen = small(row, max_grad_norm=0.1), copy.deepcopy(ref.state_dict())
     for _ in range(2):
-        told = preference_step(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
-    assert told["margin"] > 1e-3 and told["accuracy"] > 0.5
+        metrics = preference_step(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
+    assert metrics["margin"] > 1e-3 and metrics["accuracy"] > 0.5
     assert all(p.grad is None for p in ref.parameters())
     assert all(torch.equal(frozen[name], p) for name, p in ref.state_dict().items())
 

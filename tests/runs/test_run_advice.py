@@ -129,8 +129,8 @@ def test_a_signal_while_pairs_are_drawn_stops_at_once_and_the_run_can_go_on(
     with monkeypatch.context() as patched:
         patched.setattr(launch, "draw_pool", lambda *_, **__: os.kill(os.getpid(), number) or pytest.fail("it went on"))
         assert main(["train", name, *PAIRS, *more, "--out", str(run)]) == code
-    told = "".join(capsys.readouterr())
-    assert "finishing this step" not in told and "interrupted" in told
+    output = "".join(capsys.readouterr())
+    assert "finishing this step" not in output and "interrupted" in output
     assert read_metrics(run) == [] and checkpoints(run) == []
     assert main(["train", name, "--resume", str(run)]) == 0
     assert main(["train", name, *PAIRS, *more, "--out", str(whole)]) == 0

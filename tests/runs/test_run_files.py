@@ -185,8 +185,8 @@ def test_a_number_that_no_run_writes_is_not_resumed_over(mine, capsys, name, tex
     lines = (mine / "metrics.jsonl").read_text().splitlines()
     values = {key: value for key, value in json.loads(lines[2]).items() if key != name}
     log(mine, *lines[:2], json.dumps(values)[:-1] + f', "{name}": {text}}}', lines[3])
-    told = f"metrics.jsonl is damaged at line 3 ({name} of step 3 is {shown}, and no run writes that)"
-    assert told in resumed(capsys, mine)
+    message = f"metrics.jsonl is damaged at line 3 ({name} of step 3 is {shown}, and no run writes that)"
+    assert message in resumed(capsys, mine)
 
 
 def test_a_ratio_that_overflowed_is(mine):

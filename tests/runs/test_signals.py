@@ -34,8 +34,8 @@ def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished,
     process = start("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run))
     wait_for(lambda: (run / "metrics.jsonl").exists() and read_metrics(run), process)
     process.send_signal(number)
-    told = process.communicate(timeout=300)[0]
-    assert process.returncode == CODES[number] and "go on with: python -m reference train grpo --resume" in told
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == CODES[number] and "go on with: python -m reference train grpo --resume" in output
     done = len(read_metrics(run))
     assert [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]  # save-every would have saved none
     assert main(["train", "grpo", "--resume", str(run)]) == 0
@@ -61,9 +61,9 @@ def test_the_first_second_is_not_lost_and_leaves_no_traceback(tmp_path, number, 
     time.sleep(after)
     wait_for(lambda: catches(process.pid, *CODES), process)  # the interpreter needs a moment before any line of ours
     process.send_signal(number)
-    told = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == CODES[number]
-    assert "Traceback" not in told and "interrupted" in told
+    assert "Traceback" not in output and "interrupted" in output
 
 
 def test_a_signal_during_an_import_waits_for_its_end():
@@ -141,12 +141,12 @@ def test_an_output_that_takes_nothing_more(command):
     line = f"{sys.executable} -m reference {command} >/dev/full"
     done = subprocess.run(line, shell=True, env=environment, capture_output=True, text=True)
     assert done.returncode == 2
-    [told] = done.stderr.splitlines()
-    assert told == "reference: [Errno 28] No space left on device: what was to be printed is lost"
+    [output] = done.stderr.splitlines()
+    assert output == "reference: [Errno 28] No space left on device: what was to be printed is lost"
 
 
 def test_letters_that_the_terminal_lacks_are_no_failure():
-    told = "from reference.__main__ import shell; import reference.__main__ as m; m.main = lambda: print('β ≤ 1') or 0; shell()"
+    code = "from reference.__main__ import shell; import reference.__main__ as m; m.main = lambda: print('β ≤ 1') or 0; shell()"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("? ? 1\n", "")

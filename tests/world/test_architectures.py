@@ -42,10 +42,10 @@ def quiet():
 @pytest.mark.parametrize("name", WORKING)
 def test_the_gate_lets_it_through_and_says_how_it_is_read(name, base):
     model = small(name)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         require_sampler(model, base[1], max_new_tokens=96)
-    slow = any("keeps no key-value cache" in str(each.message) for each in told)
+    slow = any("keeps no key-value cache" in str(each.message) for each in caught)
     assert can_cache(model) == (name in ATTENTION) == (not slow)
 
 
