@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reference.algorithms.data import Experience
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.registry import entry_of, options_read
+from reference.algorithms.registry import entry_of, options_in
 from reference.objectives import (
     cispo_loss,
     clip_frac,
@@ -87,5 +87,5 @@ LOSSES = {
 def loss_of(r: Recipe) -> PolicyLoss:
     """The recipe's policy loss. A function of your own may read every option, and what it clips nobody knows."""
     if callable(r.loss):
-        return PolicyLoss(r.loss, nothing_clipped, "a function of your own", options_read(LOSSES))
+        return PolicyLoss(r.loss, nothing_clipped, "a function of your own", options_in(LOSSES))
     return entry_of(LOSSES, r.loss, "loss")

@@ -58,7 +58,7 @@ def evaluate(
             for first in range(0, problems, at_once):
                 part = held_out[first : first + at_once]
                 rows = slice(first * group_size, (first + len(part)) * group_size)
-                scores += judged(
+                scores += sample_and_verify(
                     model, tokenizer, part, group_size=group_size, max_new_tokens=max_new_tokens,
                     seeds=None if greedy else seeds[rows],
                 )  # fmt: skip
@@ -73,7 +73,7 @@ def evaluate(
     )
 
 
-def judged(
+def sample_and_verify(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],

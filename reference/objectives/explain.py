@@ -36,7 +36,7 @@ def option_mismatch(name: str, value: Any, expected: Any) -> str:
     if is_bearable(value, expected, conf=NUMBERS):
         return ""
     fix = ": pass its .item()" if isinstance(value, Tensor) and value.ndim == 0 else ""
-    return f"{name} is {shown(value)} ({type(value).__name__}), expected {in_words(expected)}{fix}"
+    return f"{name} is {value_text(value)} ({type(value).__name__}), expected {in_words(expected)}{fix}"
 
 
 def tensor_mismatch(name: str, value: Any, expected: Any, sizes: dict[str, int]) -> str:
@@ -87,7 +87,7 @@ def empty_axis(axis: str) -> str:
     return f"axis {axis} is empty, so there is nothing to score: its size must be at least 1"
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value on one line, cut where it is long; of a tensor, what it takes to see the mistake."""
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"

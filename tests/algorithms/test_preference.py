@@ -16,7 +16,7 @@ from loops import (
 )
 
 from reference.algorithms.pairs import choose, draw_pairs, draw_pool, encode_pairs
-from reference.algorithms.preference import mismatched, preference_step, train_preference
+from reference.algorithms.preference import mismatched_pairs, preference_step, train_preference
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES
 from reference.objectives import (
@@ -286,10 +286,10 @@ def test_written_pairs_hold_what_was_written(base):
 
 def test_mismatched_puts_each_completion_under_the_next_prompt(pool):
     rows = pool.take([0, 1, 2]).completions
-    before, after = cut(rows), cut(mismatched(rows))
+    before, after = cut(rows), cut(mismatched_pairs(rows))
     for i, (prompt, completion) in enumerate(after):
         assert torch.equal(prompt, before[i][0]) and torch.equal(completion, before[i - 2][1])
-    assert torch.equal(mismatched(rows).completion_mask, rows.completion_mask.roll(2, dims=0))
+    assert torch.equal(mismatched_pairs(rows).completion_mask, rows.completion_mask.roll(2, dims=0))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from reference.algorithms.kl import KL
 from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
-from reference.algorithms.table import aspects, comparison, overview
+from reference.algorithms.table import aspects, comparison, recipes_overview
 from reference.algorithms.unread import without_unread
 
 RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
@@ -85,7 +85,7 @@ def test_the_overview_has_the_article_s_three_columns_and_every_recipe(capsys):
         assert f"\n{aspect}" in text
     for recipe in ROWS:
         assert f"\n{recipe.name} " in text
-    assert text.strip() == overview().strip()
+    assert text.strip() == recipes_overview().strip()
 
 
 def test_a_changed_entry_changes_the_table():

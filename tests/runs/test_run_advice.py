@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from reference.__main__ import main
 from reference.algorithms.recipes import ROWS, from_checkpoint
 from reference.cli.failures import sentence
-from reference.interrupt import noted
+from reference.interrupt import received_signals
 from reference.objectives.shapes import InputError
 from reference.runs import launch, session
 from reference.runs.checkpoints import checkpoints, clear_drafts, newest_checkpoint, save_checkpoint
@@ -28,9 +28,9 @@ PAIRS = ["--prompts-per-step", "4", "--group-size", "4", "--max-new-tokens", "64
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    noted.clear()
+    received_signals.clear()
     yield
-    noted.clear()
+    received_signals.clear()
 
 
 # ---- a run inside a run ----------------------------------------------------------------------------------------------
@@ -189,7 +189,9 @@ def test_a_full_disk_tells_only_a_run_that_can_go_on_to_go_on(tmp_path, monkeypa
 def test_a_command_that_makes_no_run_is_not_told_to_go_on(monkeypatch, capsys):
     from reference.algorithms import table
 
-    monkeypatch.setattr(table, "overview", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        table, "recipes_overview", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     assert refusal(capsys, "recipes").endswith("then try again")
 
 

@@ -15,7 +15,7 @@ from reference.__main__ import main
 from reference.objectives.shapes import InputError
 from reference.runs import lock
 from reference.runs.checkpoints import checkpoints
-from reference.runs.files import pasted
+from reference.runs.files import shell_path
 from reference.runs.folder import first_free_folder, new_run, read_metrics
 from reference.runs.lock import locked
 
@@ -203,7 +203,7 @@ def test_what_stands_in_the_place_of_a_file_is_named_before_the_run_goes_on(mine
     ],
 )
 def test_a_path_is_printed_as_it_can_be_pasted(path, text):
-    assert pasted(Path(path)) == text
+    assert shell_path(Path(path)) == text
 
 
 @pytest.mark.slow

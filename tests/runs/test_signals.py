@@ -12,7 +12,7 @@ import pytest
 from small_runs import COMMAND, TINY, assert_same_run, start, wait_for
 
 from reference.__main__ import main
-from reference.interrupt import exit_code, handled, held_back, interruptible, note, noted, stop
+from reference.interrupt import defer_signals, exit_code, interruptible, note, received_signals, route_signals, stop
 from reference.runs.checkpoints import checkpoints
 from reference.runs.folder import read_metrics
 
@@ -23,9 +23,9 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    noted.clear()
+    received_signals.clear()
     yield
-    noted.clear()
+    received_signals.clear()
 
 
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
@@ -68,7 +68,7 @@ def test_the_first_second_is_not_lost_and_leaves_no_traceback(tmp_path, number, 
 
 def test_a_signal_during_an_import_waits_for_its_end():
     seen = []
-    with pytest.raises(KeyboardInterrupt), held_back():
+    with pytest.raises(KeyboardInterrupt), defer_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         seen.append("the import was finished")
     assert seen == ["the import was finished"] and exit_code() == 143
@@ -88,12 +88,12 @@ def test_a_loop_asks_and_the_second_signal_does_not_wait():
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_elsewhere_a_signal_stops_at_once_and_the_handlers_are_put_back(number):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), handled(stop):
+    with pytest.raises(KeyboardInterrupt), route_signals(stop):
         os.kill(os.getpid(), number)
         pytest.fail("it went on")
     assert signal.getsignal(number) is before and exit_code() == CODES[number]
-    with handled(note):
-        os.kill(os.getpid(), number) if not noted else None
+    with route_signals(note):
+        os.kill(os.getpid(), number) if not received_signals else None
 
 
 def test_a_run_that_was_asked_to_stop_in_its_last_step_is_measured_later(mine, monkeypatch, capsys):
