@@ -89,8 +89,8 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 
 def train_command(args: argparse.Namespace) -> int:
     with defer_signals():
-        from reference.algorithms.unread import without_unread
-        from reference.cli.unread import require_read
+        from reference.algorithms.unread_options import without_unread
+        from reference.cli.unread_options import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
@@ -128,7 +128,7 @@ def refuse_resume(args: argparse.Namespace) -> None:
 def evaluate_command(args: argparse.Namespace) -> int:
     with defer_signals():
         from reference.cli.resume import require_readable
-        from reference.cli.unread import require_read_by_evaluate
+        from reference.cli.unread_options import require_read_by_evaluate
         from reference.runs.measure import accuracy_report
 
     require_readable(args.run, parser())

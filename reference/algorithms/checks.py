@@ -18,7 +18,7 @@ from reference.algorithms.limits import require_limits
 from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Kind, Recipe
-from reference.algorithms.unread import NONE_WHERE_UNREAD, unread
+from reference.algorithms.unread_options import NONE_WHERE_UNREAD, unread
 from reference.objectives.shapes import InputError
 from reference.world.head import head_width
 

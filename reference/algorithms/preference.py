@@ -27,7 +27,7 @@ from reference.algorithms.scoring import autocast, score
 from reference.algorithms.step import clip_gradient
 from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logprobs, total_loss
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout
 
 

@@ -28,9 +28,9 @@ from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
 from reference.world.adapter import is_adapter
-from reference.world.finite import require_finite_weights
+from reference.world.eval_mode import eval_mode
+from reference.world.finite_weights import require_finite_weights
 from reference.world.head import classifier_trunk
-from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
 from reference.world.sentences import weight_count

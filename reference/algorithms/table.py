@@ -10,7 +10,7 @@ from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import POLICIES, RECIPES, ROWS, Recipe, options_of
 from reference.algorithms.registry import name_of
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 
 INPUT = {

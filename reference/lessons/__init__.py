@@ -57,9 +57,9 @@ def union(tables: Iterable[dict[str, Entry]]) -> dict[str, Entry]:
 
 def experiments() -> dict[str, str]:
     """Every recipe of the README's table, and what the lessons add."""
-    from reference.runs import recorded
+    from reference.runs import recorded_runs
 
-    return union([recorded.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
+    return union([recorded_runs.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
 
 
 def bugs() -> list[Bug]:

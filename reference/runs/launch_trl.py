@@ -10,7 +10,7 @@ from reference.algorithms.limits import require_limits
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.reward_model import load_reward_model
 from reference.engines.trl.model import require_no_noise, require_pad, require_relative_positions
-from reference.engines.trl.refused import require_same
+from reference.engines.trl.unsupported import require_same
 from reference.interrupt import interruptible
 from reference.objectives.shapes import InputError
 from reference.runs.launch import KINDS, require_start, source_of

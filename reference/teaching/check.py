@@ -16,7 +16,7 @@ from torch import Tensor
 from .bug import Bug
 from .compare import Outcome, outcome, same
 from .exercise import Case, Exercise
-from .failing import explain
+from .failing_case import explain
 
 SEED = 0
 IN_PLACE = "is changed in place: whoever called you goes on with other numbers. Work on a copy, or without _ and +=."

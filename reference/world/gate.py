@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import position_ids, token_logprobs
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.reader import can_cache, require_context, tolerance
 from reference.world.rollout import Rollout, encode_prompts, left_padded, sample
 from reference.world.tasks import MAX_STEPS, draw_problem

@@ -24,7 +24,7 @@ from transformers.utils import logging
 from reference.objectives.shapes import InputError
 from reference.world.adapter import base_of, is_adapter, merge_adapter, require_causal
 from reference.world.chat import fill_template, require_chat
-from reference.world.finite import require_finite_weights
+from reference.world.finite_weights import require_finite_weights
 from reference.world.hub import require_hub
 from reference.world.sentences import reason_of
 from reference.world.weights import require_same_weights

@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
 from reference.world.cache import growing_cache
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 
 # What configurations call the longest row that a model can read. transformers maps some of them to the first, not all.
 CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length",

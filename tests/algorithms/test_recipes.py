@@ -12,7 +12,7 @@ from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
 from reference.algorithms.table import aspects, comparison, recipes_overview
-from reference.algorithms.unread import without_unread
+from reference.algorithms.unread_options import without_unread
 
 RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 

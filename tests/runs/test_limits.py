@@ -15,7 +15,7 @@ from small_runs import TINY, refusal
 from reference.__main__ import main, parser
 from reference.algorithms.limits import LIMITS, WEIGHTS, require_limits
 from reference.algorithms.recipes import RECIPES, ROWS, options_of, recipe_from
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 from reference.runs import launch
 from reference.runs.folder import read_metrics

@@ -12,7 +12,7 @@ from reference.__main__ import main, parser
 from reference.algorithms.checks import require_rl
 from reference.algorithms.limits import require_limits
 from reference.algorithms.recipes import recipe_from
-from reference.algorithms.unread import without_unread
+from reference.algorithms.unread_options import without_unread
 from reference.cli.parser import command_parser
 from reference.cli.resume import parse_options
 from reference.evaluation.accuracy import Accuracy

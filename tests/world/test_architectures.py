@@ -18,9 +18,9 @@ from reference.algorithms.recipes import RECIPES
 from reference.algorithms.scoring import forward
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
+from reference.world.eval_mode import eval_mode
 from reference.world.gate import has_nan_gradient, require_gradient, require_sampler, two_prompts
 from reference.world.head import head_width
-from reference.world.mode import eval_mode
 from reference.world.reader import CachedReader, PlainReader, can_cache, context_length
 from reference.world.rollout import encode_prompts, left_padded, sample
 from reference.world.tasks import draw_problem

@@ -4,7 +4,7 @@
 
 Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
 TRL samples, with transformers' ``generate``, is not, though from the same distribution. ``config`` and ``counterparts`` say what
-each choice becomes, ``refused`` what TRL cannot do, ``model`` what it would do to the model. Under ``torchrun`` or
+each choice becomes, ``unsupported`` what TRL cannot do, ``model`` what it would do to the model. Under ``torchrun`` or
 ``accelerate launch`` the rows of a step are shared among the processes. On CPUs the latter wants ACCELERATE_USE_CPU=1 and,
 all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from reference.lessons.masking.figures import as_fraction, draw_row, token_weights
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, mean_at
+from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.show import described
 

@@ -3,7 +3,7 @@
 Eight passes of two minibatches are sixteen optimizer steps on the same samples. The bounds 0.999 and 1e6 never bind.
 """
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 NO_CLIP = "--clip-low 0.999 --clip-high 1e6"
 WAYS = {

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, at_the_end, mean_at
+from reference.runs.recorded_runs import Rows, at_the_end, mean_at
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import span
 from reference.teaching.show import described

@@ -4,7 +4,7 @@ Two ways charge the same small KL in the reward and differ in whether a group's 
 compare with, is GRPO without a penalty (a coefficient of 1e-9 keeps the reference, so that the KL is measured).
 """
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 KL_WAYS = {
     "group-std": "--advantage group --kl k1 --kl-place reward --kl-coef 0.001",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, mean_at
+from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import described

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.runs.curves import moving_mean
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded import Rows, at_the_end
+from reference.runs.recorded_runs import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import described

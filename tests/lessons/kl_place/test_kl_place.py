@@ -16,7 +16,7 @@ from reference.objectives import (
     token_rewards,
 )
 from reference.runs.folder import append_metrics
-from reference.runs.recorded import mean_at, recorded_logs
+from reference.runs.recorded_runs import mean_at, recorded_logs
 from reference.teaching.show import description
 
 RUNS = Path(__file__).parents[3] / "figures" / "runs"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES, Recipe
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
 from reference.runs.folder import is_run, read_options

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.evaluation.statistics import wilson_interval
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Run
+from reference.runs.recorded_runs import Run
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, SKY, style
 from reference.teaching.labels import span
 
