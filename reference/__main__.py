@@ -6,7 +6,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - said in a sentence, before a lin
     print("reference: the course needs Python 3.11 or newer: make lab and make test find it and set up .venv")
     sys.exit(2)
 
-from reference.interrupt import SIGNALS, exit_code, handled, held_back, note, noted, stop
+from reference.interrupt import SIGNALS, defer_signals, exit_code, note, received_signals, route_signals, stop
 
 if __name__ == "__main__":  # from the first moment: what comes now is noted, and acted on when main() is ready
     import signal
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         args = parser().parse_args(arguments)
         args.typed = typed_options(arguments)
-        with handled(stop):
+        with route_signals(stop):
             return run_command(args)
     except KeyboardInterrupt:
         print(
@@ -42,13 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return exit_code()
     finally:
-        noted.clear()
+        received_signals.clear()
 
 
 def run_command(args: argparse.Namespace) -> int:
     """Run the command; whatever the user can mend is told in one sentence."""
     try:
-        with held_back():  # torch takes a second or two to import: --help and a mistyped option need not wait for it
+        with (
+            defer_signals()
+        ):  # torch takes a second or two to import: --help and a mistyped option need not wait for it
             from reference.cli.failures import EXPECTED, sentence
         try:
             return args.command(args)
@@ -86,18 +88,18 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 
 
 def train_command(args: argparse.Namespace) -> int:
-    with held_back():
-        from reference.algorithms.unread import without_unread
-        from reference.cli.unread import require_read
+    with defer_signals():
+        from reference.algorithms.unread_options import without_unread
+        from reference.cli.unread_options import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
         from reference.runs.session import run_pretrain
 
     if args.resume:
-        from reference.cli.resume import resumed
+        from reference.cli.resume import options_of_run
 
-        args = resumed(args, args.typed, parser())
+        args = options_of_run(args, args.typed, parser())
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
     if args.recipe == "pretrain":
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
@@ -124,9 +126,9 @@ def refuse_resume(args: argparse.Namespace) -> None:
 
 
 def evaluate_command(args: argparse.Namespace) -> int:
-    with held_back():
+    with defer_signals():
         from reference.cli.resume import require_readable
-        from reference.cli.unread import require_read_by_evaluate
+        from reference.cli.unread_options import require_read_by_evaluate
         from reference.runs.measure import accuracy_report
 
     require_readable(args.run, parser())
@@ -141,7 +143,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 
 def bench_command(args: argparse.Namespace) -> int:
-    with held_back():
+    with defer_signals():
         from reference.runs.bench import bench, require_room
         from reference.runs.folder import require_no_run
         from reference.world.gate import require_sampler
@@ -163,9 +165,9 @@ def bench_command(args: argparse.Namespace) -> int:
 
 
 def recipes_command(args: argparse.Namespace) -> int:
-    from reference.algorithms.table import comparison, overview
+    from reference.algorithms.table import comparison, recipes_overview
 
-    print(comparison(args.names) if args.names else overview())
+    print(comparison(args.names) if args.names else recipes_overview())
     return 0
 
 
@@ -179,7 +181,7 @@ def formulas_command(args: argparse.Namespace) -> int:
 
 
 def figures_command(args: argparse.Namespace) -> int:
-    with held_back():
+    with defer_signals():
         from reference.lessons.gallery import draw_gallery
         from reference.runs.results import update_readme
 
@@ -192,13 +194,13 @@ def figures_command(args: argparse.Namespace) -> int:
 
 
 def record_command(args: argparse.Namespace) -> int:
-    with held_back():
+    with defer_signals():
         from reference.lessons import EXPERIMENTS
-        from reference.runs.record import overview, record
+        from reference.runs.record import experiments_overview, record
 
     if args.names:
         return record(args.names, EXPERIMENTS, args.folder, main)
-    print(overview(EXPERIMENTS, args.folder))
+    print(experiments_overview(EXPERIMENTS, args.folder))
     return 0
 
 

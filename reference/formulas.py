@@ -45,7 +45,7 @@ class Formula:
     text: str  # the whole docstring
 
 
-def read(function: Callable, file: str) -> Formula:
+def formula_of(function: Callable, file: str) -> Formula:
     """What a docstring says, taken apart."""
     text = inspect.getdoc(function) or ""
     first = text.split("\n\n")[0].replace("\n", " ")
@@ -71,7 +71,7 @@ def formulas() -> list[Formula]:
         for name, value in vars(module).items():
             defined_here = inspect.isfunction(value) and value.__module__ == module.__name__
             if defined_here and (name in shown or file.startswith("evaluation")):
-                found.append(read(value, file))
+                found.append(formula_of(value, file))
     return found
 
 

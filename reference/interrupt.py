@@ -12,29 +12,29 @@ from types import FrameType
 
 Handler = Callable[[int, FrameType | None], None]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-noted: list[int] = []  # the signals that this process was sent
+received_signals: list[int] = []  # the signals that this process was sent
 
 
 def exit_code() -> int:
     """128 and the number of the signal, as shells count: 130 after Ctrl-C, 143 after SIGTERM."""
-    return 128 + (noted[0] if noted else signal.SIGINT)
+    return 128 + (received_signals[0] if received_signals else signal.SIGINT)
 
 
 def note(number: int, frame: FrameType | None) -> None:
     """A handler: remember the signal and go on; the second one stops at once."""
-    noted.append(number)
-    if len(noted) > 1:
+    received_signals.append(number)
+    if len(received_signals) > 1:
         raise KeyboardInterrupt
 
 
 def stop(number: int, frame: FrameType | None) -> None:
     """A handler: stop at once."""
-    noted.append(number)
+    received_signals.append(number)
     raise KeyboardInterrupt
 
 
 @contextmanager
-def handled(handler: Handler) -> Iterator[None]:
+def route_signals(handler: Handler) -> Iterator[None]:
     """Both signals go to ``handler`` inside the block. Elsewhere than in the main thread nothing can be changed."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -48,12 +48,12 @@ def handled(handler: Handler) -> Iterator[None]:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """For imports: they are finished, then the command ends. Cut short, some libraries swallow the interruption, and
     others print a traceback of their own."""
-    with handled(note):
+    with route_signals(note):
         yield
-    if noted:
+    if received_signals:
         raise KeyboardInterrupt
 
 
@@ -61,9 +61,9 @@ def held_back() -> Iterator[None]:
 def interruptible(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     """Turn the first signal into a question that a loop can ask between two steps; the second one stops at once."""
 
-    def told(number: int, frame: FrameType | None) -> None:
+    def announce(number: int, frame: FrameType | None) -> None:
         note(number, frame)
         tell("finishing this step, then saving (Ctrl-C again: stop at once, back to the last checkpoint)")
 
-    with handled(told):
-        yield lambda: bool(noted)
+    with route_signals(announce):
+        yield lambda: bool(received_signals)

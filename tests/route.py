@@ -163,12 +163,12 @@ def place_of(code: CodeType) -> Place:
 
 def moves(places: list[Place]) -> list[str]:
     """For each place how it is come to: "" in the same file, "new" in one not yet seen, "back" in one that was left."""
-    told, seen = [], set()
+    marks, seen = [], set()
     for before, place in zip([None, *places], places, strict=False):
         same = before is None or before.file == place.file
-        told.append("" if same else "back" if place.file in seen else "new")
+        marks.append("" if same else "back" if place.file in seen else "new")
         seen.add(place.file)
-    return told
+    return marks
 
 
 def table(title: str, places: list[Place]) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from reference.algorithms.data import Experience
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.registry import entry_of, name_of, options_read
+from reference.algorithms.registry import entry_of, name_of, options_in
 from reference.objectives import (
     gae,
     group_advantages,
@@ -100,5 +100,5 @@ ADVANTAGES = {
 def advantage_of(r: Recipe) -> Advantage:
     """The recipe's advantage. A function of your own may read every option and the critic, and needs none of them."""
     if callable(r.advantage):
-        return Advantage(r.advantage, name_of(r.advantage), reads=options_read(ADVANTAGES), reads_critic=True)
+        return Advantage(r.advantage, name_of(r.advantage), reads=options_in(ADVANTAGES), reads_critic=True)
     return entry_of(ADVANTAGES, r.advantage, "advantage")

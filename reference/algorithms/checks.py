@@ -18,7 +18,7 @@ from reference.algorithms.limits import require_limits
 from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Kind, Recipe
-from reference.algorithms.unread import NONE_WHERE_UNREAD, unread
+from reference.algorithms.unread_options import NONE_WHERE_UNREAD, unread
 from reference.objectives.shapes import InputError
 from reference.world.head import head_width
 
@@ -38,7 +38,7 @@ def require_rl(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic
     require_kind(r, "rl", "of reinforcement learning")
     if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
-    for wrong, why in [*refused(r), *refused_kl(r), *refused_critic(r)]:
+    for wrong, why in [*conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
         if wrong:
             raise InputError(why)
     for name, why in unread(r).items():
@@ -52,7 +52,7 @@ def require_rl(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic
     try_slots(r)
 
 
-def refused(r: Recipe) -> list[tuple[bool, str]]:
+def conflicts(r: Recipe) -> list[tuple[bool, str]]:
     """Choices that do not go together: whether it is so, and what to say."""
     return [
         (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
@@ -62,7 +62,7 @@ def refused(r: Recipe) -> list[tuple[bool, str]]:
     ]  # fmt: skip
 
 
-def refused_kl(r: Recipe) -> list[tuple[bool, str]]:
+def kl_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     """The same of the KL and its reference."""
     return [
         (r.kl_place == "measure" and bool(r.kl_coef),
@@ -75,7 +75,7 @@ def refused_kl(r: Recipe) -> list[tuple[bool, str]]:
     ]  # fmt: skip
 
 
-def refused_critic(r: Recipe) -> list[tuple[bool, str]]:
+def critic_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     """The same of the critic, its weight and its two numbers."""
     advantage = advantage_of(r)
     return [

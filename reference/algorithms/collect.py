@@ -36,7 +36,7 @@ from reference.objectives import (
     truncated_share,
 )
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
 

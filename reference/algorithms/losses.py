@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reference.algorithms.data import Experience
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.registry import entry_of, options_read
+from reference.algorithms.registry import entry_of, options_in
 from reference.objectives import (
     cispo_loss,
     clip_frac,
@@ -26,7 +26,7 @@ class PolicyLoss:
     """A loss per token: its function, and what the rest of the package asks about it."""
 
     function: Callable[[Tensor, Experience, Recipe], Tensor]  # of token_logprobs (rows, pred) -> (rows, pred)
-    clipped: Callable[[Tensor, Experience, Recipe], Tensor]  # share of the tokens that its clip concerns, a scalar
+    clip_frac: Callable[[Tensor, Experience, Recipe], Tensor]  # share of the tokens that its clip concerns, a scalar
     words: str  # for the comparison table
     reads: tuple[str, ...] = ()  # options of the recipe that not every loss reads
     per_completion: bool = False  # one ratio for all tokens of a completion
@@ -36,7 +36,7 @@ def reinforce(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     return reinforce_loss(logp, e.advantages)
 
 
-def nothing_clipped(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+def no_clip_frac(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """0: there is no clip, or nobody has said what it does."""
     return torch.zeros((), device=logp.device)
 
@@ -47,7 +47,7 @@ def ppo_clip(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     )
 
 
-def without_gradient(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+def ppo_clip_frac(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """Tokens without gradient."""
     return clip_frac(logp, e.old_logprobs, e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
 
@@ -56,7 +56,7 @@ def gspo(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     return gspo_loss(logp, e.old_logprobs, e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
 
 
-def in_clipped_completions(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+def gspo_clip_frac(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """Tokens of clipped completions, as in GSPO's paper."""
     s = sequence_ratio(logp, e.old_logprobs, e.mask).log().expand(e.mask.shape)
     return clip_frac(s, torch.zeros_like(s), e.advantages, e.mask, clip_low=r.clip_low, clip_high=r.clip_high)
@@ -66,7 +66,7 @@ def cispo(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     return cispo_loss(logp, e.old_logprobs, e.advantages, clip_low=r.clip_low, clip_high=r.clip_high)
 
 
-def of_capped_weight(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+def cispo_clip_frac(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     """Tokens whose weight is capped; they train all the same."""
     return clip_frac(
         logp, e.old_logprobs, e.advantages, e.mask,
@@ -75,17 +75,17 @@ def of_capped_weight(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
 
 
 LOSSES = {
-    "reinforce": PolicyLoss(reinforce, nothing_clipped, "no ratio"),
-    "ppo_clip": PolicyLoss(ppo_clip, without_gradient, "the ratio of each token, clipped", (*CLIP, "dual_clip")),
+    "reinforce": PolicyLoss(reinforce, no_clip_frac, "no ratio"),
+    "ppo_clip": PolicyLoss(ppo_clip, ppo_clip_frac, "the ratio of each token, clipped", (*CLIP, "dual_clip")),
     "gspo": PolicyLoss(
-        gspo, in_clipped_completions, "one ratio per completion, clipped", CLIP, per_completion=True
+        gspo, gspo_clip_frac, "one ratio per completion, clipped", CLIP, per_completion=True
     ),
-    "cispo": PolicyLoss(cispo, of_capped_weight, "the ratio of each token as a weight, capped", CLIP),
+    "cispo": PolicyLoss(cispo, cispo_clip_frac, "the ratio of each token as a weight, capped", CLIP),
 }  # fmt: skip
 
 
 def loss_of(r: Recipe) -> PolicyLoss:
     """The recipe's policy loss. A function of your own may read every option, and what it clips nobody knows."""
     if callable(r.loss):
-        return PolicyLoss(r.loss, nothing_clipped, "a function of your own", options_read(LOSSES))
+        return PolicyLoss(r.loss, no_clip_frac, "a function of your own", options_in(LOSSES))
     return entry_of(LOSSES, r.loss, "loss")

@@ -92,7 +92,9 @@ def encode_pairs(
     asked = tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, tokenize=False)
     end = end_of_turn(tokenizer)
     completions = [
-        written_ids(tokenizer, prompt, text + end) for prompt, both in zip(asked, texts, strict=True) for text in both
+        completion_ids(tokenizer, prompt, text + end)
+        for prompt, both in zip(asked, texts, strict=True)
+        for text in both
     ]
     start = max(map(len, prompts))
     length = start + max(map(len, completions))
@@ -105,7 +107,7 @@ def encode_pairs(
     return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)
 
 
-def written_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
+def completion_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
     """Ids of a completion as they follow the prompt: by itself SentencePiece, for one, would begin it with a space.
 
     Where a token would straddle the boundary the two are apart after all: sampling never merges with the prompt.

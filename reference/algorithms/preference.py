@@ -27,7 +27,7 @@ from reference.algorithms.scoring import autocast, score
 from reference.algorithms.step import clip_gradient
 from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logprobs, total_loss
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout
 
 
@@ -150,12 +150,12 @@ def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: 
         if callable(recipe.loss):
             return None
         raise InputError("KTO puts completions under other prompts, and this step has one pair: raise prompts_per_step")
-    moved = mismatched(pairs.completions)
+    moved = mismatched_pairs(pairs.completions)
     mask = moved.completion_mask[:, moved.prompt_width - 1 :]
     return kto_kl(*(sequence_logprobs(logprobs_of(one, moved, recipe), mask) for one in (model, ref_model)))
 
 
-def mismatched(rows: Rollout) -> Rollout:
+def mismatched_pairs(rows: Rollout) -> Rollout:
     """Each prompt with the completion of the pair before it. All begin in one column, so they only move down."""
 
     def moved(x: Tensor, width: int) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reference.algorithms.data import PairLogprobs
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.registry import entry_of, options_read
+from reference.algorithms.registry import entry_of, options_in
 from reference.objectives import (
     cdpo_loss,
     dpo_loss,
@@ -85,5 +85,5 @@ PREFERENCE_LOSSES = {
 def preference_loss_of(r: Recipe) -> PreferenceLoss:
     """The recipe's loss. A function of your own may read every option, the reference and the KL where they are there."""
     if callable(r.loss):
-        return PreferenceLoss(r.loss, "a function of your own", options_read(PREFERENCE_LOSSES), kl=True)
+        return PreferenceLoss(r.loss, "a function of your own", options_in(PREFERENCE_LOSSES), kl=True)
     return entry_of(PREFERENCE_LOSSES, r.loss, "loss")

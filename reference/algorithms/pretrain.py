@@ -16,10 +16,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.algorithms.data import OnStep
 from reference.algorithms.step import clip_gradient, learning_rate
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.tasks import chat, draw_problem, draw_solution
 
-POOL = 16  # batches drawn together
+BATCHES = 16  # drawn together
 
 
 def pretrain(
@@ -39,13 +39,13 @@ def pretrain(
 
     The model is in eval mode (without dropout) meanwhile. Raises ``InputError`` for a gradient that is not finite.
     """
-    pool: list[tuple[Tensor, Tensor, int]] = []
+    batches: list[tuple[Tensor, Tensor, int]] = []
     with eval_mode(model):
         for step in range(first_step, steps):
             began = time.perf_counter()
-            if not pool or step % POOL == 0:
-                pool = draw_pool(tokenizer, random.Random(f"{seed}/{step // POOL}"), batch_size)
-            tokens, token_mask, num_tokens = pool[step % POOL]
+            if not batches or step % BATCHES == 0:
+                batches = draw_batches(tokenizer, random.Random(f"{seed}/{step // BATCHES}"), batch_size)
+            tokens, token_mask, num_tokens = batches[step % BATCHES]
             tokens, mask = tokens.to(model.device), prediction_mask(token_mask.to(model.device))
 
             logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
@@ -62,27 +62,27 @@ def pretrain(
                 return
 
 
-def draw_pool(
+def draw_batches(
     tokenizer: PreTrainedTokenizerBase, rng: random.Random, batch_size: int
 ) -> list[tuple[Tensor, Tensor, int]]:
-    """``POOL`` batches: token ids and assistant mask, both (batch, time), right-padded, and the number to divide by.
+    """``BATCHES`` batches: token ids and assistant mask, both (batch, time), right-padded, and the number to divide by.
 
     They are drawn together and cut by length, which halves the padding; their order is shuffled. A batch of short rows
     is then a batch of hasty ones. Divided by its own token count, it would weigh as much as a batch of long rows, and the
     model would learn to be hastier than its teachers: a per-micro-batch denominator is another objective. So all of them
     are divided by their mean count.
     """
-    problems = [draw_problem(rng) for _ in range(POOL * batch_size)]
+    problems = [draw_problem(rng) for _ in range(BATCHES * batch_size)]
     encoded = tokenizer.apply_chat_template(
         [chat(problem, draw_solution(problem, rng)) for problem in problems],
         return_assistant_tokens_mask=True,
         return_dict=True,
     )
     rows = sorted(zip(encoded["input_ids"], encoded["assistant_masks"], strict=True), key=lambda row: len(row[0]))
-    num_tokens = sum(sum(mask) for _, mask in rows) // POOL
+    num_tokens = sum(sum(mask) for _, mask in rows) // BATCHES
     pad = torch.nn.utils.rnn.pad_sequence
     batches = []
-    for first in rng.sample(range(0, len(rows), batch_size), k=POOL):
+    for first in rng.sample(range(0, len(rows), batch_size), k=BATCHES):
         ids, masks = zip(*rows[first : first + batch_size], strict=True)
         tokens = pad([torch.tensor(i) for i in ids], batch_first=True, padding_value=tokenizer.pad_token_id)
         batches.append((tokens, pad([torch.tensor(m) for m in masks], batch_first=True), num_tokens))

@@ -17,7 +17,7 @@ def entry_of(registry: dict[str, Entry], name: str | None, slot: str) -> Entry:
     raise InputError(f"{slot} is {name!r}; did you mean {near[0]!r}? There are: {', '.join(registry)}")
 
 
-def options_read(registry: dict[str, Any]) -> tuple[str, ...]:
+def options_in(registry: dict[str, Any]) -> tuple[str, ...]:
     """The options of a recipe that some entry of the registry reads."""
     return tuple(dict.fromkeys(option for entry in registry.values() for option in entry.reads))
 

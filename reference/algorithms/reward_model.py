@@ -28,12 +28,12 @@ from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
 from reference.world.adapter import is_adapter
-from reference.world.finite import require_finite_weights
+from reference.world.eval_mode import eval_mode
+from reference.world.finite_weights import require_finite_weights
 from reference.world.head import classifier_trunk
-from reference.world.mode import eval_mode
 from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
-from reference.world.sentences import counted
+from reference.world.sentences import weight_count
 from reference.world.weights import require_no_more, require_same_shapes
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
@@ -60,7 +60,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
         raise InputError(f"{name_or_path} is a classifier of {heads[0][0]} labels: a reward model has one")
     require_same_shapes(name_or_path, loading_info)
     if others := sorted(set(loading_info["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers
-        raise InputError(f"{name_or_path} lacks {counted(others)}, the first {others[0]}: it is no reward model")
+        raise InputError(f"{name_or_path} lacks {weight_count(others)}, the first {others[0]}: it is no reward model")
     require_no_more(name_or_path, model, loading_info)
     require_finite_weights(model, name_or_path)
     if HEAD in loading_info["missing_keys"]:

@@ -42,7 +42,7 @@ from reference.objectives import (
     total_loss,
     value_loss,
 )
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 
 
 def train_rl(
@@ -182,7 +182,7 @@ def micro_batch_loss(
     scalars = {
         "ratio": mean_ratio(new, old, mask),
         "approx_kl": approx_kl(new, old, mask),
-        "clip_frac": policy_loss.clipped(new, micro, recipe),
+        "clip_frac": policy_loss.clip_frac(new, micro, recipe),
     }
     terms: dict[str, Tensor | float] = {}
     with torch.set_grad_enabled(recipe.entropy_coef > 0):

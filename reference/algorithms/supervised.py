@@ -24,7 +24,7 @@ from reference.algorithms.step import clip_gradient, set_rate
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
 from reference.world.chat import NO_MARKS, require_marks
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 from reference.world.tokenizer import require_fast

@@ -10,7 +10,7 @@ from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import POLICIES, RECIPES, ROWS, Recipe, options_of
 from reference.algorithms.registry import name_of
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 
 INPUT = {
@@ -37,7 +37,7 @@ def aspects(r: Recipe) -> dict[str, str]:
         "KL handling": kl(r),
         "Aggregation": aggregation(r),
         "Value head": {None: "no", "shared": "yes, on the policy's trunk", "separate": "yes, on a trunk of its own"}[r.critic],
-        "Key numbers": ", ".join(f"{name} {shown(getattr(r, name))}" for name in key_numbers(r)) or "lr",
+        "Key numbers": ", ".join(f"{name} {value_text(getattr(r, name))}" for name in key_numbers(r)) or "lr",
         "Common pitfall": r.pitfall,
         "Source": f"arXiv {r.source}" if r.source[0].isdigit() else r.source,
     }  # fmt: skip
@@ -95,7 +95,7 @@ def besides(r: Recipe) -> list[str]:
     """What sets a row apart although no slot says so."""
     found = []
     if r.kind == "rl" and "clip_low" in loss_of(r).reads and r.clip_low != r.clip_high:
-        found.append(f"clip: {shown(r.clip_low)} below, {shown(r.clip_high)} above")
+        found.append(f"clip: {value_text(r.clip_low)} below, {value_text(r.clip_high)} above")
     if r.max_rounds > 1:
         found.append(f"dynamic sampling: up to {r.max_rounds} rounds, until no group is dead")
     if r.overlong != "score":
@@ -105,11 +105,11 @@ def besides(r: Recipe) -> list[str]:
     return found
 
 
-def shown(value: object) -> str:
+def value_text(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def overview() -> str:
+def recipes_overview() -> str:
     """PPO, GRPO and DPO side by side, then one line for every recipe."""
     lines = [side_by_side([RECIPES[name] for name in ("ppo", "grpo", "dpo")]), "", "All recipes", ""]
     for r in ROWS:
@@ -129,7 +129,7 @@ def overview() -> str:
 
 def comparison(names: list[str]) -> str:
     """What differs between the named recipes: aspects in words, then every option whose value is not the same."""
-    recipes = [RECIPES[name] for name in known(names)]
+    recipes = [RECIPES[name] for name in recipe_names(names)]
     if len(recipes) == 1:
         return side_by_side(recipes)
     kinds = {r.kind for r in recipes}
@@ -149,7 +149,7 @@ def comparison(names: list[str]) -> str:
     return "\n\n".join(parts)
 
 
-def known(names: list[str]) -> list[str]:
+def recipe_names(names: list[str]) -> list[str]:
     """The names, once each; refused if there is no such recipe."""
     for name in names:
         if name not in RECIPES:
@@ -160,7 +160,7 @@ def known(names: list[str]) -> list[str]:
 
 
 def name_or_number(value: object) -> str:
-    return name_of(value) if callable(value) else shown(value)
+    return name_of(value) if callable(value) else value_text(value)
 
 
 def side_by_side(recipes: list[Recipe], leave_out: list[str] | None = None) -> str:

@@ -1,4 +1,7 @@
-"""The parser of the command line: every command with its options. Loads nothing heavy, so that --help appears at once."""
+"""Every command with its options: train and pretrain here, the others in ``other_commands``.
+
+Loads nothing heavy, so that --help appears at once.
+"""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -6,7 +9,7 @@ from typing import Any, get_args
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
-from reference.cli.others import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
+from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
 from reference.cli.values import finite, one_of, optional, positive
 

@@ -15,22 +15,22 @@ class Parser(argparse.ArgumentParser):
         args = sys.argv[1:] if args is None else list(args)
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            used = used_parser(self, args)
+            used = command_parser(self, args)
             used.error(f"unrecognized arguments: {' '.join(unknown)}{elsewhere(self, used, unknown[0])}")
         return found
 
     def error(self, message: str) -> NoReturn:
         if wrong := re.search(r"invalid choice: '([^']*)'", message):
-            message += suggestion(wrong[1], words(self))
+            message += suggestion(wrong[1], vocabulary(self))
         super().error(message)
 
 
-def used_parser(parser: argparse.ArgumentParser, args: list[str]) -> argparse.ArgumentParser:
+def command_parser(parser: argparse.ArgumentParser, args: list[str]) -> argparse.ArgumentParser:
     """The parser of the command that was typed, or of its recipe."""
     for action in subcommands(parser):
         for place, word in enumerate(args, start=1):
             if word in action.choices:
-                return used_parser(action.choices[word], args[place:])
+                return command_parser(action.choices[word], args[place:])
     return parser
 
 
@@ -43,7 +43,7 @@ def elsewhere(parser: argparse.ArgumentParser, used: argparse.ArgumentParser, wo
     if having and flag.startswith("-"):
         shown = ", ".join(having[:6]) + (", ..." if len(having) > 6 else "")
         return f". This command has no {flag}; {shown} {'has' if len(having) == 1 else 'have'} it"
-    return suggestion(flag, words(used))
+    return suggestion(flag, vocabulary(used))
 
 
 def suggestion(word: str, known: list[str]) -> str:
@@ -51,7 +51,7 @@ def suggestion(word: str, known: list[str]) -> str:
     return f". Did you mean {' or '.join(near)}?" if near else ""
 
 
-def words(parser: argparse.ArgumentParser) -> list[str]:
+def vocabulary(parser: argparse.ArgumentParser) -> list[str]:
     """Every command, recipe, option and choice below this parser."""
     found: list[str] = []
     for _, child in [("", parser), *named_parsers(parser)]:

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from reference.algorithms.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
-from reference.cli.parser import used_parser
+from reference.cli.parser import command_parser
 from reference.objectives.shapes import InputError
-from reference.runs.files import pasted, shown
+from reference.runs.files import json_text, shell_path
 from reference.runs.folder import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
 
 
-def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
+def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The options of the run that ``args`` resumes, with more steps where those were typed."""
     if other := sorted(typed - BESIDE):
         flag = "--" + other[0].replace("_", "-")
@@ -23,7 +23,9 @@ def resumed(args: argparse.Namespace, typed: set[str], parser: argparse.Argument
             f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
         )
     command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
-    known = checked(read_options(args.resume, args.recipe), args.resume / "config.json", used_parser(parser, command))
+    known = parse_options(
+        read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
+    )
     require_start_model(known.get("model", "base"), args.resume)
     if "steps" in typed and args.steps != known["steps"]:
         require_extendable(args, known["steps"])
@@ -35,7 +37,9 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
     """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
     folder = Path(run)
     if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
-        known = checked(read_options(folder), folder / "config.json", used_parser(parser, ["train", recipe.name]))
+        known = parse_options(
+            read_options(folder), folder / "config.json", command_parser(parser, ["train", recipe.name])
+        )
         require_start_model(known["model"], folder)
 
 
@@ -52,7 +56,7 @@ def require_extendable(args: argparse.Namespace, steps: int) -> None:
     """Refuse another number of steps where the learning rate of every step depends on it."""
     if args.recipe != "pretrain" and RECIPES[args.recipe].kind in CONSTANT_RATE:
         return
-    run = pasted(args.resume)
+    run = shell_path(args.resume)
     more = "" if args.recipe == "pretrain" else from_checkpoint(args.recipe)  # pretrain has no --model
     raise InputError(
         f"the learning rate of {args.recipe} falls to 0 at its last step, so a run of {steps} steps cannot become one of "
@@ -60,7 +64,7 @@ def require_extendable(args: argparse.Namespace, steps: int) -> None:
     )
 
 
-def checked(options: dict[str, Any], path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
+def parse_options(options: dict[str, Any], path: Path, parser: argparse.ArgumentParser) -> dict[str, Any]:
     """The options of a run, each through the parser's own type; refused, naming the file, where one is missing or bad."""
     remedy = "restore it, or start a new run"
     actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
@@ -76,12 +80,12 @@ def value_of(action: argparse.Action, value: Any, path: Path, remedy: str) -> An
     if isinstance(action, argparse.BooleanOptionalAction):
         if isinstance(value, bool):
             return value
-        raise InputError(f"{path}: {action.dest} is {shown(value)}, which is not true or false: {remedy}")
-    text = "none" if value is None else value if isinstance(value, str) else shown(value)
+        raise InputError(f"{path}: {action.dest} is {json_text(value)}, which is not true or false: {remedy}")
+    text = "none" if value is None else value if isinstance(value, str) else json_text(value)
     try:
         read = action.type(text) if callable(action.type) else text
     except argparse.ArgumentTypeError as error:
-        raise InputError(f"{path}: {action.dest} is {shown(value)}, and {error}: {remedy}") from None
+        raise InputError(f"{path}: {action.dest} is {json_text(value)}, and {error}: {remedy}") from None
     if read != value or isinstance(value, bool) or (action.choices and read not in action.choices):
-        raise InputError(f"{path}: {action.dest} is {shown(value)}, which is no value for it: {remedy}")
+        raise InputError(f"{path}: {action.dest} is {json_text(value)}, which is no value for it: {remedy}")
     return read

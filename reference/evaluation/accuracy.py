@@ -25,12 +25,12 @@ class Accuracy:
     samples: int
 
     def __str__(self) -> str:
-        def told(share: float) -> str:
+        def with_interval(share: float) -> str:
             low, high = wilson_interval(share, self.problems)
             return f"{share:6.1%} [{low:.1%}, {high:.1%}]"
 
         return (
-            f"sampled {told(self.sampled)}   greedy {told(self.greedy)}   pass@{self.samples} {self.pass_at_k:.1%}"
+            f"sampled {with_interval(self.sampled)}   greedy {with_interval(self.greedy)}   pass@{self.samples} {self.pass_at_k:.1%}"
             f"   (n = {self.problems} problems, 95 % intervals)"
         )
 
@@ -58,7 +58,7 @@ def evaluate(
             for first in range(0, problems, at_once):
                 part = held_out[first : first + at_once]
                 rows = slice(first * group_size, (first + len(part)) * group_size)
-                scores += judged(
+                scores += sample_and_verify(
                     model, tokenizer, part, group_size=group_size, max_new_tokens=max_new_tokens,
                     seeds=None if greedy else seeds[rows],
                 )  # fmt: skip
@@ -73,7 +73,7 @@ def evaluate(
     )
 
 
-def judged(
+def sample_and_verify(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Problem],

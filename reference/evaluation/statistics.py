@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from reference.objectives.shapes import InputError, shown, typed
+from reference.objectives.shapes import InputError, typed, value_text
 
 MOST = 10_000_000  # resamples: torch finds the quantiles of 2**24 numbers, not of more
 
@@ -75,7 +75,7 @@ def majority_score(
     if len(answers) == 0:
         raise InputError("answers is empty: pass one entry per completion, None where no answer could be extracted")
     if truth is None or isinstance(truth, Tensor):
-        raise InputError(f"truth is {shown(truth)}, which no answer is equal to: pass the right answer")
+        raise InputError(f"truth is {value_text(truth)}, which no answer is equal to: pass the right answer")
     if truth not in winners:
         return 0.0
     if len(winners) == 1:
@@ -135,7 +135,7 @@ def bootstrap_interval(
     found = statistic(scores[drawn])
     if not isinstance(found, Tensor) or found.shape != (resamples,):
         raise InputError(
-            f"statistic returned {shown(found)}, expected one number per resample, of shape ({resamples},)"
+            f"statistic returned {value_text(found)}, expected one number per resample, of shape ({resamples},)"
         )
     low, high = found.double().quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64)).tolist()
     return low, high

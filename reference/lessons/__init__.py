@@ -1,7 +1,7 @@
 """The lessons, in the order in which they are taken. Each is a folder with its notebook's name and, as far as it has them:
 
     exercises.py     what the learner writes: the inputs it is tried on, and the hints
-    mistakes/        a file for each exercise, named as it: wrong solutions, with what to say about them
+    mistakes/        wrong solutions, with what to say about them: EXERCISE.py (EXERCISE_*.py beside it where they are many)
     questions.py     what ``quiz`` asks
     widgets.py       what ``play`` shows
     figures.py       pictures: pure functions from numbers to a matplotlib Figure (figures_*.py where they are many)
@@ -57,15 +57,18 @@ def union(tables: Iterable[dict[str, Entry]]) -> dict[str, Entry]:
 
 def experiments() -> dict[str, str]:
     """Every recipe of the README's table, and what the lessons add."""
-    from reference.runs import recorded
+    from reference.runs import recorded_runs
 
-    return union([recorded.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
+    return union([recorded_runs.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
 
 
 def bugs() -> list[Bug]:
     """The mistakes of all exercises."""
-    tasks = [(lesson, name) for lesson in LESSONS if (file := file_of(lesson, "exercises")) for name in file.EXERCISES]
-    return [bug for lesson, name in tasks if (file := file_of(lesson, "mistakes", name)) for bug in bugs_of(file)]
+    found = []
+    for lesson in LESSONS:
+        for path in sorted(Path(__file__).parent.joinpath(lesson, "mistakes").glob("[!_]*.py")):
+            found += bugs_of(import_module(f"{__name__}.{lesson}.mistakes.{path.stem}"))
+    return found
 
 
 TABLES: dict[str, Callable[[], Any]] = {

@@ -11,16 +11,16 @@ from reference.lessons.kl.figures import figure_kl_follow
 from reference.lessons.masking.figures import figure_weights
 from reference.lessons.preference.figures import figure_beta
 from reference.lessons.value.figures import figure_lambda
-from reference.runs.recorded import all_recorded, recorded
+from reference.runs.recorded_runs import all_runs, runs_of
 from reference.teaching.example import example
-from reference.teaching.recorded_figures import figure_engines, figure_others, figure_recipes, figure_seeds
+from reference.teaching.run_figures import figure_engines, figure_others, figure_recipes, figure_seeds
 
 OTHERS = ("sft", "reward-model", "dpo", "dpo-online")
 
 
 def draw_gallery(folder: Path) -> list[Path]:
     """Draw every picture into ``folder``, which must hold the recorded runs in ``runs/``. Returns what was written."""
-    runs = all_recorded(folder / "runs")
+    runs = all_runs(folder / "runs")
     pictures = {
         "weights.png": figure_weights([2, 8, 5]),
         "walk.png": figure_walk(example(), position=12),
@@ -34,7 +34,7 @@ def draw_gallery(folder: Path) -> list[Path]:
     if "grpo" in runs:
         title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds"
         pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)
-        if theirs := recorded(folder / "runs", RECIPES["grpo"], engine="trl"):
+        if theirs := runs_of(folder / "runs", RECIPES["grpo"], engine="trl"):
             pictures["engines.png"] = figure_engines(runs["grpo"], theirs)
     if reinforcing := [same for same in runs.values() if same[0].recipe.kind == "rl"]:
         pictures["recipes.png"] = figure_recipes(reinforcing)

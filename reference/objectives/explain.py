@@ -20,9 +20,11 @@ def explain_mismatch(signature: inspect.Signature, args: tuple, kwargs: dict) ->
             continue
         expected = next((arm for arm in get_args(expected) if hasattr(arm, "dim_str")), expected)  # Float[...] | None
         of_tensors = hasattr(expected, "dim_str")
-        told = tensor_mismatch(name, value, expected, sizes) if of_tensors else option_mismatch(name, value, expected)
-        if told:
-            return told
+        mismatch = (
+            tensor_mismatch(name, value, expected, sizes) if of_tensors else option_mismatch(name, value, expected)
+        )
+        if mismatch:
+            return mismatch
     empty = next((axis for axis, size in sizes.items() if size == 0), None)
     if empty:
         return empty_axis(empty)
@@ -34,7 +36,7 @@ def option_mismatch(name: str, value: Any, expected: Any) -> str:
     if is_bearable(value, expected, conf=NUMBERS):
         return ""
     fix = ": pass its .item()" if isinstance(value, Tensor) and value.ndim == 0 else ""
-    return f"{name} is {shown(value)} ({type(value).__name__}), expected {in_words(expected)}{fix}"
+    return f"{name} is {value_text(value)} ({type(value).__name__}), expected {in_words(expected)}{fix}"
 
 
 def tensor_mismatch(name: str, value: Any, expected: Any, sizes: dict[str, int]) -> str:
@@ -47,8 +49,8 @@ def tensor_mismatch(name: str, value: Any, expected: Any, sizes: dict[str, int])
         wanted = f"{len(axes)} {'axis' if len(axes) == 1 else 'axes'} ({', '.join(axes).replace('#', '')})"
         per_row = "; for one number per row pass x[:, None]" if "#" in expected.dim_str else ""
         return f"{name} has shape {shape}, expected {wanted if axes else 'a single number'}{per_row}"
-    if told := size_mismatch(name, axes, shape, sizes):
-        return told
+    if mismatch := size_mismatch(name, axes, shape, sizes):
+        return mismatch
     kind = str(value.dtype).removeprefix("torch.")
     if isinstance(expected.dtypes, tuple) and kind not in expected.dtypes:
         wanted = next(word for word in ("float", "int", "bool") if word in expected.dtypes[-1])
@@ -85,7 +87,7 @@ def empty_axis(axis: str) -> str:
     return f"axis {axis} is empty, so there is nothing to score: its size must be at least 1"
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value on one line, cut where it is long; of a tensor, what it takes to see the mistake."""
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"

@@ -24,8 +24,8 @@ from .shapes import (
     at_least_float32,
     kept,
     require_no_nan,
-    shown,
     typed,
+    value_text,
 )
 
 
@@ -57,7 +57,9 @@ def completion_mask(
         )
     ends = eos_token_id if isinstance(eos_token_id, list) else [eos_token_id]
     if not ends or not all(type(end) is int and abs(end) <= LARGEST for end in ends):
-        raise InputError(f"eos_token_id is {shown(eos_token_id)}: pass the id that ends a turn, or a list of such ids")
+        raise InputError(
+            f"eos_token_id is {value_text(eos_token_id)}: pass the id that ends a turn, or a list of such ids"
+        )
     position = torch.arange(length, device=tokens.device)
     inside = position >= completion_start[:, None]
     is_end = inside & torch.isin(tokens, torch.tensor(ends, device=tokens.device))

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int, Shaped, TypeCheckError, jaxtyped
 from torch import Tensor
 
 from .errors import InputError
-from .explain import NUMBERS, empty_axis, explain_mismatch, shown, takes_numbers
+from .explain import NUMBERS, empty_axis, explain_mismatch, takes_numbers, value_text
 from .inputs import in_python, require_computable
 
 __all__ = [
@@ -36,9 +36,9 @@ __all__ = [
     "require_log_ratio",
     "require_no_nan",
     "require_positive",
-    "shown",
     "tamed",
     "typed",
+    "value_text",
 ]
 
 

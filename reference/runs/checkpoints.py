@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives.shapes import InputError
-from reference.runs.files import parse, pasted
+from reference.runs.files import parse_json, shell_path
 
 KEPT = 2
 State = dict[str, torch.optim.Optimizer | torch.nn.Module]  # what is saved beside the model, by name
@@ -45,7 +45,7 @@ def save_checkpoint(
         if not isinstance(error, (OSError, RuntimeError, SafetensorError)):  # what a full disk is called, in turn
             raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        again = f", then --resume {pasted(folder)}" if state else ""  # without an optimizer nothing can go on
+        again = f", then --resume {shell_path(folder)}" if state else ""  # without an optimizer nothing can go on
         raise InputError(
             f"cannot save a checkpoint in {folder} ({reason}): make room{again}; earlier checkpoints are untouched"
         ) from None
@@ -107,7 +107,7 @@ def clear_drafts(folder: Path) -> None:
 def damaged_file(checkpoint: Path) -> str | None:
     """The name of a file that is missing or not what was saved; ``None`` if all are."""
     try:
-        sums = parse((checkpoint / "checksums.json").read_bytes())
+        sums = parse_json((checkpoint / "checksums.json").read_bytes())
         needed = {"config.json", "state.pt", *sums}
         return next((name for name in sorted(needed) if checksum(checkpoint / name) != sums[name]), None)
     except OSError as error:

@@ -9,7 +9,7 @@ from typing import Any
 from reference.objectives.shapes import InputError
 
 
-def parse(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """What JSON says. ``ValueError`` for everything else, also for brackets nested too deeply to be read."""
     try:
         return json.loads(text)
@@ -20,7 +20,7 @@ def parse(text: str | bytes) -> Any:
 def read_json(path: Path, remedy: str) -> Any:
     """What is in the file; refused, with the ``remedy``, where it cannot be read or is not JSON."""
     try:
-        return parse(path.read_bytes())
+        return parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): {remedy}") from None
     except ValueError:
@@ -34,7 +34,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float) or abs(value) < 2**63
 
 
-def shown(value: Any) -> str:
+def json_text(value: Any) -> str:
     """A value from JSON as it stands there, shortened for a message."""
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -43,7 +43,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def pasted(path: Path) -> str:
+def shell_path(path: Path) -> str:
     """A path as it can be pasted into a command line: quoted, and not taken for an option or a home folder."""
     text = str(path)
     return shlex.quote(f"./{text}" if text.startswith(("-", "~")) else text)

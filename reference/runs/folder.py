@@ -20,7 +20,7 @@ from typing import Any
 
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import checkpoints
-from reference.runs.files import is_number, parse, pasted, read_json, shown, write_atomically
+from reference.runs.files import is_number, json_text, parse_json, read_json, shell_path, write_atomically
 from reference.runs.lock import LOCK, locked
 
 FILES = ("config.json", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "training.png")
@@ -75,7 +75,9 @@ def require_new(folder: Path) -> None:
         raise InputError(f"{folder} is inside {outer}, the folder of another run, which would delete it: {other}")
     if is_there(folder / "config.json"):
         if is_run(folder):
-            raise InputError(f"{folder} already holds a run: continue it with --resume {pasted(folder)}, or {other}")
+            raise InputError(
+                f"{folder} already holds a run: continue it with --resume {shell_path(folder)}, or {other}"
+            )
         raise InputError(f"{folder} holds a config.json that is not a run's: {other}")
     for name in (*FILES, *FOLDERS):
         path = folder / name
@@ -99,7 +101,7 @@ def require_places(folder: Path) -> None:
 def is_run(folder: Path) -> bool:
     """Whether the folder's config.json is a run's, and not a model's."""
     try:
-        return isinstance(parse((folder / "config.json").read_bytes())["recipe"], str)
+        return isinstance(parse_json((folder / "config.json").read_bytes())["recipe"], str)
     except (OSError, ValueError, TypeError, KeyError):
         return False
 
@@ -155,7 +157,7 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     rows: list[dict[str, float]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = parse(line)
+            row = parse_json(line)
         except ValueError:
             row = None
             if number == len(lines) and BEGINNING.startswith(line[: len(BEGINNING)]) and not line.endswith(b"\n"):
@@ -173,9 +175,9 @@ def wrong_in_row(row: Any, *, after: int | None) -> str | None:
         return "not the numbers of a step"
     step = row.get("step")
     if not isinstance(step, int) or not is_number(step) or step < 1:
-        return f"its step is {shown(step)}" if "step" in row else "it names no step"
+        return f"its step is {json_text(step)}" if "step" in row else "it names no step"
     if bad := next((name for name, value in row.items() if not is_number(value)), None):
-        return f"{bad} of step {step} is {shown(row[bad])}, not a number"
+        return f"{bad} of step {step} is {json_text(row[bad])}, not a number"
     if len(row) == 1:
         return f"step {step} has no numbers"
     if after is not None and step != after + 1:
@@ -193,7 +195,7 @@ def require_log(folder: Path, step: int) -> None:
     for number, row in enumerate(rows, start=1):
         if bad := next((name for name in FINITE if not math.isfinite(row.get(name, 0))), None):
             raise InputError(
-                f"{path} is damaged at line {number} ({bad} of step {row['step']} is {shown(row[bad])}, and no run writes "
+                f"{path} is damaged at line {number} ({bad} of step {row['step']} is {json_text(row[bad])}, and no run writes "
                 "that): restore it, or move it away to go on without"
             )
     if rows and step and not first <= step <= rows[-1]["step"]:

@@ -22,12 +22,12 @@ from reference.algorithms.rl import train_rl
 from reference.algorithms.step import new_optimizer
 from reference.algorithms.supervised import require_demonstrations, train_sft
 from reference.evaluation.accuracy import Accuracy
-from reference.interrupt import handled, stop
+from reference.interrupt import route_signals, stop
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import State
 from reference.runs.curves import PANELS
 from reference.runs.folder import read_metrics
-from reference.runs.measure import change, forget, measure_policy, measure_reward_model, measured, read_accuracy
+from reference.runs.measure import change, forget, measure_once, measure_policy, measure_reward_model, read_accuracy
 from reference.runs.processes import number_of_processes
 from reference.runs.session import close_run, open_run, resumable, step_log
 from reference.world.gate import require_gradient, require_sampler
@@ -52,14 +52,14 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
             measure = partial(kind.measure, recipe, options, start, tokenizer)
             untrained = kind.load(source, device) if recipe.kind == "reward" else start
-            before = measured(run, "before", kind.accuracy, partial(measure, untrained))
+            before = measure_once(run, "before", kind.accuracy, partial(measure, untrained))
             if first_step < recipe.steps:
                 forget(run, "after", kind.accuracy)
                 with step_log(run, options, first_step, model, tokenizer, state, panels=kind.panels) as on_step:
                     loop(on_step, first_step, run)
             if not close_run(run, options, kind.panels):
                 return False
-            print(change(before, measured(run, "after", kind.accuracy, partial(measure, model))))
+            print(change(before, measure_once(run, "after", kind.accuracy, partial(measure, model))))
             return True
 
 
@@ -151,7 +151,7 @@ def reward_loop(
 
 def pairs_of(start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, seed: int) -> Pairs:
     """The pairs of an offline run. Drawing them takes a minute in which nothing is trained: a signal may cut it."""
-    with handled(stop):
+    with route_signals(stop):
         return draw_pool(start, tokenizer, recipe, seed=seed)
 
 

@@ -10,11 +10,11 @@ from reference.algorithms.limits import require_limits
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.reward_model import load_reward_model
 from reference.engines.trl.model import require_no_noise, require_pad, require_relative_positions
-from reference.engines.trl.refused import require_same
+from reference.engines.trl.unsupported import require_same
 from reference.interrupt import interruptible
 from reference.objectives.shapes import InputError
 from reference.runs.launch import KINDS, require_start, source_of
-from reference.runs.measure import change, measured
+from reference.runs.measure import change, measure_once
 from reference.runs.processes import is_first_process, leave_group, number_of_processes
 from reference.runs.session import close_run, open_run, step_log
 from reference.world.model import load, pick_device
@@ -54,13 +54,13 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
         return True
     with open_run(options, out, None, None, 0, {}) as run:
         measure = partial(kind.measure, recipe, options, start, tokenizer)
-        before = measured(run, "before", kind.accuracy, partial(measure, model))
+        before = measure_once(run, "before", kind.accuracy, partial(measure, model))
         with step_log(run, options, 0, model, tokenizer, {}, panels=kind.panels) as on_step:
             train(out=run, on_step=on_step)
         leave_group()
         if not close_run(run, options, kind.panels):
             return False
-        print(change(before, measured(run, "after", kind.accuracy, partial(measure, model.to(device)))))
+        print(change(before, measure_once(run, "after", kind.accuracy, partial(measure, model.to(device)))))
         return True
 
 

@@ -31,11 +31,11 @@ def locked(folder: Path, *, remedy: str = "choose another folder with --out") ->
     except OSError as error:
         raise InputError(f"cannot write to {folder} ({error.strerror}): {remedy}") from None
     with file:
-        take(file, folder)
+        acquire(file, folder)
         yield
 
 
-def take(file: IO[str], folder: Path) -> None:
+def acquire(file: IO[str], folder: Path) -> None:
     """Lock the open file and write this process's number into it, for the message that another one gets."""
     try:
         if fcntl is None:

@@ -58,7 +58,7 @@ def change(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> s
     return f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}"
 
 
-def measured(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
+def measure_once(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
     """What ``measure`` returns, a dataclass of type ``kind``: taken once per run and kept in accuracy.json."""
     known = read_accuracy(run, kind)
     if when not in known:
@@ -82,7 +82,7 @@ def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
 
 
 def holds(kind: type, name: str, value: Any) -> bool:
-    """Whether an entry of accuracy.json is what ``measured`` writes there: finite numbers under their names."""
+    """Whether an entry of accuracy.json is what ``measure_once`` writes there: finite numbers under their names."""
     names = {field.name for field in fields(kind)} if name in ("before", "after") else None
     if not isinstance(value, dict) or (names is not None and value.keys() != names):
         return False

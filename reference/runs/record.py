@@ -11,7 +11,7 @@ from reference.runs.lock import locked
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
 
-def overview(experiments: dict[str, str], folder: Path) -> str:
+def experiments_overview(experiments: dict[str, str], folder: Path) -> str:
     """Every experiment with its command, and whether it is there."""
     width = max(map(len, experiments))
     lines = [
@@ -26,7 +26,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
 
     ``train`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
     """
-    for name in experiments_named(names, experiments):
+    for name in find_experiments(names, experiments):
         draft = folder / f".{name}"
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
         recipe, *options = experiments[name].split()
@@ -46,7 +46,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
     return 0
 
 
-def experiments_named(names: list[str], experiments: dict[str, str]) -> list[str]:
+def find_experiments(names: list[str], experiments: dict[str, str]) -> list[str]:
     """The experiments with these names, or that begin with one and go on with their seed."""
     found = []
     for name in names:

@@ -6,7 +6,7 @@ from typing import Any
 from reference.algorithms.recipes import ROWS
 from reference.evaluation.statistics import wilson_interval
 from reference.runs.files import write_atomically
-from reference.runs.recorded import Run, all_recorded
+from reference.runs.recorded_runs import Run, all_runs
 
 TARGETS = {  # the least share right (reward model: of pairs) of every seed; sampled for all but the reward model
     **{recipe.name: 0.80 for recipe in ROWS if recipe.kind == "rl"},
@@ -16,7 +16,7 @@ TARGETS = {  # the least share right (reward model: of pairs) of every seed; sam
 
 def results_table(folder: Path) -> str:
     """The recorded runs as a Markdown table: a row per recipe, a number per seed, held-out problems after training."""
-    found = all_recorded(folder)
+    found = all_runs(folder)
     rows = [
         "| `train` | steps | sampled, % right | greedy, % right | pass@8, % | minutes |",
         "|---|---|---|---|---|---|",

@@ -13,11 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.algorithms.limits import require_limit
 from reference.algorithms.pretrain import pretrain
 from reference.algorithms.recipes import from_checkpoint, is_model
-from reference.interrupt import interruptible, noted
+from reference.interrupt import interruptible, received_signals
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import State, clear_drafts, newest_checkpoint, restore, save_checkpoint
 from reference.runs.curves import LOSS, figure_curves
-from reference.runs.files import pasted
+from reference.runs.files import shell_path
 from reference.runs.folder import (
     append_metrics,
     new_run,
@@ -140,7 +140,7 @@ def close_run(run: Path, options: dict[str, Any], panels: dict[str, str]) -> boo
     last = int(metrics[-1]["step"]) if metrics else 0
     title = f"{options['recipe']}, {last} steps"
     figure_curves(metrics, panels, title=title).savefig(run / "training.png", dpi=120)
-    if last < options["steps"] or noted:  # interrupted in its last step, it is still to be measured
+    if last < options["steps"] or received_signals:  # interrupted in its last step, it is still to be measured
         print(f"stopped  after step {last}; {what_next(run, options)}")
         return False
     use = " (use it with --model)" if is_model(options["recipe"]) else ""
@@ -153,4 +153,4 @@ def what_next(run: Path, options: dict[str, Any]) -> str:
     if options.get("engine") == "trl":
         return f"a run of TRL cannot be resumed: start a new one{from_checkpoint(options['recipe'])}"
     command = "pretrain" if options["recipe"] == "pretrain" else f"train {options['recipe']}"
-    return f"go on with: python -m reference {command} --resume {pasted(run)}"
+    return f"go on with: python -m reference {command} --resume {shell_path(run)}"

@@ -16,7 +16,7 @@ from torch import Tensor
 from .bug import Bug
 from .compare import Outcome, outcome, same
 from .exercise import Case, Exercise
-from .failing import explain
+from .failing_case import explain
 
 SEED = 0
 IN_PLACE = "is changed in place: whoever called you goes on with other numbers. Work on a copy, or without _ and +=."
@@ -121,12 +121,12 @@ def untouched(got: Outcome | Exception, all_of_them: list[Outcome | Exception]) 
 
 def still_to_do(cases: list[Case], begun: list[bool]) -> str:
     """The options that only the untouched cases have, such as the name of a strategy."""
-    told = [
+    options = [
         [f"{k}=(a tensor)" if isinstance(v, Tensor) else f"{k}={v!r}" for k, v in case.options.items()]
         for case in cases
     ]
-    seen = {text for texts, b in zip(told, begun, strict=True) if b for text in texts}
-    left = dict.fromkeys(text for texts in told for text in texts if text not in seen)  # each once, in order
+    seen = {text for texts, b in zip(options, begun, strict=True) if b for text in texts}
+    left = dict.fromkeys(text for texts in options for text in texts if text not in seen)  # each once, in order
     return ", ".join(left) or f"{begun.count(False)} of {len(cases)} cases"
 
 

@@ -45,7 +45,7 @@ def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, flo
         last = step == recipe.steps
         if curves and (last or (not STATIC and time.monotonic() - drawn > SECONDS)):
             figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
-            data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": in_words(rows[-1], recipe)}
+            data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": metrics_text(rows[-1], recipe)}
             if handle is None:
                 handle = display(data, raw=True, display_id=True)
             else:
@@ -59,7 +59,7 @@ def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, flo
     return on_step
 
 
-def in_words(row: dict[str, float], recipe: Recipe) -> str:
+def metrics_text(row: dict[str, float], recipe: Recipe) -> str:
     """The picture in words, for those who do not see it: the newest value of each scalar."""
     values = ", ".join(f"{name} {row[name]:.3g}" for name in PANELS[recipe.kind] if name in row)
     return f"Curves of {recipe.name} up to step {int(row['step'])}: {values}"

@@ -39,7 +39,7 @@ def build(question: Question) -> widgets.VBox:
 
     def answer(chosen: widgets.Button) -> None:
         for button, option in zip(buttons, question.options, strict=True):
-            button.description = answered(option) if button is chosen else open_option(option)
+            button.description = answer_text(option) if button is chosen else open_option(option)
         verdict.value = explanation(question.options[buttons.index(chosen)])
 
     for button in buttons:
@@ -54,7 +54,7 @@ def open_option(option: Option) -> str:
     return f"○  {option.text}"
 
 
-def answered(option: Option) -> str:
+def answer_text(option: Option) -> str:
     """The mark is text, not a colour alone."""
     return f"{'✓' if option.right else '✗'}  {option.text}  (your answer)"
 

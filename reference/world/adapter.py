@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
-from reference.world.sentences import counted, reason_of
+from reference.world.sentences import reason_of, weight_count
 
 CAUSAL = (None, "CAUSAL_LM")  # task types of a language model's adapter; peft leaves it open where nobody says
 
@@ -46,7 +46,7 @@ def require_causal(folder: str | Path) -> None:
         )
 
 
-def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
+def merge_adapter(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
     """The base with the adapter's products added to its own weights: an ordinary model again."""
     try:
         from peft import PeftModel
@@ -66,7 +66,7 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
         if not hasattr(adapted, "merge_and_unload"):  # prompt and prefix tuning: no weight of the base changes
             raise NotImplementedError
         report = adapted.load_adapter(str(folder), "default")  # again, for what it tells of the keys
-        require_same_keys(folder, lacking(adapted, folder, report), sorted(report.unexpected_keys))
+        require_same_keys(folder, missing_keys(adapted, folder, report), sorted(report.unexpected_keys))
         return adapted.merge_and_unload().requires_grad_(True)  # peft leaves them all frozen, also after merging
     except InputError:
         raise
@@ -83,7 +83,7 @@ def merged(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
         ) from None
 
 
-def lacking(adapted: Any, folder: str | Path, report: Any) -> list[str]:
+def missing_keys(adapted: Any, folder: str | Path, report: Any) -> list[str]:
     """Keys that peft would save of this model and the folder has not. ``report``: what ``load_adapter`` returned.
 
     The report passes over tensors that the layers share, such as the indices of SHiRA. It is asked only where the keys in
@@ -108,10 +108,10 @@ def require_same_keys(folder: str | Path, missing: list[str], extra: list[str]) 
     """
     if missing:
         raise InputError(
-            f"the adapter {folder} lacks {counted(missing)}, the first {missing[0]}: it is incomplete, save or copy it again"
+            f"the adapter {folder} lacks {weight_count(missing)}, the first {missing[0]}: it is incomplete, save or copy it again"
         )
     if extra:
         raise InputError(
-            f"the adapter {folder} holds {counted(extra)} that its base has no place for, the first {extra[0]}: it was "
+            f"the adapter {folder} holds {weight_count(extra)} that its base has no place for, the first {extra[0]}: it was "
             "trained on another model, or its weights were renamed"
         )

@@ -34,12 +34,12 @@ class GrowingLayer(DynamicLayer):
     def update(self, key_states: Tensor, value_states: Tensor, *_: object, **__: object) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        self.keys, self.key_buffer = appended(self.keys, self.key_buffer, key_states)
-        self.values, self.value_buffer = appended(self.values, self.value_buffer, value_states)
+        self.keys, self.key_buffer = append(self.keys, self.key_buffer, key_states)
+        self.values, self.value_buffer = append(self.values, self.value_buffer, value_states)
         return self.keys, self.values
 
 
-def appended(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
+def append(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
     """``held`` with ``new`` behind it, (rows, heads, length, width), and the buffer that both now lie in."""
     length, end = held.shape[2], held.shape[2] + new.shape[2]
     # Rows that were selected or repeated since the last token lie in tensors of their own.

@@ -55,12 +55,12 @@ def remarks(
     header = row[len(prompt) :].partition(ANSWER)[0].strip() if row.startswith(prompt) else ""
     endless = not set(plain_ids(tokenizer, after or "")) & set(ends)
     stop = closing_token(tokenizer, after)  # of Qwen2.5 base <|im_end|>, and its EOS is <|endoftext|>
-    ends_itself = f"a completion ends only where the model writes {named(tokenizer, ends)} of its own accord"
+    ends_itself = f"a completion ends only where the model writes {names_of(tokenizer, ends)} of its own accord"
     return [
         (after is None,
          f"the chat template does not print what the assistant says, so nothing shows how its turn ends: {ends_itself}"),
         (endless and stop is not None,
-         f"the chat template closes the assistant's turn with {stop}, and only {named(tokenizer, ends)} ends a completion: "
+         f"the chat template closes the assistant's turn with {stop}, and only {names_of(tokenizer, ends)} ends a completion: "
          f"{ends_itself}, as a base model may; if it was trained to write {stop}, {MAKE_IT_END}"),
         (endless and stop is None and after is not None,
          f"the chat template prints {after!r} behind the assistant's words, and no token that ends a completion: "
@@ -91,7 +91,7 @@ def require_marks(tokenizer: PreTrainedTokenizerBase, ends: list[int]) -> None:
     row, after = turn(tokenizer)
     assert isinstance(encoded, BatchEncoding)  # as return_dict asks for
     ids, mask = encoded["input_ids"], encoded["assistant_masks"]
-    for wrong, why in refused_marks(tokenizer, ids, mask, prompt, row, after, ends):
+    for wrong, why in mark_problems(tokenizer, ids, mask, prompt, row, after, ends):
         if wrong:
             raise InputError(why)
     before, first = plain_ids(tokenizer, prompt), mask.index(1)
@@ -108,7 +108,7 @@ def require_marks(tokenizer: PreTrainedTokenizerBase, ends: list[int]) -> None:
     ])  # fmt: skip
 
 
-def refused_marks(
+def mark_problems(
     tokenizer: PreTrainedTokenizerBase,
     ids: list[int],
     mask: list[int],
@@ -129,12 +129,12 @@ def refused_marks(
         (not all(words), "the {% generation %} block of the chat template does not hold all that the assistant says: put "
          "message['content'] and what ends the turn into it"),
         (not closing and token is not None,
-         f"the chat template closes the assistant's turn with {token}, and only {named(tokenizer, ends)} ends a completion, "
+         f"the chat template closes the assistant's turn with {token}, and only {names_of(tokenizer, ends)} ends a completion, "
          f"so {unlearned}: {MAKE_IT_END}"),
         (not closing, f"the chat template prints {after!r} behind the assistant's words, and no token that ends a "
-         f"completion ({named(tokenizer, ends)} does), so {unlearned}: print eos_token before {{% endgeneration %}}"),
+         f"completion ({names_of(tokenizer, ends)} does), so {unlearned}: print eos_token before {{% endgeneration %}}"),
         (not any(m for _, m in closing),
-         f"the chat template prints {named(tokenizer, [i for i, _ in closing][:1])} behind {{% endgeneration %}}, so "
+         f"the chat template prints {names_of(tokenizer, [i for i, _ in closing][:1])} behind {{% endgeneration %}}, so "
          f"{unlearned}: move it into the block"),
         (not row.startswith(prompt),
          f"the generation prompt of the chat template ends in {prompt[common(prompt, row) :]!r}, which the assistant's "
@@ -156,11 +156,11 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def closing_token(tokenizer: PreTrainedTokenizerBase, after: str | None) -> str | None:
     """The first token of its own name in what the template prints ``after`` the words; None where there is only text."""
-    closing = added(tokenizer, plain_ids(tokenizer, after or ""))
+    closing = added_tokens(tokenizer, plain_ids(tokenizer, after or ""))
     return tokenizer.convert_ids_to_tokens(closing)[0] if closing else None
 
 
-def added(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
+def added_tokens(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> list[int]:
     """Those that were added to the vocabulary by name. Line breaks, of which Gemma adds some, are ordinary text."""
     return [i for i in ids if i in tokenizer.added_tokens_decoder and not str(tokenizer.decode([i])).isspace()]
 
@@ -202,7 +202,7 @@ def plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-def named(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
+def names_of(tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> str:
     return " or ".join(tokenizer.convert_ids_to_tokens([i])[0] or f"token {i}" for i in ids)
 
 

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import position_ids, token_logprobs
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.reader import can_cache, require_context, tolerance
 from reference.world.rollout import Rollout, encode_prompts, left_padded, sample
 from reference.world.tasks import MAX_STEPS, draw_problem
@@ -34,8 +34,8 @@ def require_sampler(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
         raise
     except Exception as failure:  # encoder-decoders and others fail in their own ways
         reason = str(failure).strip().splitlines()
-        told = f"{type(failure).__name__}: {reason[0][:160]}" if reason else type(failure).__name__
-        raise InputError(f"{name} cannot be sampled token by token ({told}): use a decoder-only causal LM") from None
+        cause = f"{type(failure).__name__}: {reason[0][:160]}" if reason else type(failure).__name__
+        raise InputError(f"{name} cannot be sampled token by token ({cause}): use a decoder-only causal LM") from None
     if error > tolerance(model):
         raise InputError(
             f"{name} gives a token another log-prob when it is scored than when it was sampled, by {error:.2g} nats: what "

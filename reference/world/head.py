@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 
 
 @contextmanager
@@ -33,12 +33,12 @@ def head_inputs(model: PreTrainedModel) -> Iterator[list[Tensor]]:
 
 def head_width(model: PreTrainedModel) -> int:
     """How many numbers the head reads per token."""
-    return asked(model)[0].shape[-1]
+    return trace(model)[0].shape[-1]
 
 
 def find_trunk(model: PreTrainedModel) -> nn.Module:
     """The innermost module that takes tokens and whose ``last_hidden_state`` is what the head reads."""
-    read, called = asked(model)
+    read, called = trace(model)
     for module, given, output in called:
         made = getattr(output, "last_hidden_state", None)
         takes_tokens = any(isinstance(x, Tensor) and x.shape == (1, 2) and x.dtype == torch.long for x in given)
@@ -58,7 +58,7 @@ def classifier_trunk(model: PreTrainedModel) -> nn.Module:
 
 
 @torch.no_grad()
-def asked(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, list[Any], Any]]]:
+def trace(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, list[Any], Any]]]:
     """One forward pass on two tokens: what the head read; every module inside that was called, its input and output."""
     called: list[tuple[nn.Module, list[Any], Any]] = []
 

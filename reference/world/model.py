@@ -22,9 +22,9 @@ from transformers import (
 from transformers.utils import logging
 
 from reference.objectives.shapes import InputError
-from reference.world.adapter import base_of, is_adapter, merged, require_causal
+from reference.world.adapter import base_of, is_adapter, merge_adapter, require_causal
 from reference.world.chat import fill_template, require_chat
-from reference.world.finite import require_finite_weights
+from reference.world.finite_weights import require_finite_weights
 from reference.world.hub import require_hub
 from reference.world.sentences import reason_of
 from reference.world.weights import require_same_weights
@@ -106,7 +106,7 @@ def load_adapted(folder: str | Path) -> PreTrainedModel:
     require_causal(folder)
     try:
         require_source(base)
-        return merged(load_causal_lm(base), folder)
+        return merge_adapter(load_causal_lm(base), folder)
     except InputError as error:
         raise InputError(f"{error} (the base of the adapter {folder})") from None
 

@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
 from reference.world.cache import growing_cache
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 
 # What configurations call the longest row that a model can read. transformers maps some of them to the first, not all.
 CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length",
@@ -89,12 +89,12 @@ KNOWN: weakref.WeakKeyDictionary[PreTrainedModel, bool] = weakref.WeakKeyDiction
 def can_cache(model: PreTrainedModel) -> bool:
     """Whether the model reads on from its cache, with rows repeated and left out, as if it had read everything again."""
     if model not in KNOWN:
-        KNOWN[model] = tried(model)
+        KNOWN[model] = try_cache(model)
     return KNOWN[model]
 
 
 @torch.no_grad()
-def tried(model: PreTrainedModel) -> bool:
+def try_cache(model: PreTrainedModel) -> bool:
     """Two prompts, the shorter one padded, twice each; then one of the four rows is left out, then all but one."""
     tokens = torch.tensor([[0, 1, 2, 3, 0, 1, 2], [2, 3, 1, 0, 2, 1, 3]], device=model.device)
     attention = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]], device=model.device).bool()

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import completion_mask
 from reference.objectives.shapes import InputError, require_no_nan
-from reference.world.mode import eval_mode
+from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.reader import new_reader, require_context
 from reference.world.tasks import Problem, chat

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def counted(weights: Sequence[object]) -> str:
+def weight_count(weights: Sequence[object]) -> str:
     return "1 weight" if len(weights) == 1 else f"{len(weights)} weights"
 
 

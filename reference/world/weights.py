@@ -7,7 +7,7 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
-from reference.world.sentences import counted
+from reference.world.sentences import weight_count
 
 HEADS = ("score", "classifier")  # of a classifier, such as a reward model
 
@@ -24,12 +24,12 @@ def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, repor
         raise InputError(f"{name_or_path} is a classifier or a reward model ({heads[0]}): name a causal LM")
     if missing:
         raise InputError(
-            f"{name_or_path} lacks {counted(missing)}, the first {missing[0]}: the checkpoint is incomplete"
+            f"{name_or_path} lacks {weight_count(missing)}, the first {missing[0]}: the checkpoint is incomplete"
         )
     require_no_more(name_or_path, model, report)
     if extra:
         warnings.warn(
-            f"{name_or_path} holds {counted(extra)} that a {type(model).__name__} has no place for, the first "
+            f"{name_or_path} holds {weight_count(extra)} that a {type(model).__name__} has no place for, the first "
             f"{extra[0]}: they are left out",
             stacklevel=2,
         )
@@ -43,7 +43,7 @@ def require_same_shapes(name_or_path: str | Path, report: dict[str, Any]) -> Non
     if different := sorted(report["mismatched_keys"]):
         key, held, described = different[0]
         raise InputError(
-            f"{name_or_path} holds {counted(different)} of another shape than its config.json describes, the first {key}: "
+            f"{name_or_path} holds {weight_count(different)} of another shape than its config.json describes, the first {key}: "
             f"{list(held)} instead of {list(described)}; config and weights do not belong together, save both again"
         )
 
@@ -53,6 +53,6 @@ def require_no_more(name_or_path: str | Path, model: PreTrainedModel, report: di
     parts = {name.split(".")[0] for name, _ in model.named_parameters()}
     if inside := sorted(key for key in report["unexpected_keys"] if key.split(".")[0] in parts):
         raise InputError(
-            f"{name_or_path} holds {counted(inside)} more than its config.json describes, the first {inside[0]}: "
+            f"{name_or_path} holds {weight_count(inside)} more than its config.json describes, the first {inside[0]}: "
             "the config is that of a smaller model; save both again with save_pretrained"
         )

@@ -37,9 +37,9 @@ def pairs_in_styles(tokenizer, count: int, *, rejected: str, seed: int = 0):
 def assert_same_updates(gradients: list[Tensor], scalars: list[dict[str, float]], *, rel: float = 1e-6) -> None:
     """In float64: 1e-9 of the gradient's norm is rounding, a wrong denominator is not."""
     assert gradients[0].norm() > 1e-3
-    for other, told in zip(gradients[1:], scalars[1:], strict=True):
+    for other, metrics in zip(gradients[1:], scalars[1:], strict=True):
         assert (other - gradients[0]).norm() < 1e-9 * gradients[0].norm()
-        assert told == pytest.approx(scalars[0], rel=rel)
+        assert metrics == pytest.approx(scalars[0], rel=rel)
 
 
 def assert_steps_depend_on_the_seed_alone(run: Callable[..., list[dict[str, float]]]) -> None:

@@ -87,9 +87,11 @@ def test_a_run_warns_once_of_what_can_work(base, recipe, tmp_path):
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("default")
         assert main(command(recipe, folder_of(made, tmp_path / "model"), tmp_path / "run", *few)) == 0
-    told = [str(warning.message) for warning in shown if "chat template" in str(warning.message)]
-    assert "nothing where add_generation_prompt is set" in told.pop(0)
-    assert len(told) == (recipe == "sft") and all("between the generation prompt and {% generation" in t for t in told)
+    messages = [str(warning.message) for warning in shown if "chat template" in str(warning.message)]
+    assert "nothing where add_generation_prompt is set" in messages.pop(0)
+    assert len(messages) == (recipe == "sft") and all(
+        "between the generation prompt and {% generation" in t for t in messages
+    )
 
 
 def with_another_end(tokenizer):

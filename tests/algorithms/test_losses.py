@@ -8,7 +8,7 @@ import torch
 from reference.algorithms.advantages import ADVANTAGES, gae_of
 from reference.algorithms.checks import require_rl
 from reference.algorithms.data import Experience, PairLogprobs
-from reference.algorithms.losses import LOSSES, loss_of, nothing_clipped
+from reference.algorithms.losses import LOSSES, loss_of, no_clip_frac
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.objectives.shapes import InputError
@@ -36,13 +36,13 @@ def experience() -> Experience:
 )
 def test_the_clipped_share_is_that_of_the_loss(experience, loss, share):
     recipe = replace(RECIPES["grpo"], loss=loss)
-    assert loss_of(recipe).clipped(torch.tensor([[0.0, 0.6931472]]), experience, recipe).item() == share
+    assert loss_of(recipe).clip_frac(torch.tensor([[0.0, 0.6931472]]), experience, recipe).item() == share
 
 
 @pytest.mark.parametrize("loss", ["ppo_clip", "gspo", "cispo"])
 def test_without_bounds_nothing_is_clipped(experience, loss):
     recipe = replace(RECIPES["grpo"], loss=loss, clip_low=None, clip_high=None)
-    assert loss_of(recipe).clipped(torch.tensor([[-9.0, 9.0]]), experience, recipe).item() == 0
+    assert loss_of(recipe).clip_frac(torch.tensor([[-9.0, 9.0]]), experience, recipe).item() == 0
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -60,7 +60,7 @@ def test_what_a_loss_reads_is_what_changes_it(experience, name):
     for option, value in {"clip_low": 0.1, "clip_high": 0.1, "dual_clip": 1.1}.items():
         changes = not torch.equal(losses(recipe), losses(replace(recipe, **{option: value})))
         assert changes == (option in entry.reads), option
-    assert (entry.clipped is nothing_clipped) == ("clip_low" not in entry.reads)
+    assert (entry.clip_frac is no_clip_frac) == ("clip_low" not in entry.reads)
 
 
 @pytest.mark.parametrize("name", PREFERENCE_LOSSES)

@@ -279,7 +279,7 @@ def test_a_folder_with_an_adapter_is_loaded_with_its_base(adapter, base):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"base_model_name_or_path": "/nowhere"}', "no model folder at /nowhere.*base of the adapter"),
         ('{"base_model_name_or_path": null}', "names no base model"),
@@ -287,10 +287,10 @@ def test_a_folder_with_an_adapter_is_loaded_with_its_base(adapter, base):
         ("{", "not valid JSON"),
     ],
 )
-def test_an_adapter_whose_base_is_not_there(adapter, text, told):
+def test_an_adapter_whose_base_is_not_there(adapter, text, message):
     folder, _ = adapter
     (folder / SETTINGS).write_text(text)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         load(folder)
 
 
@@ -305,14 +305,14 @@ def test_without_peft_the_sentence_says_how(adapter, monkeypatch):
 
 @pytest.mark.parametrize("noise", [True, False], ids=["new adapters do nothing", "new adapters are random"])
 @pytest.mark.parametrize(
-    ("kept", "told"),
+    ("kept", "message"),
     [(4, "lacks 12 weights"), (15, "lacks 1 weight,"), (0, "lacks 16 weights")],
 )
-def test_an_adapter_that_lacks_weights(adapter, kept, told, noise):
+def test_an_adapter_that_lacks_weights(adapter, kept, message, noise):
     """4 layers, 2 matrices in each, 2 weights for each matrix: 16."""
     change_json(adapter[0] / SETTINGS, init_lora_weights=noise)
     change_weights(adapter[0] / WEIGHTS, lambda tensors: dict(sorted(tensors.items())[:kept]))
-    with pytest.raises(InputError, match=rf"adapter .* {told}.*the first base_model.*lora_.*: it is incomplete"):
+    with pytest.raises(InputError, match=rf"adapter .* {message}.*the first base_model.*lora_.*: it is incomplete"):
         load(adapter[0])
 
 

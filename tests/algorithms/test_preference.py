@@ -16,7 +16,7 @@ from loops import (
 )
 
 from reference.algorithms.pairs import choose, draw_pairs, draw_pool, encode_pairs
-from reference.algorithms.preference import mismatched, preference_step, train_preference
+from reference.algorithms.preference import mismatched_pairs, preference_step, train_preference
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES
 from reference.objectives import (
@@ -36,12 +36,12 @@ from reference.world.tasks import verify
 
 pytestmark = pytest.mark.slow
 
-ROWS = {r.loss: r for r in RECIPES.values() if r.kind == "preference" and not r.online}
+ROWS = {r.name: r for r in RECIPES.values() if r.kind == "preference" and not r.online}
 SMALL = {"prompts_per_step": 6, "group_size": 4, "pool": 16, "steps": 2, "max_grad_norm": 1e9, "micro_batch_size": 64}
 
 
-def small(like: str = "dpo", **changed):
-    return replace(ROWS[like], **{**SMALL, **changed})
+def small(row: str = "dpo", **changed):
+    return replace(ROWS[row], **{**SMALL, **changed})
 
 
 def preference_metrics(model, tokenizer, recipe, *, optimizer=None, **options) -> list[dict[str, float]]:
@@ -65,12 +65,12 @@ def policy_and_reference(base):
     return model, ref
 
 
-@pytest.mark.parametrize("loss", ROWS)
-def test_micro_batches_do_not_change_the_gradient(policy_and_reference, pool, loss):
+@pytest.mark.parametrize("row", ROWS)
+def test_micro_batches_do_not_change_the_gradient(policy_and_reference, pool, row):
     model, ref = policy_and_reference
     gradients, scalars = [], []
     for rows in (64, 6, 1):
-        recipe = small(loss, micro_batch_size=rows, sft_coef=0.3)
+        recipe = small(row, micro_batch_size=rows, sft_coef=0.3)
         scalars.append(preference_step(model, sgd(model), pool.take(list(range(7))), recipe, ref_model=ref))
         gradients.append(gradient(model))
     assert_same_updates(gradients, scalars)
@@ -93,7 +93,7 @@ def cut(rows) -> list[tuple[torch.Tensor, torch.Tensor]]:
     ]
 
 
-def by_hand(loss, recipe, model, ref, rows) -> torch.Tensor:
+def by_hand(recipe, model, ref, rows) -> torch.Tensor:
     def summed(one, average=False, shift=0):
         ids = cut(rows)
         logprobs = [row_logprobs(one, ids[i][0], ids[i - shift][1]) for i in range(len(ids))]
@@ -101,7 +101,7 @@ def by_hand(loss, recipe, model, ref, rows) -> torch.Tensor:
 
     policy, reference, average = summed(model), summed(ref), summed(model, average=True)
     four = policy[::2], policy[1::2], reference[::2], reference[1::2]
-    smoothed = {"beta": recipe.beta, "label_smoothing": recipe.label_smoothing}
+    loss, smoothed = recipe.loss, {"beta": recipe.beta, "label_smoothing": recipe.label_smoothing}
     if loss == "simpo":
         return simpo_loss(average[::2], average[1::2], beta=recipe.beta, gamma=recipe.target_margin)
     if loss == "orpo":
@@ -115,28 +115,28 @@ def by_hand(loss, recipe, model, ref, rows) -> torch.Tensor:
     return {"dpo": dpo_loss, "ipo": ipo_loss, "hinge": hinge_loss}[loss](*four, beta=recipe.beta)
 
 
-@pytest.mark.parametrize("loss", ROWS)
-def test_the_loss_is_the_objective_called_by_hand(policy_and_reference, pool, loss):
+@pytest.mark.parametrize("row", ROWS)
+def test_the_loss_is_the_objective_called_by_hand(policy_and_reference, pool, row):
     model, ref = policy_and_reference
-    recipe = small(loss, beta=0.3, target_margin=0.7, label_smoothing=0.2, micro_batch_size=4)
+    recipe = small(row, beta=0.3, target_margin=0.7, label_smoothing=0.2, micro_batch_size=4)
     pairs = pool.take([5, 2, 0, 3])
-    told = preference_step(model, sgd(model), pairs, recipe, ref_model=ref)
-    assert told["loss"] == pytest.approx(by_hand(loss, recipe, model, ref, pairs.completions).mean().item(), rel=1e-5)
+    metrics = preference_step(model, sgd(model), pairs, recipe, ref_model=ref)
+    assert metrics["loss"] == pytest.approx(by_hand(recipe, model, ref, pairs.completions).mean().item(), rel=1e-5)
 
 
 def test_the_scalars_are_what_they_say(policy_and_reference, pool):
     model, ref = policy_and_reference
     pairs = pool.take(list(range(6)))
-    told = preference_step(model, sgd(model), pairs, small(), ref_model=ref)
+    metrics = preference_step(model, sgd(model), pairs, small(), ref_model=ref)
     gain = torch.stack(
         [row_logprobs(model, *ids).sum() - row_logprobs(ref, *ids).sum() for ids in cut(pairs.completions)]
     )
     margin = gain[::2] - gain[1::2]
-    assert told["chosen"] == pytest.approx(gain[::2].mean().item(), rel=1e-4)
-    assert told["rejected"] == pytest.approx(gain[1::2].mean().item(), rel=1e-4)
-    assert told["margin"] == pytest.approx(margin.mean().item(), rel=1e-4)
-    assert told["accuracy"] == pytest.approx((margin > 0).double().mean().item()) and 0 < told["accuracy"] < 1
-    assert told["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
+    assert metrics["chosen"] == pytest.approx(gain[::2].mean().item(), rel=1e-4)
+    assert metrics["rejected"] == pytest.approx(gain[1::2].mean().item(), rel=1e-4)
+    assert metrics["margin"] == pytest.approx(margin.mean().item(), rel=1e-4)
+    assert metrics["accuracy"] == pytest.approx((margin > 0).double().mean().item()) and 0 < metrics["accuracy"] < 1
+    assert metrics["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
 
 
 def test_without_a_reference_gains_are_over_the_sampler(policy_and_reference, pool):
@@ -160,29 +160,29 @@ def test_the_nll_of_chosen_is_added_with_its_weight(policy_and_reference, pool):
 
 def test_the_policy_starts_at_margin_zero(base, pool):
     model = copy.deepcopy(base[0])
-    told = preference_step(model, sgd(model), pool, small(), ref_model=base[0])
-    assert told["margin"] == told["chosen"] == 0 and told["loss"] == pytest.approx(0.6931472, rel=1e-5)
+    metrics = preference_step(model, sgd(model), pool, small(), ref_model=base[0])
+    assert metrics["margin"] == metrics["chosen"] == 0 and metrics["loss"] == pytest.approx(0.6931472, rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", ROWS)
-def test_a_small_step_raises_the_margin_and_leaves_the_reference(base, pool, loss):
+@pytest.mark.parametrize("row", ROWS)
+def test_a_small_step_raises_the_margin_and_leaves_the_reference(base, pool, row):
     model, ref = copy.deepcopy(base[0]), copy.deepcopy(base[0])
-    recipe, frozen = small(loss, max_grad_norm=0.1), copy.deepcopy(ref.state_dict())
+    recipe, frozen = small(row, max_grad_norm=0.1), copy.deepcopy(ref.state_dict())
     for _ in range(2):
-        told = preference_step(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
-    assert told["margin"] > 1e-3 and told["accuracy"] > 0.5
+        metrics = preference_step(model, sgd(model, lr=0.1), pool, recipe, ref_model=ref)
+    assert metrics["margin"] > 1e-3 and metrics["accuracy"] > 0.5
     assert all(p.grad is None for p in ref.parameters())
     assert all(torch.equal(frozen[name], p) for name, p in ref.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
-@pytest.mark.parametrize("loss", ROWS)
-def test_every_loss_trains_any_causal_lm(small_models, loss, name):
+@pytest.mark.parametrize("row", ROWS)
+def test_every_loss_trains_any_causal_lm(small_models, row, name):
     model, tokenizer = load(small_models[name])
     ref, _ = load(small_models[name])
     before = copy.deepcopy(model.state_dict())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-    recipe = small(loss, steps=3, prompts_per_step=4, micro_batch_size=4)
+    recipe = small(row, steps=3, prompts_per_step=4, micro_batch_size=4)
     rows = preference_metrics(
         model,
         tokenizer,
@@ -286,10 +286,10 @@ def test_written_pairs_hold_what_was_written(base):
 
 def test_mismatched_puts_each_completion_under_the_next_prompt(pool):
     rows = pool.take([0, 1, 2]).completions
-    before, after = cut(rows), cut(mismatched(rows))
+    before, after = cut(rows), cut(mismatched_pairs(rows))
     for i, (prompt, completion) in enumerate(after):
         assert torch.equal(prompt, before[i][0]) and torch.equal(completion, before[i - 2][1])
-    assert torch.equal(mismatched(rows).completion_mask, rows.completion_mask.roll(2, dims=0))
+    assert torch.equal(mismatched_pairs(rows).completion_mask, rows.completion_mask.roll(2, dims=0))
 
 
 @pytest.mark.parametrize(
@@ -320,12 +320,12 @@ def test_one_pair_is_too_few_for_kto_and_enough_for_the_others(base, pool):
 
 
 def test_a_loss_that_needs_a_reference_asks_for_it(base, pool):
-    for loss in ROWS:
-        if loss in ("simpo", "orpo"):
-            preference_metrics(copy.deepcopy(base[0]), base[1], small(loss, steps=1), pool=pool)
+    for row, recipe in ROWS.items():
+        if recipe.loss in ("simpo", "orpo"):
+            preference_metrics(copy.deepcopy(base[0]), base[1], small(row, steps=1), pool=pool)
         else:
-            with pytest.raises(InputError, match=f"loss is '{loss}' but there is no ref_model"):
-                preference_metrics(base[0], base[1], small(loss), pool=pool)
+            with pytest.raises(InputError, match=f"loss is '{recipe.loss}' but there is no ref_model"):
+                preference_metrics(base[0], base[1], small(row), pool=pool)
 
 
 def test_going_on_without_a_reference_needs_the_pool(base):

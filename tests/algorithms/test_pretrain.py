@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from reference.__main__ import main, parser
-from reference.algorithms.pretrain import POOL, draw_pool, pretrain
+from reference.algorithms.pretrain import BATCHES, draw_batches, pretrain
 from reference.algorithms.step import learning_rate
 from reference.objectives.shapes import InputError
 from reference.runs.folder import checkpoints, read_metrics
@@ -33,9 +33,9 @@ def whole(tmp_path_factory) -> Path:
 
 
 def test_the_loss_falls(whole):
-    assert len(losses(whole)) == 3 * POOL
+    assert len(losses(whole)) == 3 * BATCHES
     # batches of one pool share a denominator, so only the mean over a pool is a loss per token
-    first, second, third = (sum(losses(whole)[i : i + POOL]) / POOL for i in (0, POOL, 2 * POOL))
+    first, second, third = (sum(losses(whole)[i : i + BATCHES]) / BATCHES for i in (0, BATCHES, 2 * BATCHES))
     assert first > second > third and third < 0.7 * first
 
 
@@ -79,10 +79,10 @@ def test_the_recorded_run_that_made_the_base_begins_as_the_code_does_today():
 
 
 def test_batches_share_one_denominator_and_cover_the_pool(base):
-    pool = draw_pool(base[1], random.Random(0), 4)
-    assert len(pool) == POOL and len({num for *_, num in pool}) == 1
+    pool = draw_batches(base[1], random.Random(0), 4)
+    assert len(pool) == BATCHES and len({num for *_, num in pool}) == 1
     kept = [int(mask.sum()) for _, mask, _ in pool]
-    assert pool[0][2] == sum(kept) // POOL
+    assert pool[0][2] == sum(kept) // BATCHES
     assert max(kept) > 2 * min(kept)  # cut by length, so the batches differ; hence the common denominator
     for tokens, mask, _ in pool:
         assert tokens.shape == mask.shape and len(tokens) == 4

@@ -11,8 +11,8 @@ from reference.algorithms.kl import KL
 from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
-from reference.algorithms.table import aspects, comparison, overview
-from reference.algorithms.unread import without_unread
+from reference.algorithms.table import aspects, comparison, recipes_overview
+from reference.algorithms.unread_options import without_unread
 
 RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 
@@ -70,22 +70,22 @@ def test_dr_grpo_is_grpo_with_two_entries_changed():
 
 
 def test_the_comparison_says_what_differs_and_what_does_not():
-    told = comparison(["grpo", "dr-grpo"])
-    assert "--advantage" in told and "group_mean" in told and "--aggregation" in told
-    assert "--clip-high" not in told and "The same in all: input" in told
-    assert "over its std" in told and "sum over tokens / (completions x budget)" in " ".join(told.split())
+    text = comparison(["grpo", "dr-grpo"])
+    assert "--advantage" in text and "group_mean" in text and "--aggregation" in text
+    assert "--clip-high" not in text and "The same in all: input" in text
+    assert "over its std" in text and "sum over tokens / (completions x budget)" in " ".join(text.split())
 
 
 def test_the_overview_has_the_article_s_three_columns_and_every_recipe(capsys):
     assert main(["recipes"]) == 0
-    told = capsys.readouterr().out
-    head = told.splitlines()[0].split()
+    text = capsys.readouterr().out
+    head = text.splitlines()[0].split()
     assert head == ["ppo", "grpo", "dpo"]
     for aspect in ("Input", "Key shape", "Advantage", "KL handling", "Value head", "Key numbers", "Common pitfall"):
-        assert f"\n{aspect}" in told
+        assert f"\n{aspect}" in text
     for recipe in ROWS:
-        assert f"\n{recipe.name} " in told
-    assert told.strip() == overview().strip()
+        assert f"\n{recipe.name} " in text
+    assert text.strip() == recipes_overview().strip()
 
 
 def test_a_changed_entry_changes_the_table():

@@ -91,8 +91,8 @@ def test_the_head_starts_at_zero_on_the_policys_trunk(base, pool):
     trunk = dict(model.base_model.named_parameters())
     for name, p in base[0].base_model.named_parameters():
         assert torch.equal(p, trunk[name])
-    told = reward_step(model, sgd(model), pool, SMALL)
-    assert told["loss"] == pytest.approx(0.6931472, rel=1e-6) and told["margin"] == told["accuracy"] == 0
+    metrics = reward_step(model, sgd(model), pool, SMALL)
+    assert metrics["loss"] == pytest.approx(0.6931472, rel=1e-6) and metrics["margin"] == metrics["accuracy"] == 0
 
 
 def test_a_saved_reward_model_is_the_same_bit_for_bit(base, pool, tmp_path):
@@ -120,10 +120,10 @@ def test_the_loss_is_the_objective_called_by_hand(pool):
     with torch.no_grad():
         rewards = rewards_of(model, pool.completions)
     right, wrong = rewards[::2], rewards[1::2]
-    told = reward_step(model, sgd(model), pool, replace(SMALL, micro_batch_size=8))
-    assert told["loss"] == pytest.approx(bradley_terry_loss(right, wrong).mean().item(), rel=1e-4)
-    assert told["margin"] == pytest.approx((right - wrong).mean().item(), rel=1e-3, abs=1e-4)
-    assert told["accuracy"] == pytest.approx((right > wrong).float().mean().item())
+    metrics = reward_step(model, sgd(model), pool, replace(SMALL, micro_batch_size=8))
+    assert metrics["loss"] == pytest.approx(bradley_terry_loss(right, wrong).mean().item(), rel=1e-4)
+    assert metrics["margin"] == pytest.approx((right - wrong).mean().item(), rel=1e-3, abs=1e-4)
+    assert metrics["accuracy"] == pytest.approx((right > wrong).float().mean().item())
 
 
 def test_steps_depend_on_the_seed_and_on_nothing_else(base):
@@ -165,15 +165,15 @@ def test_it_learns_to_tell_work_from_guesses(base):
 
 def test_pair_accuracy_counts_held_out_pairs(base):
     model = opinionated()
-    told = pair_accuracy(model, base[1], base[0], replace(SMALL, micro_batch_size=8), prompts=24, seed=3)
+    metrics = pair_accuracy(model, base[1], base[0], replace(SMALL, micro_batch_size=8), prompts=24, seed=3)
     pairs = draw_pairs(*base, SMALL, random.Random("3/pairs"), prompts=24, held_out=True)
     with torch.no_grad():
         rewards = rewards_of(model, pairs.completions).view(-1, 2)
     lengths = pairs.completions.completion_mask.sum(dim=1).view(-1, 2)
-    assert told.pairs == len(pairs) and told.low < told.share < told.high
-    assert told.share == pytest.approx((rewards[:, 0] > rewards[:, 1]).float().mean().item())
-    assert told.longer == pytest.approx((lengths[:, 0] > lengths[:, 1]).float().mean().item())
-    assert "95 % interval" in str(told)
+    assert metrics.pairs == len(pairs) and metrics.low < metrics.share < metrics.high
+    assert metrics.share == pytest.approx((rewards[:, 0] > rewards[:, 1]).float().mean().item())
+    assert metrics.longer == pytest.approx((lengths[:, 0] > lengths[:, 1]).float().mean().item())
+    assert "95 % interval" in str(metrics)
     assert pair_accuracy(load_reward_model(), base[1], base[0], SMALL, prompts=8).share == 0  # all rewards are equal
 
 

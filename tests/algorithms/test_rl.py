@@ -89,13 +89,13 @@ def test_micro_batches_do_not_change_the_gradient(exact, name):
             kl_coef=recipe.kl_coef,
         )
         gradients.append((gradient(model), scalars))
-    (whole, told), *others = gradients
+    (whole, first), *others = gradients
     assert whole.norm() > 1e-3
     for other, same in others:
         # float64, but attention sums over other paddings: 1e-9 of the norm is rounding, a wrong denominator is not
         assert (other - whole).norm() < 1e-9 * whole.norm()
-        for scalar in told:
-            assert same[scalar] == pytest.approx(told[scalar], rel=1e-6, abs=1e-9), scalar
+        for scalar in first:
+            assert same[scalar] == pytest.approx(first[scalar], rel=1e-6, abs=1e-9), scalar
 
 
 @pytest.mark.parametrize("name", RL)
@@ -152,7 +152,7 @@ def test_the_sft_mix_is_added_with_its_weight(small_models, base):
     demonstrations = draw_demonstrations(tokenizer, random.Random(0), 4)
     update(model, sgd(model), batch, recipe)
     alone = gradient(model)
-    told = update(model, sgd(model), batch, recipe, demonstrations=demonstrations)
+    scalars = update(model, sgd(model), batch, recipe, demonstrations=demonstrations)
     mixed = gradient(model)
     model.zero_grad()
     nll = sft_term(model, *demonstrations, recipe)
@@ -160,7 +160,7 @@ def test_the_sft_mix_is_added_with_its_weight(small_models, base):
     assert alone.norm() > 0.1 and gradient(model).norm() > 0.1
     expected = alone + 0.3 * gradient(model)
     assert (mixed - expected).norm() < 1e-10 * expected.norm()
-    assert told["sft_loss"] == pytest.approx(nll.item(), rel=1e-10)
+    assert scalars["sft_loss"] == pytest.approx(nll.item(), rel=1e-10)
     assert "sft_loss" in rl_metrics(copy.deepcopy(base[0]), base[1], small("grpo", sft_coef=0.3, steps=1))[0]
 
 
@@ -227,11 +227,11 @@ def test_groups_stay_together_through_rounds_of_other_widths(base):
 
 def test_truncated_completions_score_are_left_out_or_pay(base):
     model, tokenizer = base
-    told = {
+    results = {
         overlong: collect(model, tokenizer, small("grpo", max_new_tokens=24, overlong=overlong), random.Random(0))
         for overlong in ("score", "mask", "penalty")
     }
-    (score_, metrics), (mask, _), (penalty, _) = told.values()
+    (score_, metrics), (mask, _), (penalty, _) = results.values()
     lengths = score_.mask.sum(dim=1)
     cut = (lengths == 24) & (score_.rewards == 0)
     assert 0 < metrics["truncated"] < 1
@@ -386,7 +386,7 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"minibatches": 3}, "minibatches is 3, which does not divide the 16 completions"),
         ({"advantage": "grup"}, "advantage is 'grup'; did you mean 'group'"),
@@ -434,18 +434,18 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"critic_lr": 0.1}, "critic_lr is 0.1, and nothing reads it, since there is no critic"),
     ],
 )
-def test_what_cannot_work_is_refused_before_anything_is_sampled(base, changes, told):
+def test_what_cannot_work_is_refused_before_anything_is_sampled(base, changes, message):
     calls = []
     recipe = small("grpo", **changes)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         train_rl(base[0], base[1], sgd(base[0]), recipe, on_step=lambda *_: calls.append(1), ref_model=base[0])
     assert not calls
 
 
 def test_missing_parts_are_named(base):
     model, tokenizer = base
-    for name, told in (("ppo", "critic is 'separate' but there is none"), ("rloo", "there is no ref_model")):
-        with pytest.raises(InputError, match=told):
+    for name, message in (("ppo", "critic is 'separate' but there is none"), ("rloo", "there is no ref_model")):
+        with pytest.raises(InputError, match=message):
             train_rl(
                 model, tokenizer, sgd(model), small(name, kl_coef=0.1 * (name == "rloo")), on_step=lambda *_: False
             )

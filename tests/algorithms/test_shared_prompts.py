@@ -47,10 +47,10 @@ def test_the_gradient_is_the_same_to_rounding(double, micro_batch_size, monkeypa
     model, batch = double
     recipe = replace(SMALL, micro_batch_size=micro_batch_size, entropy_coef=0.1)
     rows = torch.tensor([9, 0, 14, 5, 1, 3, 12, 8, 2])  # as a minibatch cuts groups: 4, 1, 2 and 2 of them
-    (shared, told), (apart, told_apart) = gradients(model, batch.rows(rows), recipe, monkeypatch)
+    (shared, metrics), (apart, metrics_apart) = gradients(model, batch.rows(rows), recipe, monkeypatch)
     assert apart.norm() > 0.1
     assert (shared - apart).norm() < 1e-10 * apart.norm()
-    assert told == pytest.approx(told_apart, rel=1e-9)
+    assert metrics == pytest.approx(metrics_apart, rel=1e-9)
 
 
 def test_a_critic_on_the_same_trunk_reads_the_same_states(double, monkeypatch):
@@ -59,9 +59,9 @@ def test_a_critic_on_the_same_trunk_reads_the_same_states(double, monkeypatch):
     torch.nn.init.normal_(critic.head.weight, generator=torch.Generator().manual_seed(0))
     recipe = replace(SMALL, critic="shared", vf_coef=1.0)
     batch = replace(batch, values=0.0 * batch.old_logprobs.double(), returns=batch.mask.double())
-    (shared, told), (apart, told_apart) = gradients(model, batch, recipe, monkeypatch, critic)
+    (shared, metrics), (apart, metrics_apart) = gradients(model, batch, recipe, monkeypatch, critic)
     assert (shared - apart).norm() < 1e-10 * apart.norm()
-    assert told["value_loss"] == pytest.approx(told_apart["value_loss"], rel=1e-9) and told["value_loss"] > 0
+    assert metrics["value_loss"] == pytest.approx(metrics_apart["value_loss"], rel=1e-9) and metrics["value_loss"] > 0
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])

@@ -51,19 +51,19 @@ def test_the_loss_is_the_cross_entropy_of_the_assistants_tokens(base, batch):
         logits = model(tokens).logits[:, :-1]
     expected = cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100).item()
     hits = (logits.argmax(dim=-1) == labels).sum() / mask.sum()
-    told = sft_step(model, sgd(model), tokens, mask, replace(SMALL, micro_batch_size=2))
-    assert told["loss"] == pytest.approx(expected, rel=1e-6)
-    assert told["token_accuracy"] == pytest.approx(hits.item()) and 0.5 < told["token_accuracy"] < 1
-    assert told["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
+    metrics = sft_step(model, sgd(model), tokens, mask, replace(SMALL, micro_batch_size=2))
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-6)
+    assert metrics["token_accuracy"] == pytest.approx(hits.item()) and 0.5 < metrics["token_accuracy"] < 1
+    assert metrics["grad_norm"] == pytest.approx(gradient(model).norm().item(), rel=1e-6)
 
 
 def test_the_term_beside_a_policy_loss_is_the_same_number(base, batch):
     model, (tokens, mask) = copy.deepcopy(base[0]).double(), batch
-    told = sft_step(model, sgd(model), tokens, mask, SMALL)
+    metrics = sft_step(model, sgd(model), tokens, mask, SMALL)
     alone = gradient(model).clone()
     model.zero_grad()
     term = sft_term(model, tokens, mask, SMALL)
-    assert term.item() == pytest.approx(told["loss"], rel=1e-6)
+    assert term.item() == pytest.approx(metrics["loss"], rel=1e-6)
     policy_loss = 0 * sum(p.sum() for p in model.parameters())
     total_loss(policy_loss, sft_loss=term, sft_coef=0.5).backward()
     assert torch.allclose(gradient(model), 0.5 * alone, rtol=1e-9, atol=1e-15)

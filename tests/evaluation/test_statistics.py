@@ -326,15 +326,15 @@ def test_numbers_of_numpy_are_numbers():
 
 
 @pytest.mark.parametrize(
-    ("statistic", "told"),
+    ("statistic", "message"),
     [
         (lambda x: x.mean(), r"statistic returned a tensor of shape \(\), .* of shape \(20,\)"),
         (lambda x: x, r"statistic returned a tensor of shape \(20, 2\)"),
         (lambda x: 3.0, r"statistic returned 3\.0"),
     ],
 )
-def test_a_statistic_gives_one_number_per_resample(statistic, told):
-    with pytest.raises(InputError, match=told):
+def test_a_statistic_gives_one_number_per_resample(statistic, message):
+    with pytest.raises(InputError, match=message):
         bootstrap_interval([0.0, 1.0], statistic=statistic, resamples=20)
     assert bootstrap_interval([0.0, 1.0], statistic=lambda x: (x > -1).any(dim=1), resamples=20) == (1.0, 1.0)
 

@@ -15,6 +15,6 @@ def figures():
 
 
 def test_no_figure_and_no_widget_is_without_a_test():
-    told = "".join(file.read_text() for file in Path(__file__).parent.glob("*/test_*.py"))
+    text = "".join(file.read_text() for file in Path(__file__).parent.glob("*/test_*.py"))
     for name in [*figures(), *WIDGETS]:
-        assert name in told, name
+        assert name in text, name

@@ -8,8 +8,8 @@ import pytest
 
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES, ROWS, recipe_from
-from reference.algorithms.unread import without_unread
-from reference.runs.recorded import SEEDS, all_recorded, recorded
+from reference.algorithms.unread_options import without_unread
+from reference.runs.recorded_runs import SEEDS, all_runs, runs_of
 from reference.runs.results import TARGETS, results_table
 from reference.teaching.show import description, png
 
@@ -22,7 +22,7 @@ def test_the_results_table_is_the_one_of_the_recorded_runs():
 
 
 def test_every_recipe_with_a_target_was_recorded_and_reached_it():
-    found = all_recorded(RUNS)
+    found = all_runs(RUNS)
     assert {r.name for r in ROWS if r.kind == "rl"} < TARGETS.keys() <= found.keys()
     for name, target in TARGETS.items():
         assert [run.seed for run in found[name]] == list(SEEDS)
@@ -40,7 +40,7 @@ def test_every_recipe_with_a_target_was_recorded_and_reached_it():
 def test_the_best_recipe_is_above_90_percent():
     lowest = {
         name: min(run.accuracy["after"]["sampled"] for run in runs)
-        for name, runs in all_recorded(RUNS).items()
+        for name, runs in all_runs(RUNS).items()
         if runs[0].recipe.kind == "rl"
     }
     assert max(lowest.values()) >= 0.9, lowest
@@ -49,7 +49,7 @@ def test_the_best_recipe_is_above_90_percent():
 def test_the_recorded_runs_used_todays_defaults():
     from reference.__main__ import parser
 
-    for name, runs in all_recorded(RUNS).items():
+    for name, runs in all_runs(RUNS).items():
         defaults = vars(parser().parse_args(["train", name]))
         for run in runs:
             config = json.loads((RUNS / f"{name}-seed-{run.seed}" / "config.json").read_text())
@@ -59,7 +59,7 @@ def test_the_recorded_runs_used_todays_defaults():
 
 
 def test_both_engines_learn_as_much():
-    ours, theirs = recorded(RUNS, RECIPES["grpo"]), recorded(RUNS, RECIPES["grpo"], engine="trl")
+    ours, theirs = runs_of(RUNS, RECIPES["grpo"]), runs_of(RUNS, RECIPES["grpo"], engine="trl")
     assert len(ours) == len(theirs) == len(SEEDS)
     for first, last in ((0, 10), (10, 25), (25, 40)):  # the curves overlap: neither engine is above the other
         mean = [

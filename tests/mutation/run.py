@@ -267,7 +267,7 @@ def table(results: list[dict]) -> str:
     return "\n".join(rows)
 
 
-def told(mutant: dict) -> str:
+def line_of(mutant: dict) -> str:
     where = f"{mutant['file']}:{mutant['number']} in {mutant['function'] or 'the module'} ({mutant['operator']})"
     return f"{where}\n    {mutant['line']}\n    {mutant['mutant'] or '(removed)'}"
 
@@ -294,7 +294,7 @@ def judge(results: list[dict], out: Path, excluded: Counter, minutes: float) -> 
     )
     print(f"\n{summary}\n")
     for r in survivors:
-        print(f"{told(r)}\n    {'-> ' + r['reason'] if r['reason'] else '-> NOT EXPLAINED'}\n")
+        print(f"{line_of(r)}\n    {'-> ' + r['reason'] if r['reason'] else '-> NOT EXPLAINED'}\n")
     for key in stale:
         print(f"survivors.json lists a mutant that no longer survives: {dict(zip(KEY, key, strict=True))}")
     return summary, share >= REQUIRED and not unexplained
@@ -329,7 +329,7 @@ def main() -> None:
         excluded: Counter = Counter()
         jobs = [m for name in tqdm(names, desc="making mutants", unit="file") for m in mutants(name, here, excluded)]
         if args.list:
-            print("\n".join(map(told, jobs)))
+            print("\n".join(map(line_of, jobs)))
             return
         state = digest(here / "reference", *(here / folder for folder in TESTS))
         log = out / "results.jsonl"

@@ -100,12 +100,12 @@ def test_the_title_is_that_of_the_file(path):
 
 
 def test_exercises_and_minutes_are_those_of_the_title_cell_and_of_the_readme(path):
-    told = re.search(r"\*\*You write\*\* (.+?)\. \*\*It takes\*\* about (\d+) minutes", prose(path)[0])
+    promise = re.search(r"\*\*You write\*\* (.+?)\. \*\*It takes\*\* about (\d+) minutes", prose(path)[0])
     rows = re.findall(r"^\| \[.+\|$", (FOLDER.parent / "README.md").read_text(), re.M)
     (row,) = [row.split("|") for row in rows if f"notebooks/{path.name}" in row]
     set_here = re.findall(r"^### Exercise \d+ · `(\w+)`", "\n".join(prose(path)), re.M)
-    assert set_here == list(stubs(path)) == re.findall(r"`(\w+)`", told[1]) == re.findall(r"`(\w+)`", row[3])
-    assert told[2] == row[4].strip()
+    assert set_here == list(stubs(path)) == re.findall(r"`(\w+)`", promise[1]) == re.findall(r"`(\w+)`", row[3])
+    assert promise[2] == row[4].strip()
 
 
 def test_every_exercise_is_set_in_the_notebook_of_its_lesson():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reference.cli.commands import build_parser
-from reference.cli.parser import words
+from reference.cli.parser import vocabulary
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = {path.name[:2]: path for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))}
@@ -30,7 +30,7 @@ TESTS = {
     for file in (ROOT / "tests").rglob("test_*.py")
     for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
 }
-COMMANDS = {*words(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
+COMMANDS = {*vocabulary(build_parser(defaultdict(lambda: print)))}  # train, and grpo below it
 
 
 def cells(number: str, kind: str) -> list[str]:

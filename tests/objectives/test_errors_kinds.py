@@ -55,9 +55,9 @@ NO_INPUT = {  # what each makes of a good tensor, None where there is no such th
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
 def test_what_is_no_tensor_to_compute_with(name, argument):
-    for made, told in NO_INPUT.values():
+    for made, words in NO_INPUT.values():
         if (bad := made(CALLS[name][argument])) is not None:
-            says(refused(name, **{argument: bad}), f"{name}: {argument} {told}")
+            says(refused(name, **{argument: bad}), f"{name}: {argument} {words}")
 
 
 @pytest.mark.parametrize(("name", "argument"), TENSORS)
@@ -128,8 +128,8 @@ WORDS_FOR = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
 def test_an_option_of_another_type(name, option):
-    for wrong, *told in WORDS_FOR:
-        says(refused(name, **{option: wrong}), f"{name}: {option} ", *told)
+    for wrong, *words in WORDS_FOR:
+        says(refused(name, **{option: wrong}), f"{name}: {option} ", *words)
 
 
 @pytest.mark.parametrize(("name", "option"), OPTIONS)
@@ -177,8 +177,8 @@ def test_without_a_width_there_are_no_logits():
 
 def test_a_head_is_given_by_its_weight():
     message = refusal(chunked_token_logprobs, HIDDEN, torch.nn.Linear(3, 5), TOKENS)
-    told = "lm_head is a Linear, expected a torch tensor of shape (vocab width): pass its .weight"
-    assert message == f"chunked_token_logprobs: {told}"
+    words = "lm_head is a Linear, expected a torch tensor of shape (vocab width): pass its .weight"
+    assert message == f"chunked_token_logprobs: {words}"
 
 
 @pytest.mark.parametrize("name", ["discounted_returns", "td_residuals", "gae"])

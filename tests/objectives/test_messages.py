@@ -35,7 +35,7 @@ def message(call) -> str:
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "text"),
     [
         (lambda: reward_mean(ROWS), "reward_mean: rewards has shape (2, 3), expected 1 axis (batch)"),
         (lambda: masked_mean(PAIRS, PAIRS), "masked_mean: x has shape (2,), expected 2 axes (batch, pred)"),
@@ -79,23 +79,23 @@ def message(call) -> str:
         (lambda: require_at_least(-1, "x", 0), "x is -1, expected a finite number that is at least 0"),
     ],
 )  # fmt: skip
-def test_the_message(call, told):
-    assert message(call).startswith(told)
-    if "x[:, None]" not in told:
+def test_the_message(call, text):
+    assert message(call).startswith(text)
+    if "x[:, None]" not in text:
         assert "x[:, None]" not in message(call)
 
 
 def test_an_argument_that_is_none_or_right_is_passed_over():
     # The third argument is the wrong one, and it is the one that is named.
     assert "total_loss: kl has shape (2,)" in message(lambda: total_loss(torch.ones(()), value_loss=None, kl=PAIRS))
-    told = message(lambda: adaptive_kl_coef(0.1, "much", target=1.0, horizon=10.0, num_samples=1))
-    assert told.startswith("adaptive_kl_coef: observed_kl is 'much'")
+    text = message(lambda: adaptive_kl_coef(0.1, "much", target=1.0, horizon=10.0, num_samples=1))
+    assert text.startswith("adaptive_kl_coef: observed_kl is 'much'")
 
 
 def test_a_row_that_is_a_single_column_may_stand_for_all():
     # advantages (2, 1) is right, so the next wrong argument is named, not this one.
-    told = message(lambda: ppo_clip_loss(ROWS, ROWS, torch.zeros(2, 1), clip_low="x"))
-    assert told.startswith("ppo_clip_loss: clip_low")
+    text = message(lambda: ppo_clip_loss(ROWS, ROWS, torch.zeros(2, 1), clip_low="x"))
+    assert text.startswith("ppo_clip_loss: clip_low")
 
 
 def test_an_int_will_do_where_a_float_is_asked_for():
@@ -129,10 +129,10 @@ def test_a_length_just_below_zero(call):
 
 def test_an_axis_that_would_be_shorter_than_nothing():
     # time 0: there is no time - 1. time 1: there is, and it is 0.
-    told = message(lambda: mean_entropy(torch.zeros(2, 0, 3), torch.zeros(2, 0)))
-    assert told.startswith("mean_entropy: axis time is empty")
-    told = message(lambda: mean_entropy(torch.zeros(2, 1, 3), torch.zeros(2, 2)))
-    assert "axis 1 (time-1) is 2, expected 0 to match the arguments before it" in told
+    text = message(lambda: mean_entropy(torch.zeros(2, 0, 3), torch.zeros(2, 0)))
+    assert text.startswith("mean_entropy: axis time is empty")
+    text = message(lambda: mean_entropy(torch.zeros(2, 1, 3), torch.zeros(2, 2)))
+    assert "axis 1 (time-1) is 2, expected 0 to match the arguments before it" in text
 
 
 def test_annotations_in_words():

@@ -65,17 +65,17 @@ def test_an_error_survives_the_way_from_another_process():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options", "told"),
+    ("arguments", "options", "message"),
     [
         ((X,), {}, "masked_mean: missing a required argument: 'mask'"),
         ((X, MASK, X), {}, "masked_mean: too many positional arguments"),
         ((X, MASK), {"dim": 1}, "masked_mean: got an unexpected keyword argument 'dim'"),
     ],
 )
-def test_a_call_that_python_refuses_names_the_function_too(arguments, options, told):
+def test_a_call_that_python_refuses_names_the_function_too(arguments, options, message):
     with pytest.raises(TypeError) as caught:
         masked_mean(*arguments, **options)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 # Gradients
@@ -132,5 +132,5 @@ def test_functional_transforms_go_through():
     assert torch.equal(vmap(ppo_clip_loss)(many, many, torch.stack([A, A])), torch.stack([-A, -A]))
     slope = grad(lambda x: token_mean(ppo_clip_loss(x, x.detach(), A), MASK))(X)
     assert torch.equal(slope, -A / 6)  # -A * grad(logp), over six tokens
-    told = refusal_of(grad(lambda x: token_mean(x, MASK)), X * NAN)
-    assert told.startswith("token_mean: token_loss is NaN at position (0, 0)")
+    message = refusal_of(grad(lambda x: token_mean(x, MASK)), X * NAN)
+    assert message.startswith("token_mean: token_loss is NaN at position (0, 0)")

@@ -141,7 +141,7 @@ def header() -> tuple[str, str]:
 
 def line(function: str, label: str, claims: list[Claim]) -> str:
     if function in NO_COUNTERPART:
-        cells = [f"not compared: {NO_COUNTERPART[function]}", "", ""]
+        cells = [f"not compared: {NO_COUNTERPART[function]}", *[""] * (len(FRAMEWORKS) - 1)]
     else:
         cells = [cell([c for c in claims if (c.function, c.framework) == (function, name)]) for name in FRAMEWORKS]
     return f"| {' | '.join([label, *cells])} |"

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from . import claims
 from .claims import BEGIN, END, NAMES, NO_COUNTERPART, README, WHOLE_STEP, Claim, Same, cell, table
 
 
@@ -86,3 +87,12 @@ def test_a_cell_puts_equalities_of_one_tolerance_together_and_differences_below(
     ]
     assert cell(claims) == "= 1e-10 `a`; `b`<br>f32 (gradients 1e-4) `c`<br>`a`: overflows"
     assert cell([]) == "—"
+
+
+@pytest.mark.parametrize("function", ["position_ids", "token_mean"])  # one without a counterpart, one with
+def test_a_row_has_a_cell_for_every_framework(monkeypatch, function):
+    monkeypatch.setattr(claims, "FRAMEWORKS", (*claims.FRAMEWORKS, "another"))
+    head, rule = claims.header()
+    row = claims.line(function, function, [])
+    bars = 2 + len(claims.FRAMEWORKS)  # one more than columns, of which the first has the functions
+    assert head.count("|") == rule.count("|") == row.count("|") == bars

@@ -34,18 +34,18 @@ def test_the_report_by_hand(monkeypatch):
     monkeypatch.setattr(module, "matmul_peak", lambda device: 1.84e7)
     ours = [Turn(1.0, 160.0), Turn(2.0, 160.0), Turn(1.0, 160.0)]
     theirs = [Turn(3.0, 160.0), Turn(4.0, 160.0), Turn(2.5, 160.0)]
-    told = report(GRPO, Model(), ours, theirs, prompt_tokens=80)
+    text = report(GRPO, Model(), ours, theirs, prompt_tokens=80)
     # turn by turn 3.0, 2.0 and 2.5; per second 8 rollouts and 160 tokens; 1.84 of 18.4 million a second is a tenth
-    assert "takes 2.50 times as long as ours (median of the turns; 2.00 to 3.00)" in told
-    mine, trl = (line.split() for line in told.splitlines()[3:5])
+    assert "takes 2.50 times as long as ours (median of the turns; 2.00 to 3.00)" in text
+    mine, trl = (line.split() for line in text.splitlines()[3:5])
     assert mine == ["ours", "1.00", "1.00", "2.00", "8", "160", "10%"]
     assert trl == ["TRL", "3.00", "2.50", "4.00", "3", "53", "3%"]
 
 
 def test_more_tokens_are_not_held_against_anyone(monkeypatch):
     monkeypatch.setattr(module, "matmul_peak", lambda device: 1e9)
-    told = report(GRPO, Model(), [Turn(1.0, 100.0)], [Turn(3.0, 150.0)], prompt_tokens=80)
-    assert "3.00 times as long" in told and "per completion token 2.00 times" in told
+    text = report(GRPO, Model(), [Turn(1.0, 100.0)], [Turn(3.0, 150.0)], prompt_tokens=80)
+    assert "3.00 times as long" in text and "per completion token 2.00 times" in text
 
 
 def test_they_take_turns_on_the_same_prompts(base, monkeypatch):
@@ -64,9 +64,9 @@ def test_they_take_turns_on_the_same_prompts(base, monkeypatch):
     monkeypatch.setattr(module, "train_rl", our_loop)
     monkeypatch.setattr(module, "run_trl", their_loop)
     before = {name: value.clone() for name, value in base[0].state_dict().items()}
-    told = bench(replace(GRPO, max_new_tokens=16), base[0], base[1], turns=2)
+    text = bench(replace(GRPO, max_new_tokens=16), base[0], base[1], turns=2)
     assert order == ["TRL 0", "ours 0", "TRL 1", "ours 1", "TRL 2", "ours 2"]
-    assert "2 turns" in told and told.count("tokens/s") == 1
+    assert "2 turns" in text and text.count("tokens/s") == 1
     assert all(torch.equal(before[name], value) for name, value in base[0].state_dict().items())
 
 

@@ -34,9 +34,9 @@ def help_of(*command: str) -> str:
     return done.stdout
 
 
-def offered(told: str, flag: str) -> set[str]:
+def offered(output: str, flag: str) -> set[str]:
     """The names that the help offers for an option."""
-    line = next(line for line in told.splitlines() if line.strip().startswith(f"{flag} "))
+    line = next(line for line in output.splitlines() if line.strip().startswith(f"{flag} "))
     listed = re.search(r"\{(.*)\}", line) or re.search(r"one of (.*) \(default", line)
     return set(re.split(r",\s*", listed[1]))
 
@@ -46,25 +46,25 @@ def offered(told: str, flag: str) -> set[str]:
     "recipe", [row for row in ROWS if row.name in ("grpo", "ppo", "dpo", "kto")], ids=lambda r: r.name
 )
 def test_help_offers_the_names_that_the_registries_have(recipe):
-    told = help_of("train", recipe.name)
+    output = help_of("train", recipe.name)
     if recipe.kind == "rl":
-        assert offered(told, "--advantage") == set(ADVANTAGES)
-        assert offered(told, "--loss") == set(LOSSES)
-        assert offered(told, "--kl") == {*KL, "none"}
-        assert offered(told, "--aggregation") == set(AGGREGATIONS)
-        assert offered(told, "--critic") == {"shared", "separate", "none"}
+        assert offered(output, "--advantage") == set(ADVANTAGES)
+        assert offered(output, "--loss") == set(LOSSES)
+        assert offered(output, "--kl") == {*KL, "none"}
+        assert offered(output, "--aggregation") == set(AGGREGATIONS)
+        assert offered(output, "--critic") == {"shared", "separate", "none"}
     else:
-        assert offered(told, "--loss") == set(PREFERENCE_LOSSES)
-        assert "--advantage" not in told
+        assert offered(output, "--loss") == set(PREFERENCE_LOSSES)
+        assert "--advantage" not in output
 
 
 @pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
 def test_help_says_whether_a_run_can_be_made_longer(recipe, capsys):
     with pytest.raises(SystemExit):
         main(["train", recipe.name, "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert ("to go on to N steps" in told) == (recipe.kind in ("rl", "preference"))
-    assert ("no other option beside it" in told) == (recipe.kind in ("sft", "reward"))
+    output = " ".join(capsys.readouterr().out.split())
+    assert ("to go on to N steps" in output) == (recipe.kind in ("rl", "preference"))
+    assert ("no other option beside it" in output) == (recipe.kind in ("sft", "reward"))
 
 
 @pytest.mark.parametrize("recipe", ["ppo", "grpo"])
@@ -76,11 +76,11 @@ def test_none_is_no_guess(recipe, capsys):  # a word that is near to it by chanc
 def test_help_speaks_of_its_own_kind_only(recipe, capsys):
     with pytest.raises(SystemExit):
         main(["train", recipe.name, "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert ("rollouts to learn from" in told) == (recipe.kind == "rl")
-    assert ("batches to learn from" in told) == (recipe.kind != "rl")
-    assert ("demonstrations per batch" in told) == (recipe.kind == "sft")
-    assert ("pairs per batch" in told) == (recipe.kind in ("preference", "reward"))
+    output = " ".join(capsys.readouterr().out.split())
+    assert ("rollouts to learn from" in output) == (recipe.kind == "rl")
+    assert ("batches to learn from" in output) == (recipe.kind != "rl")
+    assert ("demonstrations per batch" in output) == (recipe.kind == "sft")
+    assert ("pairs per batch" in output) == (recipe.kind in ("preference", "reward"))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_help_speaks_of_its_own_kind_only(recipe, capsys):
 def test_no_help_speaks_python(command, capsys):
     with pytest.raises(SystemExit):
         main([*command, "--help"])
-    told = capsys.readouterr().out
-    assert "None" not in told and "SUPPRESS" not in told and "%(" not in told
+    output = capsys.readouterr().out
+    assert "None" not in output and "SUPPRESS" not in output and "%(" not in output
 
 
 @pytest.mark.parametrize(

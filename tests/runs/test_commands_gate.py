@@ -50,6 +50,6 @@ def test_a_warning_is_one_sentence(tmp_path, base):
     done = subprocess.run(
         [sys.executable, "-m", "reference", "evaluate", str(tmp_path), *few], capture_output=True, text=True, check=True
     )
-    told = [line for line in done.stderr.splitlines() if "MambaForCausalLM" in line]
-    assert len(told) == 1 and told[0].startswith("reference: MambaForCausalLM keeps no key-value cache")
+    lines = [line for line in done.stderr.splitlines() if "MambaForCausalLM" in line]
+    assert len(lines) == 1 and lines[0].startswith("reference: MambaForCausalLM keeps no key-value cache")
     assert "UserWarning" not in done.stderr and "require_sampler(" not in done.stderr

@@ -15,7 +15,7 @@ from small_runs import TINY, refusal
 from reference.__main__ import main, parser
 from reference.algorithms.limits import LIMITS, WEIGHTS, require_limits
 from reference.algorithms.recipes import RECIPES, ROWS, options_of, recipe_from
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 from reference.runs import launch
 from reference.runs.folder import read_metrics
@@ -124,7 +124,7 @@ def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path
     import copy
 
     monkeypatch.setattr(launch, "load", lambda *_, **__: (copy.deepcopy(base[0]), base[1]))
-    monkeypatch.setattr(launch, "measured", lambda run, when, kind, measure: None)
+    monkeypatch.setattr(launch, "measure_once", lambda run, when, kind, measure: None)
     monkeypatch.setattr(launch, "change", lambda before, after: "")
     assert main(["train", name, *small(name), *options, "--out", str(tmp_path / "out")]) == 0
     taken = read_metrics(tmp_path / "out")

@@ -7,7 +7,7 @@ import pytest
 from reference.__main__ import main, parser
 from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
-from reference.runs.record import KEPT, experiments_named, overview, record
+from reference.runs.record import KEPT, experiments_overview, find_experiments, record
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -17,17 +17,17 @@ def test_every_experiment_is_a_command_that_the_parser_takes(name):
 
 
 def test_a_name_without_its_seed_stands_for_all():
-    assert experiments_named(["grpo"], EXPERIMENTS) == ["grpo-seed-0", "grpo-seed-1", "grpo-seed-2"]
-    assert experiments_named(["grpo-trl-seed-1", "ppo-seed-0"], EXPERIMENTS) == ["grpo-trl-seed-1", "ppo-seed-0"]
+    assert find_experiments(["grpo"], EXPERIMENTS) == ["grpo-seed-0", "grpo-seed-1", "grpo-seed-2"]
+    assert find_experiments(["grpo-trl-seed-1", "ppo-seed-0"], EXPERIMENTS) == ["grpo-trl-seed-1", "ppo-seed-0"]
     with pytest.raises(InputError, match="there is no experiment 'grop'"):
-        experiments_named(["grop"], EXPERIMENTS)
+        find_experiments(["grop"], EXPERIMENTS)
 
 
 def test_the_overview_says_what_is_there(tmp_path):
     (tmp_path / "grpo-seed-1").mkdir()
     for file in KEPT:
         (tmp_path / "grpo-seed-1" / file).write_text("")
-    lines = overview(EXPERIMENTS, tmp_path).splitlines()
+    lines = experiments_overview(EXPERIMENTS, tmp_path).splitlines()
     assert [line.split()[1] for line in lines if line.startswith("recorded")] == ["grpo-seed-1"]
     assert any(line.split() == ["-", "ppo-seed-0", "train", "ppo", "--seed", "0"] for line in lines)
 

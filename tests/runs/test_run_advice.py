@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from reference.__main__ import main
 from reference.algorithms.recipes import ROWS, from_checkpoint
 from reference.cli.failures import sentence
-from reference.interrupt import noted
+from reference.interrupt import received_signals
 from reference.objectives.shapes import InputError
 from reference.runs import launch, session
 from reference.runs.checkpoints import checkpoints, clear_drafts, newest_checkpoint, save_checkpoint
@@ -28,9 +28,9 @@ PAIRS = ["--prompts-per-step", "4", "--group-size", "4", "--max-new-tokens", "64
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    noted.clear()
+    received_signals.clear()
     yield
-    noted.clear()
+    received_signals.clear()
 
 
 # ---- a run inside a run ----------------------------------------------------------------------------------------------
@@ -129,8 +129,8 @@ def test_a_signal_while_pairs_are_drawn_stops_at_once_and_the_run_can_go_on(
     with monkeypatch.context() as patched:
         patched.setattr(launch, "draw_pool", lambda *_, **__: os.kill(os.getpid(), number) or pytest.fail("it went on"))
         assert main(["train", name, *PAIRS, *more, "--out", str(run)]) == code
-    told = "".join(capsys.readouterr())
-    assert "finishing this step" not in told and "interrupted" in told
+    output = "".join(capsys.readouterr())
+    assert "finishing this step" not in output and "interrupted" in output
     assert read_metrics(run) == [] and checkpoints(run) == []
     assert main(["train", name, "--resume", str(run)]) == 0
     assert main(["train", name, *PAIRS, *more, "--out", str(whole)]) == 0
@@ -189,7 +189,9 @@ def test_a_full_disk_tells_only_a_run_that_can_go_on_to_go_on(tmp_path, monkeypa
 def test_a_command_that_makes_no_run_is_not_told_to_go_on(monkeypatch, capsys):
     from reference.algorithms import table
 
-    monkeypatch.setattr(table, "overview", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        table, "recipes_overview", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
     assert refusal(capsys, "recipes").endswith("then try again")
 
 

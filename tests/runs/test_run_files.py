@@ -12,9 +12,9 @@ from reference.__main__ import main, parser
 from reference.algorithms.checks import require_rl
 from reference.algorithms.limits import require_limits
 from reference.algorithms.recipes import recipe_from
-from reference.algorithms.unread import without_unread
-from reference.cli.parser import used_parser
-from reference.cli.resume import checked
+from reference.algorithms.unread_options import without_unread
+from reference.cli.parser import command_parser
+from reference.cli.resume import parse_options
 from reference.evaluation.accuracy import Accuracy
 from reference.objectives.shapes import InputError
 from reference.runs.files import read_json, write_atomically
@@ -24,7 +24,7 @@ from reference.runs.measure import read_accuracy
 DEEP = "[" * 100_000
 
 
-def resumed(capsys, run) -> str:
+def options_of_run(capsys, run) -> str:
     return refusal(capsys, "train", "grpo", "--resume", str(run))
 
 
@@ -38,7 +38,7 @@ def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, 
     options = json.loads((mine / "config.json").read_text())
     del options[name]
     (mine / "config.json").write_text(json.dumps(options))
-    assert f"config.json does not say what {name} is: restore it, or start a new run" in resumed(capsys, mine)
+    assert f"config.json does not say what {name} is: restore it, or start a new run" in options_of_run(capsys, mine)
 
 
 @pytest.mark.slow
@@ -76,14 +76,14 @@ def test_an_option_that_is_missing_is_not_taken_from_the_defaults(mine, capsys, 
 )
 def test_a_bad_value_is_named_with_its_file_and_not_as_an_argument(mine, capsys, name, value, why):
     change_json(mine / "config.json", **{name: value})
-    message = resumed(capsys, mine)
+    message = options_of_run(capsys, mine)
     assert why in message and "argument --" not in message
     assert "config.json" in message or "is a run of dapo" in message
 
 
 def test_values_that_a_reader_may_have_rewritten_are_fine(mine):
     from reference.__main__ import parser
-    from reference.cli.resume import resumed as with_options
+    from reference.cli.resume import options_of_run as with_options
 
     change_json(mine / "config.json", gamma=1, kl="k2", dual_clip=None)  # 1 for 1.0
     args = with_options(parser().parse_args(["train", "grpo", "--resume", str(mine)]), {"resume"}, parser())
@@ -108,7 +108,7 @@ RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "figures"
 @pytest.mark.parametrize("run", RECORDED, ids=lambda run: run.name)
 def test_the_config_of_every_recorded_run_is_still_a_recipe(run):
     options = read_options(run)
-    known = checked(options, run / "config.json", used_parser(parser(), ["train", options["recipe"]]))
+    known = parse_options(options, run / "config.json", command_parser(parser(), ["train", options["recipe"]]))
     recipe = without_unread(recipe_from({**known, "recipe": options["recipe"]}))
     require_limits(recipe)
     if recipe.kind == "rl":
@@ -118,7 +118,7 @@ def test_the_config_of_every_recorded_run_is_still_a_recipe(run):
 @pytest.mark.parametrize("text", [DEEP, "{", "\udcff", "", "nul"])
 def test_what_is_not_json_is_told_as_such(mine, capsys, text):
     (mine / "config.json").write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert "config.json is damaged: restore it" in resumed(capsys, mine)
+    assert "config.json is damaged: restore it" in options_of_run(capsys, mine)
 
 
 # ---- metrics.jsonl ---------------------------------------------------------------------------------------------------
@@ -186,8 +186,8 @@ def test_a_number_that_no_run_writes_is_not_resumed_over(mine, capsys, name, tex
     lines = (mine / "metrics.jsonl").read_text().splitlines()
     values = {key: value for key, value in json.loads(lines[2]).items() if key != name}
     log(mine, *lines[:2], json.dumps(values)[:-1] + f', "{name}": {text}}}', lines[3])
-    told = f"metrics.jsonl is damaged at line 3 ({name} of step 3 is {shown}, and no run writes that)"
-    assert told in resumed(capsys, mine)
+    message = f"metrics.jsonl is damaged at line 3 ({name} of step 3 is {shown}, and no run writes that)"
+    assert message in options_of_run(capsys, mine)
 
 
 def test_a_ratio_that_overflowed_is(mine):
@@ -205,9 +205,9 @@ def test_a_hole_is_not_resumed_over(mine, capsys):
     lines = (mine / "metrics.jsonl").read_text().splitlines()
     log(mine, *lines[:1], *lines[2:])
     before = (mine / "metrics.jsonl").read_text()
-    assert "metrics.jsonl is damaged at line 2 (step 3 comes after step 1)" in resumed(capsys, mine)
+    assert "metrics.jsonl is damaged at line 2 (step 3 comes after step 1)" in options_of_run(capsys, mine)
     log(mine, *lines[:3])  # whole, but the newest checkpoint is of step 4: the next line would be step 5
-    assert "metrics.jsonl has no step 4, where the newest checkpoint is" in resumed(capsys, mine)
+    assert "metrics.jsonl has no step 4, where the newest checkpoint is" in options_of_run(capsys, mine)
     log(mine, *lines)
     assert before != (mine / "metrics.jsonl").read_text()
 

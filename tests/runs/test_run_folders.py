@@ -15,7 +15,7 @@ from reference.__main__ import main
 from reference.objectives.shapes import InputError
 from reference.runs import lock
 from reference.runs.checkpoints import checkpoints
-from reference.runs.files import pasted
+from reference.runs.files import shell_path
 from reference.runs.folder import first_free_folder, new_run, read_metrics
 from reference.runs.lock import locked
 
@@ -128,9 +128,9 @@ def test_free_folders_are_claimed_by_making_them(tmp_path, monkeypatch):
 def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished, tmp_path):
     out = tmp_path / "out"
     both = [start(*FOUR, "--out", str(out)) for _ in range(2)]
-    told = [process.communicate(timeout=300)[0] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 2], told
-    refused = told[[process.returncode for process in both].index(2)]
+    output = [process.communicate(timeout=300)[0] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], output
+    refused = output[[process.returncode for process in both].index(2)]
     assert "is at work in" in refused or "already holds a run" in refused
     assert_same_run(out, finished)
 
@@ -139,9 +139,9 @@ def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished
 def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finished, mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     both = [start("train", "grpo", "--resume", str(mine)) for _ in range(2)]
-    told = [process.communicate(timeout=300)[0] for process in both]
+    output = [process.communicate(timeout=300)[0] for process in both]
     codes = sorted(process.returncode for process in both)
-    assert codes in ([0, 2], [0, 0]), told  # the second may have come when the first was through
+    assert codes in ([0, 2], [0, 0]), output  # the second may have come when the first was through
     assert_same_run(mine, finished)
 
 
@@ -186,11 +186,11 @@ def test_what_stands_in_the_place_of_a_file_is_named_before_the_run_goes_on(mine
     else:
         path.unlink(missing_ok=True)
     path.write_text("") if kind == "folder" else path.mkdir()
-    told = f"{path} is in the way: a {kind} of that name belongs there"
-    assert told in refusal(capsys, "train", "grpo", "--resume", str(mine))
+    message = f"{path} is in the way: a {kind} of that name belongs there"
+    assert message in refusal(capsys, "train", "grpo", "--resume", str(mine))
     path.unlink() if kind == "folder" else path.rmdir()
     path.symlink_to("nowhere")
-    assert told in refusal(capsys, "train", "grpo", "--resume", str(mine))
+    assert message in refusal(capsys, "train", "grpo", "--resume", str(mine))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_what_stands_in_the_place_of_a_file_is_named_before_the_run_goes_on(mine
     ],
 )
 def test_a_path_is_printed_as_it_can_be_pasted(path, text):
-    assert pasted(Path(path)) == text
+    assert shell_path(Path(path)) == text
 
 
 @pytest.mark.slow
@@ -212,8 +212,8 @@ def test_the_path_that_is_printed_can_be_pasted(tmp_path):
     process = start("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
     wait_for(lambda: checkpoints(out), process)
     process.send_signal(signal.SIGTERM)
-    told = process.communicate(timeout=300)[0]
-    line = next(line for line in told.splitlines() if "go on with: " in line)
+    output = process.communicate(timeout=300)[0]
+    line = next(line for line in output.splitlines() if "go on with: " in line)
     asked = subprocess.run(
         ["bash", "-c", f"printf '%s\\n' {line.split('python -m reference ')[1]}"], capture_output=True, text=True
     )

@@ -244,8 +244,8 @@ def refused_by_the_parser(capsys, *arguments: str) -> str:
     ],
 )
 def test_the_nearest_name_is_suggested(capsys, arguments, suggested):
-    told = refused_by_the_parser(capsys, *arguments)
-    assert suggested in told
+    output = refused_by_the_parser(capsys, *arguments)
+    assert suggested in output
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--lr", "fast"], ["--aggregation", "mean"], ["--nonsense"]])
@@ -401,10 +401,10 @@ def test_tensorboard_holds_the_same_numbers(whole):
 def test_evaluate_shows_completions_and_their_verdict(capsys, whole):
     for source in (str(whole), "base", str(checkpoints(whole)[-1])):
         assert main(["evaluate", source, "--problems", "6", "--samples", "2", "--show", "3", "--device", "cpu"]) == 0
-        told = capsys.readouterr().out
-        assert "sampled" in told and "n = 6 problems" in told
-        assert told.count("What is ") == 3
-        assert sum(told.count(verdict) for verdict in ("[right]", "[wrong, the answer is", "[cut off]")) == 3
+        output = capsys.readouterr().out
+        assert "sampled" in output and "n = 6 problems" in output
+        assert output.count("What is ") == 3
+        assert sum(output.count(verdict) for verdict in ("[right]", "[wrong, the answer is", "[cut off]")) == 3
 
 
 def test_evaluate_shows_pairs_and_rewards_of_a_reward_model(capsys, tmp_path):
@@ -414,9 +414,9 @@ def test_evaluate_shows_pairs_and_rewards_of_a_reward_model(capsys, tmp_path):
     after = json.loads((run / "accuracy.json").read_text())["after"]
     capsys.readouterr()
     assert main(["evaluate", str(run), "--problems", "40", "--show", "2", "--device", "cpu"]) == 0
-    told = capsys.readouterr().out
-    assert f"pairs {after['share']:6.1%}" in told  # the same pairs as at the end of the run
-    assert told.count("[right, reward ") == told.count("[wrong, reward ") == 2
+    output = capsys.readouterr().out
+    assert f"pairs {after['share']:6.1%}" in output  # the same pairs as at the end of the run
+    assert output.count("[right, reward ") == output.count("[wrong, reward ") == 2
 
 
 def test_evaluate_refuses_what_is_no_model(capsys, tmp_path):

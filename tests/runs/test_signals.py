@@ -12,7 +12,7 @@ import pytest
 from small_runs import COMMAND, TINY, assert_same_run, start, wait_for
 
 from reference.__main__ import main
-from reference.interrupt import exit_code, handled, held_back, interruptible, note, noted, stop
+from reference.interrupt import defer_signals, exit_code, interruptible, note, received_signals, route_signals, stop
 from reference.runs.checkpoints import checkpoints
 from reference.runs.folder import read_metrics
 
@@ -23,9 +23,9 @@ CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    noted.clear()
+    received_signals.clear()
     yield
-    noted.clear()
+    received_signals.clear()
 
 
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
@@ -34,8 +34,8 @@ def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished,
     process = start("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run))
     wait_for(lambda: (run / "metrics.jsonl").exists() and read_metrics(run), process)
     process.send_signal(number)
-    told = process.communicate(timeout=300)[0]
-    assert process.returncode == CODES[number] and "go on with: python -m reference train grpo --resume" in told
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == CODES[number] and "go on with: python -m reference train grpo --resume" in output
     done = len(read_metrics(run))
     assert [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]  # save-every would have saved none
     assert main(["train", "grpo", "--resume", str(run)]) == 0
@@ -61,14 +61,14 @@ def test_the_first_second_is_not_lost_and_leaves_no_traceback(tmp_path, number, 
     time.sleep(after)
     wait_for(lambda: catches(process.pid, *CODES), process)  # the interpreter needs a moment before any line of ours
     process.send_signal(number)
-    told = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode == CODES[number]
-    assert "Traceback" not in told and "interrupted" in told
+    assert "Traceback" not in output and "interrupted" in output
 
 
 def test_a_signal_during_an_import_waits_for_its_end():
     seen = []
-    with pytest.raises(KeyboardInterrupt), held_back():
+    with pytest.raises(KeyboardInterrupt), defer_signals():
         os.kill(os.getpid(), signal.SIGTERM)
         seen.append("the import was finished")
     assert seen == ["the import was finished"] and exit_code() == 143
@@ -88,12 +88,12 @@ def test_a_loop_asks_and_the_second_signal_does_not_wait():
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_elsewhere_a_signal_stops_at_once_and_the_handlers_are_put_back(number):
     before = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), handled(stop):
+    with pytest.raises(KeyboardInterrupt), route_signals(stop):
         os.kill(os.getpid(), number)
         pytest.fail("it went on")
     assert signal.getsignal(number) is before and exit_code() == CODES[number]
-    with handled(note):
-        os.kill(os.getpid(), number) if not noted else None
+    with route_signals(note):
+        os.kill(os.getpid(), number) if not received_signals else None
 
 
 def test_a_run_that_was_asked_to_stop_in_its_last_step_is_measured_later(mine, monkeypatch, capsys):
@@ -141,12 +141,12 @@ def test_an_output_that_takes_nothing_more(command):
     line = f"{sys.executable} -m reference {command} >/dev/full"
     done = subprocess.run(line, shell=True, env=environment, capture_output=True, text=True)
     assert done.returncode == 2
-    [told] = done.stderr.splitlines()
-    assert told == "reference: [Errno 28] No space left on device: what was to be printed is lost"
+    [output] = done.stderr.splitlines()
+    assert output == "reference: [Errno 28] No space left on device: what was to be printed is lost"
 
 
 def test_letters_that_the_terminal_lacks_are_no_failure():
-    told = "from reference.__main__ import shell; import reference.__main__ as m; m.main = lambda: print('β ≤ 1') or 0; shell()"
+    code = "from reference.__main__ import shell; import reference.__main__ as m; m.main = lambda: print('β ≤ 1') or 0; shell()"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("? ? 1\n", "")

@@ -7,8 +7,8 @@ from small_runs import refusal, write_config
 
 from reference.__main__ import parser, typed_options
 from reference.algorithms.recipes import RECIPES, ROWS, recipe_from
-from reference.algorithms.unread import unread
-from reference.cli.unread import require_read
+from reference.algorithms.unread_options import unread
+from reference.cli.unread_options import require_read
 from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
 

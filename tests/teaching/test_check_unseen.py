@@ -123,10 +123,10 @@ def test_what_may_matter_elsewhere_is_remarked():
         p, ref = (x[:, :-1].softmax(dim=-1) + 1e-9 for x in (logits, ref_logits))
         return (p * (p / ref).log()).sum(dim=-1)
 
-    for name, right, told in (
+    for name, right, words in (
         ("completion_mask", numbers, "x[mask] wants .bool()"),
         ("token_logprobs", softmax_first, "-inf"),
         ("kl_full", padded, "rounding ruins it"),
     ):
         verdict = judge(name, right)
-        assert verdict.passed and told in verdict.message, verdict.message
+        assert verdict.passed and words in verdict.message, verdict.message

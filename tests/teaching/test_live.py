@@ -57,8 +57,8 @@ def test_where_nothing_can_be_replaced_it_is_drawn_once(page, monkeypatch):
 
 def test_the_picture_in_words(page):
     run(2)
-    told = page[-1][0]["text/plain"]
-    assert told.startswith("Curves of grpo up to step 2: reward 0.25, reward_std 0.25, approx_kl 0.25")
+    description = page[-1][0]["text/plain"]
+    assert description.startswith("Curves of grpo up to step 2: reward 0.25, reward_std 0.25, approx_kl 0.25")
 
 
 def test_without_curves_the_rows_are_kept_and_nothing_is_drawn(page, monkeypatch):

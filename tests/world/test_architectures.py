@@ -18,9 +18,9 @@ from reference.algorithms.recipes import RECIPES
 from reference.algorithms.scoring import forward
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
+from reference.world.eval_mode import eval_mode
 from reference.world.gate import has_nan_gradient, require_gradient, require_sampler, two_prompts
 from reference.world.head import head_width
-from reference.world.mode import eval_mode
 from reference.world.reader import CachedReader, PlainReader, can_cache, context_length
 from reference.world.rollout import encode_prompts, left_padded, sample
 from reference.world.tasks import draw_problem
@@ -42,10 +42,10 @@ def quiet():
 @pytest.mark.parametrize("name", WORKING)
 def test_the_gate_lets_it_through_and_says_how_it_is_read(name, base):
     model = small(name)
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         require_sampler(model, base[1], max_new_tokens=96)
-    slow = any("keeps no key-value cache" in str(each.message) for each in told)
+    slow = any("keeps no key-value cache" in str(each.message) for each in caught)
     assert can_cache(model) == (name in ATTENTION) == (not slow)
 
 

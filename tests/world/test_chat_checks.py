@@ -95,8 +95,8 @@ def test_without_a_template_a_chat_is_plain_text_behind_what_the_tokenizer_puts_
 ):
     made = speaking(tokenizer, template, tokens=("<s>", "<g>"), leading=leading, trailing=trailing)
     _, made = load(folder_of(made, tmp_path))
-    told = made.apply_chat_template(ANSWERED, tokenize=False)
-    assert told == "".join(leading) + QUESTION + "\n" + ANSWERED[1]["content"] + "<|end|>"
+    text = made.apply_chat_template(ANSWERED, tokenize=False)
+    assert text == "".join(leading) + QUESTION + "\n" + ANSWERED[1]["content"] + "<|end|>"
     require_marks(made, [made.eos_token_id])
 
 
@@ -129,9 +129,9 @@ def test_a_turn_that_closes_with_a_token_that_ends_nothing_is_warned_of_at_load(
     folder_of(made, tmp_path)
     with pytest.warns(
         UserWarning, match=CLOSES + r": a completion ends only where the model writes <\|endoftext\|> of"
-    ) as told:
+    ) as caught:
         load(tmp_path)
-    assert len(told) == 1
+    assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ends = made.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
@@ -230,9 +230,9 @@ def test_words_that_merge_with_the_prompt_are_warned_of(tokenizer):
     turn = "<|assistant|>An{% generation %}swer: {{ m.content }}<|end|>{% endgeneration %}"
     made = speaking(tokenizer, simple(turn, opening="{% if add_generation_prompt %}<|assistant|>An{% endif %}"))
     assert made.tokenize("Answer") == ["Answer"]
-    with pytest.warns(UserWarning, match="break into other tokens together than apart") as told:
+    with pytest.warns(UserWarning, match="break into other tokens together than apart") as caught:
         require_marks(made, [made.eos_token_id])
-    assert len(told) == 1
+    assert len(caught) == 1
 
 
 # --- prompts ---

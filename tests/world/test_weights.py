@@ -40,7 +40,7 @@ def test_a_config_with_more_layers_than_there_are_weights(base_folder, what):
 
 @pytest.mark.parametrize("what", [load, load_reward_model])
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         # the embedding, 2 norms and 7 matrices in each of 4 layers, the last norm
         ({"hidden_size": 64, "head_dim": 32},
@@ -51,9 +51,9 @@ def test_a_config_with_more_layers_than_there_are_weights(base_folder, what):
          r"holds 1 weight of another shape.*the first model.embed_tokens.weight: \[384, 128\] instead of \[500, 128\]"),
     ],
 )  # fmt: skip
-def test_a_config_of_other_sizes_names_the_first_weight_and_both_shapes(base_folder, what, changes, told):
+def test_a_config_of_other_sizes_names_the_first_weight_and_both_shapes(base_folder, what, changes, message):
     change_json(base_folder / "config.json", **changes)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         what(base_folder)
 
 
@@ -70,8 +70,8 @@ def test_a_classifier_of_several_labels_is_no_reward_model(base, tmp_path):
 def test_an_architecture_that_transformers_has_no_classifier_for(name, tmp_path):
     made = small(name)
     made.save_pretrained(tmp_path)
-    told = f"as a reward model: transformers has no classifier for this architecture .{type(made.config).__name__}"
-    with pytest.raises(InputError, match=told):
+    message = f"as a reward model: transformers has no classifier for this architecture .{type(made.config).__name__}"
+    with pytest.raises(InputError, match=message):
         load_reward_model(tmp_path)
 
 

@@ -25,7 +25,7 @@ from reference.engines.trl.counterparts import (
     SCALE_REWARDS,
     trainer_name,
 )
-from reference.engines.trl.refused import require_same
+from reference.engines.trl.unsupported import require_same
 from reference.objectives.shapes import InputError
 
 PIN = "trl>=1.16,<1.17"  # its options move, so one minor version

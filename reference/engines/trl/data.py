@@ -45,7 +45,7 @@ def verifier(
     its end. A truncated one is wrong. It also reports what we log and TRL does not.
     """
 
-    def verified(
+    def reward_function(
         *,
         completion_ids: list[list[int]],
         problem: list[int],
@@ -64,7 +64,7 @@ def verifier(
         log_metric(MEASURED + "dead_groups", dead_group_share(correct, group_size=recipe.group_size).item())
         return shaped_rewards(correct, lengths, recipe).tolist()
 
-    return verified
+    return reward_function
 
 
 def demonstrations_dataset(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> "Dataset":
@@ -109,11 +109,13 @@ def pairs_chats(pairs: Pairs, tokenizer: PreTrainedTokenizerBase) -> "Dataset":
     """The pairs as chats, in the form that TRL documents: prompt, chosen, rejected."""
     from datasets import Dataset
 
-    def said(text: str) -> list[dict[str, str]]:
+    def assistant_turn(text: str) -> list[dict[str, str]]:
         return [{"role": "assistant", "content": text}]
 
     texts = zip(pairs.problems, pairs.texts(tokenizer), strict=True)
-    return Dataset.from_list([{"prompt": chat(p), "chosen": said(c), "rejected": said(r)} for p, (c, r) in texts])
+    return Dataset.from_list(
+        [{"prompt": chat(p), "chosen": assistant_turn(c), "rejected": assistant_turn(r)} for p, (c, r) in texts]
+    )
 
 
 def sequences(pairs: Pairs) -> Iterator[Sequences]:

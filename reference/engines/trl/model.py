@@ -41,7 +41,7 @@ def put_configs(model: PreTrainedModel, configs: Configs) -> None:
 def with_own_configs(on_step: OnStep, model: PreTrainedModel, own: Configs) -> OnStep:
     """``on_step`` may save the model, or sample from it: meanwhile the model has its own configs."""
 
-    def called(step: int, metrics: dict[str, float]) -> bool:
+    def with_configs(step: int, metrics: dict[str, float]) -> bool:
         during = configs_of(model)
         put_configs(model, own)
         try:
@@ -49,7 +49,7 @@ def with_own_configs(on_step: OnStep, model: PreTrainedModel, own: Configs) -> O
         finally:
             put_configs(model, during)
 
-    return called
+    return with_configs
 
 
 def sample_as_we_do(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -4,7 +4,7 @@
 
 Problems, verifier, pairs, demonstrations, model and tokenizer are ours, and step for step the same as in our loops; what
 TRL samples, with transformers' ``generate``, is not, though from the same distribution. ``config`` and ``counterparts`` say what
-each choice becomes, ``refused`` what TRL cannot do, ``model`` what it would do to the model. Under ``torchrun`` or
+each choice becomes, ``unsupported`` what TRL cannot do, ``model`` what it would do to the model. Under ``torchrun`` or
 ``accelerate launch`` the rows of a step are shared among the processes. On CPUs the latter wants ACCELERATE_USE_CPU=1 and,
 all the same, --multi_gpu: with --cpu it starts one process, whatever it is asked.
 
@@ -51,7 +51,7 @@ from reference.engines.trl.model import (
     with_own_configs,
     without_dropout,
 )
-from reference.interrupt import handled, stop
+from reference.interrupt import route_signals, stop
 from reference.objectives.shapes import InputError
 from reference.world.model import eos_ids
 
@@ -171,7 +171,7 @@ def pairs_trainer(
         raise InputError("policy is missing: a reward model learns from completions of the model that it will judge")
     require_pad(recipe, tokenizer)
     disable_progress_bars()
-    with handled(stop):  # nothing is trained yet, so there is no step to finish
+    with route_signals(stop):  # nothing is trained yet, so there is no step to finish
         pairs = draw_pool(policy or model, tokenizer, recipe, seed=seed)
     reference = {"ref_model": copy.deepcopy(model)} if name in ("DPO", "KTO") else {}
     trainer = kind(**common, **reference, train_dataset=pairs_chats(pairs.take([0]), tokenizer))
@@ -200,7 +200,7 @@ class Rows(TrainerCallback):
         row = metrics_of(self.recipe, self.logs) | {"seconds": time.perf_counter() - self.began}
         self.rows.append(row)
         stop = self.on_step is not None and state.is_world_process_zero and self.on_step(step, row)
-        control.should_training_stop |= agreed(stop)
+        control.should_training_stop |= broadcast_stop(stop)
         self.logs, self.began = [], time.perf_counter()
 
 
@@ -231,7 +231,7 @@ def metrics_of(recipe: Recipe, logs: list[dict[str, float]]) -> dict[str, float]
     return {ours: sum(x) / len(x) / units.get(ours, 1.0) for ours, x in found.items() if x}
 
 
-def agreed(stop: bool) -> bool:
+def broadcast_stop(stop: bool) -> bool:
     """The main process's answer, on every process: if one stopped alone the others would wait for it for ever."""
     from accelerate.utils import broadcast_object_list
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from reference.runs.folder import read_metrics
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded import SEEDS, Rows
+from reference.runs.recorded_runs import SEEDS, Rows
 
 CHOICES = {  # what the advantage slot holds -> what its runs are called
     "group": "grpo",

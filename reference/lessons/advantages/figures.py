@@ -58,10 +58,10 @@ def figure_group(rewards: list[float], *, others_right: int) -> Figure:
             ax.set_ylim(-top, top)
             ax.set_title(f"{title}\n{signed(max(found[scale]))} … {signed(min(found[scale]))}", fontsize=11)
             ax.set_xticks(range(1, size + 1), ["✓" if r else "✗" for r in rewards], fontsize=11, color=INK)
-        told = "; ".join(f"{TITLES[s]}: {max(a):.2f} and {min(a):.2f}" for s, a in found.items())
+        readings = "; ".join(f"{TITLES[s]}: {max(a):.2f} and {min(a):.2f}" for s, a in found.items())
         rest = f"{others_right} of the other {OTHER_GROUPS * size} in the batch"
         return described(
-            figure, f"{sum(map(bool, rewards))} of {size} right, {rest}. Advantages {told}".replace("-0.00", "0.00")
+            figure, f"{sum(map(bool, rewards))} of {size} right, {rest}. Advantages {readings}".replace("-0.00", "0.00")
         )
 
 
@@ -86,14 +86,14 @@ def figure_successes(group_size: int) -> Figure:
         ax = figure.subplots()
         counts = list(range(1, group_size))
         lines = (("group", BLUE, "-", "over the group std"), ("none", ORANGE, "--", "minus the group mean"))
-        told = []
+        readings = []
         for scale, colour, dashes, label in lines:
             pairs = [of_right_and_wrong(k, group_size, scale) for k in counts]
             for values, mark in zip(zip(*pairs, strict=True), ("o", "X"), strict=True):
                 ax.plot(counts, values, dashes, color=colour, marker=mark, markersize=6)
-            ax.text(0.98, 0.97 - 0.09 * len(told), f"{label}: a lone success gets {pairs[0][0]:.2f}", color=colour,
+            ax.text(0.98, 0.97 - 0.09 * len(readings), f"{label}: a lone success gets {pairs[0][0]:.2f}", color=colour,
                     transform=ax.transAxes, ha="right", va="top", fontsize=12)  # fmt: skip
-            told.append(f"{label}: a lone success gets {pairs[0][0]:.2f}, each failure {pairs[0][1]:.2f}")
+            readings.append(f"{label}: a lone success gets {pairs[0][0]:.2f}, each failure {pairs[0][1]:.2f}")
         top = 1.25 * (group_size - 1) / math.sqrt(group_size)
         ax.axhline(0, color=MUTED, linewidth=1)
         ax.set_ylim(-top, top)
@@ -103,7 +103,7 @@ def figure_successes(group_size: int) -> Figure:
         ax.set_xlabel(f"how many of {group_size} are right")
         ax.set_ylabel("advantage")
         ax.set_title(f"The rarer, the louder: groups of {group_size}")
-        return described(figure, f"Groups of {group_size}. " + "; ".join(told))
+        return described(figure, f"Groups of {group_size}. " + "; ".join(readings))
 
 
 # ---- many groups -----------------------------------------------------------------------------------------------------
@@ -130,14 +130,14 @@ def figure_difficulty(group_size: int) -> Figure:
         middle = difficulty_weight(0.5, group_size)
         for size in sorted({*SIZES, group_size}):
             weights = [difficulty_weight(p, size) / difficulty_weight(0.5, size) for p in shares]
-            chosen = size == group_size
-            colour = BLUE if chosen else DROPPED
-            ax.plot(shares, weights, color=colour, linewidth=3 if chosen else 1.6, zorder=3 if chosen else 1)
-            near = not chosen and abs(weights[0] - difficulty_weight(shares[0], group_size) / middle) < 0.16
+            highlight = size == group_size
+            colour = BLUE if highlight else DROPPED
+            ax.plot(shares, weights, color=colour, linewidth=3 if highlight else 1.6, zorder=3 if highlight else 1)
+            near = not highlight and abs(weights[0] - difficulty_weight(shares[0], group_size) / middle) < 0.16
             if not near:
-                text = f"G = {size}: {weights[0]:.2f}" if chosen else f"{size}"
+                text = f"G = {size}: {weights[0]:.2f}" if highlight else f"{size}"
                 ax.annotate(text, (shares[0], weights[0]), xytext=(-6, 0), textcoords="offset points", ha="right",
-                            va="center", color=BLUE if chosen else MUTED, fontsize=12 if chosen else 10)  # fmt: skip
+                            va="center", color=BLUE if highlight else MUTED, fontsize=12 if highlight else 10)  # fmt: skip
         ax.set_xlim(-0.16, 1.0)
         ax.set_ylim(0.8, 4)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
@@ -169,8 +169,8 @@ def figure_noise(shares: list[float], noise: dict[str, list[float]]) -> Figure:
         ax.set_xlabel("probability that a completion is right")
         ax.set_ylabel("noise / signal of one group")
         ax.set_title("What a baseline buys")
-        told = "; ".join(f"{label} {values[0]:.2f} at {shares[0]} and {values[-1]:.2f} at {shares[-1]}" for label, values in noise.items())  # fmt: skip
-        return described(figure, f"Noise over signal by share right: {told}")
+        readings = "; ".join(f"{label} {values[0]:.2f} at {shares[0]} and {values[-1]:.2f} at {shares[-1]}" for label, values in noise.items())  # fmt: skip
+        return described(figure, f"Noise over signal by share right: {readings}")
 
 
 # ---- recorded runs ---------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def figure_dead(runs: list[Recorded]) -> Figure:
         figure = Figure(figsize=(10, 4.0), layout="constrained")
         ax = figure.subplots()
         looks = {"reward": (RIGHT, "-", "completions right"), "dead_groups": (WRONG, "--", "groups dead")}
-        told = []
+        readings = []
         for name, (colour, dashes, label) in looks.items():
             ends = [curve(ax, run, name, colour, dashes) for run in runs]
             first = sum(run.metrics[0][name] for run in runs) / len(runs)
@@ -190,19 +190,19 @@ def figure_dead(runs: list[Recorded]) -> Figure:
             steps = max(run.metrics[-1]["step"] for run in runs)
             ax.annotate(f"{label}: {last:.0%}", (steps, last), xytext=(8, 0), textcoords="offset points", color=colour,
                         va="center", fontsize=12)  # fmt: skip
-            told.append(f"{label} {first:.0%} at step 1, {last:.0%} in the last ten")
+            readings.append(f"{label} {first:.0%} at step 1, {last:.0%} in the last ten")
         ax.set_xlim(0, 1.32 * steps)
         ax.set_ylim(0, 1)
         ax.set_xlabel("step")
         ax.set_ylabel("share, mean of 10 steps")
         ax.set_title(f"GRPO, {len(runs)} seed{'s' * (len(runs) > 1)}: success kills groups")
-        return described(figure, "Recorded runs: " + "; ".join(told))
+        return described(figure, "Recorded runs: " + "; ".join(readings))
 
 
 def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
     """The reward under every other choice of advantage, a panel each, before the runs of GRPO in grey."""
     usual, others = found["group"], {choice: runs for choice, runs in found.items() if choice != "group"}
-    told = [f"{NAMES['group']} {accuracies(usual)}"]
+    readings = [f"{NAMES['group']} {accuracies(usual)}"]
     with style():
         figure = Figure(figsize=(2.75 * max(len(others), 2) + 0.3, 3.6), layout="constrained")
         axes = figure.subplots(1, max(len(others), 2), sharey=True)
@@ -216,9 +216,9 @@ def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
             ax.text(0.98, 0.1, f"group std: {accuracies(usual)}", transform=ax.transAxes, ha="right", color=MUTED)
             ax.set_ylim(0.3, 1)
             ax.set_xlabel("step")
-            told.append(f"{NAMES[choice]} {accuracies(runs)}")
+            readings.append(f"{NAMES[choice]} {accuracies(runs)}")
         axes[0].set_ylabel("share right, mean of 10")
-        return described(figure, "Held-out accuracy after training, sampled, from run to run: " + "; ".join(told))
+        return described(figure, "Held-out accuracy after training, sampled, from run to run: " + "; ".join(readings))
 
 
 def accuracies(runs: list[Recorded]) -> str:

@@ -1,6 +1,6 @@
 """How long right and wrong answers get under each aggregation: GRPO with nothing else changed."""
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
 LENGTHS = {strategy: f"lengths-{strategy}" for strategy in STRATEGIES}

@@ -9,7 +9,7 @@ from torch import Tensor
 from reference.lessons.masking.figures import as_fraction, draw_row, token_weights
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, mean_at
+from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.show import described
 
@@ -46,7 +46,7 @@ def figure_split(
     turned = torch.cosine_similarity(got.flatten(), asked.flatten(), dim=0).item()
     with style():
         figure = Figure(figsize=(10, 1.3 + 0.62 * len(lengths)), layout="constrained")
-        told = []
+        readings = []
         heaviest = max(asked.max().item(), got.max().item())
         titles = (f"{strategy}, the batch in one piece", f"in micro-batches of {rows}")
         for ax, weights, title in zip(figure.subplots(1, 2), (asked, got), titles, strict=True):
@@ -55,7 +55,7 @@ def figure_split(
             for cut in range(rows, len(lengths), rows) if weights is got else ():
                 ax.plot([-2.2, 0.45 * max_length], [cut - 0.04] * 2, color=RED, linewidth=1.5, linestyle="--")
             shares = ", ".join(as_fraction(w.max().item()) for w in weights)
-            told.append(f"{title}: {shares} per token")
+            readings.append(f"{title}: {shares} per token")
             ax.set_title(title, fontsize=12)
             ax.set_xlim(-2.2, max_length + 0.1)
             ax.set_ylim(len(lengths) + 0.05, -0.1)
@@ -63,7 +63,7 @@ def figure_split(
         verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if turned > 1 - 1e-9 else "")
         whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"
         figure.suptitle(f"divided {whose}: {verdict}", fontsize=12, color=RED if off > 1e-9 else INK)
-        return described(figure, f"Weights of rows of {lengths}. {'; '.join(told)}. Divided {whose}: {verdict}")
+        return described(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
 
 
 def rambler(longest: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,12 +110,12 @@ def figure_length_push(most: int = 6) -> Figure:
         figure = Figure(figsize=(9, 4), layout="constrained")
         ax = figure.subplots()
         sizes = range(1, most + 1)
-        told = []
+        readings = []
         for strategy, (colour, line, marker) in LOOK.items():
             for advantage in (-1.0, 1.0):
                 push = [round(length_push(strategy, rows, advantage), 6) + 0.0 for rows in sizes]
                 ax.plot(sizes, push, color=colour, linestyle=line, marker=marker)
-                told.append(f"{strategy}, all {advantage:+.0f}: {push[0]:+.3f} to {push[-1]:+.3f}")
+                readings.append(f"{strategy}, all {advantage:+.0f}: {push[0]:+.3f} to {push[-1]:+.3f}")
             ax.text(most + 0.15, push[-1] * -1, strategy, color=INK, va="center", fontsize=11)
         ax.text(2.6, 0.066, "every completion wrong: longer", color=MUTED, fontsize=11)
         ax.text(2.6, -0.066, "every completion right: shorter", color=MUTED, fontsize=11, va="top")
@@ -125,14 +125,14 @@ def figure_length_push(most: int = 6) -> Figure:
         ax.set_xlabel("completions that share a denominator")
         ax.set_ylabel("change of the mean length")
         ax.set_title("Nothing to learn, and still a push on length")
-        return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(told))
+        return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
 
 
 def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
     """A panel for right answers and one for wrong ones: mean length over the steps, a line per run."""
     with style():
         figure = Figure(figsize=(10, 4), layout="constrained")
-        told = []
+        readings = []
         panels = (("length_right", "right answers"), ("length_wrong", "wrong answers"))
         for ax, (name, whose) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
             ends = []
@@ -142,7 +142,7 @@ def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
                     steps, values = zip(*((row["step"], row[name]) for row in log if name in row), strict=True)
                     ax.plot(steps, moving_mean(list(values), window), color=colour, linestyle=line, linewidth=1.6)
                 ends.append((mean_at(logs, name, slice(-20, None)), strategy))
-                told.append(f"{whose}, {strategy}: {mean_at(logs, name, slice(10)):.1f} to {ends[-1][0]:.1f}")
+                readings.append(f"{whose}, {strategy}: {mean_at(logs, name, slice(10)):.1f} to {ends[-1][0]:.1f}")
             last = max(row["step"] for logs in found.values() for log in logs for row in log)
             for rank, (value, strategy) in enumerate(sorted(ends)):
                 ax.annotate(f"{strategy} {value:.1f}", (1.1, 0.1 + 0.1 * rank), xycoords="axes fraction", color=INK,
@@ -153,4 +153,4 @@ def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
             ax.set_title(whose)
             ax.set_xlabel("step")
         figure.axes[0].set_ylabel("mean length, tokens")
-        return described(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(told))
+        return described(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))

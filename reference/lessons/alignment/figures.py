@@ -84,8 +84,8 @@ def figure_temperature(example: Example, *, temperature: float, position: int = 
                 textcoords="offset points",
                 ha="center",
             )
-        told = ", ".join(f"{name} {r:.2f}" for name, r in zip(names, ratios, strict=True))
-        return described(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {told}")
+        readings = ", ".join(f"{name} {r:.2f}" for name, r in zip(names, ratios, strict=True))
+        return described(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {readings}")
 
 
 def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: str) -> None:

@@ -5,7 +5,7 @@ leave every ratio above 0.001 alone, and fewer than 1 % of the tokens of a step 
 any bound: ``--clip-low none --clip-high none``.
 """
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 NO_CLIP = "--clip-low 0.999 --clip-high 1e6"
 WAYS = {

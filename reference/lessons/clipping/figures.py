@@ -32,7 +32,7 @@ def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip
     widest = max(2.0, 1.2 + clip_high, (dual_clip or 0) + 0.7)
     shown = torch.linspace(0.02, widest, 400, dtype=torch.float64)
     options = {"clip_low": clip_low, "clip_high": clip_high}
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         for ax, advantage in zip(figure.subplots(1, 2), (1.0, -1.0), strict=True):
@@ -49,10 +49,10 @@ def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip
             label_curves(ax, shown, loss, alone, advantage, clip_low, clip_high)
             beyond = f", or above {dual_clip:g}" if dual_clip and advantage < 0 else ""
             edge = f"above {1 + clip_high:g}" if advantage > 0 else f"below {1 - clip_low:g}"
-            told.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")
+            readings.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")
         figure.axes[0].set_ylabel("loss of the token")
         bounds = f"clip_low {clip_low:g}, clip_high {clip_high:g}" + (f", dual_clip {dual_clip:g}" if dual_clip else "")
-        return described(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(told))
+        return described(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(readings))
 
 
 def label_curves(
@@ -109,8 +109,8 @@ def figure_push(names: tuple[str, ...] = tuple(FAMILY), *, ratio: float = 2.0) -
         ax.set_xlim(-widest, widest)
         ax.set_xlabel("push on the log-prob:   down, if the token was bad (A = -1)   |   up, if it was good (A = 1)")
         ax.set_title(f"A token whose ratio is {ratio:.2f}")
-        told = "; ".join(f"{name} {up:.2f} up, {-down:.2f} down" for name, (up, down) in pushes.items())
-        return described(figure, f"Push on a token of ratio {ratio:.2f}: {told}".replace("-0.00", "0.00"))
+        readings = "; ".join(f"{name} {up:.2f} up, {-down:.2f} down" for name, (up, down) in pushes.items())
+        return described(figure, f"Push on a token of ratio {ratio:.2f}: {readings}".replace("-0.00", "0.00"))
 
 
 def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float = 0.4, highest: float = 0.6) -> Figure:
@@ -120,7 +120,7 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
     with style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         axes = figure.subplots(1, len(paths), sharey=True, squeeze=False)[0]
-        told = []
+        readings = []
         for ax, (title, lines) in zip(axes, paths.items(), strict=True):
             ax.axhspan(lowest, highest, color=DROPPED, alpha=0.5, linewidth=0)
             ends = sorted(lines, key=lambda name: lines[name][-1])
@@ -131,7 +131,7 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
                 last_y = max(path[-1], last_y + 0.08)
                 ax.annotate(name, (len(path) - 1, last_y), xytext=(6, 0), textcoords="offset points", va="center",
                             fontsize=11, annotation_clip=False)  # fmt: skip
-                told.append(f"{title}: {name} ends at {path[-1]:.2f}")
+                readings.append(f"{title}: {name} ends at {path[-1]:.2f}")
             ax.text(0.98, lowest + 0.01, "inside the range", color=MUTED, fontsize=10, va="bottom", ha="right",
                     transform=ax.get_yaxis_transform())  # fmt: skip
             ax.set_title(title)
@@ -139,4 +139,4 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
             ax.set_xlim(0, 1.4 * (len(path) - 1))
             ax.set_ylim(0, 1.02)
         axes[0].set_ylabel("probability of the good arm")
-        return described(figure, "; ".join(told))
+        return described(figure, "; ".join(readings))

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, at_the_end, mean_at
+from reference.runs.recorded_runs import Rows, at_the_end, mean_at
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import span
 from reference.teaching.show import described
@@ -25,7 +25,7 @@ LOOKS = {
 def figure_ratios(ratios: dict[str, Tensor], *, low: float = 0.8, high: float = 1.2) -> Figure:
     """One row per loss: where the ratios of a batch's tokens are, on a log scale; grey is the clip range."""
     edges = torch.logspace(-2, 2, 81)
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 0.8 + 1.25 * len(ratios)), layout="constrained")
         axes = figure.subplots(len(ratios), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -38,12 +38,12 @@ def figure_ratios(ratios: dict[str, Tensor], *, low: float = 0.8, high: float = 
             ax.set_title(f"{name}: {words}", fontsize=11, fontweight="normal")
             ax.set_yscale("log")
             ax.set_ylim(1e-4, 1)
-            told.append(f"{name}: {words}")
+            readings.append(f"{name}: {words}")
         axes[-1].set_xscale("log")
         axes[-1].set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
         axes[-1].set_xlabel("ratio, new / old (what is farther out stands at the edge)")
         figure.supylabel("share of tokens (log scale)", fontsize=11)
-        return described(figure, "Ratios of the batch's tokens. " + ". ".join(told))
+        return described(figure, "Ratios of the batch's tokens. " + ". ".join(readings))
 
 
 def number(x: Tensor) -> str:
@@ -63,7 +63,7 @@ def late_reward(rows: Rows, *, last: int = 5) -> float:
 
 def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
     """A panel per learning rate: reward over rollouts, a line per seed; in words, how far each rollout moved the policy."""
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(11, 4.2), layout="constrained")
         for ax, (rate, names) in zip(figure.subplots(1, len(RATES), sharey=True), RATES.items(), strict=True):
@@ -75,7 +75,7 @@ def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
                     ax.plot([row["step"] for row in run], smooth, linewidth=1.7, **LOOKS[name])
                 kl = span([early_kl(run) for run in runs], ".2g")
                 notes.append((name, f"{name}: approx_kl {kl}"))
-                told.append(
+                readings.append(
                     f"lr {rate}, {name}: approx_kl {kl}, reward at the end {span([late_reward(r) for r in runs], '.2g')}"
                 )
             for line, (name, note) in enumerate(notes):
@@ -88,6 +88,6 @@ def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
             ax.set_xlabel("rollout" + 4 * "\n")  # room for the notes
             if not here:
                 ax.text(0.5, 0.5, "no runs yet", transform=ax.transAxes, color=MUTED, ha="center")
-                told.append(f"lr {rate}: no runs yet")
+                readings.append(f"lr {rate}: no runs yet")
         figure.axes[0].set_ylabel("share right")
-        return described(figure, "Eight passes per rollout, with and without the clip. " + "; ".join(told))
+        return described(figure, "Eight passes per rollout, with and without the clip. " + "; ".join(readings))

@@ -5,7 +5,7 @@ leave each gradient unbiased. What differs is the estimator and its place. Witho
 the reference, so that the KL is measured; runs of today have ``--kl-place measure`` for it.
 """
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 WAYS = {
     "none": "--kl k1 --kl-place loss --kl-coef 1e-9",

@@ -49,7 +49,7 @@ def figure_kl_batches(*, shift: float, samples: int) -> Figure:
     """
     logp = shifted(shift)
     exact = (logp.exp() * (logp - REFERENCE)).sum().item()
-    told = [f"KL {exact:.4f}"]
+    readings = [f"KL {exact:.4f}"]
     with style():
         figure = Figure(figsize=(10, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[1, 2.1])
@@ -65,7 +65,7 @@ def figure_kl_batches(*, shift: float, samples: int) -> Figure:
             words = f"{name}:  mean {mean:.3f},  std {std:.3f},  below 0 in {negative:.0%}"
             right.text(0.01, row - 0.27, words, transform=right.get_yaxis_transform(), va="center", fontsize=11,
                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
-            told.append(f"{name} mean {mean:.4f}, std {std:.4f}, negative in {negative:.0%} of batches")
+            readings.append(f"{name} mean {mean:.4f}, std {std:.4f}, negative in {negative:.0%} of batches")
         right.axvline(exact, color=INK, linewidth=1.3, zorder=0)
         right.axvline(0, color=MUTED, linewidth=0.8, linestyle=":", zorder=0)
         right.set_ylim(2.45, -0.6)
@@ -73,7 +73,7 @@ def figure_kl_batches(*, shift: float, samples: int) -> Figure:
         right.spines["left"].set_visible(False)
         right.set_xlabel(f"mean over {samples} sampled tokens (bar: 9 batches in 10; line: the KL)")
         right.set_title(f"KL(policy ‖ reference) = {exact:.3f} nats")
-        return described(figure, f"Batches of {samples} tokens. " + "; ".join(told))
+        return described(figure, f"Batches of {samples} tokens. " + "; ".join(readings))
 
 
 def draw_pair(ax: Axes, logp: Tensor) -> None:
@@ -104,7 +104,7 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
     """k1, k2 and k3 over the log-ratio d of one token: left the value that is logged, right the slope that trains."""
     grid = torch.linspace(-4, 4, 401, dtype=torch.float64)
     here = torch.tensor([log_ratio], dtype=torch.float64)
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         axes = figure.subplots(1, 2)
@@ -113,7 +113,7 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
             for ax, y, point in zip(axes, value_and_slope(name, grid, clamped=clamped), at, strict=True):
                 ax.plot(grid, y, color=colour, linestyle={"k1": "-", "k2": "--", "k3": "-"}[name])
                 ax.plot(log_ratio, point, "o", color=colour, markersize=8, markeredgecolor="white", zorder=4)
-            told.append(f"{name}: value {at[0]:.2f}, slope {at[1]:.2f}")
+            readings.append(f"{name}: value {at[0]:.2f}, slope {at[1]:.2f}")
         for ax, title, places, limits in (
             (axes[0], "value", {"k1": (-3.7, -2.6), "k2": (3.0, 6.4), "k3": (-2.35, 8.9)}, (-4.5, 13)),
             (axes[1], "slope = weight of grad log p in the loss", {"k1": (-3.9, 1.7), "k2": (2.6, 3.6), "k3": (-1.9, -9)},
@@ -126,9 +126,9 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
             ax.set_ylim(*limits)
             ax.set_xlabel("d = log(policy / reference) of the sampled token")
             ax.set_title(title)
-        figure.suptitle(f"at d = {log_ratio:g}   " + "     ".join(told), fontsize=11, x=0.01, ha="left")
+        figure.suptitle(f"at d = {log_ratio:g}   " + "     ".join(readings), fontsize=11, x=0.01, ha="left")
         clamp = ", clamped at 10" if clamped else ""
-        return described(figure, f"Log-ratio {log_ratio:g}{clamp}. " + "; ".join(told))
+        return described(figure, f"Log-ratio {log_ratio:g}{clamp}. " + "; ".join(readings))
 
 
 # ---- following nothing but the KL term -------------------------------------------------------------------------------
@@ -177,5 +177,7 @@ def figure_kl_follow(*, samples: int, seed: int = 0) -> Figure:
         ax.set_xlabel("steps of gradient descent on the KL term alone")
         ax.set_ylabel("true KL (nats)")
         ax.set_title("exact expected gradient" if not samples else f"gradient from {samples} sampled tokens a step")
-        told = "; ".join(f"{way}: {path[0]:.2f} to {path[-1]:.2f}" for way, path in paths.items())
-        return described(figure, f"True KL, following the KL term alone ({samples or 'all'} samples a step). {told}")
+        readings = "; ".join(f"{way}: {path[0]:.2f} to {path[-1]:.2f}" for way, path in paths.items())
+        return described(
+            figure, f"True KL, following the KL term alone ({samples or 'all'} samples a step). {readings}"
+        )

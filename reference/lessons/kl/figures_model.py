@@ -4,7 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, at_the_end
+from reference.runs.recorded_runs import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends, span
 from reference.teaching.show import described
@@ -28,13 +28,13 @@ def figure_kl_along(words: list[str], k1: list[float], full: list[float], *, tit
         ax.set_xlim(-0.7, len(words) - 0.3)
         ax.set_ylabel("nats")
         below = sum(value < 0 for value in k1)
-        told = (
+        caption = (
             f"bars: k1 of the sampled token, {below} of {len(k1)} below 0, sum {sum(k1):.2f}    "
             f"line: full KL of the next token, none below 0, sum {sum(full):.2f}"
         )
         ax.set_title(f"{title}\n", fontsize=13)
-        ax.text(0, 1.03, told, transform=ax.transAxes, color=MUTED, fontsize=10.5)
-        return described(figure, f"{title}. {told}")
+        ax.text(0, 1.03, caption, transform=ax.transAxes, color=MUTED, fontsize=10.5)
+        return described(figure, f"{title}. {caption}")
 
 
 def figure_two_kls(rows: Rows) -> Figure:
@@ -53,8 +53,8 @@ def figure_two_kls(rows: Rows) -> Figure:
             top = max(values)
             ax.annotate(f"at most {top:.4f}", (0.03, 0.9), xycoords="axes fraction", fontsize=11)
         axes[0].set_ylabel("nats per token")
-        told = "; ".join(f"{t}: first {rows[0][n]:.5f}, last {rows[-1][n]:.5f}" for t, n in kls.items())
-        return described(figure, f"Over {len(rows)} steps. {told}")
+        readings = "; ".join(f"{t}: first {rows[0][n]:.5f}, last {rows[-1][n]:.5f}" for t, n in kls.items())
+        return described(figure, f"Over {len(rows)} steps. {readings}")
 
 
 def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
@@ -74,12 +74,12 @@ def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
         right.set_title("reward (the same lines)")
         for ax in (left, right):
             ax.set_xlabel("step")
-        told = "; ".join(
+        readings = "; ".join(
             f"{NAMES[way]}: KL {span([at_the_end(run, 'kl_k1', last=20) for run in runs], '.4f')}, "
             f"reward {span([at_the_end(run, 'reward', last=20) for run in runs], '.2f')}"
             for way, runs in ways.items()
         )
-        return described(figure, f"Mean of the last 20 steps. {told}")
+        return described(figure, f"Mean of the last 20 steps. {readings}")
 
 
 def draw_runs(ax: Axes, ways: dict[str, list[Rows]], name: str) -> float:

@@ -5,7 +5,7 @@ compare with, is GRPO without a penalty (a coefficient of 1e-9 keeps the referen
 measured; runs of today have ``--kl-place measure`` for it).
 """
 
-from reference.runs.recorded import SEEDS
+from reference.runs.recorded_runs import SEEDS
 
 KL_WAYS = {
     "group-std": "--advantage group --kl k1 --kl-place reward --kl-coef 0.001",

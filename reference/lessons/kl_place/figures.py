@@ -7,7 +7,7 @@ from torch import Tensor
 
 from reference.objectives import group_advantages, kl_charge, kl_penalised_rewards
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Rows, mean_at
+from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import described
@@ -64,7 +64,7 @@ CREDITS = {
 def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
     """One completion's KL per token, and what each token's advantage is charged under the three ways."""
     row = torch.tensor([kl], dtype=torch.float64)
-    told = [f"KL per token {kl}"]
+    readings = [f"KL per token {kl}"]
     with style():
         figure = Figure(figsize=(10, 3.2), layout="constrained")
         axes = figure.subplots(1, 4, sharey=True)
@@ -72,9 +72,9 @@ def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
         for ax, (credit, title) in zip(axes[1:], CREDITS.items(), strict=True):
             charge = (kl_coef * kl_charge(row, torch.ones_like(row), credit=credit))[0].tolist()
             draw_tokens(ax, [c / kl_coef for c in charge], ORANGE, title.replace(": ", "\n"))
-            told.append(f"{credit} charges {[round(c, 3) for c in charge]} at kl_coef {kl_coef:g}")
+            readings.append(f"{credit} charges {[round(c, 3) for c in charge]} at kl_coef {kl_coef:g}")
         axes[0].set_ylabel("nats")
-        return described(figure, ". ".join(told))
+        return described(figure, ". ".join(readings))
 
 
 def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
@@ -98,7 +98,7 @@ LINES = {
 
 def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
     """Share right, share of dead groups and KL to the reference over the steps, a line per run."""
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(11.5, 3.9), layout="constrained")
         panels = {
@@ -114,7 +114,7 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
                     line = moving_mean([row[scalar] for row in log], window)
                     ax.plot(range(1, len(line) + 1), line, dashes, color=colour, linewidth=1.6)
                 ends[name] = mean_at(logs, scalar, slice(-window, None))
-                told.append(f"{label}, {text}: {ends[name]:.{digits}f}")
+                readings.append(f"{label}, {text}: {ends[name]:.{digits}f}")
             low, high = ax.get_ylim()
             ax.set_ylim(low, high + 0.12 * (high - low))  # room for names that are moved up
             names = {name: f"{LINES[name][2]} {end:.{digits}f}" for name, end in ends.items()}
@@ -124,4 +124,4 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
             ax.set_title(label, fontsize=12)
-        return described(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(told))
+        return described(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(readings))

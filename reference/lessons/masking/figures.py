@@ -38,18 +38,18 @@ def figure_supervision(example: Example, *, question: bool = False, solution: bo
     """The example chat with the chosen parts supervised, and what the model's loss is on them."""
     is_end = [word == "<|end|>" for word in example.words]
     assistant = example.assistant_mask[0].tolist()
-    chosen = [
+    mask = [
         (question and not theirs) or (theirs and (end if last else solution))
         for theirs, last in zip(assistant, is_end, strict=True)
     ]
-    chosen[0] = False  # nothing comes before the first token, so nothing can predict it
-    losses = [-logp for logp, kept in zip(example.logprobs[0].tolist(), chosen[1:], strict=True) if kept]
-    told = (
+    mask[0] = False  # nothing comes before the first token, so nothing can predict it
+    losses = [-logp for logp, kept in zip(example.logprobs[0].tolist(), mask[1:], strict=True) if kept]
+    title = (
         f"{len(losses)} supervised tokens, mean loss {sum(losses) / len(losses):.2f} nats"
         if losses
         else "nothing is supervised: there is no loss to take"
     )
-    return figure_tokens(example.words, chosen, title=told)
+    return figure_tokens(example.words, mask, title=title)
 
 
 # ---- weights ----------------------------------------------------------------------------------------------------------
@@ -71,19 +71,19 @@ def figure_weights(lengths: list[int], *, max_length: int = 10) -> Figure:
     with style():
         figure = Figure(figsize=(7.6, 3 * (0.5 + 0.4 * len(lengths))), layout="constrained")
         figure.get_layout_engine().set(hspace=0.08)
-        told = []
+        readings = []
         weights = {s: token_weights(lengths, strategy=s, max_length=max_length) for s in STRATEGIES}
         heaviest = max(w.max().item() for w in weights.values())
         for ax, strategy in zip(figure.subplots(3, 1), STRATEGIES, strict=True):
             for row, length in enumerate(lengths):
                 weight = weights[strategy][row].max().item() if length else 0.0
                 draw_row(ax, row, length, weight, heaviest, max_length)
-                told.append(f"{strategy} row of {length}: {as_fraction(weight)} per token")
+                readings.append(f"{strategy} row of {length}: {as_fraction(weight)} per token")
             ax.set_title(f"{strategy}  ({WHOSE[strategy]})")
             ax.set_xlim(-1.7, 1.55 * max_length)
             ax.set_ylim(len(lengths), 0)
             ax.axis("off")
-        return described(figure, "Weight of each token. " + "; ".join(told))
+        return described(figure, "Weight of each token. " + "; ".join(readings))
 
 
 def nothing_to_weigh(rows: int) -> Figure:

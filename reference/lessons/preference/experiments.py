@@ -8,7 +8,7 @@ be wrong: its optimum is a margin of logit(0.9) / beta, and few pairs let it get
 from pathlib import Path
 
 from reference.runs.folder import read_metrics
-from reference.runs.recorded import Rows
+from reference.runs.recorded_runs import Rows
 
 BETAS = {  # beta -> the run of 80 steps; 0.1 is the recipe itself, recorded among the recipes
     0.01: "beta-0.01-seed-0",

@@ -58,9 +58,9 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
         shown = {
             b: margins_after(time, torch.tensor([b], dtype=torch.float64), share=share).item() for b in (0.05, 0.5, 5)
         }
-        told = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in shown.items())
+        readings = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in shown.items())
         rest = f"; at rest {logit(share) / 0.5:.2f} at beta 0.5" if share < 1 else ""
-        return described(figure, f"Margin after {time:,g} units: {told}{rest}. {place.replace('β', 'beta')}")
+        return described(figure, f"Margin after {time:,g} units: {readings}{rest}. {place.replace('β', 'beta')}")
 
 
 FAMILY = {
@@ -90,7 +90,7 @@ def figure_family(names: tuple[str, ...] = tuple(FAMILY), *, beta: float = 0.1) 
     """Pull on the margin against the margin, in units of the pull at 0: who stops where, and who calls back."""
     far = 3.2 / beta
     margins = torch.linspace(-0.6 / beta, far, 400, dtype=torch.float64)
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         ax = figure.subplots()
@@ -106,20 +106,20 @@ def figure_family(names: tuple[str, ...] = tuple(FAMILY), *, beta: float = 0.1) 
             ax.annotate(name, end, xytext=(6, 0), textcoords="offset points", va="center", fontsize=11,
                         annotation_clip=False)  # fmt: skip
             rest = rest_of(name, beta)
-            told.append(f"{name} {'never rests' if math.isinf(rest) else f'rests at {rest:.2f} nats'}")
+            readings.append(f"{name} {'never rests' if math.isinf(rest) else f'rests at {rest:.2f} nats'}")
         ax.text(-0.58 / beta, -0.96, "pushed back", color=MUTED, fontsize=11, va="bottom")
         ax.set_ylim(-1.05, 2.0)
         ax.set_xlim(float(margins[0]), far)
         ax.set_xlabel("margin (nats): what chosen has gained on rejected")
         ax.set_ylabel("pull, in units of the pull at 0")
         ax.set_title(f"How hard a pair is still pulled apart, β = {beta:g}")
-        return described(figure, f"Pull on a pair at beta {beta:g}: " + ", ".join(told))
+        return described(figure, f"Pull on a pair at beta {beta:g}: " + ", ".join(readings))
 
 
 def figure_falling(panels: dict[str, dict[str, list[float]]]) -> Figure:
     """Log-probs of chosen and rejected, as changes, over the steps: a panel for each run."""
     looks = {"chosen": (GREEN, "-"), "rejected": (RED, "--"), "margin": (INK, ":")}
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         for ax, (title, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
@@ -129,10 +129,10 @@ def figure_falling(panels: dict[str, dict[str, list[float]]]) -> Figure:
                 ax.plot(range(1, len(values) + 1), values, color=colour, linestyle=dashes)
                 ax.annotate(f"{name} {values[-1]:+.1f}", (len(values), values[-1]), xytext=(5, 0), va="center",
                             textcoords="offset points", fontsize=11, annotation_clip=False)  # fmt: skip
-                told.append(f"{title}: {name} {values[-1]:+.1f}")
+                readings.append(f"{title}: {name} {values[-1]:+.1f}")
             ax.set_title(title)
             ax.set_xlabel("step")
             ax.set_xlim(0, 1.5 * len(lines["chosen"]))
             ax.set_xticks([0, len(lines["chosen"]) // 2, len(lines["chosen"])])
         figure.axes[0].set_ylabel("change of the log-prob (nats)")
-        return described(figure, "At the end, in nats. " + "; ".join(told))
+        return described(figure, "At the end, in nats. " + "; ".join(readings))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.runs.curves import moving_mean
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded import Rows, at_the_end
+from reference.runs.recorded_runs import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import described
@@ -36,13 +36,13 @@ def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
         right.text(min(runs), before - 0.02, "sampled, before", va="top", fontsize=10.5, color=MUTED)
         right.set_ylim(0, 1.05)
         right.set_title("Held out, share right")
-        told = [
+        readings = [
             f"beta {beta:g}: margin {at_the_end(rows, 'margin'):.1f}, chosen {at_the_end(rows, 'chosen'):+.1f}, rejected "
             f"{at_the_end(rows, 'rejected'):+.1f}, sampled {accuracy[beta]['after']['sampled']:.1%}, greedy "
             f"{accuracy[beta]['after']['greedy']:.1%}"
             for beta, rows in runs.items()
         ]
-        return described(figure, "After 80 steps, mean of the last ten. " + "; ".join(told))
+        return described(figure, "After 80 steps, mean of the last ten. " + "; ".join(readings))
 
 
 def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
@@ -69,7 +69,7 @@ def by_beta(ax: Axes, values: dict[float, float], name: str, colour: str, marker
 
 def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
     """Conservative DPO on few pairs: the mean margin over 300 steps, and the margin of the optimum, dashed."""
-    told = []
+    readings = []
     with style():
         figure = Figure(figsize=(10, 4.2), layout="constrained")
         ax = figure.subplots()
@@ -87,7 +87,7 @@ def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
             for line, dy in zip(words, (6, -14), strict=True):
                 ax.annotate(line, (rows[-1]["step"], rest), xytext=(6, dy), textcoords="offset points", color=INK,
                             fontsize=11, annotation_clip=False)  # fmt: skip
-            told.append(
+            readings.append(
                 f"beta {beta:g} ends at {end:.2f}, its optimum is {rest:.2f}; {won:.1%} of the pairs won; "
                 f"held out, sampled {after['sampled']:.1%}, greedy {after['greedy']:.1%}"
             )
@@ -99,4 +99,4 @@ def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
         ax.set_xticks(range(0, int(rows[-1]["step"]) + 1, 100))
         ax.set_xlabel("step")
         ax.set_ylabel("margin on the pairs (nats, log scale)")
-        return described(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(told))
+        return described(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(readings))

@@ -71,8 +71,8 @@ def carries_a_gradient(solution: Callable) -> str:
     values = torch.tensor([[0.5, 0.25]]).requires_grad_()
     options = {"gamma": 1.0, "gae_lambda": 0.5, "bootstrap": torch.zeros(1)}
     advantages = solution(torch.ones(1, 2), values, torch.ones(1, 2).bool(), **options)
-    told = " (With values that carry a graph, the policy loss would train the critic through them: detach.)"
-    return told if advantages.requires_grad else ""
+    remark = " (With values that carry a graph, the policy loss would train the critic through them: detach.)"
+    return remark if advantages.requires_grad else ""
 
 
 EXERCISES = {

@@ -22,7 +22,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
     with style():
         figure = Figure(figsize=(10, 4.4), layout="constrained")
         ax = figure.subplots()
-        told = []
+        readings = []
         for t in range(length + 1):
             for bad in range(t + 1):
                 v = value(length - t, slips - bad, p)
@@ -33,7 +33,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
                     ax.text(t + 0.5, sum(ends) / 2 + tilt, f"{'good' if step == 0 else 'bad'} {chance:.0%}",
                             ha="center", va="bottom" if step == 0 else "top", fontsize=10, color=INK)  # fmt: skip
                 node(ax, t, height(t, bad), v, last=t == length)
-                told.append(f"after {t} tokens, {bad} bad: {v:.3f}")
+                readings.append(f"after {t} tokens, {bad} bad: {v:.3f}")
         ax.set_xlim(-0.3, length + 0.3)
         ax.set_xticks(
             range(length + 1), ["V before\nthe first token", *[f"after {t}" for t in range(1, length)], "the verdict"]
@@ -41,7 +41,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         ax.set_title(f"The chance to pass from every state ({slips} bad token{'s' * (slips != 1)} allowed)")
-        return described(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(told))
+        return described(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(readings))
 
 
 def height(t: int, bad: int) -> float:
@@ -214,5 +214,5 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         ax.set_xlim(-0.15, 1.05)
         ax.set_ylim(-0.05, 1.05)
         ax.set_title(f"{len(predicted)} states; blue: means of fifths")
-        told = "; ".join(f"V {a:.2f}: {b:.2f}" for a, b, _ in fifths)
-        return described(figure, f"Critic against resampled verdicts, means of fifths. {told}")
+        readings = "; ".join(f"V {a:.2f}: {b:.2f}" for a, b, _ in fifths)
+        return described(figure, f"Critic against resampled verdicts, means of fifths. {readings}")

@@ -19,7 +19,7 @@ from reference.lessons.aggregation.figures import (
 from reference.lessons.masking.figures import STRATEGIES, token_weights
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.folder import append_metrics
-from reference.runs.recorded import mean_at, recorded_logs
+from reference.runs.recorded_runs import mean_at, recorded_logs
 from reference.teaching.show import description
 
 RUNS = Path(__file__).parents[3] / "figures" / "runs"

@@ -19,7 +19,7 @@ from reference.lessons.clipping.figures import (
     loss_and_push,
 )
 from reference.lessons.clipping.figures_runs import RATES, early_kl, figure_passes, figure_ratios, late_reward
-from reference.runs.recorded import recorded_logs
+from reference.runs.recorded_runs import recorded_logs
 from reference.teaching import show
 
 RUNS = Path(__file__).parents[3] / "figures" / "runs"

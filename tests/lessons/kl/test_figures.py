@@ -22,7 +22,7 @@ from reference.lessons.kl.figures import (
 )
 from reference.lessons.kl.figures import WAYS as WAYS_TO_FOLLOW
 from reference.lessons.kl.figures_model import figure_kl_along, figure_kl_runs, figure_two_kls
-from reference.runs.recorded import at_the_end, recorded_logs
+from reference.runs.recorded_runs import at_the_end, recorded_logs
 from reference.teaching import show
 
 # ---- pictures and widgets --------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from reference.objectives import (
     token_rewards,
 )
 from reference.runs.folder import append_metrics
-from reference.runs.recorded import mean_at, recorded_logs
+from reference.runs.recorded_runs import mean_at, recorded_logs
 from reference.teaching.show import description
 
 RUNS = Path(__file__).parents[3] / "figures" / "runs"
@@ -66,8 +66,8 @@ def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
             append_metrics(tmp_path / f"kl-reward-{name}-seed-0", row)
     figure = figure_kl_reward(recorded_logs(tmp_path, KL_REWARD))
     assert [len(ax.lines) for ax in figure.axes] == [4, 4, 4]  # two runs, and a stroke from each to its name
-    for told in ("nats per token, no std: 0.050", "groups dead, group's std: 0.50", "share right, no std: 0.80"):
-        assert told in description(figure)  # five rows of 0.25 and five of 0.75
+    for words in ("nats per token, no std: 0.050", "groups dead, group's std: 0.50", "share right, no std: 0.80"):
+        assert words in description(figure)  # five rows of 0.25 and five of 0.75
     heights = sorted(text.get_position()[1] for text in figure.axes[0].texts)
     low, high = figure.axes[0].get_ylim()
     assert heights[1] - heights[0] > 0.05 * (high - low)  # two lines that end at one height: their names do not collide

@@ -21,7 +21,7 @@ from reference.lessons.preference.figures import (
 )
 from reference.lessons.preference.figures_runs import figure_betas, figure_settled
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded import at_the_end
+from reference.runs.recorded_runs import at_the_end
 from reference.teaching import show
 
 RUNS = Path(__file__).parents[3] / "figures" / "runs"

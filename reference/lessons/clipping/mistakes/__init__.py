@@ -1,1 +1,1 @@
-"""What people write instead: a file for each exercise, named as it."""
+"""What people write instead: a file for each exercise, named as it; ``ppo_clip_loss`` has two."""

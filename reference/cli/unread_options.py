@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES, Recipe
-from reference.algorithms.unread import unread
+from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
-from reference.runs.files import pasted
+from reference.runs.files import shell_path
 from reference.runs.folder import is_run, read_options
 
 
@@ -26,7 +26,7 @@ def require_read_by_evaluate(run: str, typed: set[str]) -> None:
     recipe = RECIPES.get(read_options(folder)["recipe"])
     if recipe and recipe.kind == "reward" and (names := sorted(typed & {"samples", "max_new_tokens"})):
         raise InputError(
-            f"nothing reads {flag(names[0])} here, since {pasted(folder)} is a reward model, which is measured on pairs as "
+            f"nothing reads {flag(names[0])} here, since {shell_path(folder)} is a reward model, which is measured on pairs as "
             "its run made them: leave it out"
         )
 

@@ -26,13 +26,13 @@ def require_same(recipe: Recipe, num_processes: int) -> None:
     for kind, choice, name in (*rows, (recipe.kind, recipe.loss, "loss")):
         if kind == recipe.kind and callable(choice):
             raise InputError(f"{name} is a function of your own, which TRL cannot call: train without --engine trl")
-    refused = {"rl": refused_rl, "preference": refused_preference}.get(recipe.kind, refused_others)
-    for is_refused, why in [*refused(recipe), *refused_processes(recipe, num_processes)]:
-        if is_refused:
+    unsupported = {"rl": unsupported_rl, "preference": unsupported_preference}.get(recipe.kind, unsupported_others)
+    for wrong, why in [*unsupported(recipe), *unsupported_processes(recipe, num_processes)]:
+        if wrong:
             raise InputError(why)
 
 
-def refused_rl(r: Recipe) -> list[tuple[bool, str]]:
+def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
     """Whether, and why. The first that holds is told."""
     elsewhere = (
         "train without --engine trl; beyond one machine the way is `export` to verl or OpenRLHF, which is to come"
@@ -77,7 +77,7 @@ def refused_rl(r: Recipe) -> list[tuple[bool, str]]:
     ]  # fmt: skip
 
 
-def refused_preference(r: Recipe) -> list[tuple[bool, str]]:
+def unsupported_preference(r: Recipe) -> list[tuple[bool, str]]:
     """Whether, and why. The first that holds is told."""
     mine = "train without --engine trl"
     return [
@@ -89,11 +89,11 @@ def refused_preference(r: Recipe) -> list[tuple[bool, str]]:
     ]  # fmt: skip
 
 
-def refused_others(r: Recipe) -> list[tuple[bool, str]]:
+def unsupported_others(r: Recipe) -> list[tuple[bool, str]]:
     return [(r.kind == "sft" and r.temperature != 1, f"temperature is {r.temperature}, TRL has none here: set it to 1")]
 
 
-def refused_processes(r: Recipe, processes: int) -> list[tuple[bool, str]]:
+def unsupported_processes(r: Recipe, processes: int) -> list[tuple[bool, str]]:
     """Every process gets as many rows as the others: whole groups of a rollout, equal shares of an optimizer step."""
     rows = r.prompts_per_step * (r.group_size if r.kind == "rl" else 1)
     minibatches = r.minibatches if r.kind == "rl" else 1

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.evaluation.statistics import wilson_interval
 from reference.runs.curves import moving_mean
-from reference.runs.recorded import Run
+from reference.runs.recorded_runs import Run
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, SKY, style
 from reference.teaching.labels import span
 
@@ -30,11 +30,11 @@ def figure_seeds(runs: list[Run], *, title: str) -> Figure:
                     place = x + 0.7 * offset * (when == "after")
                     ax.plot([place, place], [low, high], color=colour, linewidth=2, zorder=2)
                     ax.plot(place, share, marker, color=colour, markersize=7, zorder=3)
-                told = f"{kind} {min(shares):.0%}" + (
+                reading = f"{kind} {min(shares):.0%}" + (
                     f" to {max(shares):.0%}" if max(shares) - min(shares) > 0.005 else ""
                 )
                 side = {"before": (x - 0.9, "right"), "after": (x + 2.4, "left")}[when]
-                ax.text(side[0], sum(shares) / len(shares), told, color=INK, ha=side[1], va="center", fontsize=11)
+                ax.text(side[0], sum(shares) / len(shares), reading, color=INK, ha=side[1], va="center", fontsize=11)
         ax.text(last / 3, 0.7, "reward while training,\none line per seed", color=MUTED, fontsize=11, va="top")
         ax.set_xlim(-15, last + 15)
         ax.set_xticks(range(0, last + 1, 10))

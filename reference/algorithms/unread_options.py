@@ -11,7 +11,7 @@ from reference.algorithms.advantages import ADVANTAGES, Advantage, advantage_of
 from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.registry import name_of, options_read
+from reference.algorithms.registry import name_of, options_in
 
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
 Entry = Advantage | PolicyLoss | PreferenceLoss
@@ -42,7 +42,7 @@ def unread_of_rl(r: Recipe) -> dict[str, str]:
 def unread_by_entry(entry: Entry, choice: str, registry: Mapping[str, Entry]) -> dict[str, str]:
     """The options that other entries of the registry read and this one does not."""
     found = {}
-    for option in options_read(registry):
+    for option in options_in(registry):
         if option not in entry.reads:
             readers = [name for name, other in registry.items() if option in other.reads]
             found[option] = f"{choice}, and only {' and '.join(readers)} {'read' if len(readers) > 1 else 'reads'} it"

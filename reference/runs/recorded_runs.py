@@ -37,7 +37,7 @@ class Run:
         return (sum(row["seconds"] for row in self.metrics) + sum(self.accuracy["seconds"].values())) / 60
 
 
-def recorded(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
+def runs_of(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
     """The runs of a recipe, by seed; none if there are none. ``engine``: "trl" for those of TRL."""
     found = []
     for seed in SEEDS:
@@ -53,9 +53,9 @@ def recorded(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
     return found
 
 
-def all_recorded(folder: Path) -> dict[str, list[Run]]:
+def all_runs(folder: Path) -> dict[str, list[Run]]:
     """Every recipe that was recorded, in the order of the table of recipes."""
-    found = {recipe.name: runs for recipe in ROWS if (runs := recorded(folder, recipe))}
+    found = {recipe.name: runs for recipe in ROWS if (runs := runs_of(folder, recipe))}
     if not found:
         raise InputError(f"{folder} holds no runs: record some with python -m reference record grpo --folder {folder}")
     return found
