@@ -41,10 +41,10 @@ class Turn:
 def require_room(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
     """Refuse a model whose context is too short: the gate would advise a lower budget, and bench has no such option."""
     longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
-    needed, context = len(longest) + 1 + recipe.max_new_tokens, context_length(model)  # + 1 as in the gate
-    if context is not None and needed > context:
+    positions, context = len(longest) + 1 + recipe.max_new_tokens, context_length(model)  # + 1 as in the gate
+    if context is not None and positions > context:
         raise InputError(
-            f"prompt and completion need {needed} positions, the model has {context}: bench runs {recipe.name} as it "
+            f"prompt and completion need {positions} positions, the model has {context}: bench runs {recipe.name} as it "
             "stands in the table, so take a model with more"
         )
 
@@ -141,9 +141,9 @@ def report(
 def flops(model: PreTrainedModel, recipe: Recipe, *, completion_tokens: float, prompt_tokens: float) -> float:
     """What a step needs at least, without padding: 2 per weight and token to sample, 6 to train, a prompt once per group."""
     weights = sum(p.numel() for p in model.parameters())
-    sampled = completion_tokens + prompt_tokens / recipe.group_size
-    trained = (completion_tokens + prompt_tokens) * recipe.inner_epochs
-    return weights * (2 * sampled + 6 * trained)
+    sample_tokens = completion_tokens + prompt_tokens / recipe.group_size
+    train_tokens = (completion_tokens + prompt_tokens) * recipe.inner_epochs
+    return weights * (2 * sample_tokens + 6 * train_tokens)
 
 
 def matmul_peak(device: torch.device, *, size: int = 1024, repeats: int = 20) -> float:

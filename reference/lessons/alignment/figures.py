@@ -17,7 +17,7 @@ def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figu
     probabilities = example.logits[0, position].softmax(-1)
     actual = int(example.tokens[0, position + 1])
     top = probabilities.topk(candidates).indices.tolist()
-    shown = top if actual in top else [*top[:-1], actual]
+    ids = top if actual in top else [*top[:-1], actual]
     logp, kept = f"{example.logprobs[0, position].item():z.3f}", mask[position]
     with style():
         lines = layout(words)
@@ -29,12 +29,12 @@ def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figu
         draw_strip(strip, words, lines, colours, notes, thin=position, thick=position + 1)
         verdict = "trained on" if kept else "scored, not trained on"
         strip.set_title(f"logits[{position}] score tokens[{position + 1}]    mask[{position}] = {int(kept)}: {verdict}")
-        names, values = readable(example.tokenizer, shown), probabilities[shown].tolist()
-        bars.barh(range(len(shown)), values, color=[ORANGE if i == actual else BLUE for i in shown], height=0.72)
-        bars.set_yticks(range(len(shown)), names, family="monospace")
+        names, values = readable(example.tokenizer, ids), probabilities[ids].tolist()
+        bars.barh(range(len(ids)), values, color=[ORANGE if i == actual else BLUE for i in ids], height=0.72)
+        bars.set_yticks(range(len(ids)), names, family="monospace")
         bars.invert_yaxis()
         bars.set_xlim(0, 1)
-        here = shown.index(actual)
+        here = ids.index(actual)
         outside = values[here] < 0.8
         bars.annotate("← comes next", (values[here], here), xytext=(4 if outside else -4, 0), va="center",
                       textcoords="offset points", ha="left" if outside else "right", color=INK)  # fmt: skip

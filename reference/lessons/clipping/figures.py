@@ -30,23 +30,23 @@ def loss_and_push(token_loss: TokenLoss, ratios: Tensor, advantage: float) -> tu
 def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip: float | None = None) -> Figure:
     """Loss against ratio for a good and for a bad token; shaded where the gradient is zero."""
     widest = max(2.0, 1.2 + clip_high, (dual_clip or 0) + 0.7)
-    shown = torch.linspace(0.02, widest, 400, dtype=torch.float64)
+    ratios = torch.linspace(0.02, widest, 400, dtype=torch.float64)
     options = {"clip_low": clip_low, "clip_high": clip_high}
     readings = []
     with style():
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         for ax, advantage in zip(figure.subplots(1, 2), (1.0, -1.0), strict=True):
-            loss, push = loss_and_push(lambda *x: ppo_clip_loss(*x, **options, dual_clip=dual_clip), shown, advantage)
-            alone, _ = loss_and_push(lambda *x: clipped_alone(*x, **options), shown, advantage)
-            ax.fill_between(shown, 0, 1, where=push == 0, transform=ax.get_xaxis_transform(), color=DROPPED, alpha=0.6,
+            loss, push = loss_and_push(lambda *x: ppo_clip_loss(*x, **options, dual_clip=dual_clip), ratios, advantage)
+            alone, _ = loss_and_push(lambda *x: clipped_alone(*x, **options), ratios, advantage)
+            ax.fill_between(ratios, 0, 1, where=push == 0, transform=ax.get_xaxis_transform(), color=DROPPED, alpha=0.6,
                             linewidth=0)  # fmt: skip
-            ax.plot(shown, alone, color=ORANGE, linestyle=(0, (4, 2)), linewidth=2)
-            ax.plot(shown, loss, color=BLUE, linewidth=2.6)
+            ax.plot(ratios, alone, color=ORANGE, linestyle=(0, (4, 2)), linewidth=2)
+            ax.plot(ratios, loss, color=BLUE, linewidth=2.6)
             ax.plot(1, -advantage, "o", color=INK, markersize=6, zorder=5)
             ax.set_title(f"A = {advantage:+.0f}: {'make it likelier' if advantage > 0 else 'make it less likely'}")
             ax.set_xlabel("ratio, new / old")
-            ax.set_xlim(0, float(shown[-1]))
-            label_curves(ax, shown, loss, alone, advantage, clip_low, clip_high)
+            ax.set_xlim(0, float(ratios[-1]))
+            label_curves(ax, ratios, loss, alone, advantage, clip_low, clip_high)
             beyond = f", or above {dual_clip:g}" if dual_clip and advantage < 0 else ""
             edge = f"above {1 + clip_high:g}" if advantage > 0 else f"below {1 - clip_low:g}"
             readings.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")

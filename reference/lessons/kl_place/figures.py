@@ -19,26 +19,26 @@ def group_with_kl(num_right: int, kl_coef: float, scale: str) -> tuple[Tensor, T
     """Advantages of a group of four by the verdict alone, and with the KL in the reward."""
     right = (torch.arange(4) < num_right).double()
     kl = torch.tensor(KL_OF_GROUP, dtype=torch.float64)[:, None]
-    charged = kl_penalised_rewards(right, kl, torch.ones(4, 1), kl_coef=kl_coef)
-    return tuple(group_advantages(r, group_size=4, scale=scale) for r in (right, charged))
+    rewards = kl_penalised_rewards(right, kl, torch.ones(4, 1), kl_coef=kl_coef)
+    return tuple(group_advantages(r, group_size=4, scale=scale) for r in (right, rewards))
 
 
 def figure_kl_group(num_right: int = 4, *, kl_coef: float = 0.01, scale: str = "group") -> Figure:
     """A bar per completion: its advantage by the verdict alone, and after the KL was taken off the reward."""
-    plain, charged = group_with_kl(num_right, kl_coef, scale)
+    plain, with_kl = group_with_kl(num_right, kl_coef, scale)
     with style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         titles = ("KL not in the reward", f"KL in the reward, kl_coef {kl_coef:g}")
-        for ax, values, title in zip(figure.subplots(1, 2, sharey=True), (plain, charged), titles, strict=True):
+        for ax, values, title in zip(figure.subplots(1, 2, sharey=True), (plain, with_kl), titles, strict=True):
             bars(ax, values, num_right)
             ax.set_title(title)
         figure.axes[0].set_ylabel("advantage")
-        divided = "divided by the group's std" if scale == "group" else "only centred"
-        figure.suptitle(f"{num_right} of 4 right, {divided}", fontsize=12, color=MUTED)
-        shown = ", ".join(f"{v:+.3f}" for v in charged.tolist())
+        scaling = "divided by the group's std" if scale == "group" else "only centred"
+        figure.suptitle(f"{num_right} of 4 right, {scaling}", fontsize=12, color=MUTED)
+        after = ", ".join(f"{v:+.3f}" for v in with_kl.tolist())
         before = ", ".join(f"{v:+.3f}" for v in plain.tolist())
         return described(
-            figure, f"{num_right} of 4 right, {divided}, kl_coef {kl_coef:g}: without KL {before}; with KL {shown}"
+            figure, f"{num_right} of 4 right, {scaling}, kl_coef {kl_coef:g}: without KL {before}; with KL {after}"
         )
 
 

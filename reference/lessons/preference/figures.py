@@ -55,10 +55,10 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
         ax.set_xlabel("β (log scale)")
         ax.set_ylabel("margin (nats)")
         ax.set_title(f"Margin of a pair after {time:,g} units of gradient flow, chosen by {share:.0%}")
-        shown = {
+        margins_at = {
             b: margins_after(time, torch.tensor([b], dtype=torch.float64), share=share).item() for b in (0.05, 0.5, 5)
         }
-        readings = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in shown.items())
+        readings = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in margins_at.items())
         rest = f"; at rest {logit(share) / 0.5:.2f} at beta 0.5" if share < 1 else ""
         return described(figure, f"Margin after {time:,g} units: {readings}{rest}. {place.replace('β', 'beta')}")
 
