@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reference.objectives.shapes import InputError
-from reference.runs.lock import locked
+from reference.runs.lock import folder_lock
 
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
@@ -31,7 +31,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
         recipe, *options = experiments[name].split()
         if resume and "trl" in options:  # TRL's runs cannot be resumed
-            with locked(draft):  # another process may be recording it
+            with folder_lock(draft):  # another process may be recording it
                 pass
             shutil.rmtree(draft)
             resume = None

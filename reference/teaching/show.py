@@ -15,7 +15,7 @@ STATIC = bool(os.environ.get("REFERENCE_STATIC"))
 MARGIN, RADIUS = 14, 14  # in pixels, of the white card that a picture stands on
 
 
-def described(figure: Figure, text: str) -> Figure:
+def describe(figure: Figure, text: str) -> Figure:
     """Attach what the figure shows, in a sentence with its numbers."""
     figure.description = text
     return figure

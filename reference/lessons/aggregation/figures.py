@@ -11,7 +11,7 @@ from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
 
@@ -63,7 +63,7 @@ def figure_split(
         verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if cosine > 1 - 1e-9 else "")
         whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"
         figure.suptitle(f"divided {whose}: {verdict}", fontsize=12, color=RED if off > 1e-9 else INK)
-        return described(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
+        return describe(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
 
 
 def rambler(longest: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,7 +125,7 @@ def figure_length_push(most: int = 6) -> Figure:
         ax.set_xlabel("completions that share a denominator")
         ax.set_ylabel("change of the mean length")
         ax.set_title("Nothing to learn, and still a push on length")
-        return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
+        return describe(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
 
 
 def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
@@ -153,4 +153,4 @@ def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
             ax.set_title(whose)
             ax.set_xlabel("step")
         figure.axes[0].set_ylabel("mean length, tokens")
-        return described(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))
+        return describe(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))

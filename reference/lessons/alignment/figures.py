@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from reference.objectives import position_ids, token_logprobs
 from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
 from reference.teaching.example import Example, readable
-from reference.teaching.show import described
+from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH, draw_strip, layout
 
 
@@ -41,7 +41,7 @@ def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figu
         bars.set_xlabel("probability of the next token")
         bars.set_title(f"log-prob of {words[position + 1]!r}: {logp} nats", fontsize=12)
         text = f"logits[{position}] after {words[position]!r} score {words[position + 1]!r}: log-prob {logp}, mask {int(kept)}"
-        return described(figure, text)
+        return describe(figure, text)
 
 
 def figure_temperature(example: Example, *, temperature: float, position: int = 12) -> Figure:
@@ -85,7 +85,7 @@ def figure_temperature(example: Example, *, temperature: float, position: int = 
                 ha="center",
             )
         readings = ", ".join(f"{name} {r:.2f}" for name, r in zip(names, ratios, strict=True))
-        return described(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {readings}")
+        return describe(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {readings}")
 
 
 def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: str) -> None:
@@ -123,9 +123,7 @@ def figure_padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, *, 
             text = f"{error:.2f}" if error >= 0.01 else f"{error:.0e}" if error else "0"
             ax.annotate(text, (error, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
         ax.set_title(f"largest log-prob error, {pads} pads on the left (nats)")
-        return described(
-            figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True))
-        )
+        return describe(figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True)))
 
 
 def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
@@ -139,4 +137,4 @@ def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
         for y, size in enumerate(sizes.values()):
             ax.annotate(f"{size:,.1f} MB", (size, y), xytext=(5, 0), textcoords="offset points", va="center")
         ax.set_title(title)
-        return described(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))
+        return describe(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))

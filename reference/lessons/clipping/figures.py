@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference.objectives import cispo_loss, ppo_clip_loss, reinforce_loss
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 TokenLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (token_logprobs, old_logprobs, advantages) -> per token
 
@@ -52,7 +52,7 @@ def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip
             readings.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")
         figure.axes[0].set_ylabel("loss of the token")
         bounds = f"clip_low {clip_low:g}, clip_high {clip_high:g}" + (f", dual_clip {dual_clip:g}" if dual_clip else "")
-        return described(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(readings))
+        return describe(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(readings))
 
 
 def label_curves(
@@ -110,7 +110,7 @@ def figure_push(names: tuple[str, ...] = tuple(FAMILY), *, ratio: float = 2.0) -
         ax.set_xlabel("push on the log-prob:   down, if the token was bad (A = -1)   |   up, if it was good (A = 1)")
         ax.set_title(f"A token whose ratio is {ratio:.2f}")
         readings = "; ".join(f"{name} {up:.2f} up, {-down:.2f} down" for name, (up, down) in pushes.items())
-        return described(figure, f"Push on a token of ratio {ratio:.2f}: {readings}".replace("-0.00", "0.00"))
+        return describe(figure, f"Push on a token of ratio {ratio:.2f}: {readings}".replace("-0.00", "0.00"))
 
 
 def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float = 0.4, highest: float = 0.6) -> Figure:
@@ -139,4 +139,4 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
             ax.set_xlim(0, 1.4 * (len(path) - 1))
             ax.set_ylim(0, 1.02)
         axes[0].set_ylabel("probability of the good arm")
-        return described(figure, "; ".join(readings))
+        return describe(figure, "; ".join(readings))

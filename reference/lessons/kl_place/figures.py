@@ -10,7 +10,7 @@ from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.labels import label_ends
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
 
@@ -37,7 +37,7 @@ def figure_kl_group(num_right: int = 4, *, kl_coef: float = 0.01, scale: str = "
         figure.suptitle(f"{num_right} of 4 right, {scaling}", fontsize=12, color=MUTED)
         after = ", ".join(f"{v:+.3f}" for v in with_kl.tolist())
         before = ", ".join(f"{v:+.3f}" for v in plain.tolist())
-        return described(
+        return describe(
             figure, f"{num_right} of 4 right, {scaling}, kl_coef {kl_coef:g}: without KL {before}; with KL {after}"
         )
 
@@ -74,7 +74,7 @@ def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
             draw_tokens(ax, [c / kl_coef for c in charge], ORANGE, title.replace(": ", "\n"))
             readings.append(f"{credit} charges {[round(c, 3) for c in charge]} at kl_coef {kl_coef:g}")
         axes[0].set_ylabel("nats")
-        return described(figure, ". ".join(readings))
+        return describe(figure, ". ".join(readings))
 
 
 def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
@@ -124,4 +124,4 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
             ax.set_title(label, fontsize=12)
-        return described(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(readings))
+        return describe(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(readings))
