@@ -117,7 +117,7 @@ def report(
     peak = matmul_peak(model.device)
     rows = recipe.prompts_per_step * recipe.group_size
     lines = [f"{recipe.name}, {recipe.prompts_per_step} prompts x {recipe.group_size} completions, "
-             f"{recipe.minibatches * recipe.inner_epochs} optimizer steps; {len(ours)} turns; {describe(model.device)}", ""]  # fmt: skip
+             f"{recipe.minibatches * recipe.inner_epochs} optimizer steps; {len(ours)} turns; {machine_description(model.device)}", ""]  # fmt: skip
     head = ("", "step (s)", "fastest", "slowest", "rollouts/s", "tokens/s", "of peak")
     table = [head]
     for name, turns in (("ours", ours), ("TRL", theirs)):
@@ -161,6 +161,6 @@ def matmul_peak(device: torch.device, *, size: int = 1024, repeats: int = 20) ->
     return 2 * size**3 / best
 
 
-def describe(device: torch.device) -> str:
+def machine_description(device: torch.device) -> str:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     return f"{device.type}, {name}, torch {torch.__version__}"

@@ -30,7 +30,7 @@ def explain(case: Case, got: Outcome | Exception, wanted: Outcome, in_words: InW
     where = case.count_where if label == "value" else None
     legend = "" if where is None or where.all() else "  (· stands for any position from 0 to T - 1)"
     for digits in DIGITS:
-        texts = [value_text(case, value, where, in_words, digits) for value in (target, yours)]
+        texts = [outcome_text(case, value, where, in_words, digits) for value in (target, yours)]
         if texts[0] != texts[1]:
             break
     return f"{head}{small_inputs}  {label}{legend}\n    target {texts[0]}\n    yours  {texts[1]}"
@@ -63,7 +63,7 @@ def not_a_result(got: Outcome | Exception, wanted: Outcome) -> str:
     return ""
 
 
-def value_text(case: Case, value: Any, where: Tensor | None, in_words: InWords | None, digits: int) -> str:
+def outcome_text(case: Case, value: Any, where: Tensor | None, in_words: InWords | None, digits: int) -> str:
     """In words where the exercise knows some and the value has the form that they are for, else in numbers."""
     try:
         return in_words(case, value) if in_words else compact(value, where, digits)

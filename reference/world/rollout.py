@@ -181,8 +181,8 @@ def inverse_cdf(logp: Tensor, uniform: Tensor) -> Tensor:
 def uniforms(seeds: Sequence[int] | None, rows: int, count: int) -> Tensor:
     """Random numbers in [0, 1), (rows, count), each row from its own seed. Drawn on the CPU: the same on every device."""
     if seeds is None or len(seeds) != rows:
-        count_given = "none" if seeds is None else str(len(seeds))
-        raise InputError(f"seeds: one per completion expected, {rows}, got {count_given}; row_seeds makes them")
+        got = "none" if seeds is None else str(len(seeds))
+        raise InputError(f"seeds: one per completion expected, {rows}, got {got}; row_seeds makes them")
     generator = torch.Generator()
     numbers = [torch.rand(count, generator=generator.manual_seed(seed), dtype=torch.float64) for seed in seeds]
     return torch.stack(numbers)
