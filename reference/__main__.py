@@ -57,17 +57,17 @@ def run_command(args: argparse.Namespace) -> int:
         except EXPECTED as error:
             if (message := sentence(error, resumable=hasattr(args, "resume"))) is None:
                 raise
-            return refuse(message)
+            return print_refusal(message)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "reference":
             raise
-        return refuse(
+        return print_refusal(
             f"{error.name} is not installed for {sys.executable}: make lab and make test set everything up in .venv, and "
             "source .venv/bin/activate makes it this shell's Python"
         )
 
 
-def refuse(message: str) -> int:
+def print_refusal(message: str) -> int:
     print(f"reference: {message}", file=sys.stderr)
     return EXIT_BAD_INPUT
 
@@ -234,7 +234,7 @@ def shell() -> int:
         if isinstance(error, BrokenPipeError):
             os.dup2(nowhere, 2)
             return EXIT_PIPE
-        return refuse(f"{error}: what was to be printed is lost")
+        return print_refusal(f"{error}: what was to be printed is lost")
 
 
 if __name__ == "__main__":

@@ -65,12 +65,12 @@ def formula_of(function: Callable, file: str) -> Formula:
 def formulas() -> list[Formula]:
     """All of them, in the order of the files and of the functions in each."""
     found = []
-    shown = importlib.import_module("reference.objectives").__all__
+    public = importlib.import_module("reference.objectives").__all__
     for file in FILES:
         module = importlib.import_module(f"reference.{file}")
         for name, value in vars(module).items():
             defined_here = inspect.isfunction(value) and value.__module__ == module.__name__
-            if defined_here and (name in shown or file.startswith("evaluation")):
+            if defined_here and (name in public or file.startswith("evaluation")):
                 found.append(formula_of(value, file))
     return found
 
@@ -81,18 +81,18 @@ def search(words: list[str]) -> tuple[list[Formula], list[str]]:
     A hit in the name counts most, then one in the first sentence, the formula, the docstring, the signature, and
     last in the heading of the file; a whole word counts more than a beginning.
     """
-    wanted = [word for word in normal(" ".join(words)).split() if word not in SMALL]
+    terms = [word for word in normal(" ".join(words)).split() if word not in SMALL]
     found = []
     for place, formula in enumerate(formulas()):
         file = importlib.import_module(f"reference.{formula.file}").__doc__ or ""
         texts = (formula.name, formula.summary, " ".join(formula.lines), formula.text, formula.signature, file)
-        ranks = [distance(word, [normal(text) for text in texts]) for word in wanted]
-        missing = [word for word, rank in zip(wanted, ranks, strict=True) if rank is None]
-        if len(missing) < len(wanted) or not wanted:
+        ranks = [distance(word, [normal(text) for text in texts]) for word in terms]
+        missing = [word for word, rank in zip(terms, ranks, strict=True) if rank is None]
+        if len(missing) < len(terms) or not terms:
             found.append((len(missing), sum(rank or 0 for rank in ranks), place, formula, missing))
     found.sort(key=lambda entry: entry[:3])
     fewest = found[0][0] if found else 0
-    return [entry[3] for entry in found if entry[0] == fewest], found[0][4] if found else wanted
+    return [entry[3] for entry in found if entry[0] == fewest], found[0][4] if found else terms
 
 
 def normal(text: str) -> str:
@@ -135,11 +135,11 @@ def matches(words: list[str]) -> str:
         "",
     )
     note = f"Nothing mentions every word. These do not mention {' and '.join(missing)}:" if missing else ""
-    listed = [
+    entries = [
         "\n".join([f"reference.{f.file}.{f.name}", f"  {f.summary}", *(f"      {line}" for line in f.lines)])
         for f in found
     ]
-    return "\n\n".join(part for part in [heading, note, *listed, HOW] if part)
+    return "\n\n".join(part for part in [heading, note, *entries, HOW] if part)
 
 
 def index() -> str:

@@ -157,12 +157,12 @@ def require_trainable(optimizer: torch.optim.Optimizer, *modules: nn.Module | No
 
     Parts of a module may be frozen, or left out of the optimizer.
     """
-    trained = {type(m).__name__: [w for w in m.parameters() if w.requires_grad] for m in modules if m is not None}
-    if not any(trained.values()):
+    trainable = {type(m).__name__: [w for w in m.parameters() if w.requires_grad] for m in modules if m is not None}
+    if not any(trainable.values()):
         raise InputError("no weight of the model has requires_grad: unfreeze some, or put an adapter on it")
-    held = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    for name, weights in trained.items():
-        if weights and not any(id(weight) in held for weight in weights):
+    optimizer_weights = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    for name, weights in trainable.items():
+        if weights and not any(id(weight) in optimizer_weights for weight in weights):
             raise InputError(
                 f"the optimizer holds none of the weights of the {name} that have requires_grad, so it would never move: "
                 "make the optimizer last, of the parameters of all that is to be trained"
@@ -177,8 +177,8 @@ def require_reference(model: PreTrainedModel, ref_model: PreTrainedModel | None,
     """
     if ref_model is None:
         return
-    trained = {id(weight) for weight in model.parameters() if weight.requires_grad}
-    if any(id(weight) in trained for weight in ref_model.parameters()):
+    trainable = {id(weight) for weight in model.parameters() if weight.requires_grad}
+    if any(id(weight) in trainable for weight in ref_model.parameters()):
         raise InputError(
             "ref_model shares weights with the policy and would move with it: pass a copy, made with copy.deepcopy before "
             "an adapter was put on the model, or loaded again"

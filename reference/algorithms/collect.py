@@ -54,15 +54,15 @@ def collect(
     """Sample, verify, shape the rewards, score with reference and critic, compare. The experience and its scalars."""
     rollout, correct, rounds = sample_groups(model, tokenizer, recipe, rng)
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
-    mask, sampled = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
+    mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
     rewards = shaped_rewards(correct, mask.sum(dim=1), recipe)
 
     # The policy at temperature 1, top_p 0.9 is not the policy that is trained, and bfloat16 rounds with the batch's size.
     same = recipe.top_k is None and recipe.top_p == 1 and not recipe.bf16
-    old = sampled if same else logprobs_of(model, rollout, recipe)
+    old = sampler if same else logprobs_of(model, rollout, recipe)
     ref = None if ref_model is None else logprobs_of(ref_model, rollout, recipe)
     charge = kl_of(recipe).function(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
-    taken_off = 0.0 if charge is None else kl_coef
+    penalty_coef = 0.0 if charge is None else kl_coef
     experience = Experience(
         tokens=rollout.tokens,
         attention_mask=rollout.attention_mask,
@@ -70,11 +70,11 @@ def collect(
         group=torch.arange(len(rollout.tokens), device=rollout.tokens.device) // recipe.group_size,
         mask=overlong_mask(mask, rollout.truncated) if recipe.overlong == "mask" else mask,
         old_logprobs=old,
-        rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=taken_off),
-        token_rewards=token_rewards(rewards, mask, kl=charge if taken_off else None, kl_coef=taken_off),
+        rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=penalty_coef),
+        token_rewards=token_rewards(rewards, mask, kl=charge if penalty_coef else None, kl_coef=penalty_coef),
         ref_logprobs=ref,
         values=None if critic is None else values_of(critic, model, rollout, recipe),
-        correction=None if same else sampler_correction(old, sampled, mask),
+        correction=None if same else sampler_correction(old, sampler, mask),
     )
     if not experience.mask.any():
         raise InputError("every completion was cut off at the budget, and masked for it: raise max_new_tokens")

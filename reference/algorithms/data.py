@@ -54,8 +54,8 @@ class Experience:
 
     def rows(self, index: Tensor) -> "Experience":
         """The named rows, without the columns that are padding in all of them."""
-        attended = self.attention_mask[index]
-        columns = attended.any(dim=0).nonzero()
+        attention = self.attention_mask[index]
+        columns = attention.any(dim=0).nonzero()
         first, last = int(columns[0]), int(columns[-1]) + 1
         width = last - self.prompt_width
         per_token = {
@@ -64,7 +64,7 @@ class Experience:
             if (value := getattr(self, name)) is not None
         }  # fmt: skip
         return replace(
-            self, tokens=self.tokens[index, first:last], attention_mask=attended[:, first:last],
+            self, tokens=self.tokens[index, first:last], attention_mask=attention[:, first:last],
             prompt_width=self.prompt_width - first, rewards=self.rewards[index], group=self.group[index], **per_token,
         )  # fmt: skip
 

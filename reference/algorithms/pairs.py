@@ -41,7 +41,7 @@ def draw_pairs(
     Which right and which wrong one is drawn at random. A prompt whose completions are all right or all wrong gives no
     pair; a truncated completion is wrong. Raises ``InputError`` when no prompt gives one.
     """
-    parts, paired, right = [], [], 0.0
+    parts, pair_problems, right = [], [], 0.0
     starts = range(0, prompts, PROMPTS_AT_ONCE)
     for first in tqdm(starts, desc="pairs", unit="batch", disable=len(starts) < 4, leave=False):
         problems = [draw_problem(rng, held_out=held_out) for _ in range(min(PROMPTS_AT_ONCE, prompts - first))]
@@ -56,13 +56,13 @@ def draw_pairs(
         if both:
             rows = torch.tensor(list(both.values()), device=correct.device).flatten()
             parts.append(rollout.rows(rows))
-            paired += [problems[group] for group in both]
+            pair_problems += [problems[group] for group in both]
     if not parts:
         raise InputError(
             f"none of {prompts} prompts gave a pair, which takes a right and a wrong completion: "
             f"{right / (prompts * recipe.group_size):.1%} of them are right; raise group_size, or take another model"
         )
-    return Pairs(join(parts, pad_token_id=tokenizer.pad_token_id), paired)
+    return Pairs(join(parts, pad_token_id=tokenizer.pad_token_id), pair_problems)
 
 
 def choose(correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
@@ -89,21 +89,23 @@ def encode_pairs(
     Behind every one comes the token that closes a turn in the chat template, as behind a sampled one.
     """
     prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in range(2)]
-    asked = tokenizer.apply_chat_template([chat(p) for p in problems], add_generation_prompt=True, tokenize=False)
+    prompt_texts = tokenizer.apply_chat_template(
+        [chat(p) for p in problems], add_generation_prompt=True, tokenize=False
+    )
     end = end_of_turn(tokenizer)
     completions = [
         completion_ids(tokenizer, prompt, text + end)
-        for prompt, both in zip(asked, texts, strict=True)
+        for prompt, both in zip(prompt_texts, texts, strict=True)
         for text in both
     ]
     start = max(map(len, prompts))
     length = start + max(map(len, completions))
-    tokens, attended = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
+    tokens, attention = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
     for row, ids in enumerate(completions):
         tokens[row, start : start + len(ids)] = torch.tensor(ids)
-        attended[row, start : start + len(ids)] = True
-    mask = attended[:, 1:] & (torch.arange(1, length) >= start)
-    tensors = tokens, attended, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
+        attention[row, start : start + len(ids)] = True
+    mask = attention[:, 1:] & (torch.arange(1, length) >= start)
+    tensors = tokens, attention, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
     return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)
 
 

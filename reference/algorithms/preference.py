@@ -150,19 +150,19 @@ def kto_point(model: PreTrainedModel, ref_model: PreTrainedModel | None, pairs: 
         if callable(recipe.loss):
             return None
         raise InputError("KTO puts completions under other prompts, and this step has one pair: raise prompts_per_step")
-    moved = mismatched_pairs(pairs.completions)
-    mask = moved.completion_mask[:, moved.prompt_width - 1 :]
-    return kto_kl(*(sequence_logprobs(logprobs_of(one, moved, recipe), mask) for one in (model, ref_model)))
+    rollout = mismatched_pairs(pairs.completions)
+    mask = rollout.completion_mask[:, rollout.prompt_width - 1 :]
+    return kto_kl(*(sequence_logprobs(logprobs_of(one, rollout, recipe), mask) for one in (model, ref_model)))
 
 
 def mismatched_pairs(rows: Rollout) -> Rollout:
     """Each prompt with the completion of the pair before it. All begin in one column, so they only move down."""
 
-    def moved(x: Tensor, width: int) -> Tensor:
+    def roll(x: Tensor, width: int) -> Tensor:
         return torch.cat([x[:, :width], x[:, width:].roll(2, dims=0)], dim=1)
 
     width = rows.prompt_width
     return Rollout(
-        moved(rows.tokens, width), moved(rows.attention_mask, width), moved(rows.completion_mask, width - 1),
-        moved(rows.sampler_logprobs, width - 1), rows.truncated.roll(2), width,
+        roll(rows.tokens, width), roll(rows.attention_mask, width), roll(rows.completion_mask, width - 1),
+        roll(rows.sampler_logprobs, width - 1), rows.truncated.roll(2), width,
     )  # fmt: skip

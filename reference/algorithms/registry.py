@@ -13,7 +13,7 @@ def entry_of(registry: dict[str, Entry], name: str | None, slot: str) -> Entry:
     """The entry of that name. Raises ``InputError``, with the nearest name, where there is none."""
     if name in registry:
         return registry[name]
-    near = [known for known in registry if str(name) in known] or difflib.get_close_matches(str(name), registry, 1, 0)
+    near = [other for other in registry if str(name) in other] or difflib.get_close_matches(str(name), registry, 1, 0)
     raise InputError(f"{slot} is {name!r}; did you mean {near[0]!r}? There are: {', '.join(registry)}")
 
 

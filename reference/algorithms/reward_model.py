@@ -56,7 +56,7 @@ def load_reward_model(name_or_path: str | Path = BASE, *, device: str | torch.de
             name_or_path, num_labels=1, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True,  # refused below, by name
         )  # fmt: skip
-    if heads := [held for key, held, _ in loading_info["mismatched_keys"] if key == HEAD and held[0] != 1]:
+    if heads := [shape for key, shape, _ in loading_info["mismatched_keys"] if key == HEAD and shape[0] != 1]:
         raise InputError(f"{name_or_path} is a classifier of {heads[0][0]} labels: a reward model has one")
     require_same_shapes(name_or_path, loading_info)
     if others := sorted(set(loading_info["missing_keys"]) - {HEAD}):  # from_pretrained would go on with random numbers

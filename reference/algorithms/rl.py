@@ -116,8 +116,8 @@ def update(
 
     ``demonstrations``: tokens and mask of chats to imitate on the side, where the recipe has a sft_coef.
     """
-    kept = batch.mask.any(dim=1)
-    counts = Counts(int(batch.mask.sum()), int(kept.sum()), len(kept), recipe.max_new_tokens)
+    non_empty = batch.mask.any(dim=1)
+    counts = Counts(int(batch.mask.sum()), int(non_empty.sum()), len(non_empty), recipe.max_new_tokens)
     if counts.num_tokens == 0:  # all of them cut off and masked: this minibatch teaches nothing
         return {}
     totals: dict[str, Tensor] = {}
@@ -149,8 +149,8 @@ def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe
     """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
     tokens, mask = tokens.to(model.device), mask.to(model.device)
     whole: list[Tensor] = []
-    for part, wanted in micro_batches(tokens, mask, recipe.micro_batch_size):
-        nll = sft_term(model, part, wanted, recipe, num_tokens=int(mask.sum()))
+    for part, part_mask in micro_batches(tokens, mask, recipe.micro_batch_size):
+        nll = sft_term(model, part, part_mask, recipe, num_tokens=int(mask.sum()))
         total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
         whole.append(nll.detach())
     return torch.stack(whole).sum()
@@ -169,8 +169,8 @@ def micro_batch_loss(
     """What one micro-batch adds to the loss of the step, and its scalars."""
     with autocast(model, recipe.bf16):
         shared = critic is not None and critic.shared
-        read = None if prompts is None else prompts.cache(micro)
-        out = forward(model, micro, completions_only=True, hidden=shared, prompts=read)
+        cache = None if prompts is None else prompts.cache(micro)
+        out = forward(model, micro, completions_only=True, hidden=shared, prompts=cache)
         values = None if critic is None else critic(micro, out.hidden_states[-1] if shared else None)
     mask, old = micro.mask, micro.old_logprobs
     new = token_logprobs(out.logits, micro.targets, temperature=recipe.temperature)
@@ -186,10 +186,10 @@ def micro_batch_loss(
     }
     terms: dict[str, Tensor | float] = {}
     with torch.set_grad_enabled(recipe.entropy_coef > 0):
-        spread = entropy(out.logits, temperature=recipe.temperature)
-    scalars["entropy"] = masked_mean(spread.detach(), mask)
+        token_entropy = entropy(out.logits, temperature=recipe.temperature)
+    scalars["entropy"] = masked_mean(token_entropy.detach(), mask)
     if recipe.entropy_coef:
-        terms |= {"entropy": aggregate(spread, mask, counts), "entropy_coef": recipe.entropy_coef}
+        terms |= {"entropy": aggregate(token_entropy, mask, counts), "entropy_coef": recipe.entropy_coef}
     if recipe.kl_place == "loss" and kl_coef:
         kl = kl_of(recipe).function(new, micro.ref_logprobs, old)
         terms |= {"kl": aggregate(kl, mask, counts), "kl_coef": kl_coef}

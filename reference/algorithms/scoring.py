@@ -36,7 +36,7 @@ def forward(
     ``prompts``: keys and values of all prompt tokens but the last; the model then reads on from there.
     """
     mask, start = batch.attention_mask, batch.prompt_width - 1
-    with head_inputs(model) if hidden else nullcontext() as read:
+    with head_inputs(model) if hidden else nullcontext() as inputs:
         if prompts is not None:
             out = model(
                 batch.tokens[:, start:], attention_mask=mask, position_ids=position_ids(mask)[:, start:],
@@ -50,7 +50,7 @@ def forward(
             )  # fmt: skip
             out.logits = out.logits[:, -keep:]  # some models (Whisper's decoder) do not know logits_to_keep
     if hidden:
-        out.hidden_states = (read[-1][:, -out.logits.shape[1] :],)
+        out.hidden_states = (inputs[-1][:, -out.logits.shape[1] :],)
     return out
 
 

@@ -48,11 +48,13 @@ class SharedPrompts:
 
     def backward(self) -> None:
         """Carry what the micro-batches have left at the keys and values through the prompts, to the weights."""
-        left = [
-            (made, shared.grad) for made, shared in zip(self.made, self.shared, strict=True) if shared.grad is not None
+        gradients = [
+            (output, shared.grad)
+            for output, shared in zip(self.made, self.shared, strict=True)
+            if shared.grad is not None
         ]
-        if left:
-            torch.autograd.backward(*map(list, zip(*left, strict=True)))
+        if gradients:
+            torch.autograd.backward(*map(list, zip(*gradients, strict=True)))
 
 
 def can_share(model: PreTrainedModel, batch: Experience) -> bool:

@@ -53,6 +53,6 @@ def clip_gradient(
 
 def where_not_finite(module: nn.Module) -> str:
     """Which weights have a gradient that is not finite, in words."""
-    named = [(name, weight.grad) for name, weight in module.named_parameters() if weight.grad is not None]
-    bad = [name for name, gradient in named if not gradient.isfinite().all()]
-    return f" (in {len(bad)} of {len(named)} weights, the first {bad[0]})" if bad else " (its square overflows)"
+    gradients = [(name, weight.grad) for name, weight in module.named_parameters() if weight.grad is not None]
+    bad = [name for name, gradient in gradients if not gradient.isfinite().all()]
+    return f" (in {len(bad)} of {len(gradients)} weights, the first {bad[0]})" if bad else " (its square overflows)"

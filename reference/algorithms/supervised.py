@@ -110,13 +110,13 @@ def sft_step(
     num_tokens = int(mask.sum())  # of the whole batch: micro-batching changes nothing
     loss, hits = tokens.new_zeros((), dtype=torch.float), tokens.new_zeros(())
     optimizer.zero_grad()
-    for part, kept in micro_batches(tokens, mask, recipe.micro_batch_size):
+    for part, part_mask in micro_batches(tokens, mask, recipe.micro_batch_size):
         logits = logits_of(model, part, recipe)
         logprobs = token_logprobs(logits, part, temperature=recipe.temperature)
-        term = sft_loss(logprobs, kept, num_tokens=num_tokens)
+        term = sft_loss(logprobs, part_mask, num_tokens=num_tokens)
         term.backward()
         loss += term.detach()
-        hits += ((logits.detach()[:, :-1].argmax(dim=-1) == part[:, 1:]) & kept).sum()
+        hits += ((logits.detach()[:, :-1].argmax(dim=-1) == part[:, 1:]) & part_mask).sum()
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()
     return {"loss": loss.item(), "token_accuracy": hits.item() / num_tokens, "grad_norm": grad_norm}

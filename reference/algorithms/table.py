@@ -37,7 +37,7 @@ def aspects(r: Recipe) -> dict[str, str]:
         "KL handling": kl(r),
         "Aggregation": aggregation(r),
         "Value head": {None: "no", "shared": "yes, on the policy's trunk", "separate": "yes, on a trunk of its own"}[r.critic],
-        "Key numbers": ", ".join(f"{name} {value_text(getattr(r, name))}" for name in key_numbers(r)) or "lr",
+        "Key numbers": ", ".join(f"{name} {cell_text(getattr(r, name))}" for name in key_numbers(r)) or "lr",
         "Common pitfall": r.pitfall,
         "Source": f"arXiv {r.source}" if r.source[0].isdigit() else r.source,
     }  # fmt: skip
@@ -95,7 +95,7 @@ def besides(r: Recipe) -> list[str]:
     """What sets a row apart although no slot says so."""
     found = []
     if r.kind == "rl" and "clip_low" in loss_of(r).reads and r.clip_low != r.clip_high:
-        found.append(f"clip: {value_text(r.clip_low)} below, {value_text(r.clip_high)} above")
+        found.append(f"clip: {cell_text(r.clip_low)} below, {cell_text(r.clip_high)} above")
     if r.max_rounds > 1:
         found.append(f"dynamic sampling: up to {r.max_rounds} rounds, until no group is dead")
     if r.overlong != "score":
@@ -105,7 +105,7 @@ def besides(r: Recipe) -> list[str]:
     return found
 
 
-def value_text(value: object) -> str:
+def cell_text(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -160,7 +160,7 @@ def recipe_names(names: list[str]) -> list[str]:
 
 
 def name_or_number(value: object) -> str:
-    return name_of(value) if callable(value) else value_text(value)
+    return name_of(value) if callable(value) else cell_text(value)
 
 
 def side_by_side(recipes: list[Recipe], leave_out: list[str] | None = None) -> str:

@@ -15,8 +15,8 @@ class Parser(argparse.ArgumentParser):
         args = sys.argv[1:] if args is None else list(args)
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            used = command_parser(self, args)
-            used.error(f"unrecognized arguments: {' '.join(unknown)}{elsewhere(self, used, unknown[0])}")
+            command = command_parser(self, args)
+            command.error(f"unrecognized arguments: {' '.join(unknown)}{elsewhere(self, command, unknown[0])}")
         return found
 
     def error(self, message: str) -> NoReturn:
@@ -34,20 +34,20 @@ def command_parser(parser: argparse.ArgumentParser, args: list[str]) -> argparse
     return parser
 
 
-def elsewhere(parser: argparse.ArgumentParser, used: argparse.ArgumentParser, word: str) -> str:
+def elsewhere(parser: argparse.ArgumentParser, command: argparse.ArgumentParser, word: str) -> str:
     """What to say about an option that the command does not have: who has it, else what is near."""
     flag = word.split("=")[0]
     if flag in ("", "-", "--"):
         return ""
     having = sorted({name for name, child in named_parsers(parser) if flag in child._option_string_actions})
     if having and flag.startswith("-"):
-        shown = ", ".join(having[:6]) + (", ..." if len(having) > 6 else "")
-        return f". This command has no {flag}; {shown} {'has' if len(having) == 1 else 'have'} it"
-    return suggestion(flag, vocabulary(used))
+        names = ", ".join(having[:6]) + (", ..." if len(having) > 6 else "")
+        return f". This command has no {flag}; {names} {'has' if len(having) == 1 else 'have'} it"
+    return suggestion(flag, vocabulary(command))
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word.lower(), sorted(set(known)), n=2)
+def suggestion(word: str, candidates: list[str]) -> str:
+    near = difflib.get_close_matches(word.lower(), sorted(set(candidates)), n=2)
     return f". Did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -23,24 +23,24 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
             f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
         )
     command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
-    known = parse_options(
+    options = parse_options(
         read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
     )
-    require_start_model(known.get("model", "base"), args.resume)
-    if "steps" in typed and args.steps != known["steps"]:
-        require_extendable(args, known["steps"])
-        known["steps"] = args.steps
-    return argparse.Namespace(**{**vars(args), **known})
+    require_start_model(options.get("model", "base"), args.resume)
+    if "steps" in typed and args.steps != options["steps"]:
+        require_extendable(args, options["steps"])
+        options["steps"] = args.steps
+    return argparse.Namespace(**{**vars(args), **options})
 
 
 def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
     """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
     folder = Path(run)
     if is_run(folder) and (recipe := RECIPES.get(read_options(folder)["recipe"])) and recipe.kind == "reward":
-        known = parse_options(
+        options = parse_options(
             read_options(folder), folder / "config.json", command_parser(parser, ["train", recipe.name])
         )
-        require_start_model(known["model"], folder)
+        require_start_model(options["model"], folder)
 
 
 def require_start_model(model: str, run: Path) -> None:
@@ -83,9 +83,9 @@ def value_of(action: argparse.Action, value: Any, path: Path, remedy: str) -> An
         raise InputError(f"{path}: {action.dest} is {json_text(value)}, which is not true or false: {remedy}")
     text = "none" if value is None else value if isinstance(value, str) else json_text(value)
     try:
-        read = action.type(text) if callable(action.type) else text
+        result = action.type(text) if callable(action.type) else text
     except argparse.ArgumentTypeError as error:
         raise InputError(f"{path}: {action.dest} is {json_text(value)}, and {error}: {remedy}") from None
-    if read != value or isinstance(value, bool) or (action.choices and read not in action.choices):
+    if result != value or isinstance(value, bool) or (action.choices and result not in action.choices):
         raise InputError(f"{path}: {action.dest} is {json_text(value)}, which is no value for it: {remedy}")
-    return read
+    return result

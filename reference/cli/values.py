@@ -93,8 +93,8 @@ def source(text: str) -> str:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) not in (errno.ENOENT, errno.ENOTDIR):
             reason = getattr(error, "strerror", None) or str(error)
-            shown = text if len(text) <= 60 else text[:57] + "..."
-            raise argparse.ArgumentTypeError(f"{shown!r} is no path ({reason})") from None
+            excerpt = text if len(text) <= 60 else text[:57] + "..."
+            raise argparse.ArgumentTypeError(f"{excerpt!r} is no path ({reason})") from None
     return path
 
 

@@ -87,6 +87,6 @@ def sample_and_verify(
         model, tokenizer, encode_prompts(tokenizer, problems),
         group_size=group_size, max_new_tokens=max_new_tokens, seeds=seeds, greedy=seeds is None,
     )  # fmt: skip
-    repeated = [problem for problem in problems for _ in range(group_size)]
+    row_problems = [problem for problem in problems for _ in range(group_size)]
     texts = rollout.texts(tokenizer)
-    return [verify(p, t) * (not cut) for p, t, cut in zip(repeated, texts, rollout.truncated.tolist(), strict=True)]
+    return [verify(p, t) * (not cut) for p, t, cut in zip(row_problems, texts, rollout.truncated.tolist(), strict=True)]

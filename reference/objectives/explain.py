@@ -72,10 +72,10 @@ def size_mismatch(name: str, axes: list[str], shape: tuple[int, ...], sizes: dic
         if axis.startswith("#") and size == 1:
             continue
         axis = axis.removeprefix("#")
-        known, minus, less = axis.partition("-")  # "time-1": one shorter than time
-        if minus and sizes[known] < int(less):
-            return empty_axis(known)
-        wanted = sizes[known] - int(less) if minus else int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
+        other, minus, less = axis.partition("-")  # "time-1": one shorter than time
+        if minus and sizes[other] < int(less):
+            return empty_axis(other)
+        wanted = sizes[other] - int(less) if minus else int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
         if wanted != size:
             axis = "" if axis.isdigit() else f" ({axis})"
             found = f"axis {index}{axis} is {size}, expected {wanted} to match the arguments before it"

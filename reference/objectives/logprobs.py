@@ -103,12 +103,12 @@ def chunked_token_logprobs(
     scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
     states = hidden[:, :-1].reshape(-1, hidden.shape[-1])
 
-    def score(states: Tensor, scored: Tensor) -> Tensor:
+    def chunk_logprobs(states: Tensor, scored: Tensor) -> Tensor:
         logprobs = scaled(states @ lm_head.T, temperature).log_softmax(dim=-1)
         return logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
 
     chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
-    picked = torch.cat([checkpoint(score, *chunk, use_reentrant=False) for chunk in chunks])
+    picked = torch.cat([checkpoint(chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks])
     picked = picked.reshape(tokens.shape[0], tokens.shape[1] - 1)
     require_no_nan(picked, "log-prob (from the hidden states)")
     return picked

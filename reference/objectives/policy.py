@@ -253,6 +253,6 @@ def clip_range(clip_low: float | None, clip_high: float | None) -> tuple[float, 
     low, high = clip_low or 0.0, clip_high or 0.0
     if not (0 <= low < 1 and high >= 0):
         bounds = (f"clip_low={clip_low}", "0 <= clip_low < 1"), (f"clip_high={clip_high}", "clip_high >= 0")
-        given = [words for words, bound in zip(bounds, (clip_low, clip_high), strict=True) if bound is not None]
-        raise InputError(": expected ".join(" and ".join(words) for words in zip(*given, strict=True)))
+        bounds_given = [words for words, bound in zip(bounds, (clip_low, clip_high), strict=True) if bound is not None]
+        raise InputError(": expected ".join(" and ".join(words) for words in zip(*bounds_given, strict=True)))
     return 1 - low if clip_low is not None else 0.0, math.inf if clip_high is None else 1 + high

@@ -65,13 +65,13 @@ def typed(function: F) -> F:
             require_computable((*zip(names, args, strict=False), *kwargs.items()), numbers)
             return checked(*args, **kwargs)
         except TypeCheckError:
-            given = dict(zip(names, args, strict=False)) | kwargs
-            python = {name: in_python(given[name]) for name in plain & given.keys()}
-            if any(number is not given[name] for name, number in python.items()):
-                return wrapper(**given | python)
+            arguments = dict(zip(names, args, strict=False)) | kwargs
+            python = {name: in_python(arguments[name]) for name in plain & arguments.keys()}
+            if any(number is not arguments[name] for name, number in python.items()):
+                return wrapper(**arguments | python)
             error = InputError(explain_mismatch(signature, args, kwargs))
-        except InputError as refused:
-            error = refused
+        except InputError as refusal:
+            error = refusal
         except TypeError:
             require_call(function, signature, args, kwargs)
             raise

@@ -234,8 +234,8 @@ def add(
     """The total with one more term, or why it cannot be added."""
     require_at_least(coef, coef_name, 0)
     if (term is None) != (coef == 0):
-        given = "missing" if term is None else "given"
-        raise InputError(f"{coef_name} is {coef} and {name} is {given}: pass both, or neither")
+        state = "missing" if term is None else "given"
+        raise InputError(f"{coef_name} is {coef} and {name} is {state}: pass both, or neither")
     if term is None:
         return total
     require_no_nan(term, name)

@@ -41,10 +41,10 @@ class Turn:
 def require_room(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
     """Refuse a model whose context is too short: the gate would advise a lower budget, and bench has no such option."""
     longest = encode_prompts(tokenizer, [draw_problem(random.Random(0), num_steps=MAX_STEPS)])[0]
-    needed, context = len(longest) + 1 + recipe.max_new_tokens, context_length(model)  # + 1 as in the gate
-    if context is not None and needed > context:
+    positions, context = len(longest) + 1 + recipe.max_new_tokens, context_length(model)  # + 1 as in the gate
+    if context is not None and positions > context:
         raise InputError(
-            f"prompt and completion need {needed} positions, the model has {context}: bench runs {recipe.name} as it "
+            f"prompt and completion need {positions} positions, the model has {context}: bench runs {recipe.name} as it "
             "stands in the table, so take a model with more"
         )
 
@@ -117,7 +117,7 @@ def report(
     peak = matmul_peak(model.device)
     rows = recipe.prompts_per_step * recipe.group_size
     lines = [f"{recipe.name}, {recipe.prompts_per_step} prompts x {recipe.group_size} completions, "
-             f"{recipe.minibatches * recipe.inner_epochs} optimizer steps; {len(ours)} turns; {describe(model.device)}", ""]  # fmt: skip
+             f"{recipe.minibatches * recipe.inner_epochs} optimizer steps; {len(ours)} turns; {machine_description(model.device)}", ""]  # fmt: skip
     head = ("", "step (s)", "fastest", "slowest", "rollouts/s", "tokens/s", "of peak")
     table = [head]
     for name, turns in (("ours", ours), ("TRL", theirs)):
@@ -141,9 +141,9 @@ def report(
 def flops(model: PreTrainedModel, recipe: Recipe, *, completion_tokens: float, prompt_tokens: float) -> float:
     """What a step needs at least, without padding: 2 per weight and token to sample, 6 to train, a prompt once per group."""
     weights = sum(p.numel() for p in model.parameters())
-    sampled = completion_tokens + prompt_tokens / recipe.group_size
-    trained = (completion_tokens + prompt_tokens) * recipe.inner_epochs
-    return weights * (2 * sampled + 6 * trained)
+    sample_tokens = completion_tokens + prompt_tokens / recipe.group_size
+    train_tokens = (completion_tokens + prompt_tokens) * recipe.inner_epochs
+    return weights * (2 * sample_tokens + 6 * train_tokens)
 
 
 def matmul_peak(device: torch.device, *, size: int = 1024, repeats: int = 20) -> float:
@@ -161,6 +161,6 @@ def matmul_peak(device: torch.device, *, size: int = 1024, repeats: int = 20) ->
     return 2 * size**3 / best
 
 
-def describe(device: torch.device) -> str:
+def machine_description(device: torch.device) -> str:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     return f"{device.type}, {name}, torch {torch.__version__}"

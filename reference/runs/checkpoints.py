@@ -62,9 +62,9 @@ def is_checkpoint(path: Path) -> bool:
 def restore(checkpoint: Path, state: State) -> None:
     """Put what was saved beside the model back into the optimizer, the critic, the reference."""
     try:
-        saved = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
+        content = torch.load(checkpoint / "state.pt", map_location="cpu", weights_only=True)
         for name, part in state.items():
-            part.load_state_dict(saved[name])
+            part.load_state_dict(content[name])
     except Exception as error:  # unpickling and loading raise many types; each means that the file is not ours
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"{checkpoint}/state.pt does not fit this model ({reason}): start a new run") from None
@@ -108,8 +108,8 @@ def damaged_file(checkpoint: Path) -> str | None:
     """The name of a file that is missing or not what was saved; ``None`` if all are."""
     try:
         sums = parse_json((checkpoint / "checksums.json").read_bytes())
-        needed = {"config.json", "state.pt", *sums}
-        return next((name for name in sorted(needed) if checksum(checkpoint / name) != sums[name]), None)
+        names = {"config.json", "state.pt", *sums}
+        return next((name for name in sorted(names) if checksum(checkpoint / name) != sums[name]), None)
     except OSError as error:
         return Path(error.filename or "checksums.json").name
     except (ValueError, TypeError, KeyError):

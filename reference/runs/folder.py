@@ -21,7 +21,7 @@ from typing import Any
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import checkpoints
 from reference.runs.files import is_number, json_text, parse_json, read_json, shell_path, write_atomically
-from reference.runs.lock import LOCK, locked
+from reference.runs.lock import LOCK, folder_lock
 
 FILES = ("config.json", "metrics.jsonl", "metrics.old.jsonl", "accuracy.json", "training.png")
 FOLDERS = ("checkpoints", "tensorboard")
@@ -46,7 +46,7 @@ def new_run(folder: Path | None, options: dict[str, Any]) -> Iterator[Path]:
         raise InputError(
             f"cannot write to {folder or 'runs'} ({error.strerror}): choose another folder with --out"
         ) from None
-    with locked(folder):
+    with folder_lock(folder):
         require_new(folder)  # again: another process may have been faster
         try:
             (folder / "checkpoints").mkdir(exist_ok=True)

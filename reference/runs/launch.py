@@ -51,8 +51,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         loop, state = kind.loop(recipe, start, tokenizer, model, options["seed"])
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
             measure = partial(kind.measure, recipe, options, start, tokenizer)
-            untrained = kind.load(source, device) if recipe.kind == "reward" else start
-            before = measure_once(run, "before", kind.accuracy, partial(measure, untrained))
+            initial_model = kind.load(source, device) if recipe.kind == "reward" else start
+            before = measure_once(run, "before", kind.accuracy, partial(measure, initial_model))
             if first_step < recipe.steps:
                 forget(run, "after", kind.accuracy)
                 with step_log(run, options, first_step, model, tokenizer, state, panels=kind.panels) as on_step:

@@ -27,7 +27,7 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     if processes > 1 and out is None:
         raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
     device, kind = pick_device(options["device"]), KINDS[recipe.kind]
-    require_trl(recipe, device.type, processes)
+    require_trl_recipe(recipe, device.type, processes)
     from reference.engines.trl.trainer import run_trl  # TRL takes seconds to import
 
     source = source_of(options)
@@ -64,7 +64,7 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
         return True
 
 
-def require_trl(recipe: Recipe, device: str, processes: int) -> None:
+def require_trl_recipe(recipe: Recipe, device: str, processes: int) -> None:
     """Refuse what TRL cannot do, and TRL where it is not installed: making its configuration asks both."""
     from reference.engines.trl.config import trl_config
 

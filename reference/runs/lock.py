@@ -18,7 +18,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked(folder: Path, *, remedy: str = "choose another folder with --out") -> Iterator[None]:
+def folder_lock(folder: Path, *, remedy: str = "choose another folder with --out") -> Iterator[None]:
     """Keep every other process out of the run folder until the block ends, or this process, in whatever way.
 
     The lock is the system's (flock) and not the file: a file that is left behind by ``kill -9`` locks nothing. It stays

@@ -60,14 +60,14 @@ def change(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> s
 
 def measure_once(run: Path, when: str, kind: type, measure: Callable[[], Any]) -> Any:
     """What ``measure`` returns, a dataclass of type ``kind``: taken once per run and kept in accuracy.json."""
-    known = read_accuracy(run, kind)
-    if when not in known:
+    measurements = read_accuracy(run, kind)
+    if when not in measurements:
         began = time.perf_counter()
-        known[when] = asdict(measure())
-        known.setdefault("seconds", {})[when] = time.perf_counter() - began
-        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
-    print(f"{when:8} {kind(**known[when])}", flush=True)
-    return kind(**known[when])
+        measurements[when] = asdict(measure())
+        measurements.setdefault("seconds", {})[when] = time.perf_counter() - began
+        write_atomically(run / "accuracy.json", json.dumps(measurements, indent=2) + "\n")
+    print(f"{when:8} {kind(**measurements[when])}", flush=True)
+    return kind(**measurements[when])
 
 
 def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
@@ -75,10 +75,10 @@ def read_accuracy(run: Path, kind: type = Accuracy) -> dict[str, Any]:
     path, remedy = run / "accuracy.json", "delete it, and the accuracy is measured again"
     if not path.exists():
         return {}
-    known = read_json(path, remedy)
-    if not isinstance(known, dict) or not all(holds(kind, name, value) for name, value in known.items()):
+    measurements = read_json(path, remedy)
+    if not isinstance(measurements, dict) or not all(holds(kind, name, value) for name, value in measurements.items()):
         raise InputError(f"{path} is damaged: {remedy}")
-    return known
+    return measurements
 
 
 def holds(kind: type, name: str, value: Any) -> bool:
@@ -96,9 +96,9 @@ def holds(kind: type, name: str, value: Any) -> bool:
 
 def forget(run: Path, when: str, kind: type = Accuracy) -> None:
     """Drop a measurement that no longer holds."""
-    known = read_accuracy(run, kind)
-    if known.pop(when, None):
-        write_atomically(run / "accuracy.json", json.dumps(known, indent=2) + "\n")
+    measurements = read_accuracy(run, kind)
+    if measurements.pop(when, None):
+        write_atomically(run / "accuracy.json", json.dumps(measurements, indent=2) + "\n")
 
 
 def accuracy_report(
@@ -114,14 +114,14 @@ def accuracy_report(
     require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
     rng = random.Random(seed)
-    shown = [draw_problem(rng, held_out=True) for _ in range(show)]
+    examples = [draw_problem(rng, held_out=True) for _ in range(show)]
     lines = [str(accuracy)]
-    if shown:
+    if examples:
         rollout = sample(
-            model, tokenizer, encode_prompts(tokenizer, shown),
+            model, tokenizer, encode_prompts(tokenizer, examples),
             max_new_tokens=max_new_tokens, seeds=row_seeds(rng, show),
         )  # fmt: skip
-        for problem, text, cut in zip(shown, rollout.texts(tokenizer), rollout.truncated.tolist(), strict=True):
+        for problem, text, cut in zip(examples, rollout.texts(tokenizer), rollout.truncated.tolist(), strict=True):
             right = verify(problem, text) and not cut
             verdict = "right" if right else "cut off" if cut else f"wrong, the answer is {problem.answer}"
             lines += ["", f"{problem.question}  [{verdict}]", *(f"    {line}" for line in text.splitlines())]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reference.objectives.shapes import InputError
-from reference.runs.lock import locked
+from reference.runs.lock import folder_lock
 
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
@@ -31,7 +31,7 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
         recipe, *options = experiments[name].split()
         if resume and "trl" in options:  # TRL's runs cannot be resumed
-            with locked(draft):  # another process may be recording it
+            with folder_lock(draft):  # another process may be recording it
                 pass
             shutil.rmtree(draft)
             resume = None
@@ -50,10 +50,10 @@ def find_experiments(names: list[str], experiments: dict[str, str]) -> list[str]
     """The experiments with these names, or that begin with one and go on with their seed."""
     found = []
     for name in names:
-        matching = [known for known in experiments if known == name or known.rpartition("-seed-")[0] == name]
+        matching = [other for other in experiments if other == name or other.rpartition("-seed-")[0] == name]
         if not matching:
-            known = {whole for run in experiments for whole in (run, run.rpartition("-seed-")[0] or run)}
-            near = difflib.get_close_matches(name, sorted(known), n=2)
+            choices = {whole for run in experiments for whole in (run, run.rpartition("-seed-")[0] or run)}
+            near = difflib.get_close_matches(name, sorted(choices), n=2)
             guess = f"; did you mean {' or '.join(near)}?" if near else ":"
             raise InputError(f"there is no experiment {name!r}{guess} python -m reference record lists them")
         found += matching

@@ -47,8 +47,8 @@ def runs_of(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
             run = Run(recipe, seed, read_metrics(path), read_accuracy(path, kind))
             if not {"before", "after", "seconds"} <= run.accuracy.keys() or not run.metrics:
                 raise InputError(f"{path} is not a finished run: finish it with --resume, or take it out of {folder}")
-            if untimed := next((row["step"] for row in run.metrics if "seconds" not in row), None):
-                raise InputError(f"{path}/metrics.jsonl lacks the seconds of step {untimed}: record the run again")
+            if step := next((row["step"] for row in run.metrics if "seconds" not in row), None):
+                raise InputError(f"{path}/metrics.jsonl lacks the seconds of step {step}: record the run again")
             found.append(run)
     return found
 

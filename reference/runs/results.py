@@ -26,22 +26,22 @@ def results_table(folder: Path) -> str:
         rows.append(row_of_the_base(policies[0].accuracy["before"]))
     for name, runs in found.items():
         if runs[0].recipe.kind == "reward":
-            shown = [f"{numbers(runs, 'share')} of pairs (the longer one: {numbers(runs, 'longer')})", "", ""]
+            cells = [f"{per_seed(runs, 'share')} of pairs (the longer one: {per_seed(runs, 'longer')})", "", ""]
         else:
-            shown = [numbers(runs, kind) for kind in ("sampled", "greedy", "pass_at_k")]
+            cells = [per_seed(runs, kind) for kind in ("sampled", "greedy", "pass_at_k")]
         minutes = " / ".join(f"{run.minutes:.1f}" for run in runs)
-        rows.append("| " + " | ".join([f"`{name}`", str(runs[0].recipe.steps), *shown, minutes]) + " |")
+        rows.append("| " + " | ".join([f"`{name}`", str(runs[0].recipe.steps), *cells, minutes]) + " |")
     return "\n".join(rows)
 
 
 def row_of_the_base(base: dict[str, Any]) -> str:
     """What every policy was before it was trained."""
     low, high = wilson_interval(base["sampled"], base["problems"])
-    shown = f"{base['sampled']:.1%} [{low:.1%}, {high:.1%}]"
-    return f"| (the base) | | {shown} | {base['greedy']:.1%} | {base['pass_at_k']:.1%} | |"
+    sampled = f"{base['sampled']:.1%} [{low:.1%}, {high:.1%}]"
+    return f"| (the base) | | {sampled} | {base['greedy']:.1%} | {base['pass_at_k']:.1%} | |"
 
 
-def numbers(runs: list[Run], kind: str) -> str:
+def per_seed(runs: list[Run], kind: str) -> str:
     """What was measured after training, seed by seed, in per cent."""
     return " / ".join(f"{run.accuracy['after'][kind]:.1%}".removesuffix("%") for run in runs)
 

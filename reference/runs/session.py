@@ -27,7 +27,7 @@ from reference.runs.folder import (
     rewind_metrics,
     write_options,
 )
-from reference.runs.lock import locked
+from reference.runs.lock import folder_lock
 from reference.world.model import load, new_model, pick_device
 from reference.world.tokenizer import train_tokenizer
 
@@ -65,7 +65,7 @@ def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, in
         yield None, 0
         return
     require_places(resume)
-    with locked(resume, remedy="make it writable, then --resume it again"):
+    with folder_lock(resume, remedy="make it writable, then --resume it again"):
         clear_drafts(resume)
         checkpoint, done = newest_checkpoint(resume)
         if steps < done:

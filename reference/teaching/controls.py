@@ -18,11 +18,11 @@ def slider(text: str, value: int, low: int, high: int) -> widgets.IntSlider:
 
 
 def dial(
-    text: str, value: float, low: float, high: float, step: float, *, shown: str = ".2f", live: bool = True
+    text: str, value: float, low: float, high: float, step: float, *, number_format: str = ".2f", live: bool = True
 ) -> widgets.FloatSlider:
     """A slider for real numbers. ``live``: redraw while it moves, not only where it stops."""
     return widgets.FloatSlider(
-        value=value, min=low, max=high, step=step, description=text, layout=WIDE, style=LABEL, readout_format=shown,
+        value=value, min=low, max=high, step=step, description=text, layout=WIDE, style=LABEL, readout_format=number_format,
         continuous_update=live,
     )  # fmt: skip
 

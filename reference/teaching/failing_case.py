@@ -26,14 +26,14 @@ def explain(case: Case, got: Outcome | Exception, wanted: Outcome, in_words: InW
         name, target, yours = first_wrong_gradient(case, got, wanted)
         label = f"the value is right, its gradient is not; gradient with respect to {name}"
     small = {n: v for n, v in inputs.items() if isinstance(v, Tensor) and v.numel() <= 24}
-    shown = "".join(f"  {name} {compact(value)}\n" for name, value in small.items())
+    small_inputs = "".join(f"  {name} {compact(value)}\n" for name, value in small.items())
     where = case.count_where if label == "value" else None
     legend = "" if where is None or where.all() else "  (· stands for any position from 0 to T - 1)"
     for digits in DIGITS:
-        texts = [value_text(case, value, where, in_words, digits) for value in (target, yours)]
+        texts = [outcome_text(case, value, where, in_words, digits) for value in (target, yours)]
         if texts[0] != texts[1]:
             break
-    return f"{head}{shown}  {label}{legend}\n    target {texts[0]}\n    yours  {texts[1]}"
+    return f"{head}{small_inputs}  {label}{legend}\n    target {texts[0]}\n    yours  {texts[1]}"
 
 
 def first_wrong_gradient(case: Case, got: Outcome, wanted: Outcome) -> tuple[str, Tensor, Tensor]:
@@ -63,7 +63,7 @@ def not_a_result(got: Outcome | Exception, wanted: Outcome) -> str:
     return ""
 
 
-def value_text(case: Case, value: Any, where: Tensor | None, in_words: InWords | None, digits: int) -> str:
+def outcome_text(case: Case, value: Any, where: Tensor | None, in_words: InWords | None, digits: int) -> str:
     """In words where the exercise knows some and the value has the form that they are for, else in numbers."""
     try:
         return in_words(case, value) if in_words else compact(value, where, digits)
@@ -75,16 +75,16 @@ def compact(value: Any, where: Tensor | None = None, digits: int = DIGITS[0]) ->
     """Numbers as short as they can be read; · where any valid number will do; lengths where a list is cut."""
     if isinstance(value, Tensor):
         value = value.long() if value.dtype == torch.bool else value
-        counted = where.tolist() if where is not None else None
-        return compact_list(value.tolist(), counted, digits)
+        mask = where.tolist() if where is not None else None
+        return compact_list(value.tolist(), mask, digits)
     return compact_list(plain(value), None, digits)
 
 
-def compact_list(value: Any, counted: Any, digits: int) -> str:
+def compact_list(value: Any, mask: Any, digits: int) -> str:
     if isinstance(value, list):
-        free = [counted is not None and counted[i] is False and 0 <= v < len(value) for i, v in enumerate(value[:12])]
+        free = [mask is not None and mask[i] is False and 0 <= v < len(value) for i, v in enumerate(value[:12])]
         parts = [
-            "·" if free[i] else compact_list(v, counted[i] if isinstance(counted, list) else None, digits)
+            "·" if free[i] else compact_list(v, mask[i] if isinstance(mask, list) else None, digits)
             for i, v in enumerate(value[:12])
         ]
         more = f", … {len(value)} in all" if len(value) > 12 else ""

@@ -36,21 +36,21 @@ def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, flo
     """
     rows: list[dict[str, float]] = []
     bar = tqdm(total=recipe.steps, desc=recipe.name, unit="step", leave=curves, disable=STATIC)
-    handle, drawn = None, 0.0
+    handle, last_picture = None, 0.0
 
     def on_step(step: int, metrics: dict[str, float]) -> bool:
-        nonlocal handle, drawn
+        nonlocal handle, last_picture
         rows.append({"step": step, **metrics})
         bar.update()
         last = step == recipe.steps
-        if curves and (last or (not STATIC and time.monotonic() - drawn > SECONDS)):
+        if curves and (last or (not STATIC and time.monotonic() - last_picture > SECONDS)):
             figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
             data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": metrics_text(rows[-1], recipe)}
             if handle is None:
                 handle = display(data, raw=True, display_id=True)
             else:
                 handle.update(data, raw=True)
-            drawn = time.monotonic()
+            last_picture = time.monotonic()
         if last:
             bar.close()
         return False

@@ -37,14 +37,14 @@ def build(question: Question) -> widgets.VBox:
     verdict = widgets.HTML()
     buttons = [widgets.Button(description=open_option(option), tooltip=option.text) for option in question.options]
 
-    def answer(chosen: widgets.Button) -> None:
+    def show_answer(choice: widgets.Button) -> None:
         for button, option in zip(buttons, question.options, strict=True):
-            button.description = answer_text(option) if button is chosen else open_option(option)
-        verdict.value = explanation(question.options[buttons.index(chosen)])
+            button.description = answer_text(option) if button is choice else open_option(option)
+        verdict.value = explanation(question.options[buttons.index(choice)])
 
     for button in buttons:
         button.add_class("quiz-option")
-        button.on_click(answer)
+        button.on_click(show_answer)
     title = widgets.HTML(f"{STYLE}<b>{html.escape(question.text)}</b>")
     layout = widgets.Layout(padding="0 0 0.5em 0", align_items="flex-start")
     return widgets.VBox([title, *buttons, verdict], layout=layout)

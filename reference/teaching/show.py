@@ -15,7 +15,7 @@ STATIC = bool(os.environ.get("REFERENCE_STATIC"))
 MARGIN, RADIUS = 14, 14  # in pixels, of the white card that a picture stands on
 
 
-def described(figure: Figure, text: str) -> Figure:
+def describe(figure: Figure, text: str) -> Figure:
     """Attach what the figure shows, in a sentence with its numbers."""
     figure.description = text
     return figure
@@ -38,9 +38,9 @@ def as_html(figure: Figure) -> str:
 
 def png(figure: Figure) -> bytes:
     """The figure on a card: white with round corners, transparent around them, so that it sits well in a dark page."""
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100, metadata={"Software": None})
-    picture = Image.open(drawn).convert("RGB")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    picture = Image.open(buffer).convert("RGB")
     size = (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN)
     card = Image.new("RGB", size, "white")
     card.paste(picture, (MARGIN, MARGIN))

@@ -13,13 +13,13 @@ HEADERS = ("<|user|>", "<|assistant|>", "<|tool|>")  # a turn begins on a line o
 def layout(words: list[str]) -> list[list[int]]:
     """Token indices line by line: a turn begins a line, and no line is longer than ``LINE`` characters."""
     lines: list[list[int]] = [[]]
-    used = 0
+    length = 0
     for index, word in enumerate(words):
-        if lines[-1] and (word in HEADERS or used + width(word) > LINE):
+        if lines[-1] and (word in HEADERS or length + width(word) > LINE):
             lines.append([])
-            used = 0
+            length = 0
         lines[-1].append(index)
-        used += width(word)
+        length += width(word)
     return lines
 
 

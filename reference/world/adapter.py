@@ -31,10 +31,10 @@ def base_of(folder: str | Path) -> str:
 def settings(folder: str | Path) -> dict[str, Any]:
     """What adapter_config.json says; nothing, where it is damaged."""
     try:
-        said = json.loads((Path(folder).expanduser() / "adapter_config.json").read_text())
+        content = json.loads((Path(folder).expanduser() / "adapter_config.json").read_text())
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def require_causal(folder: str | Path) -> None:
@@ -62,12 +62,12 @@ def merge_adapter(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*Found missing adapter keys")  # refused below
-            adapted = PeftModel.from_pretrained(base, str(folder))
-        if not hasattr(adapted, "merge_and_unload"):  # prompt and prefix tuning: no weight of the base changes
+            model = PeftModel.from_pretrained(base, str(folder))
+        if not hasattr(model, "merge_and_unload"):  # prompt and prefix tuning: no weight of the base changes
             raise NotImplementedError
-        report = adapted.load_adapter(str(folder), "default")  # again, for what it tells of the keys
-        require_same_keys(folder, missing_keys(adapted, folder, report), sorted(report.unexpected_keys))
-        return adapted.merge_and_unload().requires_grad_(True)  # peft leaves them all frozen, also after merging
+        load_result = model.load_adapter(str(folder), "default")  # again, for what it tells of the keys
+        require_same_keys(folder, missing_keys(model, folder, load_result), sorted(load_result.unexpected_keys))
+        return model.merge_and_unload().requires_grad_(True)  # peft leaves them all frozen, also after merging
     except InputError:
         raise
     except NotImplementedError:
@@ -83,7 +83,7 @@ def merge_adapter(base: PreTrainedModel, folder: str | Path) -> PreTrainedModel:
         ) from None
 
 
-def missing_keys(adapted: Any, folder: str | Path, report: Any) -> list[str]:
+def missing_keys(model: Any, folder: str | Path, load_result: Any) -> list[str]:
     """Keys that peft would save of this model and the folder has not. ``report``: what ``load_adapter`` returned.
 
     The report passes over tensors that the layers share, such as the indices of SHiRA. It is asked only where the keys in
@@ -92,12 +92,12 @@ def missing_keys(adapted: Any, folder: str | Path, report: Any) -> list[str]:
     from peft import get_peft_model_state_dict
     from peft.utils import load_peft_weights
 
-    held = set(load_peft_weights(str(folder), device="cpu"))
-    saved = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
-    if held <= saved:
-        return sorted(saved - held)
+    folder_keys = set(load_peft_weights(str(folder), device="cpu"))
+    model_keys = set(get_peft_model_state_dict(model, save_embedding_layers=False))
+    if folder_keys <= model_keys:
+        return sorted(model_keys - folder_keys)
     # In a model a key has the adapter's name in it. VB-LoRA's bank is one tensor that every layer names.
-    return sorted(key.replace(".default", "") for key in report.missing_keys if "vblora_vector_bank" not in key)
+    return sorted(key.replace(".default", "") for key in load_result.missing_keys if "vblora_vector_bank" not in key)
 
 
 def require_same_keys(folder: str | Path, missing: list[str], extra: list[str]) -> None:

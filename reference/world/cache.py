@@ -39,12 +39,12 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
 
-def append(held: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
+def append(old: Tensor, buffer: Tensor | None, new: Tensor) -> tuple[Tensor, Tensor]:
     """``held`` with ``new`` behind it, (rows, heads, length, width), and the buffer that both now lie in."""
-    length, end = held.shape[2], held.shape[2] + new.shape[2]
+    length, end = old.shape[2], old.shape[2] + new.shape[2]
     # Rows that were selected or repeated since the last token lie in tensors of their own.
-    if buffer is None or buffer.data_ptr() != held.data_ptr() or len(buffer) != len(held) or buffer.shape[2] < end:
+    if buffer is None or buffer.data_ptr() != old.data_ptr() or len(buffer) != len(old) or buffer.shape[2] < end:
         buffer = new.new_empty(*new.shape[:2], end + ROOM, new.shape[3])
-        buffer[:, :, :length] = held
+        buffer[:, :, :length] = old
     buffer[:, :, length:end] = new
     return buffer[:, :, :end], buffer

@@ -27,8 +27,8 @@ def fill_template(tokenizer: PreTrainedTokenizerBase) -> None:
     template = tokenizer.chat_template
     if template is None or (isinstance(template, str) and not template.strip()):
         opening = "".join(tokenizer.convert_ids_to_tokens(leading_ids(tokenizer)))
-        printed = "{{ " + json.dumps(opening, ensure_ascii=False) + " }}" if opening else ""
-        tokenizer.chat_template = printed + PLAIN_TEMPLATE
+        prefix = "{{ " + json.dumps(opening, ensure_ascii=False) + " }}" if opening else ""
+        tokenizer.chat_template = prefix + PLAIN_TEMPLATE
 
 
 def require_chat(tokenizer: PreTrainedTokenizerBase, name: object, ends: list[int]) -> list[int]:

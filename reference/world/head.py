@@ -23,10 +23,10 @@ def head_inputs(model: PreTrainedModel) -> Iterator[list[Tensor]]:
     head = model.get_output_embeddings()
     if head is None:
         raise InputError(f"{type(model).__name__} has no output head (get_output_embeddings is None): pass a causal LM")
-    read: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    inputs: list[Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     try:
-        yield read
+        yield inputs
     finally:
         hook.remove()
 
@@ -38,11 +38,16 @@ def head_width(model: PreTrainedModel) -> int:
 
 def find_trunk(model: PreTrainedModel) -> nn.Module:
     """The innermost module that takes tokens and whose ``last_hidden_state`` is what the head reads."""
-    read, called = trace(model)
-    for module, given, output in called:
-        made = getattr(output, "last_hidden_state", None)
-        takes_tokens = any(isinstance(x, Tensor) and x.shape == (1, 2) and x.dtype == torch.long for x in given)
-        if takes_tokens and isinstance(made, Tensor) and made.shape == read.shape and torch.equal(made, read):
+    head_input, calls = trace(model)
+    for module, arguments, output in calls:
+        hidden = getattr(output, "last_hidden_state", None)
+        takes_tokens = any(isinstance(x, Tensor) and x.shape == (1, 2) and x.dtype == torch.long for x in arguments)
+        if (
+            takes_tokens
+            and isinstance(hidden, Tensor)
+            and hidden.shape == head_input.shape
+            and torch.equal(hidden, head_input)
+        ):
             return module
     raise InputError(
         f"no part of {type(model).__name__} gives the hidden states that its head reads, so no critic can have a copy of "
@@ -60,21 +65,21 @@ def classifier_trunk(model: PreTrainedModel) -> nn.Module:
 @torch.no_grad()
 def trace(model: PreTrainedModel) -> tuple[Tensor, list[tuple[nn.Module, list[Any], Any]]]:
     """One forward pass on two tokens: what the head read; every module inside that was called, its input and output."""
-    called: list[tuple[nn.Module, list[Any], Any]] = []
+    calls: list[tuple[nn.Module, list[Any], Any]] = []
 
-    def note(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
-        called.append((module, [*args, *kwargs.values()], output))
+    def record_call(module: nn.Module, args: tuple, kwargs: dict[str, Any], output: Any) -> None:
+        calls.append((module, [*args, *kwargs.values()], output))
 
     inside = [module for module in model.modules() if module is not model]
-    hooks = [module.register_forward_hook(note, with_kwargs=True) for module in inside]
+    hooks = [module.register_forward_hook(record_call, with_kwargs=True) for module in inside]
     try:
-        with eval_mode(model), head_inputs(model) as read:
+        with eval_mode(model), head_inputs(model) as inputs:
             model(
                 torch.tensor([[1, 2]], device=model.device), use_cache=False
             )  # not 0: often the padding, embedded as 0
     finally:
         for hook in hooks:
             hook.remove()
-    if not read:
+    if not inputs:
         raise InputError(f"the output head of {type(model).__name__} was never called, so nothing can share its trunk")
-    return read[-1], called
+    return inputs[-1], calls

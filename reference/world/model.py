@@ -93,10 +93,10 @@ def load_causal_lm(name_or_path: str | Path) -> PreTrainedModel:
             name_or_path, dtype=torch.float32, output_loading_info=True, trust_remote_code=False,
             ignore_mismatched_sizes=True,  # refused below, by name
         )  # fmt: skip
-        model, report = pair
+        model, loading_info = pair
     if getattr(model, "_hf_peft_config_loaded", False):  # from the hub: transformers puts the adapter in by itself
         raise InputError(f"{name_or_path} is a peft adapter: download it, and name its folder")
-    require_same_weights(name_or_path, model, report)
+    require_same_weights(name_or_path, model, loading_info)
     return model
 
 

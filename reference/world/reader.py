@@ -99,19 +99,19 @@ def try_cache(model: PreTrainedModel) -> bool:
     tokens = torch.tensor([[0, 1, 2, 3, 0, 1, 2], [2, 3, 1, 0, 2, 1, 3]], device=model.device)
     attention = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]], device=model.device).bool()
     with eval_mode(model):
-        plain, cached = PlainReader(model), CachedReader(model)
+        plain, reader_with_cache = PlainReader(model), CachedReader(model)
         try:
-            cached.next_logits(tokens[:, :4], attention[:, :4])
-            cached.repeat(2)
+            reader_with_cache.next_logits(tokens[:, :4], attention[:, :4])
+            reader_with_cache.repeat(2)
             tokens, attention = tokens.repeat_interleave(2, dim=0), attention.repeat_interleave(2, dim=0)
             for end, kept in ((5, [0, 1, 2, 3]), (6, [1, 2, 3]), (7, [2])):
                 if len(kept) < len(tokens):
                     rows = torch.tensor(kept, device=model.device)
-                    cached.select(rows)
+                    reader_with_cache.select(rows)
                     tokens, attention = tokens[rows], attention[rows]
                 seen, again = (
                     reader.next_logits(tokens[:, :end], attention[:, :end]).log_softmax(-1)
-                    for reader in (cached, plain)
+                    for reader in (reader_with_cache, plain)
                 )
                 # NaN weights are as broken either way: whoever samples from them is told.
                 if not torch.allclose(seen, again, rtol=0, atol=tolerance(model), equal_nan=True):
@@ -134,14 +134,14 @@ def holds_plain_keys(model: PreTrainedModel) -> bool:
 def context_length(model: PreTrainedModel) -> int | None:
     """The most tokens that a row may have, prompt and completion; None where nothing is said (-1 and 0 say nothing)."""
     config = model.config.get_text_config(decoder=True)
-    named = [getattr(config, name, None) for name in CONTEXT]
-    return min((value for value in named if isinstance(value, int) and value > 0), default=None)
+    limits = [getattr(config, name, None) for name in CONTEXT]
+    return min((value for value in limits if isinstance(value, int) and value > 0), default=None)
 
 
-def require_context(model: PreTrainedModel, needed: int) -> None:
+def require_context(model: PreTrainedModel, positions: int) -> None:
     """Refuse prompts plus budget that do not fit the positions the model knows."""
     context = context_length(model)
-    if context is not None and needed > context:
+    if context is not None and positions > context:
         raise InputError(
-            f"prompt and completion need {needed} positions, the model has {context}: lower max_new_tokens"
+            f"prompt and completion need {positions} positions, the model has {context}: lower max_new_tokens"
         )

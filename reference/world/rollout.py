@@ -45,12 +45,12 @@ class Rollout:
 
     def rows(self, index: Tensor) -> "Rollout":
         """The named rows, without the columns that are padding in all of them."""
-        attended = self.attention_mask[index]
-        columns = attended.any(dim=0).nonzero()
+        attention = self.attention_mask[index]
+        columns = attention.any(dim=0).nonzero()
         first, last = int(columns[0]), int(columns[-1]) + 1
         return Rollout(
             tokens=self.tokens[index, first:last],
-            attention_mask=attended[:, first:last],
+            attention_mask=attention[:, first:last],
             completion_mask=self.completion_mask[index, first : last - 1],
             sampler_logprobs=self.sampler_logprobs[index, first : last - 1],
             truncated=self.truncated[index],
@@ -181,8 +181,8 @@ def inverse_cdf(logp: Tensor, uniform: Tensor) -> Tensor:
 def uniforms(seeds: Sequence[int] | None, rows: int, count: int) -> Tensor:
     """Random numbers in [0, 1), (rows, count), each row from its own seed. Drawn on the CPU: the same on every device."""
     if seeds is None or len(seeds) != rows:
-        given = "none" if seeds is None else str(len(seeds))
-        raise InputError(f"seeds: one per completion expected, {rows}, got {given}; row_seeds makes them")
+        got = "none" if seeds is None else str(len(seeds))
+        raise InputError(f"seeds: one per completion expected, {rows}, got {got}; row_seeds makes them")
     generator = torch.Generator()
     numbers = [torch.rand(count, generator=generator.manual_seed(seed), dtype=torch.float64) for seed in seeds]
     return torch.stack(numbers)

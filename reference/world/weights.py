@@ -12,21 +12,21 @@ from reference.world.sentences import weight_count
 HEADS = ("score", "classifier")  # of a classifier, such as a reward model
 
 
-def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, report: dict[str, Any]) -> None:
+def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, loading_info: dict[str, Any]) -> None:
     """Refuse what ``from_pretrained`` passes over in silence. ``report``: its loading info.
 
     It goes on with random numbers where weights are missing, and without those that the model has no place for: of a
     reward model it makes a language model, of four layers two if the config says so.
     """
-    require_same_shapes(name_or_path, report)
-    missing, extra = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    require_same_shapes(name_or_path, loading_info)
+    missing, extra = sorted(loading_info["missing_keys"]), sorted(loading_info["unexpected_keys"])
     if heads := [key for key in extra if key.split(".")[0] in HEADS]:
         raise InputError(f"{name_or_path} is a classifier or a reward model ({heads[0]}): name a causal LM")
     if missing:
         raise InputError(
             f"{name_or_path} lacks {weight_count(missing)}, the first {missing[0]}: the checkpoint is incomplete"
         )
-    require_no_more(name_or_path, model, report)
+    require_no_more(name_or_path, model, loading_info)
     if extra:
         warnings.warn(
             f"{name_or_path} holds {weight_count(extra)} that a {type(model).__name__} has no place for, the first "
@@ -35,23 +35,23 @@ def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, repor
         )
 
 
-def require_same_shapes(name_or_path: str | Path, report: dict[str, Any]) -> None:
+def require_same_shapes(name_or_path: str | Path, loading_info: dict[str, Any]) -> None:
     """Refuse weights of another shape than the config describes. Told to ignore them, ``from_pretrained`` names them.
 
     It makes new random ones in their place; not told so, it raises an error that points at a report nobody sees.
     """
-    if different := sorted(report["mismatched_keys"]):
-        key, held, described = different[0]
+    if different := sorted(loading_info["mismatched_keys"]):
+        key, shape, expected = different[0]
         raise InputError(
             f"{name_or_path} holds {weight_count(different)} of another shape than its config.json describes, the first {key}: "
-            f"{list(held)} instead of {list(described)}; config and weights do not belong together, save both again"
+            f"{list(shape)} instead of {list(expected)}; config and weights do not belong together, save both again"
         )
 
 
-def require_no_more(name_or_path: str | Path, model: PreTrainedModel, report: dict[str, Any]) -> None:
+def require_no_more(name_or_path: str | Path, model: PreTrainedModel, loading_info: dict[str, Any]) -> None:
     """Refuse weights inside a part that the model has, such as its trunk: the config describes a smaller model."""
     parts = {name.split(".")[0] for name, _ in model.named_parameters()}
-    if inside := sorted(key for key in report["unexpected_keys"] if key.split(".")[0] in parts):
+    if inside := sorted(key for key in loading_info["unexpected_keys"] if key.split(".")[0] in parts):
         raise InputError(
             f"{name_or_path} holds {weight_count(inside)} more than its config.json describes, the first {inside[0]}: "
             "the config is that of a smaller model; save both again with save_pretrained"

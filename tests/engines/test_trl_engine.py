@@ -241,11 +241,11 @@ def scripted(trainer, experience, monkeypatch) -> list[dict]:
         monkeypatch.setattr(module, "shuffle_sequence_dict", lambda rows: rows)
     kept, score = [], trainer._generate_and_score_completions
 
-    def recorded(inputs):
+    def spy(inputs):
         kept.append(score(inputs))
         return kept[-1]
 
-    trainer._generate_and_score_completions = recorded
+    trainer._generate_and_score_completions = spy
     return kept
 
 

@@ -54,13 +54,13 @@ QUESTIONS = {"once": Question("Twice one?", (yes("Two.", "1 + 1"), no("One.", "T
     "figures.py": """
 from matplotlib.figure import Figure
 
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 
 def figure_twice(x):
     figure = Figure()
     figure.subplots().bar(["x", "twice x"], [x, 2 * x])
-    return described(figure, f"a bar of {x:g} and one of {2 * x:g}")
+    return describe(figure, f"a bar of {x:g} and one of {2 * x:g}")
 """,
     "widgets.py": """
 from reference.teaching import controls

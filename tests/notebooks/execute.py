@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[2] / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 
 
-def chosen(name: str, folder: Path = FOLDER) -> Path:
+def notebook_path(name: str, folder: Path = FOLDER) -> Path:
     """The notebook that a number (02) or a file name (with or without folder and ending) stands for."""
     notebooks = sorted(folder.glob("[0-9]*.ipynb"))
     wanted = Path(name).name.removesuffix(".ipynb")
@@ -50,7 +50,7 @@ def without_noise(notebook: NotebookNode) -> NotebookNode:
 
 def main(names: list[str]) -> None:
     os.environ["REFERENCE_STATIC"] = "1"  # widgets leave their picture
-    for path in [chosen(name) for name in names] or sorted(FOLDER.glob("[0-9]*.ipynb")):
+    for path in [notebook_path(name) for name in names] or sorted(FOLDER.glob("[0-9]*.ipynb")):
         print(f"executing {path.name}", flush=True)
         nbformat.write(without_noise(executed(path)), path)
 

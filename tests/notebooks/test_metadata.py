@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from execute import FOLDER, chosen, executed, without_noise
+from execute import FOLDER, executed, notebook_path, without_noise
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -95,11 +95,11 @@ def test_a_notebook_is_executed_without_times_and_its_prints_in_one_piece(tmp_pa
 def test_a_notebook_is_chosen_by_number_or_by_file(tmp_path, name):
     for stem in ("01_masks", "02_kl", "10_kl"):
         (tmp_path / f"{stem}.ipynb").touch()
-    assert chosen(name, tmp_path) == tmp_path / "02_kl.ipynb"
+    assert notebook_path(name, tmp_path) == tmp_path / "02_kl.ipynb"
 
 
 @pytest.mark.parametrize("name", ["3", "2", "kl", "02_k", "README.md"])
 def test_a_notebook_that_is_not_there_is_told_with_those_that_are(tmp_path, name):
     (tmp_path / "02_kl.ipynb").touch()
     with pytest.raises(SystemExit, match=rf"NB={name}: there is no such notebook\. There are: 02_kl"):
-        chosen(name, tmp_path)
+        notebook_path(name, tmp_path)

@@ -48,7 +48,7 @@ FLOAT32_INSIDE = {"compute_grpo_vectorized_outcome_advantage"}  # of verl: compu
 DIFFERENT: set[tuple[str, str]] = set()  # the records of the tests below that say how they differ
 
 
-def recorded(framework: str, record: str) -> tuple[Case, dict[str, Tensor]]:
+def record_of(framework: str, record: str) -> tuple[Case, dict[str, Tensor]]:
     """The inputs of a record and what the framework answered."""
     fixture = FIXTURES[framework]
     return fixture["inputs"][record.partition(" | ")[2]], fixture["records"][record]
@@ -71,7 +71,7 @@ def same_record(same: Same, mine: dict, theirs: dict) -> None:
     ],
 )
 def test_equals_the_recorded_framework(same, framework, equal, case):
-    inputs, theirs = recorded(framework, f"{equal.record} | {case}")
+    inputs, theirs = record_of(framework, f"{equal.record} | {case}")
     same_record(same, evaluate(equal.ours, inputs), theirs)
 
 
@@ -98,7 +98,7 @@ def different(verl: str | tuple[str, ...] = (), openrlhf: str | tuple[str, ...] 
 @oracle("token_logprobs", "verl", differs="bfloat16 logits are summed in bfloat16 (2⁻⁷), here in float32")
 @oracle("token_logprobs", "OpenRLHF", differs="bfloat16 logits are summed in bfloat16 (2⁻⁷), here in float32")
 def test_bfloat16_logits_stay_in_bfloat16_there_and_go_to_float32_here(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     exact = ours.token_logprobs(case.logits.bfloat16().double(), case.tokens)
     assert_same(ours.token_logprobs(case.logits.bfloat16(), case.tokens), exact, rtol=1e-5, atol=1e-6)
     # bfloat16 keeps 8 bits: a relative step of 2**-8 on the result, more where logit and logsumexp nearly cancel
@@ -110,7 +110,7 @@ def test_bfloat16_logits_stay_in_bfloat16_there_and_go_to_float32_here(framework
 @oracle("kl_k3", "verl", differs="value cut at 10, no gradient beyond")
 @oracle("kl_k3", "OpenRLHF", differs="value cut at 10, no gradient beyond")
 def test_k3_is_cut_at_10_there_and_its_gradient_with_it(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     mine = evaluate(K3, case)
     cut = mine["value"] > 10
     assert cut.any() and not cut.all()
@@ -127,7 +127,7 @@ def test_k3_is_cut_at_10_there_and_its_gradient_with_it(framework, record):
 @oracle("kl_straight_through", "OpenRLHF", differs="values are cut at ±10, their gradient is not")
 def test_the_value_is_cut_but_not_the_gradient_that_was_put_through(framework, record):
     """The opposite of the plain estimators: out there the gradient of k2 is at its largest."""
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     mine = evaluate(straight_through_row("k1" if "k1" in record else "k3"), case)
     assert (mine["value"].abs() > 10).any()
     assert_same(mine["value"].clamp(-10, 10), theirs["value"])
@@ -142,7 +142,7 @@ def test_the_value_is_cut_but_not_the_gradient_that_was_put_through(framework, r
     differs="the same gradient up to a ratio of 10, the weight's cap; the value has no weight, and is cut at ±10",
 )
 def test_openrlhf_weighs_the_gradient_of_the_kl_and_not_its_value(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     k3 = evaluate(kl_penalty_row("k3"), case)
     assert_same(k3["value"], theirs["value"])
     ratio = ours.ratio(case.logprobs, case.old)
@@ -160,7 +160,7 @@ def test_openrlhf_weighs_the_gradient_of_the_kl_and_not_its_value(framework, rec
 @oracle("ratio", "verl", differs="log-ratio clamped to ±20, here at 3/4 of what the dtype's `exp` can hold")
 @oracle("ratio", "OpenRLHF", differs="log-ratio clamped to ±20, here at 3/4 of what the dtype's `exp` can hold")
 def test_the_log_ratio_is_clamped_to_20_there(same, framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     beyond = (case.logprobs - case.old).abs() > 20
     assert (beyond & case.mask).any()
     options = {"dual_clip": DUAL_CLIP} if "dual clip" in record else {}
@@ -178,7 +178,7 @@ def test_the_log_ratio_is_clamped_to_20_there(same, framework, record):
 @different("compute_policy_loss_vanilla, dual clip | far", "PolicyLoss, dual clip | far")
 def test_dual_clip_bounds_the_loss_where_the_advantage_is_negative(framework, record):
     """On by default in verl (clip_ratio_c=3), off in OpenRLHF (dual_clip=None) and here."""
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     pulled = (case.advantages < 0) & (case.logprobs - case.old > torch.tensor(DUAL_CLIP).log()) & case.mask
     assert pulled.any()
     assert (theirs["gradient"][pulled] == 0).all()
@@ -187,7 +187,7 @@ def test_dual_clip_bounds_the_loss_where_the_advantage_is_negative(framework, re
 
 @oracle("fixed_length", "verl", "`seq-mean-token-sum-norm`", differs="leaves empty rows out of the count")
 def test_verl_does_not_count_empty_rows_in_the_fixed_length_mean():
-    case, theirs = recorded("verl", "agg_loss seq-mean-token-sum-norm, budget | empty row")
+    case, theirs = record_of("verl", "agg_loss seq-mean-token-sum-norm, budget | empty row")
     mine = ours.fixed_length(case.token_loss, case.mask, max_length=BUDGET)
     assert_same(mine * len(case.mask) / num_non_empty_rows(case), theirs["value"])
     assert num_non_empty_rows(case) < len(case.mask)
@@ -198,7 +198,7 @@ def test_verl_does_not_count_empty_rows_in_the_fixed_length_mean():
 @oracle("group_advantages", "OpenRLHF", differs="`eps` is 1e-9, here 1e-4")
 def test_eps_is_the_only_difference_of_the_default_group_advantages(framework, record):
     """1e-6 in verl, 1e-9 in OpenRLHF, 1e-4 here and in TRL: visible as soon as the std is small."""
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     mine = ours.group_advantages(case.rewards, group_size=GROUP)
     assert not torch.allclose(mine, theirs["value"], rtol=1e-5)
     torch.testing.assert_close(mine, theirs["value"], rtol=1e-3, atol=1e-9)  # eps / std, and std > 0.1 here
@@ -216,7 +216,7 @@ def test_eps_is_the_only_difference_of_the_default_group_advantages(framework, r
     "rloo_advantages", "verl", differs="a group of 1 gets its raw reward, or 0 with `rloo_vectorized`; an error here"
 )
 def test_a_group_of_one_has_no_baseline_there_and_is_an_error_here(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     expected = {"grpo": case.rewards / (1 + 1e-6), "rloo_o": case.rewards, "rloo_v": torch.zeros_like(case.rewards)}
     (value,) = (value for name, value in expected.items() if f"compute_{name}" in record)
     assert_same(value, theirs["value"], rtol=F32)
@@ -229,7 +229,7 @@ def test_a_group_of_one_has_no_baseline_there_and_is_an_error_here(framework, re
 @oracle("reinforce_plus_plus_baseline_advantages", "verl", differs="a group of 1 keeps its raw reward")
 def test_a_group_of_one_is_whitened_with_its_raw_reward_there(framework, record):
     """Three rows are one group of two and one of one."""
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     pair, single = case.scores[:2], case.scores[2:]
     centred = torch.cat([ours.group_advantages(pair, group_size=2, scale="none"), single])
     assert_same(ours.whiten(centred[:, None].expand(case.mask.shape), case.mask), theirs["value"], rtol=F32, atol=1e-6)
@@ -238,7 +238,7 @@ def test_a_group_of_one_is_whitened_with_its_raw_reward_there(framework, record)
 @different(openrlhf=tuple(f"masked_normalize, small | {case}" for case in HOLES))
 @oracle("whiten", "OpenRLHF", differs="a variance below 1e-8 is raised to it, here 1e-8 is added to any")
 def test_openrlhf_holds_the_variance_at_1e_8_where_we_add_it(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     x = 1e-4 * case.values
     variance = x[case.mask].var(correction=0)
     mine = ours.whiten(x, case.mask, ddof=0, eps=0.0) * (variance / variance.clamp_min(1e-8)).sqrt()
@@ -253,7 +253,7 @@ def test_openrlhf_holds_the_variance_at_1e_8_where_we_add_it(framework, record):
     differs="the score is on the completion's last token: lost in `gae` and `reinforce_plus_plus` if a tool wrote it",
 )
 def test_verl_loses_the_score_of_a_completion_that_ends_with_what_a_tool_wrote(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     last = PROMPT - 2 + case.lengths
     ends_in_tool = ~case.mask[torch.arange(len(last)), last]
     assert ends_in_tool.any() and not ends_in_tool.all()
@@ -273,7 +273,7 @@ def test_verl_loses_the_score_of_a_completion_that_ends_with_what_a_tool_wrote(f
     differs="drops rows by our `geometric` weight, and weighs the others by token, without a bound",
 )
 def test_openrlhf_drops_rows_by_their_mean_and_weighs_tokens(same, framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     stays = correction(case, level="geometric", mode="mask", low=SAMPLER_LOW, high=SAMPLER_HIGH) > 0
     weight = torch.where(stays, correction(case, high=1e9), 0.0)
     row = Row("logprobs", lambda x, c: ours.token_mean(ppo(x, c) * weight, c.mask))
@@ -291,7 +291,7 @@ def test_openrlhf_drops_rows_by_their_mean_and_weighs_tokens(same, framework, re
 )
 def test_a_weight_per_token_tells_the_two_gspo_gradients_apart(framework, record):
     """Ours is the paper's ratio; verl's gives a token's weight to that token's log-prob alone."""
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     weight = correction(case, high=SAMPLER_HIGH)
 
     def weighed(logprobs: Tensor, case: Case) -> Tensor:
@@ -309,7 +309,7 @@ def test_a_weight_per_token_tells_the_two_gspo_gradients_apart(framework, record
 @different("DAPORewardManager, beyond max_resp_len | full")
 @oracle("soft_overlong_penalty", "verl", differs="falls below -1 beyond `max_resp_len`")
 def test_verl_goes_on_punishing_beyond_the_limit(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     assert (case.lengths > COMPLETION - 1).all()
     given = theirs["value"].sum(dim=1) - case.scores
     assert (given < -1).all()
@@ -324,7 +324,7 @@ def test_verl_goes_on_punishing_beyond_the_limit(framework, record):
 )
 @oracle("explained_variance", "verl", differs="1e-5 is added to Var(R), so that equal returns give a number, here NaN")
 def test_verl_adds_1e_5_to_the_variance_of_the_returns(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     returns = torch.ones_like(case.returns) if "equal" in record else case.returns
     mine = ours.explained_variance(case.values, returns, case.mask)
     left, all_of_it = (returns - case.values)[case.mask].var(), returns[case.mask].var()
@@ -338,7 +338,7 @@ def test_verl_adds_1e_5_to_the_variance_of_the_returns(framework, record):
 @different("critic/score/mean | empty row")
 @oracle("reward_mean", "verl", "`critic/score/mean`", differs="leaves out completions without a token")
 def test_verl_leaves_the_reward_of_an_empty_completion_out(framework, record):
-    case, theirs = recorded(framework, record)
+    case, theirs = record_of(framework, record)
     assert_same(case.scores[case.lengths > 0].mean(), theirs["value"])
     assert not torch.allclose(ours.reward_mean(case.scores), theirs["value"])
 

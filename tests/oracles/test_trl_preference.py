@@ -48,7 +48,7 @@ def completion_logprobs(model: BigramModel, batch: dict, prefix: str = "", *, av
     """Ours: log-probs of the completions of a batch."""
     tokens = batch[f"{prefix}input_ids"]
     mask = ours.prediction_mask(batch[f"{prefix}completion_mask"])
-    return ours.sequence_logprobs(ours.token_logprobs(model.score(tokens), tokens), mask, average=average)
+    return ours.sequence_logprobs(ours.token_logprobs(model.logits_of(tokens), tokens), mask, average=average)
 
 
 # --- DPOTrainer ---
@@ -140,7 +140,7 @@ def test_dpo_with_some_supervised_learning(same):
     model, batch = policy(), dpo_batch()
     theirs, _ = trl_dpo(model, batch, "sigmoid", "sft", loss_weights=[1.0, 0.3])
     tokens, completion = (batch[key][: len(PAIRS)] for key in ("input_ids", "completion_mask"))
-    sft = ours.sft_loss(ours.token_logprobs(model.score(tokens), tokens), ours.prediction_mask(completion))
+    sft = ours.sft_loss(ours.token_logprobs(model.logits_of(tokens), tokens), ours.prediction_mask(completion))
     mine = ours.total_loss(
         ours.dpo_loss(*logprobs_of_pairs(model, batch), beta=BETA).mean(), sft_loss=sft, sft_coef=0.3
     )
@@ -201,7 +201,7 @@ def trl_batch_loss(kind: type, model: BigramModel, **options: object) -> Tensor:
 def test_log_probs_of_completions(same, average):
     model, batch = policy(), dpo_batch()
     labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
-    logits = model.score(batch["input_ids"])
+    logits = model.logits_of(batch["input_ids"])
     for kind in (CPOTrainer, ORPOTrainer):
         theirs = kind.get_batch_logps(logits, labels, average_log_prob=average)
         same(completion_logprobs(model, batch, average=average), theirs, model.logits)
@@ -220,7 +220,7 @@ def chosen_nll(model: BigramModel, *, prompt: bool = False) -> Tensor:
     batch = dpo_batch()
     tokens = batch["input_ids"][: len(PAIRS)]
     mask = batch["attention_mask" if prompt else "completion_mask"][: len(PAIRS)]
-    return ours.sft_loss(ours.token_logprobs(model.score(tokens), tokens), ours.prediction_mask(mask))
+    return ours.sft_loss(ours.token_logprobs(model.logits_of(tokens), tokens), ours.prediction_mask(mask))
 
 
 @oracle("simpo_loss", "TRL", differs="the default `cpo_alpha=1` adds the NLL of the chosen completions; `gamma` is 0.5")
@@ -366,7 +366,7 @@ def trl_sft(model: BigramModel, num_tokens: int | None, **options: object) -> tu
 def test_supervised_fine_tuning(same, num_tokens):
     model = policy()
     theirs, tokens, mask = trl_sft(model, num_tokens)
-    logprobs = ours.token_logprobs(model.score(tokens), tokens)
+    logprobs = ours.token_logprobs(model.logits_of(tokens), tokens)
     same(ours.sft_loss(logprobs, mask, num_tokens=num_tokens), theirs, model.logits)
     same(ours.token_mean(ours.token_nll(logprobs), mask, num_tokens=num_tokens), theirs, model.logits)
 
@@ -375,5 +375,5 @@ def test_supervised_fine_tuning(same, num_tokens):
 def test_dynamic_fine_tuning_is_reinforce(same):
     model = policy()
     theirs, tokens, mask = trl_sft(model, None, loss_type="dft")
-    logprobs = ours.token_logprobs(model.score(tokens), tokens)
+    logprobs = ours.token_logprobs(model.logits_of(tokens), tokens)
     same(ours.token_mean(ours.reinforce_loss(logprobs, logprobs.exp()), mask), theirs, model.logits)

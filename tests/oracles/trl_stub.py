@@ -71,13 +71,13 @@ class TableModel:
     def __init__(self, logits: Tensor, temperature: float = 1.0):
         self.logits, self.temperature = logits, temperature
 
-    def score(self, input_ids: Tensor) -> Tensor:
+    def logits_of(self, input_ids: Tensor) -> Tensor:
         return self.logits
 
     def __call__(
         self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor | None = None, **_: bool
     ) -> SimpleNamespace:
-        logits = self.score(input_ids)
+        logits = self.logits_of(input_ids)
         if labels is None:
             return SimpleNamespace(logits=logits)
         predicting, following = logits[:, :-1], input_ids[:, 1:]
@@ -95,7 +95,7 @@ class TableModel:
 class BigramModel(TableModel):
     """Logits that depend on the token and its position, (time, vocab, vocab): for trainers that make their own batch."""
 
-    def score(self, input_ids: Tensor) -> Tensor:
+    def logits_of(self, input_ids: Tensor) -> Tensor:
         return self.logits[torch.arange(input_ids.shape[1]), input_ids]
 
 

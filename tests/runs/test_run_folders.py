@@ -17,7 +17,7 @@ from reference.runs import lock
 from reference.runs.checkpoints import checkpoints
 from reference.runs.files import shell_path
 from reference.runs.folder import first_free_folder, new_run, read_metrics
-from reference.runs.lock import locked
+from reference.runs.lock import folder_lock
 
 FOUR = ["train", "grpo", "--steps", "4", *TINY, "--save-every", "1"]
 
@@ -82,9 +82,9 @@ def test_a_run_can_be_named_from_the_home_folder(monkeypatch, tmp_path):
 
 def test_the_lock_is_held_by_one_and_gone_with_it(tmp_path):
     held = rf"another process \(number {os.getpid()}\) is at work in"
-    with locked(tmp_path), pytest.raises(InputError, match=held), locked(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(InputError, match=held), folder_lock(tmp_path):
         pass
-    with locked(tmp_path):
+    with folder_lock(tmp_path):
         pass
 
 
@@ -92,25 +92,25 @@ def test_the_lock_is_held_by_one_and_gone_with_it(tmp_path):
 def test_kill_9_leaves_no_lock(tmp_path):
     code = f"""
 from pathlib import Path
-from reference.runs.files import pasted
-from reference.runs.lock import locked
-with locked(Path({str(tmp_path)!r})):
+from reference.runs.files import shell_path
+from reference.runs.lock import folder_lock
+with folder_lock(Path({str(tmp_path)!r})):
     print("locked", flush=True)
     input()
 """
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "locked\n"
-    with pytest.raises(InputError, match=rf"number {holder.pid}\)"), locked(tmp_path):
+    with pytest.raises(InputError, match=rf"number {holder.pid}\)"), folder_lock(tmp_path):
         pass
     holder.kill()
     holder.communicate()
-    with locked(tmp_path):
+    with folder_lock(tmp_path):
         assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_a_platform_without_locks_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lock, "fcntl", None)
-    with locked(tmp_path), locked(tmp_path):
+    with folder_lock(tmp_path), folder_lock(tmp_path):
         pass
     assert capsys.readouterr().err.count("is not locked (this platform has none): let no second process write") == 2
 

@@ -55,9 +55,11 @@ def verifier(
         trainer_state: object = None,
         log_extra: object = None,
     ) -> list[float]:
-        ended = [ids[-1] in ends for ids in completion_ids]
-        texts = tokenizer.batch_decode([ids[:-1] if e else ids for ids, e in zip(completion_ids, ended, strict=True)])
-        verdicts = [verify(problems[p], text) * e for p, text, e in zip(problem, texts, ended, strict=True)]
+        complete = [ids[-1] in ends for ids in completion_ids]
+        texts = tokenizer.batch_decode(
+            [ids[:-1] if e else ids for ids, e in zip(completion_ids, complete, strict=True)]
+        )
+        verdicts = [verify(problems[p], text) * e for p, text, e in zip(problem, texts, complete, strict=True)]
         correct, lengths = torch.tensor(verdicts), torch.tensor([len(ids) for ids in completion_ids])
         log_metric(MEASURED + "reward", correct.mean().item())
         log_metric(MEASURED + "reward_std", group_reward_std(correct, group_size=recipe.group_size).item())
@@ -94,14 +96,14 @@ def pairs_dataset(recipe: Recipe, pairs: Pairs, trainer: str, *, seed: int = 0) 
         raise InputError(
             f"there are {len(pairs)} pairs, expected at least prompts_per_step, {recipe.prompts_per_step}: raise pool"
         )
-    known, form = (
+    triples, form = (
         [*sequences(pairs)],
         {"KTO": kto_rows, "CPO": cpo_rows, "Reward": reward_rows, "DPO": dpo_rows}[trainer],
     )
     rows = []
     for step in range(recipe.steps):
         index = random.Random(f"{seed}/{step}").sample(range(len(pairs)), k=recipe.prompts_per_step)
-        rows += form([known[i] for i in index])
+        rows += form([triples[i] for i in index])
     return Dataset.from_list(rows)
 
 

@@ -106,9 +106,9 @@ def require_relative_positions(model: PreTrainedModel, tokenizer: PreTrainedToke
     prompt = torch.tensor(a_prompt(tokenizer), device=model.device)[None]
     padded = torch.nn.functional.pad(prompt, (3, 0), value=tokenizer.pad_token_id)
     mask = torch.nn.functional.pad(torch.ones_like(prompt), (3, 0))
-    plain = model(prompt, attention_mask=torch.ones_like(prompt)).logits[:, -1].float().log_softmax(dim=-1)
-    moved = model(padded, attention_mask=mask).logits[:, -1].float().log_softmax(dim=-1)
-    if (error := (plain - moved).abs().max().item()) > 1e-2:
+    without_padding = model(prompt, attention_mask=torch.ones_like(prompt)).logits[:, -1].float().log_softmax(dim=-1)
+    with_padding = model(padded, attention_mask=mask).logits[:, -1].float().log_softmax(dim=-1)
+    if (error := (without_padding - with_padding).abs().max().item()) > 1e-2:
         raise InputError(
             f"log-probs of this model move by {error:.2g} nats with the padding on the left of a prompt, and TRL does "
             "not pass positions: use a model with relative ones, or train without --engine trl"

@@ -90,7 +90,7 @@ def run_trl(
     ``InputError`` for what TRL cannot do as we do, before anything is sampled. The model's configs are in the end, and in
     ``on_step``, what they were.
     """
-    patched, own = "forward" in vars(model), configs_of(model)
+    own_forward, own = "forward" in vars(model), configs_of(model)
     callback = Rows(recipe, on_step and with_own_configs(on_step, model, own))
     try:
         trainer = trl_trainer(
@@ -99,7 +99,7 @@ def run_trl(
         trainer.add_callback(callback)
         trainer.train()
     finally:
-        if not patched:  # TRL puts its fused head over ``forward``; a copy of the model would call the original's
+        if not own_forward:  # TRL puts its fused head over ``forward``; a copy of the model would call the original's
             vars(model).pop("forward", None)
         put_configs(model, own)
         model.eval()

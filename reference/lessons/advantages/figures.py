@@ -11,7 +11,7 @@ from reference.objectives import group_advantages, rloo_advantages
 from reference.runs.curves import moving_mean
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
 from reference.teaching.labels import span
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 from .experiments import Recorded
 
@@ -60,7 +60,7 @@ def figure_group(rewards: list[float], *, others_right: int) -> Figure:
             ax.set_xticks(range(1, size + 1), ["✓" if r else "✗" for r in rewards], fontsize=11, color=INK)
         readings = "; ".join(f"{TITLES[s]}: {max(a):.2f} and {min(a):.2f}" for s, a in found.items())
         rest = f"{others_right} of the other {OTHER_GROUPS * size} in the batch"
-        return described(
+        return describe(
             figure, f"{sum(map(bool, rewards))} of {size} right, {rest}. Advantages {readings}".replace("-0.00", "0.00")
         )
 
@@ -103,7 +103,7 @@ def figure_successes(group_size: int) -> Figure:
         ax.set_xlabel(f"how many of {group_size} are right")
         ax.set_ylabel("advantage")
         ax.set_title(f"The rarer, the louder: groups of {group_size}")
-        return described(figure, f"Groups of {group_size}. " + "; ".join(readings))
+        return describe(figure, f"Groups of {group_size}. " + "; ".join(readings))
 
 
 # ---- many groups -----------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def figure_difficulty(group_size: int) -> Figure:
         ax.set_title("Dividing by the group std favours the very hard and the very easy")
         hardest = difficulty_weight(0.01, group_size) / difficulty_weight(0.5, group_size)
         tenth = difficulty_weight(0.1, group_size) / difficulty_weight(0.5, group_size)
-        return described(
+        return describe(
             figure,
             f"Groups of {group_size}: a prompt solved 1 time in 100 weighs {hardest:.2f} times one solved every second "
             f"time, 1 time in 10 {tenth:.2f} times; symmetric about one half",
@@ -170,7 +170,7 @@ def figure_noise(shares: list[float], noise: dict[str, list[float]]) -> Figure:
         ax.set_ylabel("noise / signal of one group")
         ax.set_title("What a baseline buys")
         readings = "; ".join(f"{label} {values[0]:.2f} at {shares[0]} and {values[-1]:.2f} at {shares[-1]}" for label, values in noise.items())  # fmt: skip
-        return described(figure, f"Noise over signal by share right: {readings}")
+        return describe(figure, f"Noise over signal by share right: {readings}")
 
 
 # ---- recorded runs ---------------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def figure_dead(runs: list[Recorded]) -> Figure:
         ax.set_xlabel("step")
         ax.set_ylabel("share, mean of 10 steps")
         ax.set_title(f"GRPO, {len(runs)} seed{'s' * (len(runs) > 1)}: success kills groups")
-        return described(figure, "Recorded runs: " + "; ".join(readings))
+        return describe(figure, "Recorded runs: " + "; ".join(readings))
 
 
 def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
@@ -218,7 +218,7 @@ def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
             ax.set_xlabel("step")
             readings.append(f"{NAMES[choice]} {accuracies(runs)}")
         axes[0].set_ylabel("share right, mean of 10")
-        return described(figure, "Held-out accuracy after training, sampled, from run to run: " + "; ".join(readings))
+        return describe(figure, "Held-out accuracy after training, sampled, from run to run: " + "; ".join(readings))
 
 
 def accuracies(runs: list[Recorded]) -> str:

@@ -11,7 +11,7 @@ from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
 
@@ -40,16 +40,16 @@ def figure_split(
     lengths: list[int], *, rows: int = 1, strategy: str = "token_mean", own: bool = True, max_length: int = 10
 ) -> Figure:
     """Left what was asked for, right what the micro-batches make of it; a row of cells per completion."""
-    asked = token_weights(lengths, strategy=strategy, max_length=max_length)
+    target = token_weights(lengths, strategy=strategy, max_length=max_length)
     got = split_weights(lengths, rows, strategy=strategy, max_length=max_length, own=own)
-    off = ((got - asked).norm() / asked.norm()).item()
-    turned = torch.cosine_similarity(got.flatten(), asked.flatten(), dim=0).item()
+    off = ((got - target).norm() / target.norm()).item()
+    cosine = torch.cosine_similarity(got.flatten(), target.flatten(), dim=0).item()
     with style():
         figure = Figure(figsize=(10, 1.3 + 0.62 * len(lengths)), layout="constrained")
         readings = []
-        heaviest = max(asked.max().item(), got.max().item())
+        heaviest = max(target.max().item(), got.max().item())
         titles = (f"{strategy}, the batch in one piece", f"in micro-batches of {rows}")
-        for ax, weights, title in zip(figure.subplots(1, 2), (asked, got), titles, strict=True):
+        for ax, weights, title in zip(figure.subplots(1, 2), (target, got), titles, strict=True):
             for row, length in enumerate(lengths):
                 draw_row(ax, row, length, weights[row].max().item() if length else 0.0, heaviest, max_length)
             for cut in range(rows, len(lengths), rows) if weights is got else ():
@@ -60,10 +60,10 @@ def figure_split(
             ax.set_xlim(-2.2, max_length + 0.1)
             ax.set_ylim(len(lengths) + 0.05, -0.1)
             ax.axis("off")
-        verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if turned > 1 - 1e-9 else "")
+        verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if cosine > 1 - 1e-9 else "")
         whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"
         figure.suptitle(f"divided {whose}: {verdict}", fontsize=12, color=RED if off > 1e-9 else INK)
-        return described(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
+        return describe(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
 
 
 def rambler(longest: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,7 +125,7 @@ def figure_length_push(most: int = 6) -> Figure:
         ax.set_xlabel("completions that share a denominator")
         ax.set_ylabel("change of the mean length")
         ax.set_title("Nothing to learn, and still a push on length")
-        return described(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
+        return describe(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
 
 
 def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
@@ -153,4 +153,4 @@ def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
             ax.set_title(whose)
             ax.set_xlabel("step")
         figure.axes[0].set_ylabel("mean length, tokens")
-        return described(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))
+        return describe(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))

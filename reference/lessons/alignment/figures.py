@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from reference.objectives import position_ids, token_logprobs
 from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
 from reference.teaching.example import Example, readable
-from reference.teaching.show import described
+from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH, draw_strip, layout
 
 
@@ -17,7 +17,7 @@ def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figu
     probabilities = example.logits[0, position].softmax(-1)
     actual = int(example.tokens[0, position + 1])
     top = probabilities.topk(candidates).indices.tolist()
-    shown = top if actual in top else [*top[:-1], actual]
+    ids = top if actual in top else [*top[:-1], actual]
     logp, kept = f"{example.logprobs[0, position].item():z.3f}", mask[position]
     with style():
         lines = layout(words)
@@ -29,19 +29,19 @@ def figure_walk(example: Example, *, position: int, candidates: int = 8) -> Figu
         draw_strip(strip, words, lines, colours, notes, thin=position, thick=position + 1)
         verdict = "trained on" if kept else "scored, not trained on"
         strip.set_title(f"logits[{position}] score tokens[{position + 1}]    mask[{position}] = {int(kept)}: {verdict}")
-        names, values = readable(example.tokenizer, shown), probabilities[shown].tolist()
-        bars.barh(range(len(shown)), values, color=[ORANGE if i == actual else BLUE for i in shown], height=0.72)
-        bars.set_yticks(range(len(shown)), names, family="monospace")
+        names, values = readable(example.tokenizer, ids), probabilities[ids].tolist()
+        bars.barh(range(len(ids)), values, color=[ORANGE if i == actual else BLUE for i in ids], height=0.72)
+        bars.set_yticks(range(len(ids)), names, family="monospace")
         bars.invert_yaxis()
         bars.set_xlim(0, 1)
-        here = shown.index(actual)
+        here = ids.index(actual)
         outside = values[here] < 0.8
         bars.annotate("← comes next", (values[here], here), xytext=(4 if outside else -4, 0), va="center",
                       textcoords="offset points", ha="left" if outside else "right", color=INK)  # fmt: skip
         bars.set_xlabel("probability of the next token")
         bars.set_title(f"log-prob of {words[position + 1]!r}: {logp} nats", fontsize=12)
         text = f"logits[{position}] after {words[position]!r} score {words[position + 1]!r}: log-prob {logp}, mask {int(kept)}"
-        return described(figure, text)
+        return describe(figure, text)
 
 
 def figure_temperature(example: Example, *, temperature: float, position: int = 12) -> Figure:
@@ -85,7 +85,7 @@ def figure_temperature(example: Example, *, temperature: float, position: int = 
                 ha="center",
             )
         readings = ", ".join(f"{name} {r:.2f}" for name, r in zip(names, ratios, strict=True))
-        return described(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {readings}")
+        return describe(figure, f"Sampled at {temperature:g}, scored at 1. Ratio before any update: {readings}")
 
 
 def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: str) -> None:
@@ -123,9 +123,7 @@ def figure_padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, *, 
             text = f"{error:.2f}" if error >= 0.01 else f"{error:.0e}" if error else "0"
             ax.annotate(text, (error, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
         ax.set_title(f"largest log-prob error, {pads} pads on the left (nats)")
-        return described(
-            figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True))
-        )
+        return describe(figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True)))
 
 
 def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
@@ -139,4 +137,4 @@ def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
         for y, size in enumerate(sizes.values()):
             ax.annotate(f"{size:,.1f} MB", (size, y), xytext=(5, 0), textcoords="offset points", va="center")
         ax.set_title(title)
-        return described(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))
+        return describe(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))

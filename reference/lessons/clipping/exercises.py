@@ -9,7 +9,7 @@ from reference.objectives import clip_frac, ppo_clip_loss
 from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 
-def moved(generator: torch.Generator, ratios: list[list[float]]) -> dict[str, Tensor]:
+def two_policies(generator: torch.Generator, ratios: list[list[float]]) -> dict[str, Tensor]:
     """Log-probs of a new and an old policy whose ratios are about these, a little off so that none is on a corner."""
     r = torch.tensor(ratios, dtype=torch.float64)
     old = -numbers(generator, *r.shape).abs() - 1
@@ -49,7 +49,7 @@ def ppo_clip_loss_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     return [
         Case(
-            moved(g, ratios) | {"advantages": sizes(g, signs)},
+            two_policies(g, ratios) | {"advantages": sizes(g, signs)},
             {"clip_low": low, "clip_high": high},
             ("token_logprobs",),
         )
@@ -61,7 +61,7 @@ def clip_frac_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     cases = []
     for (ratios, signs, low, high), mask in zip(BATCHES, MASKS, strict=True):
-        arguments = moved(g, ratios) | {"advantages": sizes(g, signs), "mask": mask}
+        arguments = two_policies(g, ratios) | {"advantages": sizes(g, signs), "mask": mask}
         cases.append(Case(arguments, {"clip_low": low, "clip_high": high}))
     return cases
 

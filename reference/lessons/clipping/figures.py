@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference.objectives import cispo_loss, ppo_clip_loss, reinforce_loss
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, style
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 TokenLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (token_logprobs, old_logprobs, advantages) -> per token
 
@@ -30,29 +30,29 @@ def loss_and_push(token_loss: TokenLoss, ratios: Tensor, advantage: float) -> tu
 def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip: float | None = None) -> Figure:
     """Loss against ratio for a good and for a bad token; shaded where the gradient is zero."""
     widest = max(2.0, 1.2 + clip_high, (dual_clip or 0) + 0.7)
-    shown = torch.linspace(0.02, widest, 400, dtype=torch.float64)
+    ratios = torch.linspace(0.02, widest, 400, dtype=torch.float64)
     options = {"clip_low": clip_low, "clip_high": clip_high}
     readings = []
     with style():
         figure = Figure(figsize=(10, 3.9), layout="constrained")
         for ax, advantage in zip(figure.subplots(1, 2), (1.0, -1.0), strict=True):
-            loss, push = loss_and_push(lambda *x: ppo_clip_loss(*x, **options, dual_clip=dual_clip), shown, advantage)
-            alone, _ = loss_and_push(lambda *x: clipped_alone(*x, **options), shown, advantage)
-            ax.fill_between(shown, 0, 1, where=push == 0, transform=ax.get_xaxis_transform(), color=DROPPED, alpha=0.6,
+            loss, push = loss_and_push(lambda *x: ppo_clip_loss(*x, **options, dual_clip=dual_clip), ratios, advantage)
+            alone, _ = loss_and_push(lambda *x: clipped_alone(*x, **options), ratios, advantage)
+            ax.fill_between(ratios, 0, 1, where=push == 0, transform=ax.get_xaxis_transform(), color=DROPPED, alpha=0.6,
                             linewidth=0)  # fmt: skip
-            ax.plot(shown, alone, color=ORANGE, linestyle=(0, (4, 2)), linewidth=2)
-            ax.plot(shown, loss, color=BLUE, linewidth=2.6)
+            ax.plot(ratios, alone, color=ORANGE, linestyle=(0, (4, 2)), linewidth=2)
+            ax.plot(ratios, loss, color=BLUE, linewidth=2.6)
             ax.plot(1, -advantage, "o", color=INK, markersize=6, zorder=5)
             ax.set_title(f"A = {advantage:+.0f}: {'make it likelier' if advantage > 0 else 'make it less likely'}")
             ax.set_xlabel("ratio, new / old")
-            ax.set_xlim(0, float(shown[-1]))
-            label_curves(ax, shown, loss, alone, advantage, clip_low, clip_high)
+            ax.set_xlim(0, float(ratios[-1]))
+            label_curves(ax, ratios, loss, alone, advantage, clip_low, clip_high)
             beyond = f", or above {dual_clip:g}" if dual_clip and advantage < 0 else ""
             edge = f"above {1 + clip_high:g}" if advantage > 0 else f"below {1 - clip_low:g}"
             readings.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")
         figure.axes[0].set_ylabel("loss of the token")
         bounds = f"clip_low {clip_low:g}, clip_high {clip_high:g}" + (f", dual_clip {dual_clip:g}" if dual_clip else "")
-        return described(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(readings))
+        return describe(figure, f"PPO's loss against the ratio, {bounds}. " + "; ".join(readings))
 
 
 def label_curves(
@@ -110,7 +110,7 @@ def figure_push(names: tuple[str, ...] = tuple(FAMILY), *, ratio: float = 2.0) -
         ax.set_xlabel("push on the log-prob:   down, if the token was bad (A = -1)   |   up, if it was good (A = 1)")
         ax.set_title(f"A token whose ratio is {ratio:.2f}")
         readings = "; ".join(f"{name} {up:.2f} up, {-down:.2f} down" for name, (up, down) in pushes.items())
-        return described(figure, f"Push on a token of ratio {ratio:.2f}: {readings}".replace("-0.00", "0.00"))
+        return describe(figure, f"Push on a token of ratio {ratio:.2f}: {readings}".replace("-0.00", "0.00"))
 
 
 def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float = 0.4, highest: float = 0.6) -> Figure:
@@ -139,4 +139,4 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
             ax.set_xlim(0, 1.4 * (len(path) - 1))
             ax.set_ylim(0, 1.02)
         axes[0].set_ylabel("probability of the good arm")
-        return described(figure, "; ".join(readings))
+        return describe(figure, "; ".join(readings))

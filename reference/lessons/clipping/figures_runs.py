@@ -8,7 +8,7 @@ from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, at_the_end, mean_at
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import span
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 RATES = {  # learning rate -> the runs that share it, with what to call them
     "3e-4": {"one-pass": "1 pass, clip", "clip": "8 passes, clip", "no-clip": "8 passes, no clip"},
@@ -43,7 +43,7 @@ def figure_ratios(ratios: dict[str, Tensor], *, low: float = 0.8, high: float = 
         axes[-1].set_xticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
         axes[-1].set_xlabel("ratio, new / old (what is farther out stands at the edge)")
         figure.supylabel("share of tokens (log scale)", fontsize=11)
-        return described(figure, "Ratios of the batch's tokens. " + ". ".join(readings))
+        return describe(figure, "Ratios of the batch's tokens. " + ". ".join(readings))
 
 
 def number(x: Tensor) -> str:
@@ -90,4 +90,4 @@ def figure_passes(ways: dict[str, list[Rows]]) -> Figure:
                 ax.text(0.5, 0.5, "no runs yet", transform=ax.transAxes, color=MUTED, ha="center")
                 readings.append(f"lr {rate}: no runs yet")
         figure.axes[0].set_ylabel("share right")
-        return described(figure, "Eight passes per rollout, with and without the clip. " + "; ".join(readings))
+        return describe(figure, "Eight passes per rollout, with and without the clip. " + "; ".join(readings))

@@ -10,7 +10,7 @@ from torch import Tensor
 from reference.objectives import kl_k1, kl_k2, kl_k3, kl_penalty
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, SKY, style
 from reference.teaching.labels import label_ends
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 ESTIMATORS = {"k1": kl_k1, "k2": kl_k2, "k3": kl_k3}
 COLOURS = {"k1": RED, "k2": GREEN, "k3": BLUE}
@@ -73,7 +73,7 @@ def figure_kl_batches(*, shift: float, samples: int) -> Figure:
         right.spines["left"].set_visible(False)
         right.set_xlabel(f"mean over {samples} sampled tokens (bar: 9 batches in 10; line: the KL)")
         right.set_title(f"KL(policy ‖ reference) = {exact:.3f} nats")
-        return described(figure, f"Batches of {samples} tokens. " + "; ".join(readings))
+        return describe(figure, f"Batches of {samples} tokens. " + "; ".join(readings))
 
 
 def draw_pair(ax: Axes, logp: Tensor) -> None:
@@ -128,7 +128,7 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
             ax.set_title(title)
         figure.suptitle(f"at d = {log_ratio:g}   " + "     ".join(readings), fontsize=11, x=0.01, ha="left")
         clamp = ", clamped at 10" if clamped else ""
-        return described(figure, f"Log-ratio {log_ratio:g}{clamp}. " + "; ".join(readings))
+        return describe(figure, f"Log-ratio {log_ratio:g}{clamp}. " + "; ".join(readings))
 
 
 # ---- following nothing but the KL term -------------------------------------------------------------------------------
@@ -178,6 +178,4 @@ def figure_kl_follow(*, samples: int, seed: int = 0) -> Figure:
         ax.set_ylabel("true KL (nats)")
         ax.set_title("exact expected gradient" if not samples else f"gradient from {samples} sampled tokens a step")
         readings = "; ".join(f"{way}: {path[0]:.2f} to {path[-1]:.2f}" for way, path in paths.items())
-        return described(
-            figure, f"True KL, following the KL term alone ({samples or 'all'} samples a step). {readings}"
-        )
+        return describe(figure, f"True KL, following the KL term alone ({samples or 'all'} samples a step). {readings}")

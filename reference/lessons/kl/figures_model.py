@@ -7,7 +7,7 @@ from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends, span
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 from .experiments import WAYS
 
@@ -34,7 +34,7 @@ def figure_kl_along(words: list[str], k1: list[float], full: list[float], *, tit
         )
         ax.set_title(f"{title}\n", fontsize=13)
         ax.text(0, 1.03, caption, transform=ax.transAxes, color=MUTED, fontsize=10.5)
-        return described(figure, f"{title}. {caption}")
+        return describe(figure, f"{title}. {caption}")
 
 
 def figure_two_kls(rows: Rows) -> Figure:
@@ -54,7 +54,7 @@ def figure_two_kls(rows: Rows) -> Figure:
             ax.annotate(f"at most {top:.4f}", (0.03, 0.9), xycoords="axes fraction", fontsize=11)
         axes[0].set_ylabel("nats per token")
         readings = "; ".join(f"{t}: first {rows[0][n]:.5f}, last {rows[-1][n]:.5f}" for t, n in kls.items())
-        return described(figure, f"Over {len(rows)} steps. {readings}")
+        return describe(figure, f"Over {len(rows)} steps. {readings}")
 
 
 def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
@@ -79,7 +79,7 @@ def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
             f"reward {span([at_the_end(run, 'reward', last=20) for run in runs], '.2f')}"
             for way, runs in ways.items()
         )
-        return described(figure, f"Mean of the last 20 steps. {readings}")
+        return describe(figure, f"Mean of the last 20 steps. {readings}")
 
 
 def draw_runs(ax: Axes, ways: dict[str, list[Rows]], name: str) -> float:

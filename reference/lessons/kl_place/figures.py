@@ -10,7 +10,7 @@ from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.labels import label_ends
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 KL_OF_GROUP = (0.5, 1.0, 2.0, 3.0)  # nats, one per completion
 
@@ -19,26 +19,26 @@ def group_with_kl(num_right: int, kl_coef: float, scale: str) -> tuple[Tensor, T
     """Advantages of a group of four by the verdict alone, and with the KL in the reward."""
     right = (torch.arange(4) < num_right).double()
     kl = torch.tensor(KL_OF_GROUP, dtype=torch.float64)[:, None]
-    charged = kl_penalised_rewards(right, kl, torch.ones(4, 1), kl_coef=kl_coef)
-    return tuple(group_advantages(r, group_size=4, scale=scale) for r in (right, charged))
+    rewards = kl_penalised_rewards(right, kl, torch.ones(4, 1), kl_coef=kl_coef)
+    return tuple(group_advantages(r, group_size=4, scale=scale) for r in (right, rewards))
 
 
 def figure_kl_group(num_right: int = 4, *, kl_coef: float = 0.01, scale: str = "group") -> Figure:
     """A bar per completion: its advantage by the verdict alone, and after the KL was taken off the reward."""
-    plain, charged = group_with_kl(num_right, kl_coef, scale)
+    plain, with_kl = group_with_kl(num_right, kl_coef, scale)
     with style():
         figure = Figure(figsize=(10, 3.6), layout="constrained")
         titles = ("KL not in the reward", f"KL in the reward, kl_coef {kl_coef:g}")
-        for ax, values, title in zip(figure.subplots(1, 2, sharey=True), (plain, charged), titles, strict=True):
+        for ax, values, title in zip(figure.subplots(1, 2, sharey=True), (plain, with_kl), titles, strict=True):
             bars(ax, values, num_right)
             ax.set_title(title)
         figure.axes[0].set_ylabel("advantage")
-        divided = "divided by the group's std" if scale == "group" else "only centred"
-        figure.suptitle(f"{num_right} of 4 right, {divided}", fontsize=12, color=MUTED)
-        shown = ", ".join(f"{v:+.3f}" for v in charged.tolist())
+        scaling = "divided by the group's std" if scale == "group" else "only centred"
+        figure.suptitle(f"{num_right} of 4 right, {scaling}", fontsize=12, color=MUTED)
+        after = ", ".join(f"{v:+.3f}" for v in with_kl.tolist())
         before = ", ".join(f"{v:+.3f}" for v in plain.tolist())
-        return described(
-            figure, f"{num_right} of 4 right, {divided}, kl_coef {kl_coef:g}: without KL {before}; with KL {shown}"
+        return describe(
+            figure, f"{num_right} of 4 right, {scaling}, kl_coef {kl_coef:g}: without KL {before}; with KL {after}"
         )
 
 
@@ -74,7 +74,7 @@ def figure_credit(kl: list[float], *, kl_coef: float = 0.1) -> Figure:
             draw_tokens(ax, [c / kl_coef for c in charge], ORANGE, title.replace(": ", "\n"))
             readings.append(f"{credit} charges {[round(c, 3) for c in charge]} at kl_coef {kl_coef:g}")
         axes[0].set_ylabel("nats")
-        return described(figure, ". ".join(readings))
+        return describe(figure, ". ".join(readings))
 
 
 def draw_tokens(ax: Axes, values: list[float], colour: str, title: str) -> None:
@@ -124,4 +124,4 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
             ax.set_title(label, fontsize=12)
-        return described(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(readings))
+        return describe(figure, f"KL in the reward, means of the last {window} steps. " + "; ".join(readings))

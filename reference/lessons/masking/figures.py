@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from reference.objectives import aggregate
 from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, PAPER, style
 from reference.teaching.example import Example
-from reference.teaching.show import described
+from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH, draw_strip, layout
 
 STRATEGIES = ("sequence_mean", "token_mean", "fixed_length")
@@ -31,7 +31,7 @@ def figure_tokens(words: list[str], mask: list[bool], *, title: str = "", notes:
         draw_strip(ax, words, lines, [KEPT if kept else DROPPED for kept in mask], notes)
         ax.set_title(title)
         kept_words = " ".join(word for word, kept in zip(words, mask, strict=True) if kept)
-        return described(figure, f"{title}: {sum(mask)} of {len(mask)} tokens kept: {kept_words}")
+        return describe(figure, f"{title}: {sum(mask)} of {len(mask)} tokens kept: {kept_words}")
 
 
 def figure_supervision(example: Example, *, question: bool = False, solution: bool = True, end: bool = True) -> Figure:
@@ -83,7 +83,7 @@ def figure_weights(lengths: list[int], *, max_length: int = 10) -> Figure:
             ax.set_xlim(-1.7, 1.55 * max_length)
             ax.set_ylim(len(lengths), 0)
             ax.axis("off")
-        return described(figure, "Weight of each token. " + "; ".join(readings))
+        return describe(figure, "Weight of each token. " + "; ".join(readings))
 
 
 def nothing_to_weigh(rows: int) -> Figure:
@@ -94,7 +94,7 @@ def nothing_to_weigh(rows: int) -> Figure:
         ax.axis("off")
         text = "No token is kept, so none has a weight: there is no mean of nothing."
         ax.text(0.0, 0.5, text, va="center", fontsize=12, color=INK)
-        return described(figure, f"{rows} completions of 0 tokens. {text}")
+        return describe(figure, f"{rows} completions of 0 tokens. {text}")
 
 
 def draw_row(ax: Axes, row: int, length: int, weight: float, heaviest: float, max_length: int) -> None:

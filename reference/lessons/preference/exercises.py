@@ -18,14 +18,14 @@ def log_probs(generator: torch.Generator, pairs: int) -> Tensor:
     return -20 - 5 * numbers(generator, pairs).abs()
 
 
-def moved(generator: torch.Generator, ref: Tensor, beta: float) -> Tensor:
+def policy_log_probs(generator: torch.Generator, ref: Tensor, beta: float) -> Tensor:
     """What a policy makes of them: a little more, a little less, and never so far that the sigmoid is flat."""
     return ref + numbers(generator, *ref.shape) / beta**0.5
 
 
 def four_log_probs(generator: torch.Generator, pairs: int, beta: float) -> dict[str, Tensor]:
     ref_chosen, ref_rejected = log_probs(generator, pairs), log_probs(generator, pairs)
-    policy = moved(generator, ref_chosen, beta), moved(generator, ref_rejected, beta)
+    policy = policy_log_probs(generator, ref_chosen, beta), policy_log_probs(generator, ref_rejected, beta)
     return dict(zip(FOUR, (*policy, ref_chosen, ref_rejected), strict=True))
 
 
@@ -44,7 +44,9 @@ def implicit_reward_cases(seed: int) -> list[Case]:
     cases = []
     for pairs, beta in zip(PAIRS, BETAS, strict=True):
         ref = log_probs(g, pairs)
-        cases.append(Case({"logprobs": moved(g, ref, beta), "ref_logprobs": ref}, {"beta": beta}, ("logprobs",)))
+        cases.append(
+            Case({"logprobs": policy_log_probs(g, ref, beta), "ref_logprobs": ref}, {"beta": beta}, ("logprobs",))
+        )
     ref = log_probs(g, 2)
     far = {"logprobs": ref + torch.tensor([30.0, -300.0]), "ref_logprobs": ref}  # many tokens, moved a little each
     return [*cases, Case(far, {"beta": 0.1}, ("logprobs",))]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reference.objectives import cdpo_loss, dpo_loss, hinge_loss, ipo_loss, robust_dpo_loss
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, PURPLE, RED, style
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 
 def margins_after(time: float, betas: Tensor, *, share: float = 1.0) -> Tensor:
@@ -55,12 +55,12 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
         ax.set_xlabel("β (log scale)")
         ax.set_ylabel("margin (nats)")
         ax.set_title(f"Margin of a pair after {time:,g} units of gradient flow, chosen by {share:.0%}")
-        shown = {
+        margins_at = {
             b: margins_after(time, torch.tensor([b], dtype=torch.float64), share=share).item() for b in (0.05, 0.5, 5)
         }
-        readings = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in shown.items())
+        readings = ", ".join(f"{m:.2f} at beta {b:g}" for b, m in margins_at.items())
         rest = f"; at rest {logit(share) / 0.5:.2f} at beta 0.5" if share < 1 else ""
-        return described(figure, f"Margin after {time:,g} units: {readings}{rest}. {place.replace('β', 'beta')}")
+        return describe(figure, f"Margin after {time:,g} units: {readings}{rest}. {place.replace('β', 'beta')}")
 
 
 FAMILY = {
@@ -113,7 +113,7 @@ def figure_family(names: tuple[str, ...] = tuple(FAMILY), *, beta: float = 0.1) 
         ax.set_xlabel("margin (nats): what chosen has gained on rejected")
         ax.set_ylabel("pull, in units of the pull at 0")
         ax.set_title(f"How hard a pair is still pulled apart, β = {beta:g}")
-        return described(figure, f"Pull on a pair at beta {beta:g}: " + ", ".join(readings))
+        return describe(figure, f"Pull on a pair at beta {beta:g}: " + ", ".join(readings))
 
 
 def figure_falling(panels: dict[str, dict[str, list[float]]]) -> Figure:
@@ -135,4 +135,4 @@ def figure_falling(panels: dict[str, dict[str, list[float]]]) -> Figure:
             ax.set_xlim(0, 1.5 * len(lines["chosen"]))
             ax.set_xticks([0, len(lines["chosen"]) // 2, len(lines["chosen"])])
         figure.axes[0].set_ylabel("change of the log-prob (nats)")
-        return described(figure, "At the end, in nats. " + "; ".join(readings))
+        return describe(figure, "At the end, in nats. " + "; ".join(readings))

@@ -10,7 +10,7 @@ from reference.runs.measure import read_accuracy
 from reference.runs.recorded_runs import Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 from .experiments import BETAS, SETTLED
 from .figures import logit
@@ -42,7 +42,7 @@ def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
             f"{accuracy[beta]['after']['greedy']:.1%}"
             for beta, rows in runs.items()
         ]
-        return described(figure, "After 80 steps, mean of the last ten. " + "; ".join(readings))
+        return describe(figure, "After 80 steps, mean of the last ten. " + "; ".join(readings))
 
 
 def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
@@ -99,4 +99,4 @@ def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
         ax.set_xticks(range(0, int(rows[-1]["step"]) + 1, 100))
         ax.set_xlabel("step")
         ax.set_ylabel("margin on the pairs (nats, log scale)")
-        return described(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(readings))
+        return describe(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(readings))

@@ -13,7 +13,7 @@ def beta(exponent: int = 1, share: float = 1.0) -> None:
     controls.interact(
         lambda exponent, share: figure_beta(4.0**exponent, share=share),
         exponent=slider("time, 4 to the", exponent, -2, 7),
-        share=dial("prefer chosen", share, 0.6, 1.0, 0.05, shown=".0%", live=False),
+        share=dial("prefer chosen", share, 0.6, 1.0, 0.05, number_format=".0%", live=False),
     )
 
 

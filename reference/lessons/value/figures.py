@@ -10,7 +10,7 @@ from torch import Tensor
 from reference.objectives import value_loss
 from reference.style import BLUE, DROPPED, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
 from reference.teaching.labels import label_ends
-from reference.teaching.show import described
+from reference.teaching.show import describe
 
 from .toy_mdp import every_text, gradient_moments, true_gradient, value, values_before
 
@@ -41,7 +41,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         ax.set_title(f"The chance to pass from every state ({slips} bad token{'s' * (slips != 1)} allowed)")
-        return described(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(readings))
+        return describe(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(readings))
 
 
 def height(t: int, bad: int) -> float:
@@ -105,9 +105,7 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
         ax.set_ylabel("error / true gradient")
         ax.set_title(f"Policy gradient of {batch} texts; the critic knows {learned:.0%} of V")
         ends = ", ".join(f"{n} {e[0]:.2f} at lambda 0 and {e[-1]:.2f} at 1" for n, e in errors.items())
-        return described(
-            figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at lambda {LAMBDAS[best]:g}"
-        )
+        return describe(figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at lambda {LAMBDAS[best]:g}")
 
 
 def figure_value_clip(*, target: float = 1.0, old: float = 0.0, clip: float = 0.2) -> Figure:
@@ -138,7 +136,7 @@ def figure_value_clip(*, target: float = 1.0, old: float = 0.0, clip: float = 0.
         axes[1].text(target, 0.08, " return", transform=axes[1].get_xaxis_transform(), fontsize=11, bbox=white)
         share = dead_stretch(target, old, clip)
         axes[0].set_title(f"Clipped value loss (dashed: without clip). Grey, no gradient: {share}")
-        return described(figure, f"Old value {old:g}, return {target:g}, clip {clip:g}: no gradient for values {share}")
+        return describe(figure, f"Old value {old:g}, return {target:g}, clip {clip:g}: no gradient for values {share}")
 
 
 def dead_stretch(target: float, old: float, clip: float) -> str:
@@ -177,7 +175,7 @@ def figure_along(words: list[str], critic: Tensor, resampled: Tensor, *, passed:
             f"{title}. It {'passed' if passed else 'failed'}. Largest drop at {words[drop]!r}: resampled "
             f"{means[drop]:.2f} to {means[drop + 1]:.2f}, critic {critic[drop]:.2f} to {critic[drop + 1]:.2f}"
         )
-        return described(figure, text)
+        return describe(figure, text)
 
 
 def standard_error(verdicts: Tensor) -> Tensor:
@@ -215,4 +213,4 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         ax.set_ylim(-0.05, 1.05)
         ax.set_title(f"{len(predicted)} states; blue: means of fifths")
         readings = "; ".join(f"V {a:.2f}: {b:.2f}" for a, b, _ in fifths)
-        return described(figure, f"Critic against resampled verdicts, means of fifths. {readings}")
+        return describe(figure, f"Critic against resampled verdicts, means of fifths. {readings}")

@@ -74,8 +74,8 @@ def value_loss__clip_ignored(
 def value_loss__clipped_alone(
     values: Tensor, returns: Tensor, *, old_values: Old = None, clip: float | None = None
 ) -> Tensor:
-    moved = values if clip is None else clipped_value(values, old_values, clip)
-    return 0.5 * (moved - returns.detach()) ** 2
+    clipped = values if clip is None else clipped_value(values, old_values, clip)
+    return 0.5 * (clipped - returns.detach()) ** 2
 
 
 @bug(
@@ -116,8 +116,8 @@ def value_loss__as_ratio(
 ) -> Tensor:
     error = (values - returns.detach()) ** 2
     if clip is not None:
-        moved = old_values * (values / old_values).clamp(1 - clip, 1 + clip)
-        error = torch.maximum(error, (moved - returns) ** 2)
+        clipped = old_values * (values / old_values).clamp(1 - clip, 1 + clip)
+        error = torch.maximum(error, (clipped - returns) ** 2)
     return 0.5 * error
 
 
