@@ -206,6 +206,18 @@ def require_log(folder: Path, step: int) -> None:
         print(f"note     {path} begins at step {first}: what was logged before is gone")
 
 
+def require_weights(folder: Path, save_every: int) -> None:
+    """Refuse a run without a checkpoint whose log is longer than ``save_every``: one was saved, and it is gone.
+
+    A shorter log is of a run that died before its first checkpoint was whole: that one begins again.
+    """
+    rows = read_metrics(folder)
+    if rows and rows[-1]["step"] > save_every and not checkpoints(folder):
+        raise InputError(
+            f"{folder} has the log of step {rows[-1]['step']} and no checkpoint: its weights are not there, so start a new run"
+        )
+
+
 def rewind_metrics(folder: Path, step: int) -> None:
     """Take out what was logged after ``step`` steps, which are about to be taken again; kept in metrics.old.jsonl."""
     rows = read_metrics(folder)

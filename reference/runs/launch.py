@@ -42,7 +42,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
     if (processes := number_of_processes()) > 1:
         raise InputError(f"{processes} processes would each make this run: start one, or share it with --engine trl")
     device, source, kind = pick_device(options["device"]), source_of(options), KINDS[recipe.kind]
-    with resumable(resume, recipe.steps) as (checkpoint, first_step):
+    with resumable(resume, recipe.steps, options["save_every"]) as (checkpoint, first_step):
         if resume:
             read_accuracy(resume, kind.accuracy)  # damage is told before anything is loaded or written
         start, tokenizer = load(source, device=device)  # stays as it is: "before", the reference, the writer of pairs

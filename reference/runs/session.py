@@ -24,6 +24,7 @@ from reference.runs.folder import (
     read_metrics,
     require_log,
     require_places,
+    require_weights,
     rewind_metrics,
     write_options,
 )
@@ -38,7 +39,7 @@ def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Pa
     """Make the base model from nothing, or go on making it. True if the last step was reached."""
     require_limit("lr", options["lr"])
     device = pick_device(options["device"])
-    with resumable(resume, options["steps"]) as (checkpoint, first_step):
+    with resumable(resume, options["steps"], options["save_every"]) as (checkpoint, first_step):
         if checkpoint:
             model, tokenizer = load(checkpoint, device=device)
         else:
@@ -56,10 +57,11 @@ def run_pretrain(options: dict[str, Any], *, out: Path | None = None, resume: Pa
 
 
 @contextmanager
-def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, int]]:
+def resumable(resume: Path | None, steps: int, save_every: int) -> Iterator[tuple[Path | None, int]]:
     """The newest checkpoint of the run to go on with, and its steps; none and 0 for a new run. Locked inside the block.
 
-    ``steps``: how many the run is to have; refused where more are done.
+    ``steps``: how many the run is to have; refused where more are done. ``save_every``: steps from one checkpoint to
+    the next; refused where one was saved and none is left.
     """
     if resume is None:
         yield None, 0
@@ -73,6 +75,7 @@ def resumable(resume: Path | None, steps: int) -> Iterator[tuple[Path | None, in
                 f"{resume} has taken {done} steps already, and steps is {steps}: give it more with --steps"
             )
         require_log(resume, done)
+        require_weights(resume, save_every)
         yield checkpoint, done
 
 

@@ -1,5 +1,6 @@
 """Every exercise of every lesson: what is right passes, what is a known mistake is named, what is neither is refused."""
 
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -65,12 +66,15 @@ def test_every_catalogued_mistake_is_named(bug):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_file_of_mistakes_is_named_as_the_exercise_that_they_break(lesson):
     folder = Path(lessons.__file__).parent / lesson / "mistakes"
+    exercises = file_of(lesson, "exercises")
+    here = exercises.EXERCISES if exercises else {}
     for file in folder.glob("*.py"):
         found = {bug.breaks for bug in bugs_of(import_module(f"reference.lessons.{lesson}.mistakes.{file.stem}"))}
-        assert len(found) <= 1, file
+        place = file.relative_to(folder.parents[1])
+        assert len(found) <= 1, f"{place} breaks {sorted(found)}: give each exercise a file of its own"
         for exercise in found:
-            assert file.stem == exercise or file.stem.startswith(f"{exercise}_"), file
-            assert exercise in file_of(lesson, "exercises").EXERCISES
+            assert exercise in here, f"{place} breaks {exercise}, no exercise of {lesson}: these are {', '.join(here)}"
+            assert file.stem == exercise or file.stem.startswith(f"{exercise}_"), f"{place}: name it {exercise}.py"
 
 
 @pytest.mark.parametrize(("name", "solution"), offered("WRONG"))
@@ -79,10 +83,16 @@ def test_a_wrong_solution_that_is_on_no_list_is_refused(name, solution):
         assert judge(name, solution, seed).status in ("wrong", "mistake")
 
 
-def test_names_are_unique_and_every_exercise_has_mistakes_and_hints():
-    assert len({(b.breaks, b.name) for b in BUGS}) == len(BUGS)
-    for name, exercise in EXERCISES.items():
-        assert sum(b.breaks == name for b in BUGS) >= 3 and len(exercise.hints) >= 3
+def test_no_two_mistakes_of_an_exercise_have_one_name():
+    counts = Counter(f"{bug.breaks}: {bug.name}" for bug in BUGS)
+    assert not (twice := [name for name, count in counts.items() if count > 1]), f"rename one of each: {twice}"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_has_mistakes_and_hints(name):
+    mistakes, hints = sum(bug.breaks == name for bug in BUGS), len(EXERCISES[name].hints)
+    assert mistakes >= 3, f"{name} has {mistakes} mistakes: write 3 or more, each a function {name}__WHAT"
+    assert hints >= 3, f"{name} has {hints} hints: write 3 or more"
 
 
 @pytest.mark.parametrize("value", [object(), {"a": 1}, "text", [[1], 2], torch.zeros(2, 3).to_sparse()])

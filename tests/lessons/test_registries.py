@@ -15,7 +15,10 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 
 def test_every_folder_is_a_lesson_of_the_list():
-    assert sorted(LESSONS) == sorted(file.parent.name for file in ROOM.glob("*/__init__.py"))
+    folders = {file.relative_to(ROOM).parts[0] for file in ROOM.rglob("*.py") if file.parent != ROOM}
+    assert folders == set(LESSONS), f"in LESSONS or a folder, and not both: {sorted(folders ^ set(LESSONS))}"
+    for lesson in LESSONS:
+        assert (ROOM / lesson / "__init__.py").is_file(), f"{lesson} has no __init__.py with its NOTEBOOK: add it"
 
 
 @pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
@@ -36,7 +39,11 @@ def test_an_unknown_name_is_no_registry():
 
 
 def run(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    """What the code prints; where it ends with an error, that one's line is shown, and not the code."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(done.stderr.strip().splitlines()[-1], pytrace=False)
+    return done.stdout.strip()
 
 
 @pytest.mark.slow
@@ -49,7 +56,10 @@ from importlib import import_module
 for name in {names}:
     for loaded in [known for known in sys.modules if known.startswith("reference.lessons")]:
         del sys.modules[loaded]
-    import_module(name)
+    try:
+        import_module(name)
+    except Exception as error:
+        sys.exit(f"{{name}} cannot be the first: {{type(error).__name__}}: {{error}}")
 """
     assert run(code) == ""
 

@@ -339,13 +339,28 @@ def test_other_options_are_refused_with_resume(copied, capsys):
     assert "leave out --out" in refused(capsys, "--resume", str(copied), "--out", "elsewhere")
 
 
-def test_lost_checkpoints_do_not_cost_the_log(copied, whole):
-    subprocess.run(["rm", "-r", copied / "checkpoints"], check=True)
+def lose_checkpoints(run: Path, *, steps: int) -> str:
+    """Delete the checkpoints and all of the log but its first lines, which are returned."""
+    subprocess.run(["rm", "-r", run / "checkpoints"], check=True)
+    kept = "".join((run / "metrics.jsonl").read_text().splitlines(keepends=True)[:steps])
+    (run / "metrics.jsonl").write_text(kept)
+    return kept
+
+
+def test_a_run_that_died_before_its_first_checkpoint_begins_again(copied, whole):
+    before = lose_checkpoints(copied, steps=3)  # step 3 was logged, and its checkpoint never came
     (copied / "checkpoints").mkdir()
-    before = (copied / "metrics.jsonl").read_text()
     assert main(["train", "grpo", "--resume", str(copied)]) == 0
     assert (copied / "metrics.old.jsonl").read_text() == before
     assert_same_run(copied, whole)
+
+
+@pytest.mark.parametrize("steps", [4, 6])
+def test_a_run_whose_checkpoints_are_gone_is_refused_and_stays_as_it_is(copied, capsys, steps):
+    before = lose_checkpoints(copied, steps=steps)  # what is left is what a recorded run keeps
+    message = refused(capsys, "--resume", str(copied))
+    assert f"{copied} has the log of step {steps} and no checkpoint: its weights are not there" in message
+    assert (copied / "metrics.jsonl").read_text() == before and not (copied / "metrics.old.jsonl").exists()
 
 
 def test_a_lost_accuracy_file_is_measured_again_before_on_the_starting_model(copied, whole):
