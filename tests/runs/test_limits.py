@@ -168,7 +168,7 @@ def test_the_loops_refuse_the_same_from_python(base):
         ("grpo", {"steps": True}, "^steps is True, expected a whole number$"),
         ("sft", {"max_new_tokens": 12.5}, "^max_new_tokens is 12.5, expected a whole number$"),
         ("grpo", {"minibatches": 2.0}, "^minibatches is 2.0, expected a whole number$"),
-        ("grpo", {"prompts_per_step": "3", "group_size": "8"}, "^prompts_per_step is '3'|^group_size is '8'"),
+        ("grpo", {"prompts_per_step": "3", "group_size": "8"}, "^prompts_per_step is '3', expected a whole number$"),
         ("grpo", {"top_k": 2.5}, "^top_k is 2.5, expected a whole number or None$"),
         ("grpo", {"gamma": "1"}, "^gamma is '1', expected a number or None$"),
         ("dpo", {"online": "no"}, "^online is 'no', expected True or False$"),
@@ -181,33 +181,6 @@ def test_a_number_of_another_type_is_refused(name, changes, message):
 
 def test_numbers_of_numpy_are_numbers():
     require_limits(replace(RECIPES["grpo"], steps=np.int64(3), lr=np.float32(1e-3), temperature=1))
-
-
-def columns_with_choices() -> list[tuple[str, str]]:
-    return [(kind, c.name) for kind in ("rl", "preference") for c in options_of(kind) if c.metadata["choices"]]
-
-
-@pytest.mark.parametrize(("kind", "column"), columns_with_choices())
-def test_a_word_that_is_no_choice_is_refused_with_the_nearest(kind, column):
-    for recipe in (recipe for recipe in ROWS if recipe.kind == kind):
-        with pytest.raises(InputError, match=f"^{column} is 'nonsense'; did you mean '.*' There are: "):
-            require_limits(replace(recipe, **{column: "nonsense"}))
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "near"),
-    [
-        ("ppo", {"critic": "seperate"}, "separate"),
-        ("grpo", {"kl": "k9"}, "k1"),
-        ("grpo", {"kl_place": "lsos"}, "loss"),
-        ("grpo", {"loss": "dpo"}, "gspo"),  # a choice, but of another kind of recipe
-        ("grpo", {"overlong": None}, "score"),
-        ("grpo", {"kl_place": len}, "loss"),  # no slot for a function
-    ],
-)
-def test_the_nearest_choice_is_named(name, changes, near):
-    with pytest.raises(InputError, match=f"did you mean '{near}'"):
-        require_limits(replace(RECIPES[name], **changes))
 
 
 @pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
