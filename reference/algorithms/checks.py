@@ -78,12 +78,12 @@ def kl_conflicts(r: Recipe) -> list[tuple[bool, str]]:
 
 def critic_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     """The same of the critic, its weight and its two numbers."""
-    advantage, numbers = advantage_of(r), "with vf_coef, gae_lambda and critic_lr"
+    advantage, numbers = advantage_of(r), "and numbers for vf_coef, gae_lambda and critic_lr"
     return [
         (advantage.needs_critic and not r.critic,
          f"advantage {r.advantage!r} needs a critic: choose 'shared' or 'separate', {numbers}"),
         (bool(r.critic) and not advantage.reads_critic,
-         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae', {numbers}, or critic none"),
+         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae' {numbers}, or critic none"),
         (bool(r.critic) != bool(r.vf_coef),
          f"critic is {r.critic} and vf_coef {r.vf_coef}: a critic needs a weight for its loss, and a weight a critic"),
         (bool(r.critic) and (r.gae_lambda is None or r.critic_lr is None),
