@@ -1,55 +1,58 @@
 """Recipes, models and optimizers that could only fail later, or that ask for what nothing reads: refused at once.
 
-Asked before anything is sampled. What a single number may be stands in ``limits``.
+Asked before anything is sampled. What a single number or word may be stands in ``limits``, what a function must return
+in ``slots``.
 """
-
-from dataclasses import replace
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from reference.algorithms.advantages import advantage_of, gae_of
-from reference.algorithms.aggregation import aggregation_of
+from reference.algorithms.advantages import advantage_of
 from reference.algorithms.critic import Critic
-from reference.algorithms.data import Counts, Experience, PairLogprobs
-from reference.algorithms.kl import kl_of, needs_reference
+from reference.algorithms.kl import needs_reference
 from reference.algorithms.limits import require_limits
-from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Kind, Recipe
-from reference.algorithms.unread_options import NONE_WHERE_UNREAD, unread
+from reference.algorithms.slots import try_pair_loss, try_slots
+from reference.algorithms.unread_options import require_no_unread, require_own_columns
 from reference.objectives.shapes import InputError
 from reference.world.head import head_width
+
+CPU = torch.device("cpu")
 
 # ---- recipes -------------------------------------------------------------------------------------------------------------
 
 
 def require_kind(recipe: Recipe, kind: Kind, words: str) -> None:
-    """Refuse a recipe of another kind, and numbers that no recipe may have."""
+    """Refuse a recipe of another kind, and entries that no recipe of this kind may have."""
     if recipe.kind != kind:
         raise InputError(f"{recipe.name} is a recipe of kind {recipe.kind!r}, not {words}")
     require_limits(recipe)
+    require_own_columns(recipe)
 
 
-def require_rl(recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None) -> None:
-    """Refuse a recipe of reinforcement learning that could only fail later, or that asks for what nothing reads."""
+def require_rl(
+    recipe: Recipe, ref_model: PreTrainedModel | None, critic: Critic | None, *, device: torch.device = CPU
+) -> None:
+    """Refuse a recipe of reinforcement learning that could only fail later, or that asks for what nothing reads.
+
+    ``device``: where functions of your own are tried.
+    """
+    require_kind(recipe, "rl", "of reinforcement learning")
     r, rows = recipe, recipe.prompts_per_step * recipe.group_size
-    require_kind(r, "rl", "of reinforcement learning")
     if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
     for wrong, why in [*conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
         if wrong:
             raise InputError(why)
-    for name, why in unread(r).items():
-        if name in NONE_WHERE_UNREAD and getattr(r, name) is not None:
-            raise InputError(f"{name} is {getattr(r, name)}, and nothing reads it, since {why}: set it to none")
+    require_no_unread(r)
     if needs_reference(r) and ref_model is None:
         why = "kl_coef is not 0" if r.kl_coef else "kl_place is 'measure'"
         raise InputError(f"{why} but there is no ref_model: pass the model to stay close to")
     if r.critic and critic is None:
         raise InputError(f"critic is {r.critic!r} but there is none: pass Critic(model, shared=...)")
-    try_slots(r)
+    try_slots(r, reference=ref_model is not None, device=device)
 
 
 def conflicts(r: Recipe) -> list[tuple[bool, str]]:
@@ -57,8 +60,6 @@ def conflicts(r: Recipe) -> list[tuple[bool, str]]:
     return [
         (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
          f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
-        (r.overlong not in ("score", "mask", "penalty"),
-         f"overlong is {r.overlong!r}, expected 'score', 'mask' or 'penalty'"),
     ]  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def kl_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     return [
         (r.kl_place == "measure" and bool(r.kl_coef),
          f"kl_place is 'measure', where nothing is charged, and kl_coef is {r.kl_coef}: set it to 0, or name a place"),
-        (bool(r.kl_coef) and (r.kl is None or r.kl_place not in ("loss", "reward")),
+        (bool(r.kl_coef) and (r.kl is None or r.kl_place is None),
          f"kl_coef is {r.kl_coef}, kl {r.kl} and kl_place {r.kl_place}: name estimator and place of the KL"),
         (bool(r.kl_target) and not r.kl_coef, "kl_target steers kl_coef, which is 0: give it a weight to begin with"),
         (bool(r.ref_sync_every) and not needs_reference(r),
@@ -77,12 +78,12 @@ def kl_conflicts(r: Recipe) -> list[tuple[bool, str]]:
 
 def critic_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     """The same of the critic, its weight and its two numbers."""
-    advantage = advantage_of(r)
+    advantage, numbers = advantage_of(r), "and numbers for vf_coef, gae_lambda and critic_lr"
     return [
         (advantage.needs_critic and not r.critic,
-         f"advantage {r.advantage!r} needs a critic: choose 'shared' or 'separate'"),
+         f"advantage {r.advantage!r} needs a critic: choose 'shared' or 'separate', {numbers}"),
         (bool(r.critic) and not advantage.reads_critic,
-         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae', or critic none"),
+         f"advantage is {r.advantage!r}, which does not read the critic: choose 'gae' {numbers}, or critic none"),
         (bool(r.critic) != bool(r.vf_coef),
          f"critic is {r.critic} and vf_coef {r.vf_coef}: a critic needs a weight for its loss, and a weight a critic"),
         (bool(r.critic) and (r.gae_lambda is None or r.critic_lr is None),
@@ -90,33 +91,7 @@ def critic_conflicts(r: Recipe) -> list[tuple[bool, str]]:
     ]  # fmt: skip
 
 
-def try_slots(recipe: Recipe) -> None:
-    """Call what the recipe names once, on completions of nothing: the objectives know their own limits."""
-    rows = 2  # enough to compare; groups of thousands would only take memory
-    recipe = replace(recipe, group_size=min(rows, recipe.group_size))
-    zero = torch.zeros(rows, 2)
-    tokens = torch.zeros(rows, 3, dtype=torch.long)
-    nothing = Experience(
-        tokens=tokens, attention_mask=tokens == 0, prompt_width=1, group=tokens[:, 0], mask=zero == 0,
-        old_logprobs=zero,
-        rewards=zero[:, 0], token_rewards=zero, values=zero,
-    )  # fmt: skip
-    if recipe.critic:
-        nothing = replace(nothing, gae=gae_of(nothing, recipe))
-    advantages = zero[:, :1]
-    if not callable(recipe.advantage):
-        advantages = advantage_of(recipe).function(nothing, recipe).view(rows, -1)
-    token_loss = zero
-    if not callable(recipe.loss):
-        token_loss = loss_of(recipe).function(zero, replace(nothing, advantages=advantages), recipe)
-    if not callable(recipe.aggregation):
-        counts = Counts(2 * rows, rows, rows, recipe.max_new_tokens)
-        aggregation_of(recipe).function(token_loss, nothing.mask, counts)
-    if recipe.kl_coef and not callable(recipe.kl):
-        kl_of(recipe).function(zero, zero, zero)
-
-
-def require_preference(recipe: Recipe, ref_model: PreTrainedModel | None) -> None:
+def require_preference(recipe: Recipe, ref_model: PreTrainedModel | None, *, device: torch.device = CPU) -> None:
     """Refuse a recipe of preferences that could only fail later, after minutes of sampling."""
     require_kind(recipe, "preference", "of learning from preferences")
     require_two(recipe)
@@ -129,12 +104,8 @@ def require_preference(recipe: Recipe, ref_model: PreTrainedModel | None) -> Non
         raise InputError(
             f"loss is {recipe.loss!r} but there is no ref_model: pass a copy of the model as it was at first"
         )
-    # The objectives know their own limits: ask them, on completions of nothing.
-    two = torch.full((2,), -1.0)
-    ref = None if ref_model is None else two
-    result = loss.function(PairLogprobs(two, two, two, two, ref, ref, torch.zeros(())), recipe)
-    if result.shape != two.shape:
-        raise InputError(f"loss returned shape {tuple(result.shape)} for 2 pairs, expected one number per pair, (2,)")
+    require_no_unread(recipe)
+    try_pair_loss(recipe, reference=ref_model is not None, device=device)
 
 
 def require_reward_recipe(recipe: Recipe) -> None:

@@ -57,8 +57,7 @@ def collect(
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
     rewards = shaped_rewards(correct, mask.sum(dim=1), recipe)
 
-    # The policy at temperature 1, top_p 0.9 is not the policy that is trained, and bfloat16 rounds with the batch's size.
-    same = recipe.top_k is None and recipe.top_p == 1 and not recipe.bf16
+    same = samples_as_it_trains(recipe)
     old = sampler if same else logprobs_of(model, rollout, recipe)
     ref = None if ref_model is None else logprobs_of(ref_model, rollout, recipe)
     charge = kl_of(recipe).function(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
@@ -105,6 +104,14 @@ def collect(
         name: value.item() for name, value in metrics.items() if not value.isnan()
     }  # all returns equal: no share
     return replace(experience, advantages=advantages), numbers
+
+
+def samples_as_it_trains(recipe: Recipe) -> bool:
+    """Whether the sampler's log-probs are those of the policy that is trained.
+
+    At top_p 0.9 it is another policy, and bfloat16 rounds with the batch's size.
+    """
+    return recipe.top_k is None and recipe.top_p == 1 and not recipe.bf16
 
 
 def sample_groups(

@@ -1,12 +1,18 @@
-"""The numbers of a recipe and what each may be, in one place for every kind of recipe.
+"""The numbers and words of a recipe and what each may be, in one place for every kind of recipe.
 
-A number outside its limits is refused before anything is loaded or sampled. The upper ones are generous: they keep the
+The type of a column and its choices stand in ``recipes``, the limits of the numbers here. A number outside its limits is refused before anything is loaded or sampled. The upper ones are generous: they keep the
 gradient, whose squares are added up in float32, from overflowing where no model could have learned anything.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import Field
+from numbers import Integral, Real
+from types import NoneType
+from typing import Any, get_args
 
 from reference.algorithms.recipes import Recipe, options_of
+from reference.algorithms.registry import require_name
 from reference.objectives.shapes import InputError
 
 WEIGHTS = ("kl_coef", "entropy_coef", "sft_coef", "length_coef", "vf_coef")  # of terms of the loss or the reward
@@ -34,11 +40,35 @@ ABOVE = ("max_grad_norm", "value_clip")  # 0 is not among them
 
 
 def require_limits(recipe: Recipe) -> None:
-    """Raise ``InputError`` for the first number of the recipe that is outside its limits, infinite or NaN."""
+    """Raise ``InputError`` for the first entry that is no choice, of a wrong type, outside its limits, infinite or NaN."""
     for column in options_of(recipe.kind):
-        value = getattr(recipe, column.name)
-        if column.name in LIMITS and value is not None:
+        value, types = getattr(recipe, column.name), get_args(column.type) or (column.type,)
+        if (value is None and NoneType in types) or (callable(value) and Callable in types):
+            continue
+        if column.metadata["choices"]:
+            require_name(choices_of(column, recipe), value, column.name)
+        else:
+            require_type(column.name, value, types)
+        if column.name in LIMITS:
             require_limit(column.name, value)
+
+
+def choices_of(column: Field, recipe: Recipe) -> tuple[str, ...]:
+    """The names that may stand in that column of a recipe of this kind."""
+    choices = column.metadata["choices"]
+    return choices[recipe.kind] if isinstance(choices, dict) else choices
+
+
+def require_type(name: str, value: Any, types: tuple[type, ...]) -> None:
+    """Raise ``InputError`` for what is no number, or not whole, or not a bool where the column has such."""
+    is_bool = isinstance(value, bool)  # which Python counts among the whole numbers
+    for type_, is_one, words in (
+        (bool, is_bool, "True or False"),
+        (int, isinstance(value, Integral) and not is_bool, "a whole number"),
+        (float, isinstance(value, Real) and not is_bool, "a number"),
+    ):
+        if type_ in types and not is_one:
+            raise InputError(f"{name} is {value!r}, expected {words}" + (" or None" if NoneType in types else ""))
 
 
 def require_limit(name: str, value: float) -> None:

@@ -50,7 +50,7 @@ def train_preference(
     yet. A step takes ``prompts_per_step`` pairs of it, without repetition. Raises ``InputError`` for what
     ``require_preference`` refuses, where no prompt gives a pair, and for a gradient that is not finite.
     """
-    require_preference(recipe, ref_model)
+    require_preference(recipe, ref_model, device=model.device)
     require_trainable(optimizer, model)
     require_reference(model, ref_model)
     if pool is None and not recipe.online:

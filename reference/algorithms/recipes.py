@@ -13,8 +13,9 @@ nothing but the row. Wherever a name stands, a function of your own may stand in
     kl(token_logprobs, ref_logprobs, old_logprobs) -> (rows, pred)
     aggregation(token_loss, mask, counts) -> a scalar
 
-A number that only some entries read (``gamma``, ``gae_lambda``, ``critic_lr``, ``value_clip``, ``dual_clip``) is ``None``
-in every row that has no use for it, and one that nothing reads is refused.
+A number that only some entries read holds its column's default in every row that has no use for it: ``None`` (``gamma``,
+``gae_lambda``, ``critic_lr``, ``value_clip``, ``dual_clip``) or a number (``label_smoothing``, ``target_margin``, ``pool``).
+Another value there is refused, and so is one in a column of another kind of recipe.
 
 This file needs no torch, so that ``--help`` and the comparison table appear at once.
 """

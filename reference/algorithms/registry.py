@@ -1,7 +1,7 @@
 """What a name in a slot of a recipe stands for: its entry in the registry of that slot."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from reference.objectives.shapes import InputError
@@ -11,10 +11,17 @@ Entry = TypeVar("Entry")
 
 def entry_of(registry: dict[str, Entry], name: str | None, slot: str) -> Entry:
     """The entry of that name. Raises ``InputError``, with the nearest name, where there is none."""
-    if name in registry:
-        return registry[name]
-    near = [other for other in registry if str(name) in other] or difflib.get_close_matches(str(name), registry, 1, 0)
-    raise InputError(f"{slot} is {name!r}; did you mean {near[0]!r}? There are: {', '.join(registry)}")
+    require_name(registry, name, slot)
+    return registry[name]
+
+
+def require_name(names: Iterable[str], name: Any, slot: str) -> None:
+    """Raise ``InputError``, with the nearest of the names, for what is none of them."""
+    names = tuple(names)
+    if name in names:
+        return
+    near = [other for other in names if str(name) in other] or difflib.get_close_matches(str(name), names, 1, 0)
+    raise InputError(f"{slot} is {name!r}; did you mean {near[0]!r}? There are: {', '.join(names)}")
 
 
 def options_in(registry: dict[str, Any]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def train_rl(
     checkpointing are off, and as they were afterwards. ``ref_model`` is needed when the recipe charges or measures a KL, ``critic``
     when it names one. ``kl_coef``: where an adaptive coefficient had got to; else the recipe's.
     """
-    require_rl(recipe, ref_model, critic)
+    require_rl(recipe, ref_model, critic, device=model.device)
     require_demonstrations(model, tokenizer, recipe)
     require_trainable(optimizer, model, critic)
     require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))

@@ -1,21 +1,24 @@
 """Options that nothing reads: a run would be the same without them.
 
 A row may hold one (GRPO names an estimator of a KL whose weight is 0). What somebody asks for is refused: an option that
-was typed, and from Python a number that is none in every row without a use for it.
+was typed, and from Python what no row without a use for it changes: a column of another kind of recipe, and those of
+``DEFAULT_WHERE_UNREAD``. A choice or a clip that its row brings along is not refused there.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from reference.algorithms.advantages import ADVANTAGES, Advantage, advantage_of
 from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import name_of, options_in
+from reference.objectives.shapes import InputError
 
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
 Entry = Advantage | PolicyLoss | PreferenceLoss
-NONE_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip")
+DEFAULT_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip", "label_smoothing", "target_margin", "pool")
+DEFAULTS = {column.name: column.default for column in fields(Recipe)}
 
 
 def unread(r: Recipe) -> dict[str, str]:
@@ -34,9 +37,15 @@ def unread_of_rl(r: Recipe) -> dict[str, str]:
         found |= unread_by_entry(advantage_of(r), f"advantage is {name_of(r.advantage)}", ADVANTAGES)
         found |= dict.fromkeys(OF_A_CRITIC, "there is no critic")
     if not r.kl_coef:
-        why = "kl_coef is 0 (give the KL a weight with --kl-coef to have one)"
-        found |= dict.fromkeys(("kl",) if r.kl_place == "measure" else ("kl", "kl_place"), why)
+        found |= unread_kl(r)
     return found
+
+
+def unread_kl(r: Recipe) -> dict[str, str]:
+    """Of a KL that is not charged."""
+    if r.kl_place == "measure":
+        return {"kl": "kl_place is measure, where k1 and k3 are logged and no other is computed"}
+    return dict.fromkeys(("kl", "kl_place"), "kl_coef is 0 (give the KL a weight with --kl-coef to have one)")
 
 
 def unread_by_entry(entry: Entry, choice: str, registry: Mapping[str, Entry]) -> dict[str, str]:
@@ -50,5 +59,24 @@ def unread_by_entry(entry: Entry, choice: str, registry: Mapping[str, Entry]) ->
 
 
 def without_unread(r: Recipe) -> Recipe:
-    """The recipe of an older run's config.json, which notes a number where a row of today has none."""
-    return replace(r, **dict.fromkeys(name for name in unread(r) if name in NONE_WHERE_UNREAD)) if r.kind == "rl" else r
+    """The recipe of an older run's config.json, which may note a number where a row of today has the default."""
+    return replace(r, **{name: DEFAULTS[name] for name in unread(r) if name in DEFAULT_WHERE_UNREAD})
+
+
+def require_no_unread(r: Recipe) -> None:
+    """Raise ``InputError`` for the first number that was changed and that nothing reads."""
+    for name, why in unread(r).items():
+        if name in DEFAULT_WHERE_UNREAD and getattr(r, name) != DEFAULTS[name]:
+            default = "none" if DEFAULTS[name] is None else DEFAULTS[name]
+            raise InputError(f"{name} is {getattr(r, name)}, and nothing reads it, since {why}: set it to {default}")
+
+
+def require_own_columns(r: Recipe) -> None:
+    """Raise ``InputError`` for the first column of another kind of recipe that does not hold its default."""
+    for column in fields(Recipe):
+        kinds, value = column.metadata.get("kinds", (r.kind,)), getattr(r, column.name)
+        if r.kind not in kinds and value != column.default:
+            raise InputError(
+                f"{column.name} is {name_of(value)}, which a recipe of kind {r.kind!r} does not have (only of "
+                f"{' and '.join(kinds)}): leave it at {column.default!r}"
+            )

@@ -178,7 +178,14 @@ def test_lora_trains(peft, base, name):
     elif recipe.kind == "sft":
         train_sft(model, tokenizer, optimizer, recipe, **options)
     else:
-        train_preference(model, tokenizer, optimizer, replace(recipe, pool=64), ref_model=base[0], **options)
+        train_preference(
+            model,
+            tokenizer,
+            optimizer,
+            recipe if recipe.online else replace(recipe, pool=64),
+            ref_model=base[0],
+            **options,
+        )
     assert len(rows) == 3 and rows[0]["grad_norm"] > 0
     assert changed_names(model, before) == {n for n in before if "lora_" in n}
     assert model.training

@@ -41,7 +41,9 @@ SMALL = {"prompts_per_step": 6, "group_size": 4, "pool": 16, "steps": 2, "max_gr
 
 
 def small(row: str = "dpo", **changed):
-    return replace(ROWS[row], **{**SMALL, **changed})
+    """A recipe with few prompts, and with few pairs where it has a pool."""
+    few = {**SMALL, **changed}
+    return replace(ROWS[row], **{name: few[name] for name in few if name != "pool" or not few.get("online")})
 
 
 def preference_metrics(model, tokenizer, recipe, *, optimizer=None, **options) -> list[dict[str, float]]:
@@ -298,7 +300,10 @@ def test_mismatched_puts_each_completion_under_the_next_prompt(pool):
         ({"loss": "dop"}, "loss is 'dop'; did you mean 'dpo'"),
         ({"beta": 0.0}, "beta is 0.0, expected a finite number above 0"),
         ({"loss": "cdpo", "label_smoothing": 0.7}, "label_smoothing is 0.7"),
-        ({"loss": lambda p, r: p.chosen.mean()}, r"loss returned shape \(\) for 2 pairs"),
+        (
+            {"loss": lambda p, r: p.chosen.mean()},
+            r"which returned shape \(\), expected a tensor \(pairs,\), here \(2,\)",
+        ),
         ({"group_size": 1}, "group_size is 1, expected at least 2"),
         ({"kind": "rl"}, "of kind 'rl', not of learning from preferences"),
         ({"max_new_tokens": 3}, "none of 16 prompts gave a pair"),

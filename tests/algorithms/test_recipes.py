@@ -8,11 +8,13 @@ from reference.__main__ import main, parser
 from reference.algorithms.advantages import ADVANTAGES
 from reference.algorithms.aggregation import AGGREGATIONS
 from reference.algorithms.kl import KL
+from reference.algorithms.limits import require_limits
 from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
 from reference.algorithms.table import aspects, comparison, recipes_overview
 from reference.algorithms.unread_options import without_unread
+from reference.objectives.shapes import InputError
 
 RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 
@@ -60,6 +62,33 @@ def test_the_choices_are_the_registries_and_every_entry_has_words_of_its_own():
     for name, registry in registries.items():
         assert list(choices[name]) == list(registry), name
         assert len({entry.words for entry in registry.values()} - {""}) == len(registry), name
+
+
+def columns_with_choices() -> list[tuple[str, str]]:
+    return [(kind, c.name) for kind in ("rl", "preference") for c in options_of(kind) if c.metadata["choices"]]
+
+
+@pytest.mark.parametrize(("kind", "column"), columns_with_choices())
+def test_a_word_that_is_no_choice_is_refused_with_the_nearest(kind, column):
+    for recipe in (recipe for recipe in ROWS if recipe.kind == kind):
+        with pytest.raises(InputError, match=f"^{column} is 'nonsense'; did you mean '.*'[?] There are: "):
+            require_limits(replace(recipe, **{column: "nonsense"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "near"),
+    [
+        ("ppo", {"critic": "seperate"}, "separate"),
+        ("grpo", {"kl": "k9"}, "k[123]"),
+        ("grpo", {"kl_place": "lsos"}, "loss"),
+        ("grpo", {"loss": "dpo"}, "gspo"),  # a choice, but of another kind of recipe
+        ("grpo", {"overlong": None}, "score"),
+        ("grpo", {"kl_place": len}, "loss"),  # no slot for a function
+    ],
+)
+def test_the_nearest_choice_is_named(name, changes, near):
+    with pytest.raises(InputError, match=f"did you mean '{near}'"):
+        require_limits(replace(RECIPES[name], **changes))
 
 
 def test_dr_grpo_is_grpo_with_two_entries_changed():

@@ -398,10 +398,16 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"kl_coef": 0.1, "kl": "k4"}, "kl is 'k4'; did you mean"),
         ({"ref_sync_every": 2}, "ref_sync_every"),
         ({"inner_epochs": 0}, "inner_epochs is 0"),
-        ({"advantage": "gae"}, "'gae' needs a critic"),
+        (
+            {"advantage": "gae"},
+            "'gae' needs a critic: choose 'shared' or 'separate', and numbers for vf_coef, gae_lambda and critic_lr",
+        ),
         ({"kl_coef": 0.1, "kl_place": None}, "kl_place"),
         ({"overlong": "drop"}, "overlong is 'drop'"),
-        ({"critic": "shared"}, "advantage is 'group', which does not read the critic"),
+        (
+            {"critic": "shared"},
+            "does not read the critic: choose 'gae' and numbers for vf_coef, gae_lambda and critic_lr",
+        ),
         ({"critic": "shared", "advantage": "gae"}, "critic is shared and vf_coef 0.0"),
         ({"vf_coef": 1.0}, "critic is None and vf_coef 1.0"),
         ({"value_clip": 0.2}, "value_clip is 0.2, and nothing reads it, since there is no critic"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from model_folders import model_folder
 from small_runs import TINY, refusal
@@ -157,6 +158,29 @@ def test_the_loops_refuse_the_same_from_python(base):
 
     with pytest.raises(InputError, match=r"lr is 2.0, expected a finite number that is at most 1"):
         train_sft(*base, None, replace(RECIPES["sft"], lr=2.0), on_step=lambda *_: True)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("grpo", {"steps": "3"}, "^steps is '3', expected a whole number$"),
+        ("grpo", {"steps": None}, "^steps is None, expected a whole number$"),
+        ("grpo", {"steps": True}, "^steps is True, expected a whole number$"),
+        ("sft", {"max_new_tokens": 12.5}, "^max_new_tokens is 12.5, expected a whole number$"),
+        ("grpo", {"minibatches": 2.0}, "^minibatches is 2.0, expected a whole number$"),
+        ("grpo", {"prompts_per_step": "3", "group_size": "8"}, "^prompts_per_step is '3', expected a whole number$"),
+        ("grpo", {"top_k": 2.5}, "^top_k is 2.5, expected a whole number or None$"),
+        ("grpo", {"gamma": "1"}, "^gamma is '1', expected a number or None$"),
+        ("dpo", {"online": "no"}, "^online is 'no', expected True or False$"),
+    ],
+)
+def test_a_number_of_another_type_is_refused(name, changes, message):
+    with pytest.raises(InputError, match=message):
+        require_limits(replace(RECIPES[name], **changes))
+
+
+def test_numbers_of_numpy_are_numbers():
+    require_limits(replace(RECIPES["grpo"], steps=np.int64(3), lr=np.float32(1e-3), temperature=1))
 
 
 @pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)

@@ -6,8 +6,9 @@ import pytest
 from small_runs import refusal, write_config
 
 from reference.__main__ import parser, typed_options
-from reference.algorithms.recipes import RECIPES, ROWS, recipe_from
-from reference.algorithms.unread_options import unread
+from reference.algorithms.checks import require_kind, require_preference, require_rl
+from reference.algorithms.recipes import RECIPES, ROWS, Recipe, recipe_from
+from reference.algorithms.unread_options import DEFAULT_WHERE_UNREAD, unread, without_unread
 from reference.cli.unread_options import require_read
 from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
@@ -39,7 +40,7 @@ def asked(*words: str) -> None:
         ("rloo --gamma 1", "--gamma", "advantage is leave_one_out, and only reinforce_plus_plus and gae read it"),
         ("grpo --value-clip 0.2", "--value-clip", "there is no critic"),
         ("gspo --dual-clip 3", "--dual-clip", "loss is gspo, and only ppo_clip reads it"),
-        ("grpo --kl-place measure --kl k1", "--kl", "kl_coef is 0"),
+        ("grpo --kl-place measure --kl k1", "--kl", "kl_place is measure, where k1 and k3 are logged"),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
 )
@@ -68,6 +69,44 @@ def test_the_table_itself_may_hold_what_it_does_not_read(recipe):
     asked(recipe.name)
     known = vars(parser().parse_args(["train", recipe.name]))
     assert unread(recipe).keys() <= known.keys()  # or the refusal would name an option that is not there
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("dpo", {"gamma": 0.4}, "^gamma is 0.4, which a recipe of kind 'preference' does not have .only of rl.: leave it at None"),
+        ("dpo", {"kl_coef": 0.4}, "^kl_coef is 0.4, which a recipe of kind 'preference' does not have"),
+        ("grpo", {"beta": 0.5}, "^beta is 0.5, which a recipe of kind 'rl' does not have .only of preference.: leave it at 0.1"),
+        ("grpo", {"pool": 3}, "only of preference and reward"),
+        ("sft", {"loss": len}, "^loss is len, which a recipe of kind 'sft' does not have"),
+        ("dpo", {"label_smoothing": 0.4}, "^label_smoothing is 0.4, .* only cdpo and robust_dpo read it: set it to 0.1"),
+        ("cdpo", {"target_margin": 0.4}, "^target_margin is 0.4, and nothing reads it, since loss is cdpo"),
+        ("dpo", {"pool": 3, "online": True}, "^pool is 3, and nothing reads it, since the recipe is online"),
+    ],
+)  # fmt: skip
+def test_what_nothing_reads_is_refused_from_python(name, changes, message):
+    with pytest.raises(InputError, match=message):
+        check(replace(RECIPES[name], **changes))
+
+
+def check(recipe: Recipe) -> None:
+    """What its loop asks first, with all parts that a recipe can need."""
+    if recipe.kind == "rl":
+        require_rl(recipe, object(), object())
+    elif recipe.kind == "preference":
+        require_preference(recipe, object())
+    else:
+        require_kind(recipe, recipe.kind, "")
+
+
+@pytest.mark.parametrize("recipe", ROWS, ids=lambda recipe: recipe.name)
+def test_every_row_passes_and_an_older_one_with_other_numbers_where_nothing_reads_them(recipe):
+    check(recipe)
+    numbers = {"gamma": 0.5, "gae_lambda": 0.5, "critic_lr": 0.5, "value_clip": 0.5, "dual_clip": 5.0,
+               "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64}  # fmt: skip
+    assert numbers.keys() == set(DEFAULT_WHERE_UNREAD)
+    older = replace(recipe, **{name: numbers[name] for name in unread(recipe) if name in numbers})
+    assert without_unread(older) == recipe
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -56,9 +56,10 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
          "steps, ours has no ratio: set minibatches and inner_epochs to 1"),
         (rloo and r.aggregation != "fixed_length",
          f"aggregation is {r.aggregation!r}, TRL's RLOO sums over the tokens of a completion: set 'fixed_length'"),
-        (loss.aggregation not in (None, r.aggregation) or not (loss.lower_bound or r.clip_low is None),
-         f"aggregation is {r.aggregation!r} and clip_low {r.clip_low}: TRL's {r.loss.upper()} has {loss.aggregation!r} "
-         "and no lower bound"),
+        (loss.aggregation not in (None, r.aggregation),
+         f"aggregation is {r.aggregation!r}: TRL's {r.loss.upper()} has {loss.aggregation!r} only, set that"),
+        (not loss.lower_bound and r.clip_low is not None,
+         f"clip_low is {r.clip_low}: TRL's {r.loss.upper()} has no lower bound, set it to none"),
         (r.dual_clip is not None and r.dual_clip < 1 + (math.inf if r.clip_high is None else r.clip_high),
          f"dual_clip is {r.dual_clip}, but below 1 + clip_high TRL's delta bounds good completions too: raise it"),
         (r.overlong == "mask" and (r.aggregation == "sequence_mean" or bool(rloo and r.kl_coef)),
