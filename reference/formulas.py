@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reference import objectives
 from reference.objectives.shapes import InputError
 
 INDEX = Path(__file__).parent / "objectives" / "README.md"
-FILES = (
-    "objectives.logprobs", "objectives.masking", "objectives.supervised", "objectives.returns", "objectives.advantages",
-    "objectives.policy", "objectives.value", "objectives.kl", "objectives.preference", "objectives.preference_variants",
-    "objectives.steering", "objectives.scalars", "evaluation.statistics",
-)  # fmt: skip
+ROW = re.compile(r"^\| (?!file )(\w+) \|", re.MULTILINE)  # of the table that says what each file answers
+FILES = (*(f"objectives.{name}" for name in ROW.findall(objectives.__doc__ or "")), "evaluation.statistics")
 
 
 HEADER = """# Formulas
@@ -65,12 +63,11 @@ def formula_of(function: Callable, file: str) -> Formula:
 def formulas() -> list[Formula]:
     """All of them, in the order of the files and of the functions in each."""
     found = []
-    public = importlib.import_module("reference.objectives").__all__
     for file in FILES:
         module = importlib.import_module(f"reference.{file}")
         for name, value in vars(module).items():
             defined_here = inspect.isfunction(value) and value.__module__ == module.__name__
-            if defined_here and (name in public or file.startswith("evaluation")):
+            if defined_here and (name in objectives.__all__ or file.startswith("evaluation")):
                 found.append(formula_of(value, file))
     return found
 

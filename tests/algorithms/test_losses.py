@@ -11,6 +11,7 @@ from reference.algorithms.data import Experience, PairLogprobs
 from reference.algorithms.losses import LOSSES, loss_of, no_clip_frac
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, Recipe
+from reference.algorithms.registry import options_in
 from reference.objectives.shapes import InputError
 
 
@@ -45,6 +46,12 @@ def test_without_bounds_nothing_is_clipped(experience, loss):
     assert loss_of(recipe).clip_frac(torch.tensor([[-9.0, 9.0]]), experience, recipe).item() == 0
 
 
+def other(recipe: Recipe, option: str) -> Recipe:
+    """The recipe with another number there: a tenth, and 1.1 instead of none, which is a ratio that bounds something."""
+    value = getattr(recipe, option)
+    return replace(recipe, **{option: 1.1 if value is None else value / 10 or 0.1})
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_a_loss_reads_is_what_changes_it(experience, name):
     """Log-ratios below and above 0 and advantages of both signs: each option that some losses read acts on one of them."""
@@ -57,8 +64,8 @@ def test_what_a_loss_reads_is_what_changes_it(experience, name):
             for sign in (-1.0, 1.0)
         ])  # fmt: skip
 
-    for option, value in {"clip_low": 0.1, "clip_high": 0.1, "dual_clip": 1.1}.items():
-        changes = not torch.equal(losses(recipe), losses(replace(recipe, **{option: value})))
+    for option in options_in(LOSSES):
+        changes = not torch.equal(losses(recipe), losses(other(recipe, option)))
         assert changes == (option in entry.reads), option
     assert (entry.clip_frac is no_clip_frac) == ("clip_low" not in entry.reads)
 
@@ -68,10 +75,9 @@ def test_what_a_preference_loss_reads_is_what_changes_it(name):
     entry, recipe = PREFERENCE_LOSSES[name], replace(RECIPES["dpo"], loss=name)
     pairs = PairLogprobs(*torch.tensor([[-1.0], [-2.0], [-0.3], [-0.4], [-1.5], [-1.6]]), torch.tensor(0.2))
     loss = entry.function(pairs, recipe)
-    for option, value in {"label_smoothing": 0.3, "target_margin": 0.5}.items():
-        assert (not torch.equal(entry.function(pairs, replace(recipe, **{option: value})), loss)) == (
-            option in entry.reads
-        )
+    for option in options_in(PREFERENCE_LOSSES):
+        changes = not torch.equal(entry.function(pairs, other(recipe, option)), loss)
+        assert changes == (option in entry.reads), option
     assert entry.reference == (not torch.equal(entry.function(replace(pairs, ref_chosen=pairs.chosen), recipe), loss))
     assert entry.kl == (not torch.equal(entry.function(replace(pairs, kl=torch.tensor(0.5)), recipe), loss))
 
@@ -88,8 +94,8 @@ def test_what_an_advantage_reads_is_what_changes_it(experience, name):
     def advantages(changed: Recipe) -> torch.Tensor:
         return entry.function(replace(some, gae=gae_of(some, changed)), changed)
 
-    for option in ("gamma", "gae_lambda"):
-        changes = not torch.equal(advantages(recipe), advantages(replace(recipe, **{option: 0.5})))
+    for option in options_in(ADVANTAGES):
+        changes = not torch.equal(advantages(recipe), advantages(other(recipe, option)))
         assert changes == (option in entry.reads), option
     assert entry.per_token == (advantages(recipe).ndim == 2 and not advantages(recipe).diff(dim=1).eq(0).all())
     assert entry.needs_critic == entry.reads_critic == ("gae_lambda" in entry.reads)

@@ -595,10 +595,16 @@ def test_reinforce_at_advantage_two_pulls_twice_as_hard():
 
 
 def test_the_sequence_ratio_is_the_geometric_mean():
-    """Ratios 2 and 8 have geometric mean 4, and 2, 8, 1/2 have 2: the third is masked out, the empty row is 1."""
-    new, old = f64([2.0, 8.0, 0.5]).log().expand(3, 3), torch.zeros(3, 3, dtype=torch.float64)
+    """Ratios 2 and 8 have geometric mean 4, and 2, 8, 1/2 have 2: the third is masked out, the empty row is 1.
+
+    Its slope in each of n kept log-probs is itself over n.
+    """
+    new, old = f64([2.0, 8.0, 0.5]).log().repeat(3, 1).requires_grad_(), torch.zeros(3, 3, dtype=torch.float64)
     mask = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 0, 0]])
-    assert_is(sequence_ratio(new, old, mask), 4, 2, 1)
+    s = sequence_ratio(new, old, mask)
+    assert_is(s, 4, 2, 1)
+    s.sum().backward()
+    assert_is(new.grad, [4 / 2, 4 / 2, 0], [2 / 3, 2 / 3, 2 / 3], [0, 0, 0])
 
 
 @pytest.mark.parametrize(

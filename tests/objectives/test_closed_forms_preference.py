@@ -34,8 +34,13 @@ def slope_in_chosen(loss, arguments):
 
 
 def test_the_margin_is_how_much_more_than_the_reference_chosen_is_preferred():
-    """Policy: -4 against -7, so 3; reference: -3 against -5, so 2."""
-    assert_is(preference_margin(*pair(1.0)), (-4 + 7) - (-3 + 5))
+    """Policy: -4 against -7, so 3; reference: -3 against -5, so 2. It grows with chosen as fast as it falls with rejected."""
+    chosen, rejected, *of_reference = pair(1.0)
+    margin = preference_margin(chosen, rejected.requires_grad_(), *of_reference)
+    assert_is(margin, (-4 + 7) - (-3 + 5))
+    margin.sum().backward()
+    assert_is(chosen.grad, 1)
+    assert_is(rejected.grad, -1)
 
 
 def test_dpo_at_margin_zero_is_ln_2_with_gradient_half_of_beta():
@@ -60,6 +65,7 @@ def test_the_implicit_reward_is_beta_times_the_log_ratio():
     assert_is(good, 0.5 * (-4 + 3))
     assert_is(bad, 0.5 * (-7 + 5))
     assert_is(good - bad, 0.5 * 1)  # beta times the margin
+    assert_is(slope_in_chosen(good, [chosen]), 0.5)
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.25])

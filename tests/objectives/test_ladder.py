@@ -1,7 +1,8 @@
-"""The ladder: no objective without evidence on every rung. A wrong formula that nobody compares with anything is found here.
+"""The ladder: no objective without evidence on every rung. An objective that a rung does not name is found here.
 
-Evidence is a use of the function in a test, or its name as a string in one: an import or a comment is none. That the
-evidence is right is what those tests are for; that it is there is what this one is for.
+Evidence is a use of the function in a test, or its name as a string in one: an import or a comment is none. Whether that
+test compares anything is not seen here: test_noticed.py makes each objective wrong, and looks whether the tests of the
+first two rungs fail. Whether what they compare with is right is for them to say.
 """
 
 import ast

@@ -1,10 +1,14 @@
 """The table of README.md says what the tests of this folder found: no more, no less, and about every function."""
 
+import dataclasses
+import re
+
 import pytest
 import torch
 
 from . import claims
 from .claims import BEGIN, END, NAMES, NO_COUNTERPART, README, WHOLE_STEP, Claim, Same, cell, table
+from .trl_stub import CONFIGS
 
 
 @pytest.fixture
@@ -27,6 +31,27 @@ def test_every_function_is_compared_or_said_to_have_no_counterpart(held):
     assert not silent, f"no oracle test claims anything about {sorted(silent)}, and NO_COUNTERPART gives no reason"
     assert NO_COUNTERPART.keys() <= NAMES - {WHOLE_STEP}, "NO_COUNTERPART names a function that is gone"
     assert not NO_COUNTERPART.keys() & claimed, "NO_COUNTERPART names a function that a test compares"
+
+
+def losses_of_trl() -> set[str]:
+    """The names that TRL's ``loss_type`` takes, as its configs list them or quote them in the help."""
+    fields = [field for config in CONFIGS.values() for field in dataclasses.fields(config) if field.name == "loss_type"]
+    quoted = {name for field in fields for name in re.findall(r"[`'\"](\w+)[`'\"]", field.metadata["help"])}
+    return quoted | {name for field in fields for name in field.metadata.get("choices", [])}
+
+
+def refuted(reasons: dict[str, str]) -> list[str]:
+    """The functions that have a reason for no counterpart, while TRL has a loss of that name."""
+    return [name for name in reasons if name.removesuffix("_loss") in losses_of_trl()]
+
+
+def test_no_reason_is_given_for_a_loss_that_trl_has():
+    assert not refuted(NO_COUNTERPART), "TRL has a loss_type of this name: compare with it"
+
+
+def test_a_false_reason_is_found():
+    assert {"dapo", "sapo", "cispo", "ipo", "robust", "kto", "nll", "simpo"} <= losses_of_trl()
+    assert refuted({"sapo_loss": "no framework has it", "grad_norm": "torch's"}) == ["sapo_loss"]
 
 
 def test_the_table_is_what_the_tests_say(held, request):
