@@ -57,6 +57,7 @@ def test_the_short_answer_is_a_right_one(name):
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda b: f"{b.breaks}: {b.name}")
 def test_every_catalogued_mistake_is_named(bug):
+    assert bug.breaks in EXERCISES, f"{bug.wrong.__name__} breaks no exercise: what stands before its __ is to be one"
     for seed in SEEDS:
         verdict = judge(bug.breaks, bug.wrong, seed)
         assert verdict.bug is bug, verdict.message
