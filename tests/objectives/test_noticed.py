@@ -1,7 +1,7 @@
 """The ladder again, by a trial: the tests that are an objective's evidence fail once its results are a hundredth off.
 
 The value is one trial, the gradient below a right value another; of masks and positions, one entry is changed. A test
-that only looks at shapes, or for finite numbers, is no evidence. Half a minute of CPU time.
+that only looks at shapes, or for finite numbers, is no evidence. About a minute of CPU time.
 """
 
 import json
