@@ -141,7 +141,8 @@ def move_a_slider(page) -> int:
     picture = panel.locator("img")
     before = picture.get_attribute("src")
     handle.focus()
-    handle.press("ArrowRight")
+    at_its_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+    handle.press("ArrowLeft" if at_its_end else "ArrowRight")
     for _ in range(50):
         time.sleep(0.2)
         if picture.get_attribute("src") != before:
