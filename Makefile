@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-NBVAL := $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks
+NBVAL := $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
 RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false

@@ -139,7 +139,7 @@ def test_solved_with_the_reference_every_check_passes(path):
         cell = notebook.cells[index]
         call = next(line for line in cell.source.splitlines() if line.startswith(f"check.{name}("))
         cell.source = f"from {exercise.reference.__module__} import {name}\n{call}"
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": FOLDER}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": FOLDER}}).execute()
     for name, index in stubs(path).items():
         printed = "".join(output.get("text", "") for output in notebook.cells[index].outputs)
         assert printed.startswith(f"✓ {name}: right on all"), printed
