@@ -17,8 +17,9 @@ from reference.algorithms.advantages import advantage_of, gae_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
 from reference.algorithms.kl import kl_of
+from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.scoring import autocast, forward, score
+from reference.algorithms.scoring import autocast
 from reference.objectives import (
     dead_group_share,
     explained_variance,
@@ -39,6 +40,7 @@ from reference.objectives.shapes import InputError
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
+from reference.world.workers import in_parallel, workers_for
 
 
 def collect(
@@ -168,11 +170,12 @@ def logprobs_of(model: PreTrainedModel, rollout: Rollout, recipe: Recipe) -> Ten
     """Log-probs (rows, pred) of the completions under a model, at the temperature of training."""
 
     def one(part: Rollout) -> Tensor:
-        with eval_mode(model), autocast(model, recipe.bf16):
-            logits = score(model, part, completions_only=True)
-        return token_logprobs(logits, part.tokens[:, part.prompt_width - 1 :], temperature=recipe.temperature)
+        with autocast(model, recipe.bf16):
+            reading = read_completions(model, part)
+        return reading.spread(token_logprobs(reading.logits, reading.tokens, temperature=recipe.temperature))
 
-    return in_micro_batches(one, rollout, recipe.micro_batch_size)
+    with eval_mode(model):
+        return in_micro_batches(one, rollout, recipe.micro_batch_size, workers=workers_for(model))
 
 
 @torch.no_grad()
@@ -180,19 +183,18 @@ def values_of(critic: Critic, model: PreTrainedModel, rollout: Rollout, recipe: 
     """V (rows, pred) of the state before each completion token."""
 
     def one(part: Rollout) -> Tensor:
-        with eval_mode(model, critic), autocast(model, recipe.bf16):
-            hidden = (
-                forward(model, part, completions_only=True, hidden=True).hidden_states[-1] if critic.shared else None
-            )
-            return critic(part, hidden)
+        with autocast(model, recipe.bf16):
+            return critic(part, read_completions(model, part, hidden=True).hidden if critic.shared else None)
 
-    return in_micro_batches(one, rollout, recipe.micro_batch_size)
+    with eval_mode(model, critic):
+        return in_micro_batches(one, rollout, recipe.micro_batch_size, workers=workers_for(model))
 
 
-def in_micro_batches(function: Callable[[Rollout], Tensor], rollout: Rollout, size: int) -> Tensor:
+def in_micro_batches(function: Callable[[Rollout], Tensor], rollout: Rollout, size: int, *, workers: int = 1) -> Tensor:
     """Apply to rows of similar length at a time; the results (rows, pred) in the old order, 0 on padding."""
     result = torch.zeros(rollout.completion_mask[:, rollout.prompt_width - 1 :].shape, device=rollout.tokens.device)
-    for index in rollout.attention_mask.sum(dim=1).argsort().split(size):
-        part = function(rollout.rows(index)).float()
+    parts = rollout.attention_mask.sum(dim=1).argsort(descending=True, stable=True).split(size)
+    done = in_parallel(lambda index: function(rollout.rows(index)).float(), parts, workers=workers)
+    for index, part in zip(parts, done, strict=True):
         result[index, : part.shape[1]] = part
     return torch.where(rollout.completion_mask[:, rollout.prompt_width - 1 :], result, 0.0)

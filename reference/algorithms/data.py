@@ -69,8 +69,8 @@ class Experience:
         )  # fmt: skip
 
     def micro_batches(self, size: int) -> Iterator["Experience"]:
-        """All rows, ``size`` at a time, sorted by length: less padding, and with global counts the same gradient."""
-        for index in self.attention_mask.sum(dim=1).argsort().split(size):
+        """All rows, ``size`` at a time, the longest first: less padding, and with global counts the same gradient."""
+        for index in self.attention_mask.sum(dim=1).argsort(descending=True, stable=True).split(size):
             yield self.rows(index)
 
 
@@ -108,9 +108,9 @@ class Pairs:
         return Pairs(self.completions.rows(torch.tensor(rows, device=device)), [self.problems[i] for i in index])
 
     def micro_batches(self, rows: int) -> Iterator["Pairs"]:
-        """All pairs, at most ``rows`` rows at a time (but at least one pair), sorted by length."""
+        """All pairs, at most ``rows`` rows at a time (but at least one pair), the longest first."""
         lengths = self.completions.attention_mask.sum(dim=1).view(-1, 2).amax(dim=1)
-        for index in lengths.argsort(stable=True).split(max(1, rows // 2)):
+        for index in lengths.argsort(descending=True, stable=True).split(max(1, rows // 2)):
             yield self.take(index.tolist())
 
     def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[tuple[str, str]]:

@@ -26,10 +26,11 @@ from reference.algorithms.critic import Critic
 from reference.algorithms.data import Counts, Experience, OnStep
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
+from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.scoring import autocast, forward
+from reference.algorithms.scoring import autocast
 from reference.algorithms.shared_prompts import SharedPrompts, can_share
-from reference.algorithms.step import clip_gradient
+from reference.algorithms.step import backward, clip_gradient, trainable
 from reference.algorithms.supervised import draw_demonstrations, micro_batches, require_demonstrations, sft_term
 from reference.objectives import (
     adaptive_kl_coef,
@@ -43,6 +44,7 @@ from reference.objectives import (
     value_loss,
 )
 from reference.world.eval_mode import eval_mode
+from reference.world.workers import cores_of, workers_for
 
 
 def train_rl(
@@ -70,7 +72,7 @@ def train_rl(
     require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))
     require_critic(model, critic)
     kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
-    with eval_mode(model, ref_model, critic):
+    with eval_mode(model, ref_model, critic), cores_of(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             rng = random.Random(f"{seed}/{step}")
@@ -122,17 +124,21 @@ def update(
         return {}
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
+    weights = trainable(model, critic)
     prompts = SharedPrompts(model, batch, recipe) if can_share(model, batch) else None
-    for micro in batch.micro_batches(recipe.micro_batch_size):  # of the whole batch: micro-batching changes nothing
-        if not micro.mask.any():
-            continue
+
+    def loss_of(micro: Experience) -> tuple[Tensor, dict[str, Tensor]]:
         loss, scalars = micro_batch_loss(model, micro, recipe, counts, critic=critic, kl_coef=kl_coef, prompts=prompts)
-        loss.backward()
         share = micro.mask.sum() / counts.num_tokens
+        return loss, {name: share * value for name, value in scalars.items()}
+
+    micros = [micro for micro in batch.micro_batches(recipe.micro_batch_size) if micro.mask.any()]
+    leaves = weights if prompts is None else weights + prompts.leaves
+    for scalars in backward(loss_of, micros, leaves, workers=workers_for(model)):
         for name, value in scalars.items():
-            totals[name] = totals.get(name, 0.0) + share * value
+            totals[name] = totals.get(name, 0.0) + value
     if prompts is not None:
-        prompts.backward()
+        prompts.backward(weights)
     if demonstrations is not None:
         totals["sft_loss"] = imitate(model, *demonstrations, recipe)
     norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
@@ -170,10 +176,10 @@ def micro_batch_loss(
     with autocast(model, recipe.bf16):
         shared = critic is not None and critic.shared
         cache = None if prompts is None else prompts.cache(micro)
-        out = forward(model, micro, completions_only=True, hidden=shared, prompts=cache)
-        values = None if critic is None else critic(micro, out.hidden_states[-1] if shared else None)
+        reading = read_completions(model, micro, hidden=shared, prompts=cache)
+        values = None if critic is None else critic(micro, reading.hidden)
     mask, old = micro.mask, micro.old_logprobs
-    new = token_logprobs(out.logits, micro.targets, temperature=recipe.temperature)
+    new = reading.spread(token_logprobs(reading.logits, reading.tokens, temperature=recipe.temperature))
 
     aggregate, policy_loss = aggregation_of(recipe).function, loss_of(recipe)
     policy = policy_loss.function(new, micro, recipe)
@@ -186,7 +192,7 @@ def micro_batch_loss(
     }
     terms: dict[str, Tensor | float] = {}
     with torch.set_grad_enabled(recipe.entropy_coef > 0):
-        token_entropy = entropy(out.logits, temperature=recipe.temperature)
+        token_entropy = reading.spread(entropy(reading.logits, temperature=recipe.temperature))
     scalars["entropy"] = masked_mean(token_entropy.detach(), mask)
     if recipe.entropy_coef:
         terms |= {"entropy": aggregate(token_entropy, mask, counts), "entropy_coef": recipe.entropy_coef}

@@ -1,12 +1,18 @@
 """What every loop has in common: the optimizer, the learning rate, and the gradient before it is used."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reference.algorithms.recipes import Recipe
 from reference.objectives.shapes import InputError
+from reference.world.workers import in_parallel
+
+Part = TypeVar("Part")
+Rest = TypeVar("Rest")
 
 
 def new_optimizer(recipe: Recipe, model: nn.Module, critic: nn.Module | None = None) -> torch.optim.AdamW:
@@ -27,6 +33,37 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> Non
     """The learning rate of this step: up to ``recipe.lr`` over the first 5 % of the steps, then a cosine down to 0."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(step, steps=recipe.steps, peak=recipe.lr)
+
+
+def trainable(*modules: nn.Module | None) -> list[Tensor]:
+    """The weights that get a gradient."""
+    return [w for module in modules if module is not None for w in module.parameters() if w.requires_grad]
+
+
+def backward(
+    loss_of: Callable[[Part], tuple[Tensor, Rest]], parts: Iterable[Part], leaves: list[Tensor], *, workers: int
+) -> Iterator[Rest]:
+    """``loss.backward()`` for the loss of every part, added up at ``leaves``. Yields what else ``loss_of`` returns.
+
+    With several workers each part's gradient is a set of tensors of its own until it is added. They are added in the
+    order of the parts, so the sum is the same for any number of workers, bit by bit.
+    """
+    if workers == 1:
+        for part in parts:
+            loss, rest = loss_of(part)
+            loss.backward()
+            yield rest
+        return
+
+    def gradients_of(part: Part) -> tuple[tuple[Tensor | None, ...], Rest]:
+        loss, rest = loss_of(part)
+        return torch.autograd.grad(loss, leaves, allow_unused=True), rest
+
+    for gradients, rest in in_parallel(gradients_of, parts, workers=workers):
+        for leaf, gradient in zip(leaves, gradients, strict=True):
+            if gradient is not None:
+                leaf.grad = gradient.clone() if leaf.grad is None else leaf.grad.add_(gradient)
+        yield rest
 
 
 def clip_gradient(

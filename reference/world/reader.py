@@ -2,8 +2,8 @@
 
 Sampling repeats what was read of a prompt for each completion, and leaves out rows that are finished. Attention keeps a
 key and a value per row and token, so both are easy. Recurrent and hybrid models (Mamba, Jamba, Falcon-H1, Qwen3-Next, ...)
-keep a state that transformers can neither repeat nor cut, or in a cache of their own; GPT-1 keeps nothing. Which of the two
-a model can do is found by trying.
+keep a state that transformers can neither repeat nor cut, or in a cache of their own; GPT-1 keeps nothing. The Llama family
+has a faster way to the same logits (``llama.py``). Which of the three a model can do is found by trying.
 """
 
 import weakref
@@ -18,6 +18,8 @@ from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
 from reference.world.cache import growing_cache
 from reference.world.eval_mode import eval_mode
+from reference.world.llama import is_llama
+from reference.world.llama_reader import LlamaReader
 
 # What configurations call the longest row that a model can read. transformers maps some of them to the first, not all.
 CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "max_sequence_length", "seq_length",
@@ -80,26 +82,38 @@ class PlainReader:
 
 
 def new_reader(model: PreTrainedModel) -> Reader:
+    if reads_as_llama(model):
+        return LlamaReader(model)
     return CachedReader(model) if can_cache(model) else PlainReader(model)
 
 
-KNOWN: weakref.WeakKeyDictionary[PreTrainedModel, bool] = weakref.WeakKeyDictionary()
+FOUND: weakref.WeakKeyDictionary[PreTrainedModel, dict[type, bool]] = weakref.WeakKeyDictionary()
 
 
 def can_cache(model: PreTrainedModel) -> bool:
     """Whether the model reads on from its cache, with rows repeated and left out, as if it had read everything again."""
-    if model not in KNOWN:
-        KNOWN[model] = try_cache(model)
-    return KNOWN[model]
+    return reads_rightly(model, CachedReader)
+
+
+def reads_as_llama(model: PreTrainedModel) -> bool:
+    """Whether the plain functions of ``llama.py`` give this model's logits; tried once, and nothing was changed since."""
+    return is_llama(model) and reads_rightly(model, LlamaReader)
+
+
+def reads_rightly(model: PreTrainedModel, reader: type[CachedReader | LlamaReader]) -> bool:
+    known = FOUND.setdefault(model, {})
+    if reader not in known:
+        known[reader] = try_reader(model, reader)
+    return known[reader]
 
 
 @torch.no_grad()
-def try_cache(model: PreTrainedModel) -> bool:
+def try_reader(model: PreTrainedModel, reader: type[CachedReader | LlamaReader]) -> bool:
     """Two prompts, the shorter one padded, twice each; then one of the four rows is left out, then all but one."""
     tokens = torch.tensor([[0, 1, 2, 3, 0, 1, 2], [2, 3, 1, 0, 2, 1, 3]], device=model.device)
     attention = torch.tensor([[0, 0, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 1]], device=model.device).bool()
     with eval_mode(model):
-        plain, reader_with_cache = PlainReader(model), CachedReader(model)
+        plain, reader_with_cache = PlainReader(model), reader(model)
         try:
             reader_with_cache.next_logits(tokens[:, :4], attention[:, :4])
             reader_with_cache.repeat(2)

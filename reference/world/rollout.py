@@ -20,7 +20,9 @@ from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.reader import new_reader, require_context
 from reference.world.tasks import Problem, chat
+from reference.world.workers import cores_of, in_parallel, workers_for
 
+ROWS = 128  # rows that go through the model together, on a core of their own
 STAY = 7 / 8  # when fewer rows of the batch than this are unfinished, the finished ones leave it
 
 
@@ -108,43 +110,72 @@ def sample(
 
     ``seeds``: one per row. What a row draws depends on its seed and on nothing else, neither on the other rows nor on
     their number (rounding aside: a matrix product of another size may differ in the last bit). Each prompt goes through
-    the model once, whatever the group size; finished rows leave the batch. Dropout is off meanwhile. Raises
-    ``InputError`` when prompt and budget exceed the model's context.
+    the model once, whatever the group size; finished rows leave the batch; of a small model, parts of 128 rows are
+    sampled beside each other. Dropout is off meanwhile. Raises ``InputError`` when prompt and budget exceed the model's
+    context.
     """
+    require_context(model, max(map(len, prompts)) + max_new_tokens)
+    rows = len(prompts) * group_size
+    draws = None if greedy else uniforms(seeds, rows, max_new_tokens).to(model.device)
+    each = max(1, ROWS // group_size)  # prompts of one part
+    parts = [(prompts[i : i + each], None if draws is None else draws[i * group_size : (i + each) * group_size])
+             for i in range(0, len(prompts), each)]  # fmt: skip
+
+    def complete(part: tuple[list[list[int]], Tensor | None]) -> Rollout:
+        return sample_part(
+            model, tokenizer, *part, max_new_tokens=max_new_tokens, group_size=group_size,
+            temperature=temperature, top_k=top_k, top_p=top_p,
+        )  # fmt: skip
+
+    with eval_mode(model), cores_of(model):
+        done = list(in_parallel(complete, parts, workers=workers_for(model)))
+    return join(done, pad_token_id=tokenizer.pad_token_id)
+
+
+def sample_part(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[list[int]],
+    draws: Tensor | None,
+    *,
+    max_new_tokens: int,
+    group_size: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+) -> Rollout:
+    """``sample`` for as many rows as go through the model together. ``draws`` (rows, max_new_tokens); None: greedy."""
     width, device = max(map(len, prompts)), model.device
-    require_context(model, width + max_new_tokens)
-    draws = None if greedy else uniforms(seeds, len(prompts) * group_size, max_new_tokens).to(device)
     ends = torch.tensor(eos_ids(model, tokenizer), device=device)
     tokens, attention = left_padded(prompts, width, width + max_new_tokens, tokenizer.pad_token_id, device)
 
-    with eval_mode(model):
-        reader = new_reader(model)
-        logits = reader.next_logits(tokens[:, :width], attention[:, :width])
-        reader.repeat(group_size)
-        tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
+    reader = new_reader(model)
+    logits = reader.next_logits(tokens[:, :width], attention[:, :width])
+    reader.repeat(group_size)
+    tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
 
-        logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
-        done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
-        batch = torch.arange(
-            len(tokens), device=device
-        )  # rows that go through the model; a finished one may stay a little
-        for end in range(width, width + max_new_tokens):
-            logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-            require_no_nan(logp, "logits (of the sampling model, over the temperature)")
-            choice = logp.argmax(dim=-1) if draws is None else inverse_cdf(logp, draws[batch, end - width])
-            going = ~done[batch]
-            tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
-            attention[batch, end] = going
-            logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
-            done[batch] |= torch.isin(choice, ends)
+    logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
+    done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
+    batch = torch.arange(len(tokens), device=device)  # rows that go through the model; a finished one may stay a little
+    for end in range(width, width + max_new_tokens):
+        logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        require_no_nan(
+            logp[:, :1], "logits (of the sampling model, over the temperature)"
+        )  # one makes its whole row NaN
+        choice = logp.argmax(dim=-1) if draws is None else inverse_cdf(logp, draws[batch, end - width])
+        going = ~done[batch]
+        tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
+        attention[batch, end] = going
+        logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
+        done[batch] |= torch.isin(choice, ends)
 
-            left = (~done[batch]).nonzero().squeeze(1)
-            if len(left) == 0 or end == width + max_new_tokens - 1:
-                break
-            if len(left) <= STAY * len(batch):
-                reader.select(left)
-                batch = batch[left]
-            logits = reader.next_logits(tokens[batch, : end + 1], attention[batch, : end + 1])
+        left = (~done[batch]).nonzero().squeeze(1)
+        if len(left) == 0 or end == width + max_new_tokens - 1:
+            break
+        if len(left) <= STAY * len(batch):
+            reader.select(left)
+            batch = batch[left]
+        logits = reader.next_logits(tokens[batch, : end + 1], attention[batch, : end + 1])
 
     stop = int(attention.any(dim=0).nonzero()[-1]) + 1
     start = torch.full((len(tokens),), width, device=device)

@@ -1,0 +1,122 @@
+"""The Llama family as plain functions: the numbers of transformers' modules, from about a third of the operations.
+
+A step of the small model is thousands of small operations, so what each costs beside its arithmetic counts. Here the
+weights that read the same input are joined, and padding is left out: ``tokens`` is one long row of real tokens, whichever
+completions they are from. Only attention needs to know who stands before whom; it is a function that the caller gives.
+
+``is_llama`` says which models are read this way. All others go through their own ``forward``, as before.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding, linear, rms_norm, silu
+from transformers import PreTrainedModel
+
+FAMILY = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"}
+ROPE = {"default", "linear", "llama3", "yarn"}  # the others look at the longest position of the batch
+
+# (layer, queries (..., heads, size), keys and values (..., kv_heads, size)) -> (..., heads * size)
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+
+class Block(NamedTuple):
+    """The weights of one layer. Those of a norm are multiplied into the matrix that reads what it gives."""
+
+    qkv: Tensor  # (heads * size + 2 * kv_heads * size, width) queries, keys, values
+    qkv_bias: Tensor | None
+    out: Tensor  # (width, heads * size)
+    gate_up: Tensor  # (2 * inner, width)
+    down: Tensor  # (width, inner)
+
+
+def blocks_of(model: PreTrainedModel) -> list[Block]:
+    """The weights as they are now, joined. Gradients flow back to the model's own."""
+    size = head_size(model)
+    blocks = []
+    for layer in model.model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
+        qkv = torch.cat([in_pairs(q.weight, size), in_pairs(k.weight, size), v.weight])
+        bias = None if q.bias is None else torch.cat([in_pairs(q.bias, size), in_pairs(k.bias, size), v.bias])
+        blocks.append(Block(
+            qkv=qkv * layer.input_layernorm.weight,
+            qkv_bias=bias,
+            out=attention.o_proj.weight,
+            gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight,
+            down=mlp.down_proj.weight,
+        ))  # fmt: skip
+    return blocks
+
+
+def hidden_states(
+    model: PreTrainedModel, blocks: list[Block], tokens: Tensor, positions: Tensor, attend: Attend
+) -> Tensor:
+    """What the output head reads, (..., width), for tokens and positions of any shape (...)."""
+    config = model.config
+    heads, kv_heads, size = config.num_attention_heads, config.num_key_value_heads, head_size(model)
+    unit_rms = functools.partial(rms_norm, normalized_shape=(config.hidden_size,), eps=config.rms_norm_eps)
+    turns = turns_of(model, positions)
+    x = embedding(tokens, model.model.embed_tokens.weight)
+    for number, block in enumerate(blocks):
+        qkv = linear(unit_rms(x), block.qkv, block.qkv_bias)
+        to_rotate, v = qkv.unflatten(-1, (-1, size)).split([heads + kv_heads, kv_heads], dim=-2)
+        q, k = rotate(to_rotate, turns).split([heads, kv_heads], dim=-2)
+        x = x + linear(attend(number, q, k, v), block.out)
+        gate, up = linear(unit_rms(x), block.gate_up).chunk(2, dim=-1)
+        x = x + linear(silu(gate) * up, block.down)
+    return unit_rms(x) * model.model.norm.weight
+
+
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Rotary positions: a head's numbers 2i and 2i + 1 are a complex number, turned by an angle that grows with the position."""
+    return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * turns).flatten(-2)
+
+
+def turns_of(model: PreTrainedModel, positions: Tensor) -> Tensor:
+    """What ``rotate`` multiplies with, (..., 1, size / 2): by transformers' own tables, whichever scaling the model has."""
+    like = model.model.embed_tokens.weight
+    cos, sin = (table[0, :, : table.shape[-1] // 2] for table in model.model.rotary_emb(like, positions.view(1, -1)))
+    return torch.complex(cos, sin).view(*positions.shape, 1, -1)
+
+
+def in_pairs(rows: Tensor, size: int) -> Tensor:
+    """The rows of a matrix, (heads * size, ...), in another order: i and i + size / 2 of a head, which turn together, as neighbours."""
+    return rows.unflatten(0, (-1, 2, size // 2)).transpose(1, 2).flatten(0, 2)
+
+
+def head_size(model: PreTrainedModel) -> int:
+    return getattr(model.config, "head_dim", None) or model.config.hidden_size // model.config.num_attention_heads
+
+
+def is_llama(model: nn.Module) -> bool:
+    """Whether the functions above compute what the model's own ``forward`` does: nothing in it is changed or added.
+
+    A hook, an adapter, another kind of layer, dropout that is on, half precision or a sliding window: then not.
+    """
+    if type(model).__name__ not in FAMILY or not type(model).__module__.startswith("transformers."):
+        return False
+    config = model.config
+    plain = (
+        config.hidden_act == "silu"
+        and (config.rope_parameters or {}).get("rope_type", "default") in ROPE
+        and not getattr(config, "attention_bias", False)
+        and not getattr(config, "mlp_bias", False)
+        and (getattr(config, "sliding_window", None) is None or not getattr(config, "use_sliding_window", True))
+        and not model.training
+        and not torch.is_autocast_enabled(model.device.type)
+        and model.dtype in (torch.float32, torch.float64)
+    )
+    return plain and all(is_untouched(module) for module in model.modules())
+
+
+def is_untouched(module: nn.Module) -> bool:
+    """No hook and no forward of its own, and a layer of torch or of transformers itself."""
+    return (
+        type(module).__module__.startswith(("transformers.", "torch.nn.modules."))
+        and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
+        and "forward" not in vars(module)
+    )

@@ -1,0 +1,79 @@
+"""Sampling from the Llama family: new tokens go through ``llama.hidden_states``, past keys and values lie in buffers."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad, scaled_dot_product_attention
+from transformers import PreTrainedModel
+
+from reference.objectives import position_ids
+from reference.world.llama import Attend, blocks_of, head_size, hidden_states
+
+ROOM = 32  # columns that a buffer has beyond what it holds
+
+
+class LlamaReader:
+    """Reads on from its own keys and values: a ``Reader``, as ``reader.py`` describes it."""
+
+    def __init__(self, model: PreTrainedModel):
+        self.model, self.blocks, self.size = model, blocks_of(model), head_size(model)
+        self.heads, self.kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
+        self.seen = 0
+        self.buffers: list[list[Tensor]] = []  # per layer, keys and values: (rows * kv_heads, columns, size)
+        self.penalty = torch.empty(0)  # (rows * kv_heads, 1, columns) -inf on padding, else 0; empty: to be made
+
+    def next_logits(self, tokens: Tensor, attention: Tensor) -> Tensor:
+        start, self.seen = self.seen, tokens.shape[1]
+        positions = position_ids(attention)[:, start:]
+        attend = self.attend_to_prompts(attention) if start == 0 else self.attend_to_past(attention)
+        states = hidden_states(self.model, self.blocks, tokens[:, start:], positions, attend)
+        return self.model.lm_head(states[:, -1]).float()
+
+    def attend_to_prompts(self, attention: Tensor) -> Attend:
+        """All tokens at once, each looking at those before it. Keys and values are kept."""
+        width = attention.shape[1]
+        before = torch.ones(width, width, dtype=torch.bool, device=attention.device).tril()
+        may_see = attention[:, None, None, :] & before
+        may_see |= ~attention[:, None, :, None]  # padding sees something, or its softmax would be NaN
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+            self.buffers.append([with_room(x.flatten(0, 1)) for x in (k, v)])
+            mixed = scaled_dot_product_attention(q, k, v, attn_mask=may_see, enable_gqa=self.heads != self.kv_heads)
+            return mixed.transpose(1, 2).flatten(2)
+
+        return attend
+
+    def attend_to_past(self, attention: Tensor) -> Attend:
+        """One token per row, looking at all before it: for each row and head two products, all of them in one call each."""
+        rows, end = attention.shape
+        if self.buffers[0][0].shape[1] < end:
+            self.buffers = [[with_room(x[:, : end - 1]) for x in layer] for layer in self.buffers]
+        if self.penalty.shape[-1] < end:  # what comes behind the prompt is real, or belongs to a row that is finished
+            hidden = pad(~attention, (0, ROOM))[:, None, :].repeat_interleave(self.kv_heads, dim=0)
+            self.penalty = hidden.new_zeros(hidden.shape, dtype=self.model.dtype).masked_fill(hidden, -torch.inf)
+        penalty, scale = self.penalty[:, :, :end], self.size**-0.5
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = self.buffers[layer]
+            keys[:, end - 1], values[:, end - 1] = k.reshape(-1, self.size), v.reshape(-1, self.size)
+            queries = q.reshape(len(keys), -1, self.size)  # (rows * kv_heads, heads / kv_heads, size)
+            scores = torch.baddbmm(penalty, queries, keys[:, :end].transpose(1, 2), alpha=scale)
+            return torch.bmm(scores.softmax(dim=-1), values[:, :end]).view(rows, 1, -1)
+
+        return attend
+
+    def repeat(self, times: int) -> None:
+        rows = len(self.buffers[0][0]) // self.kv_heads
+        self.select(torch.arange(rows, device=self.model.device).repeat_interleave(times))
+
+    def select(self, rows: Tensor) -> None:
+        index = (rows[:, None] * self.kv_heads + torch.arange(self.kv_heads, device=rows.device)).flatten()
+        self.buffers = [[with_room(x[index, : self.seen]) for x in layer] for layer in self.buffers]
+        self.penalty = torch.empty(0)
+
+
+def with_room(x: Tensor) -> Tensor:
+    """The same numbers at the beginning of a longer buffer, (rows * kv_heads, columns, size)."""
+    buffer = x.new_empty(len(x), x.shape[1] + ROOM, x.shape[2])
+    buffer[:, : x.shape[1]] = x
+    return buffer

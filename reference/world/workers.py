@@ -1,0 +1,93 @@
+"""Several parts of a job at a time: a thread for each core, and one core for each operation.
+
+torch puts all cores behind every single operation, and after each they wait for each other, without sleep. For a small
+model an operation takes microseconds: when another process wants a core, the others wait much longer than they compute.
+Parts of a job need not wait for each other. The parts do not depend on the number of cores, so neither do the results.
+"""
+
+import ctypes
+import functools
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from typing import TypeVar
+
+import torch
+from transformers import PreTrainedModel
+
+from reference.world.llama import is_llama
+
+CORES = torch.get_num_threads()  # as torch has counted them; OMP_NUM_THREADS in the environment says fewer
+SMALL = 20_000_000  # weights: of a model with more, one operation keeps all cores busy
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+
+def workers_for(model: PreTrainedModel) -> int:
+    """How many parts to work on at a time. Several only where that is known to be safe and faster."""
+    return CORES if is_small(model) else 1
+
+
+def is_small(model: PreTrainedModel) -> bool:
+    """Whether the model is on the CPU, of a kind whose forward pass holds no state, and small."""
+    return model.device.type == "cpu" and is_llama(model) and sum(p.numel() for p in model.parameters()) <= SMALL
+
+
+def in_parallel(function: Callable[[Part], Result], parts: Iterable[Part], *, workers: int) -> Iterator[Result]:
+    """``map(function, parts)``, results in the order of the parts, ``workers`` of them at a time.
+
+    As many again may be done ahead of what was asked for. An error in a part is raised where its result is asked for.
+    """
+    if workers == 1:
+        yield from map(function, parts)
+        return
+    with_grad = torch.is_grad_enabled()  # each thread has a mode of its own
+
+    def one(part: Part) -> Result:
+        with torch.set_grad_enabled(with_grad):
+            return function(part)
+
+    with one_core_per_operation(), ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for part in parts:
+                waiting.append(pool.submit(one, part))
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Ask the C library not to give memory back to the system that the next operation will want again.
+
+    Each page that comes from the system is zeroed first: a tenth of the time of a step. Only glibc can be asked.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+        libc.mallopt(mmap_threshold, 32 << 20)  # the largest that is allowed
+        libc.mallopt(trim_threshold, 256 << 20)
+
+
+@contextmanager
+def one_core_per_operation() -> Iterator[None]:
+    """What is computed inside uses one core at a time, and so do threads that begin inside."""
+    keep_freed_memory()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def cores_of(model: PreTrainedModel):
+    """The context in which a loop trains this model: a small one leaves it to the parts to use the cores."""
+    return one_core_per_operation() if is_small(model) else nullcontext()
