@@ -22,13 +22,15 @@ from reference.algorithms.collect import logprobs_of
 from reference.algorithms.data import OnStep, PairLogprobs, Pairs
 from reference.algorithms.pairs import draw_pairs, draw_pool
 from reference.algorithms.preference_losses import preference_loss_of
+from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.scoring import autocast, score
-from reference.algorithms.step import clip_gradient
+from reference.algorithms.scoring import autocast
+from reference.algorithms.step import backward, clip_gradient, trainable
 from reference.objectives import kto_kl, sequence_logprobs, sft_loss, token_logprobs, total_loss
 from reference.objectives.shapes import InputError
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout
+from reference.world.workers import cores_of, workers_for
 
 
 def train_preference(
@@ -59,7 +61,7 @@ def train_preference(
                 f"pool is missing: to go on after step {first_step}, pass draw_pool(start, ...) of its first model"
             )
         pool = draw_pool(ref_model or model, tokenizer, recipe, seed=seed)
-    with eval_mode(model, ref_model):
+    with eval_mode(model, ref_model), cores_of(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             rng = random.Random(f"{seed}/{step}")
@@ -93,12 +95,16 @@ def preference_step(
     num_tokens = int(pairs.completions.completion_mask[::2].sum())  # of all chosen completions
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
-    for micro in pairs.micro_batches(recipe.micro_batch_size):
+
+    def loss_of(micro: Pairs) -> tuple[Tensor, dict[str, Tensor]]:
         loss, scalars = micro_batch_loss(
             model, micro, recipe, ref_model=ref_model, kl=kl, pairs=len(pairs), num_tokens=num_tokens
         )
-        loss.backward()
-        for name, value in ({"loss": loss.detach()} | scalars).items():
+        return loss, {"loss": loss.detach()} | scalars
+
+    micros = pairs.micro_batches(recipe.micro_batch_size)
+    for scalars in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
+        for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + value
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()
@@ -120,8 +126,8 @@ def micro_batch_loss(
     start = rows.prompt_width - 1  # completions on the prediction axis; nothing is computed for prompts
     mask = rows.completion_mask[:, start:]
     with autocast(model, recipe.bf16):
-        logits = score(model, rows, completions_only=True)
-    logprobs = token_logprobs(logits, rows.tokens[:, start:], temperature=recipe.temperature)
+        reading = read_completions(model, rows)
+    logprobs = reading.spread(token_logprobs(reading.logits, reading.tokens, temperature=recipe.temperature))
     summed, average = (sequence_logprobs(logprobs, mask, average=each) for each in (False, True))
     ref = None if ref_model is None else sequence_logprobs(logprobs_of(ref_model, rows, recipe), mask)
     pair_logprobs = PairLogprobs(

@@ -14,12 +14,15 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.algorithms.data import OnStep
-from reference.algorithms.step import clip_gradient, learning_rate
+from reference.algorithms.step import backward, clip_gradient, learning_rate, trainable
+from reference.algorithms.supervised import micro_batches
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.world.eval_mode import eval_mode
 from reference.world.tasks import chat, draw_problem, draw_solution
+from reference.world.workers import cores_of, workers_for
 
 BATCHES = 16  # drawn together
+MICRO_BATCH_SIZE = 16  # rows per forward pass; speed only
 
 
 def pretrain(
@@ -40,7 +43,7 @@ def pretrain(
     The model is in eval mode (without dropout) meanwhile. Raises ``InputError`` for a gradient that is not finite.
     """
     batches: list[tuple[Tensor, Tensor, int]] = []
-    with eval_mode(model):
+    with eval_mode(model), cores_of(model):
         for step in range(first_step, steps):
             began = time.perf_counter()
             if not batches or step % BATCHES == 0:
@@ -48,18 +51,37 @@ def pretrain(
             tokens, token_mask, num_tokens = batches[step % BATCHES]
             tokens, mask = tokens.to(model.device), prediction_mask(token_mask.to(model.device))
 
-            logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
-            loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
-            optimizer.zero_grad()
-            loss.backward()
-            grad_norm = clip_gradient(model, max_grad_norm)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, steps=steps, peak=lr)
-            optimizer.step()
-
-            metrics = {"loss": loss.item(), "grad_norm": grad_norm, "seconds": time.perf_counter() - began}
+            loss, grad_norm = pretrain_step(model, optimizer, tokens, mask, num_tokens, max_grad_norm=max_grad_norm)
+            metrics = {"loss": loss, "grad_norm": grad_norm, "seconds": time.perf_counter() - began}
             if on_step(step + 1, metrics):
                 return
+
+
+def pretrain_step(
+    model: PreTrainedModel,
+    optimizer: torch.optim.Optimizer,
+    tokens: Tensor,
+    mask: Tensor,
+    num_tokens: int,
+    *,
+    max_grad_norm: float,
+) -> tuple[float, float]:
+    """One optimizer step on a batch. Returns its loss and the norm of the gradient before clipping."""
+
+    def loss_of(part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        tokens, mask = part
+        logits = model(tokens).logits  # right-padded: causal attention never looks at the pads
+        loss = sft_loss(token_logprobs(logits, tokens), mask, num_tokens=num_tokens)
+        return loss, loss.detach()
+
+    optimizer.zero_grad()
+    micros = micro_batches(tokens, mask, MICRO_BATCH_SIZE)
+    losses = list(backward(loss_of, micros, trainable(model), workers=workers_for(model)))
+    grad_norm = clip_gradient(model, max_grad_norm)
+    optimizer.step()
+    return torch.stack(losses).sum().item(), grad_norm
 
 
 def draw_batches(

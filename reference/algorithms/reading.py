@@ -86,8 +86,9 @@ def attention_in_rows(
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (to_grid(x.flatten(-2), where, shape).unflatten(-1, x.shape[-2:]).transpose(1, 2) for x in (q, k, v))
         if prompts is not None:
-            before = prompts.layers[layer]
-            k, v = torch.cat([before.keys, k], dim=2), torch.cat([before.values, v], dim=2)
+            keys, values = prompts.layers[layer].keys, prompts.layers[layer].values
+            assert keys is not None and values is not None  # None only before anything was read
+            k, v = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
         mixed = scaled_dot_product_attention(q, k, v, attn_mask=penalty, enable_gqa=grouped)
         return mixed.transpose(1, 2).flatten(2).flatten(0, 1).index_select(0, where)
 

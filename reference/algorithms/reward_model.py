@@ -23,7 +23,7 @@ from reference.algorithms.data import OnStep, Pairs
 from reference.algorithms.pairs import draw_pairs, draw_pool
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
-from reference.algorithms.step import clip_gradient, set_rate
+from reference.algorithms.step import backward, clip_gradient, set_rate, trainable
 from reference.evaluation.statistics import wilson_interval
 from reference.objectives import bradley_terry_loss, position_ids
 from reference.objectives.shapes import InputError
@@ -35,6 +35,7 @@ from reference.world.model import BASE, loading, require_source
 from reference.world.rollout import Rollout
 from reference.world.sentences import weight_count
 from reference.world.weights import require_no_more, require_same_shapes
+from reference.world.workers import cores_of, workers_for
 
 HEAD = "score.weight"  # transformers' name for it, in all decoder-only architectures
 
@@ -110,7 +111,7 @@ def train_reward_model(
     require_head(model)
     if pool is None:
         pool = draw_pool(policy, tokenizer, recipe, seed=seed)
-    with eval_mode(model, policy):
+    with eval_mode(model, policy), cores_of(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             set_rate(optimizer, step, recipe)
@@ -128,12 +129,16 @@ def reward_step(
     """One optimizer step on ``pairs``, gradients accumulated over micro-batches. Returns the scalars of the step."""
     totals = torch.zeros(3, device=model.device)
     optimizer.zero_grad()
-    for micro in pairs.micro_batches(recipe.micro_batch_size):
+
+    def loss_of(micro: Pairs) -> tuple[Tensor, Tensor]:
         chosen, rejected = rewards_of(model, micro.completions, bf16=recipe.bf16).view(-1, 2).unbind(dim=1)
         loss = bradley_terry_loss(chosen, rejected).sum() / len(pairs)  # of all: micro-batching changes nothing
-        loss.backward()
         margin = (chosen - rejected).detach()
-        totals += torch.stack([loss.detach(), (margin > 0).sum() / len(pairs), margin.sum() / len(pairs)])
+        return loss, torch.stack([loss.detach(), (margin > 0).sum() / len(pairs), margin.sum() / len(pairs)])
+
+    micros = pairs.micro_batches(recipe.micro_batch_size)
+    for scalars in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
+        totals += scalars
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()
     return dict(zip(("loss", "accuracy", "margin"), totals.tolist(), strict=True)) | {"grad_norm": grad_norm}

@@ -154,12 +154,13 @@ def update(
 def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
     """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
     tokens, mask = tokens.to(model.device), mask.to(model.device)
-    whole: list[Tensor] = []
-    for part, part_mask in micro_batches(tokens, mask, recipe.micro_batch_size):
-        nll = sft_term(model, part, part_mask, recipe, num_tokens=int(mask.sum()))
-        total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef).backward()
-        whole.append(nll.detach())
-    return torch.stack(whole).sum()
+
+    def loss_of(part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        nll = sft_term(model, *part, recipe, num_tokens=int(mask.sum()))
+        return total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef), nll.detach()
+
+    micros = micro_batches(tokens, mask, recipe.micro_batch_size)
+    return torch.stack(list(backward(loss_of, micros, trainable(model), workers=workers_for(model)))).sum()
 
 
 def micro_batch_loss(

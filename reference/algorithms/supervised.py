@@ -20,7 +20,7 @@ from reference.algorithms.checks import require_kind, require_trainable
 from reference.algorithms.data import OnStep
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
-from reference.algorithms.step import clip_gradient, set_rate
+from reference.algorithms.step import backward, clip_gradient, set_rate, trainable
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
 from reference.world.chat import NO_MARKS, require_marks
@@ -28,6 +28,7 @@ from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 from reference.world.tokenizer import require_fast
+from reference.world.workers import cores_of, workers_for
 
 
 def train_sft(
@@ -51,7 +52,7 @@ def train_sft(
     require_kind(recipe, "sft", "of supervised fine-tuning ('sft')")
     require_demonstrations(model, tokenizer, recipe)
     require_trainable(optimizer, model)
-    with eval_mode(model):
+    with eval_mode(model), cores_of(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             set_rate(optimizer, step, recipe)
@@ -110,13 +111,17 @@ def sft_step(
     num_tokens = int(mask.sum())  # of the whole batch: micro-batching changes nothing
     loss, hits = tokens.new_zeros((), dtype=torch.float), tokens.new_zeros(())
     optimizer.zero_grad()
-    for part, part_mask in micro_batches(tokens, mask, recipe.micro_batch_size):
-        logits = logits_of(model, part, recipe)
-        logprobs = token_logprobs(logits, part, temperature=recipe.temperature)
-        term = sft_loss(logprobs, part_mask, num_tokens=num_tokens)
-        term.backward()
-        loss += term.detach()
-        hits += ((logits.detach()[:, :-1].argmax(dim=-1) == part[:, 1:]) & part_mask).sum()
+
+    def loss_of(part: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        tokens, mask = part
+        logits = logits_of(model, tokens, recipe)
+        term = sft_loss(token_logprobs(logits, tokens, temperature=recipe.temperature), mask, num_tokens=num_tokens)
+        right = ((logits.detach()[:, :-1].argmax(dim=-1) == tokens[:, 1:]) & mask).sum()
+        return term, (term.detach(), right)
+
+    micros = micro_batches(tokens, mask, recipe.micro_batch_size)
+    for term, right in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
+        loss, hits = loss + term, hits + right
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()
     return {"loss": loss.item(), "token_accuracy": hits.item() / num_tokens, "grad_norm": grad_norm}
@@ -144,8 +149,8 @@ def logits_of(model: PreTrainedModel, tokens: Tensor, recipe: Recipe) -> Tensor:
 
 
 def micro_batches(tokens: Tensor, mask: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """All rows, ``size`` at a time, sorted by length and without the columns behind the last kept token."""
+    """All rows, ``size`` at a time, the longest first and without the columns behind the last kept token."""
     lengths = 2 + (mask * torch.arange(mask.shape[1], device=mask.device)).amax(dim=1)  # mask[t] is about token t + 1
-    for index in lengths.argsort(stable=True).split(size):
+    for index in lengths.argsort(descending=True, stable=True).split(size):
         width = int(lengths[index].max())
         yield tokens[index, :width], mask[index, : width - 1]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, rms_norm, silu
 from transformers import PreTrainedModel
 
-FAMILY = {"LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"}
+FAMILY = {f"transformers.models.{name}.modeling_{name}" for name in ("llama", "mistral", "qwen2")}
 ROPE = {"default", "linear", "llama3", "yarn"}  # the others look at the longest position of the batch
 
 # (layer, queries (..., heads, size), keys and values (..., kv_heads, size)) -> (..., heads * size)
@@ -92,15 +92,15 @@ def head_size(model: PreTrainedModel) -> int:
     return getattr(model.config, "head_dim", None) or model.config.hidden_size // model.config.num_attention_heads
 
 
-def is_llama(model: nn.Module) -> bool:
-    """Whether the functions above compute what the model's own ``forward`` does: nothing in it is changed or added.
+def is_llama(model: PreTrainedModel) -> bool:
+    """Whether the functions above compute what the model's own ``forward`` does.
 
-    A hook, an adapter, another kind of layer, dropout that is on, half precision or a sliding window: then not.
+    Dropout that is on, half precision, biases elsewhere, a sliding window: then not.
     """
-    if type(model).__name__ not in FAMILY or not type(model).__module__.startswith("transformers."):
+    if not (is_plain(model) and type(model).__name__.endswith("ForCausalLM")):
         return False
     config = model.config
-    plain = (
+    return (
         config.hidden_act == "silu"
         and (config.rope_parameters or {}).get("rope_type", "default") in ROPE
         and not getattr(config, "attention_bias", False)
@@ -110,13 +110,13 @@ def is_llama(model: nn.Module) -> bool:
         and not torch.is_autocast_enabled(model.device.type)
         and model.dtype in (torch.float32, torch.float64)
     )
-    return plain and all(is_untouched(module) for module in model.modules())
 
 
-def is_untouched(module: nn.Module) -> bool:
-    """No hook and no forward of its own, and a layer of torch or of transformers itself."""
-    return (
+def is_plain(model: nn.Module) -> bool:
+    """Whether it is a model of the family as transformers makes it: no adapter, no hook, no forward of its own."""
+    return type(model).__module__ in FAMILY and all(
         type(module).__module__.startswith(("transformers.", "torch.nn.modules."))
         and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
         and "forward" not in vars(module)
+        for module in model.modules()
     )

@@ -11,16 +11,19 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import TypeVar
 
 import torch
 from transformers import PreTrainedModel
 
-from reference.world.llama import is_llama
+from reference.world.llama import is_plain
 
 CORES = torch.get_num_threads()  # as torch has counted them; OMP_NUM_THREADS in the environment says fewer
 SMALL = 20_000_000  # weights: of a model with more, one operation keeps all cores busy
+
+IN_A_PART = ContextVar("IN_A_PART", default=False)  # whether this thread already works on a part
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -32,21 +35,23 @@ def workers_for(model: PreTrainedModel) -> int:
 
 
 def is_small(model: PreTrainedModel) -> bool:
-    """Whether the model is on the CPU, of a kind whose forward pass holds no state, and small."""
-    return model.device.type == "cpu" and is_llama(model) and sum(p.numel() for p in model.parameters()) <= SMALL
+    """Whether the model is on the CPU, of a kind whose forward pass keeps nothing in the model, and small."""
+    return model.device.type == "cpu" and is_plain(model) and sum(p.numel() for p in model.parameters()) <= SMALL
 
 
 def in_parallel(function: Callable[[Part], Result], parts: Iterable[Part], *, workers: int) -> Iterator[Result]:
     """``map(function, parts)``, results in the order of the parts, ``workers`` of them at a time.
 
     As many again may be done ahead of what was asked for. An error in a part is raised where its result is asked for.
+    Inside a part, parts are taken one after the other.
     """
-    if workers == 1:
+    if workers == 1 or IN_A_PART.get():
         yield from map(function, parts)
         return
     with_grad = torch.is_grad_enabled()  # each thread has a mode of its own
 
     def one(part: Part) -> Result:
+        IN_A_PART.set(True)
         with torch.set_grad_enabled(with_grad):
             return function(part)
 
@@ -88,6 +93,6 @@ def one_core_per_operation() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def cores_of(model: PreTrainedModel):
+def cores_of(model: PreTrainedModel) -> AbstractContextManager[None]:
     """The context in which a loop trains this model: a small one leaves it to the parts to use the cores."""
     return one_core_per_operation() if is_small(model) else nullcontext()

@@ -77,7 +77,7 @@ def test_every_architecture_shares(name, small_models, monkeypatch):
 def test_each_prompt_goes_through_the_model_once(double, monkeypatch):
     model, batch = double
     prompts = SharedPrompts(model, batch, SMALL)
-    assert {keys.shape[0] for keys in prompts.made} == {4}  # distinct prompts, of 16 rows
+    assert {keys.shape[1] for part in prompts.made for keys in part} == {4}  # distinct prompts, of 16 rows
     micro = batch.rows(torch.tensor([13, 2]))
     layer = prompts.cache(micro).layers[0]
     assert layer.keys.shape[0] == 2 and layer.keys.shape[2] == micro.prompt_width - 1

@@ -5,7 +5,10 @@ import torch
 
 from reference.algorithms.scoring import score
 from reference.objectives import InputError, ratio, token_logprobs
+from reference.world import rollout
+from reference.world.llama_reader import LlamaReader
 from reference.world.model import load
+from reference.world.reader import CachedReader
 from reference.world.rollout import encode_prompts, inverse_cdf, join, row_seeds, sample, sampling_logprobs
 from reference.world.tasks import Problem, draw_problem
 
@@ -125,13 +128,19 @@ def test_a_row_depends_on_its_seed_and_on_nothing_else(base):
     assert backwards.texts(tokenizer) == texts[::-1]
 
 
-def test_a_prompt_goes_through_the_model_once_whatever_the_group_size(base):
+@pytest.mark.parametrize("kind", [LlamaReader, CachedReader])
+def test_a_prompt_goes_through_the_model_once_whatever_the_group_size(base, kind, monkeypatch):
     model, tokenizer = base
     shapes = []
-    handle = model.register_forward_pre_hook(lambda m, args, kw: shapes.append(kw["input_ids"].shape), with_kwargs=True)
+
+    class Watched(kind):
+        def next_logits(self, tokens, attention):
+            shapes.append((len(tokens), tokens.shape[1] - self.seen))
+            return super().next_logits(tokens, attention)
+
+    monkeypatch.setattr(rollout, "new_reader", Watched)
     prompts = encode_prompts(tokenizer, problems(3))
     sample(model, tokenizer, prompts, group_size=5, max_new_tokens=40, seeds=seeds(15))
-    handle.remove()
     assert shapes[0] == (3, max(map(len, prompts)))
     rows = [shape[0] for shape in shapes[1:]]
     assert all(shape[1] == 1 for shape in shapes[1:])
