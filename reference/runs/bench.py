@@ -128,11 +128,12 @@ def turns_with_trl(
     mine = copy.deepcopy(model)
     optimizer = new_optimizer(recipe, mine)
     ref_model = copy.deepcopy(model) if recipe.kl_coef else None
-    mark = time.perf_counter()
 
     def seconds() -> float:
         synchronize(model.device)
         return time.perf_counter()
+
+    mark = seconds()
 
     def our_turn(step: int, metrics: dict[str, float]) -> bool:
         nonlocal mark

@@ -1,6 +1,7 @@
 """The memory of a step, ours and TRL's, counted and compared: python -m reference bench --memory"""
 
 import copy
+import gc
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,7 @@ def memory_of(
 ) -> dict[str, Any]:
     """Bytes of the last of the recipe's two steps, and its completion tokens."""
     tokens: list[float] = []
+    gc.collect()  # or what another side has left in circles would be freed, and not counted, while this one is measured
     with memory_spans(model.device) as (mark, spans):
 
         def on_step(step: int, metrics: dict[str, float]) -> bool:
@@ -46,6 +48,7 @@ def memory_of(
             return False
 
         LOOPS[name](recipe, model, tokenizer, on_step, seed)
+        gc.collect()  # while torch still notes what is freed: the next count begins without leftovers
     return {"side": name, "micro_batch_size": recipe.micro_batch_size, "tokens": tokens[-1], **spans[-1]._asdict()}
 
 

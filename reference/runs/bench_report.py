@@ -15,9 +15,10 @@ def first_line(measured: dict[str, Any]) -> str:
     recipe, machine, busy = measured["recipe"], measured["machine"], measured["options"]["busy"]
     where = machine["gpu"] or f"{machine['threads']} threads"
     beside = f"; beside {busy} busy process{'es' if busy > 1 else ''}" if busy else ""
+    turns = measured["options"]["turns"]
     return (
         f"{recipe['name']}, {recipe['prompts_per_step']} prompts x {recipe['group_size']} completions, "
-        f"{recipe['minibatches'] * recipe['inner_epochs']} optimizer steps; {measured['options']['turns']} turns; "
+        f"{recipe['minibatches'] * recipe['inner_epochs']} optimizer steps; {turns} turn{'s' if turns > 1 else ''}; "
         f"{machine['device']}, {where}, torch {measured['versions']['torch']}{beside}"
     )
 
@@ -37,7 +38,8 @@ def side_lines(measured: dict[str, Any]) -> list[str]:
 
 def ratio_lines(measured: dict[str, Any]) -> list[str]:
     ratio, matmul = measured["ratio"], measured["matmul"]
-    other = "The step of before" if "before" in measured["sides"] else "TRL's step"
+    before = measured["options"]["before"]
+    other = f"The step of {before}" if before else "TRL's step"
     return [
         f"{other} takes {ratio['median']:.2f} times as long as ours: the median of the turns, half of which lie from "
         f"{ratio['quartile_1']:.2f} to {ratio['quartile_3']:.2f}, all from {ratio['least']:.2f} to {ratio['most']:.2f}. "

@@ -12,8 +12,10 @@ import os
 import sys
 import time
 from dataclasses import fields, replace
+from typing import Any
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import reference
 from reference.algorithms.recipes import Recipe
@@ -22,7 +24,7 @@ from reference.algorithms.step import new_optimizer
 from reference.world.model import load
 
 
-def main(options: dict) -> None:
+def main(options: dict[str, Any]) -> None:
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no reply
 
@@ -41,9 +43,17 @@ def main(options: dict) -> None:
         reply(seconds=seconds, tokens=tokens)
 
 
-def take_step(step, model, start, tokenizer, recipe, seed) -> tuple[float, float]:
+def take_step(
+    step: int,
+    model: PreTrainedModel,
+    start: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    seed: int,
+) -> tuple[float, float]:
     """Seconds of the step, and completion tokens in it."""
-    optimizer, lengths = new_optimizer(recipe, model), []
+    optimizer = new_optimizer(recipe, model)
+    lengths: list[float] = []
     began = clock(model.device)
     train_rl(
         model, tokenizer, optimizer, replace(recipe, steps=step + 1), first_step=step, seed=seed,

@@ -4,7 +4,6 @@ Not the size of the process: that does not grow where freed memory is used again
 something is written to it. torch counts every tensor to the byte, on a CPU and on CUDA alike.
 """
 
-import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -46,7 +45,6 @@ def memory_spans(device: torch.device) -> Iterator[tuple[Callable[[], None], lis
 def cpu_marks() -> Iterator[tuple[Callable[[], None], list[Span]]]:
     """Every change of memory is an event of the profiler. It is told to leave the operations out, which are many more."""
     spans: list[Span] = []
-    gc.collect()
     profiler = profile(activities=CPU, profile_memory=True)
     with quiet():
         profiler.start()
@@ -62,7 +60,6 @@ def cpu_marks() -> Iterator[tuple[Callable[[], None], list[Span]]]:
     try:
         yield mark, spans
     finally:
-        gc.collect()  # what is freed after the end would not be known to be free
         with quiet():
             profiler.stop()
     events = [e for e in profiler.profiler.kineto_results.events() if e.name() in (MARK, MEMORY)]
@@ -81,7 +78,6 @@ def cuda_marks(device: torch.device) -> Iterator[tuple[Callable[[], None], list[
         marks.append((torch.cuda.memory_allocated(device) - before, torch.cuda.max_memory_allocated(device) - before))
         torch.cuda.reset_peak_memory_stats(device)
 
-    gc.collect()
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)
     yield mark, spans
