@@ -30,6 +30,7 @@ from reference.runs.bench_memory import step_memory
 from reference.runs.bench_turns import WARM_UP, Turn, flops, ratio, side
 from reference.runs.busy import busy_processes
 from reference.runs.machine import machine, matmul_peak, matmul_size, synchronize, versions
+from reference.runs.tensor_memory import require_counter
 from reference.world.model import BASE
 from reference.world.reader import context_length
 from reference.world.rollout import encode_prompts
@@ -81,6 +82,8 @@ def bench(
     ``busy``: processes that spin beside the turns. ``memory``: also count the memory of a step. ``before``: a checkout
     whose loop is compared in the place of TRL, with our rows per forward pass; it loads the model from ``source``.
     """
+    if memory:
+        require_counter(model.device)  # now, and not when the turns have been taken
     whole = recipe.prompts_per_step * recipe.group_size // recipe.minibatches
     usual = FASTEST if model.device.type == "cpu" else (whole, whole)
     size, trl_size = micro_batch_size or usual[0], trl_micro_batch_size or usual[1]

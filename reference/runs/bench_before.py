@@ -59,9 +59,10 @@ def step_worker(folder: Path, options: dict[str, Any]) -> Iterator[subprocess.Po
 
     A session of its own keeps Ctrl-C away from it: it is for this process, which ends it.
     """
+    path = [str(folder.resolve()), *filter(None, [os.environ.get("PYTHONPATH")])]
     worker = subprocess.Popen(
         [sys.executable, "-P", str(WORKER), json.dumps(options)],  # -P: or the files beside it would be modules
-        env={**os.environ, "PYTHONPATH": str(folder.resolve())},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:

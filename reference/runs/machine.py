@@ -30,9 +30,16 @@ def processor() -> str:
     return name[1] if name else platform.processor() or platform.machine()
 
 
-def versions() -> dict[str, str]:
-    packages = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "trl")}
-    return {"python": platform.python_version(), **packages}
+def versions() -> dict[str, str | None]:
+    """Of Python and of what a step is made of; None where a package is not installed."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("torch", "transformers", "trl")}
+
+
+def version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def synchronize(device: torch.device) -> None:

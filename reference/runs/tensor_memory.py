@@ -28,14 +28,18 @@ class Span(NamedTuple):
     largest: int | None  # the largest tensor of those that the peak adds; None where torch does not say
 
 
+def require_counter(device: torch.device) -> None:
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"torch counts no peak of memory on {device.type}: measure it with --device cpu or cuda")
+
+
 @contextmanager
 def memory_spans(device: torch.device) -> Iterator[tuple[Callable[[], None], list[Span]]]:
     """``mark``, to be called at least twice inside the block, and the spans between the marks, filled when it ends.
 
     What was there before the block is not counted.
     """
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"torch counts no peak of memory on {device.type}: measure on cpu or cuda")
+    require_counter(device)
     marks = cuda_marks(device) if device.type == "cuda" else cpu_marks()
     with marks as (mark, spans):
         yield mark, spans

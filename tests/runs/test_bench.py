@@ -15,6 +15,7 @@ from reference.algorithms.recipes import RECIPES
 from reference.objectives.shapes import InputError
 from reference.runs import bench as module
 from reference.runs.bench import require_one_gpu, turns_with_trl
+from reference.runs.bench_before import HERE
 from reference.runs.bench_report import bench_report
 
 GRPO = replace(RECIPES["grpo"], prompts_per_step=4, group_size=2, max_new_tokens=16)
@@ -101,14 +102,16 @@ def children(parent: int) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_a_signal_ends_the_busy_processes_too(number):
-    process = start("bench", "--turns", "1", "--busy", "2", "--device", "cpu")
+@pytest.mark.parametrize(
+    ("number", "option"), [(signal.SIGINT, ["--busy", "2"]), (signal.SIGTERM, ["--before", str(HERE)])]
+)
+def test_a_signal_ends_the_processes_that_were_started_too(number, option):
+    process = start("bench", "--turns", "1", "--device", "cpu", *option)
     wait_for(lambda: len(children(process.pid)) == 2, process)
-    busy = children(process.pid)
+    started = children(process.pid)
     process.send_signal(number)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 128 + number and "interrupted" in output and "Traceback" not in output
-    for pid in busy:
+    for pid in started:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

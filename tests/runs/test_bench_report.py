@@ -137,6 +137,7 @@ def test_a_clock_waits_for_every_device_that_works_by_itself(monkeypatch):
 
 def test_the_machine_and_the_versions_are_those_of_this_process(monkeypatch):
     assert versions()["torch"] == torch.__version__
+    assert machine_module.version("a-package-that-nobody-has") is None
     here = machine(torch.device("cpu"))
     assert here["threads"] == torch.get_num_threads() and here["gpu"] is None and here["processor"]
     monkeypatch.setattr(machine_module.torch.cuda, "get_device_name", lambda device: "a GPU")
