@@ -75,18 +75,13 @@ def bench(
 ) -> dict[str, Any]:
     """Take so many turns, after two to warm up. All that was measured, in plain numbers. ``model`` is not changed.
 
-    Rows per forward pass of training change nothing but speed and memory, and each side has its own best: on two CPU
-    cores, of 16, 32, 64 and 128, it was 16 for ours, which pads less the fewer it takes, and 32 for TRL, which pads to
-    the longest completion of the step. On a GPU both take a whole minibatch, unless a number is given.
-
     ``busy``: processes that spin beside the turns. ``memory``: also count the memory of a step. ``before``: a checkout
     whose loop is compared in the place of TRL, with our rows per forward pass; it loads the model from ``source``.
     """
     if memory:
         require_counter(model.device)  # now, and not when the turns have been taken
-    whole = recipe.prompts_per_step * recipe.group_size // recipe.minibatches
-    usual = FASTEST if model.device.type == "cpu" else (whole, whole)
-    size, trl_size = micro_batch_size or usual[0], trl_micro_batch_size or usual[1]
+    usual, trl_usual = usual_sizes(recipe, model.device)
+    size, trl_size = micro_batch_size or usual, trl_micro_batch_size or trl_usual
     recipe = replace(recipe, steps=turns + WARM_UP, micro_batch_size=size)
     with busy_processes(busy):
         if before is not None:
@@ -97,15 +92,22 @@ def bench(
     prompts = [len(ids) for ids in encode_prompts(tokenizer, draw_problems(recipe, seed=seed))]
     prompt_tokens = sum(prompts) / recipe.steps * recipe.group_size  # per step, over all rows
     peak = matmul_peak(model.device, size=matmul_size(model.device))
-    sides = {}
-    for name, of_side in taken.items():
-        work = flops(model, recipe, turns=of_side[WARM_UP:], prompt_tokens=prompt_tokens)
-        sides[name] = {"micro_batch_size": trl_size if name == "TRL" else size} | side(
-            of_side, rows=recipe.prompts_per_step * recipe.group_size, flops=work, peak=peak
-        )
+    work = {
+        name: flops(model, recipe, turns=of_side[WARM_UP:], prompt_tokens=prompt_tokens)
+        for name, of_side in taken.items()
+    }
+    sides = {
+        name: {"micro_batch_size": trl_size if name == "TRL" else size}
+        | side(of_side, rows=recipe.prompts_per_step * recipe.group_size, flops=work[name], peak=peak)
+        for name, of_side in taken.items()
+    }
     return {
         "recipe": asdict(recipe),
-        "options": {"turns": turns, "seed": seed, "busy": busy, "model": str(source), "before": before and str(before)},
+        "options": {
+            "model": str(source), "turns": turns, "seed": seed, "busy": busy, "memory": memory,
+            "before": before and str(before), "micro_batch_size": micro_batch_size,
+            "trl_micro_batch_size": trl_micro_batch_size,
+        },
         "commit": commit_of(HERE), "before_commit": before and commit_of(before),
         "machine": machine(model.device), "versions": versions(),
         "matmul": {"size": matmul_size(model.device), "flops_per_second": peak},
@@ -114,6 +116,16 @@ def bench(
         "ratio": ratio(*(of_side[WARM_UP:] for of_side in taken.values())),
         "memory": step_memory(recipe, model, tokenizer, sizes=(size, trl_size), seed=seed) if memory else None,
     }  # fmt: skip
+
+
+def usual_sizes(recipe: Recipe, device: torch.device) -> tuple[int, int]:
+    """Rows per forward pass of training, ours and TRL's. They change nothing but speed and memory.
+
+    Each side has its own best: on two CPU cores, of 16, 32, 64 and 128, it was 16 for ours, which pads less the fewer it
+    takes, and 32 for TRL, which pads to the longest completion of the step. On a GPU both take a whole minibatch.
+    """
+    whole = recipe.prompts_per_step * recipe.group_size // recipe.minibatches
+    return FASTEST if device.type == "cpu" else (whole, whole)
 
 
 def turns_with_trl(

@@ -14,9 +14,10 @@ from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
 from reference.objectives.shapes import InputError
 from reference.runs import bench as module
-from reference.runs.bench import require_one_gpu, turns_with_trl
+from reference.runs.bench import require_one_gpu, turns_with_trl, usual_sizes
 from reference.runs.bench_before import HERE
 from reference.runs.bench_report import bench_report
+from reference.world.model import BASE
 
 GRPO = replace(RECIPES["grpo"], prompts_per_step=4, group_size=2, max_new_tokens=16)
 
@@ -52,7 +53,10 @@ def test_the_command_prints_one_json_object_from_which_the_report_is_made(monkey
     rows = ["--micro-batch-size", "2", "--trl-micro-batch-size", "4"]
     assert main(["bench", "--turns", "1", "--device", "cpu", "--busy", "1", "--memory", "--json", *rows]) == 0
     measured = json.loads(capfd.readouterr().out)
-    assert measured["options"] | {"model": ""} == {"turns": 1, "seed": 0, "busy": 1, "model": "", "before": None}
+    assert measured["options"] == {
+        "model": str(BASE), "turns": 1, "seed": 0, "busy": 1, "memory": True, "before": None,
+        "micro_batch_size": 2, "trl_micro_batch_size": 4,
+    }  # fmt: skip
     assert measured["recipe"]["prompts_per_step"] == 4 and measured["versions"].keys() >= {
         "torch",
         "transformers",
@@ -83,6 +87,14 @@ def test_the_command_prints_one_json_object_from_which_the_report_is_made(monkey
 )  # fmt: skip
 def test_what_the_command_refuses(arguments, words, capsys):
     assert words in refusal(capsys, "bench", *arguments)
+
+
+def test_on_a_gpu_both_sides_take_a_whole_minibatch_at_once():
+    assert usual_sizes(RECIPES["grpo"], torch.device("cpu")) == (16, 32)
+    assert usual_sizes(RECIPES["grpo"], torch.device("cuda")) == (
+        128,
+        128,
+    )  # 32 prompts x 8 completions in 2 minibatches
 
 
 def test_several_gpus_are_refused_since_trl_would_take_them_all(monkeypatch):
