@@ -15,8 +15,10 @@ if __name__ == "__main__":  # from the first moment: what comes now is noted, an
         signal.signal(number, note)
 
 import argparse
+import contextlib
 import functools
 import io
+import json
 import os
 import warnings
 
@@ -144,23 +146,27 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 def bench_command(args: argparse.Namespace) -> int:
     with defer_signals():
+        from reference.cli.unread_options import require_read_by_bench
         from reference.runs.bench import bench, require_room
+        from reference.runs.bench_report import bench_report
         from reference.runs.folder import require_no_run
         from reference.world.gate import require_sampler
         from reference.world.model import BASE, load, pick_device
 
+    require_read_by_bench(args.before, args.typed)
     if args.model != "base":
         require_no_run(args.model)
-    device = pick_device(args.device)
-    model, tokenizer = load(BASE if args.model == "base" else args.model, device=device)
-    require_room(model, tokenizer, RECIPES[args.recipe])
-    require_sampler(model, tokenizer, max_new_tokens=RECIPES[args.recipe].max_new_tokens)
-    print(
-        bench(
-            RECIPES[args.recipe], model, tokenizer, turns=args.turns, seed=args.seed, device=device.type,
-            micro_batch_size=args.micro_batch_size, trl_micro_batch_size=args.trl_micro_batch_size,
-        )
-    )  # fmt: skip
+    recipe, source = RECIPES[args.recipe], BASE if args.model == "base" else args.model
+    model, tokenizer = load(source, device=pick_device(args.device))
+    require_room(model, tokenizer, recipe)
+    require_sampler(model, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result
+        measured = bench(
+            recipe, model, tokenizer, turns=args.turns, seed=args.seed, micro_batch_size=args.micro_batch_size,
+            trl_micro_batch_size=args.trl_micro_batch_size, busy=args.busy, memory=args.memory, before=args.before,
+            source=source,
+        )  # fmt: skip
+    print(json.dumps(measured, indent=2) if args.json else bench_report(measured))
     return 0
 
 

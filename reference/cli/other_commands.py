@@ -34,23 +34,39 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
 def add_bench(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
     bench = subparsers.add_parser(
         "bench",
-        help="the speed of our RL step beside TRL's",
+        help="the speed and the memory of our RL step beside TRL's, or beside another checkout's",
         description=(
             "One step of ours, one of TRL's GRPOTrainer, and so on, on the same model, prompts and settings. Prints "
-            "seconds per step, rollouts and tokens per second, the share of the machine's matrix-product peak, and the "
-            "ratio of the two with its spread."
+            "seconds per step with their spread, rollouts and tokens per second, the share of the machine's "
+            "matrix-product peak, and the ratio of the two sides. Both sides of a turn meet the same machine, so the "
+            "ratio is steadier than the seconds."
+        ),
+        epilog=(
+            "Examples: python -m reference bench --memory; python -m reference bench --device cuda --json > result.json; "
+            "git worktree add ../before main, then python -m reference bench --before ../before"
         ),
         formatter_class=Defaults,
     )
     add = bench.add_argument
     add("--recipe", choices=BENCHED, default="grpo", metavar="RECIPE", help="one of " + ", ".join(BENCHED))
     add_model(add)
-    add("--turns", type=positive(int), default=10, metavar="N", help="steps of each that are counted")
+    add("--turns", type=positive(int), default=10, metavar="N",
+        help="steps of each side that are counted; two before them warm up")  # fmt: skip
     rows = "rows per forward pass of {} training; none: {}"
     add("--micro-batch-size", type=optional(positive(int)), metavar="N|none",
         help=rows.format("our", "16 on a CPU, a whole minibatch elsewhere"))  # fmt: skip
     add("--trl-micro-batch-size", type=optional(positive(int)), metavar="N|none",
         help=rows.format("TRL's", "32 on a CPU, where it is TRL's fastest, a whole minibatch elsewhere"))  # fmt: skip
+    add("--before", type=folder, metavar="FOLDER",
+        help="compare with the loop of another checkout of this repository in FOLDER, in the place of TRL: what did a "
+             "change do to the speed? Each side is a process of its own, and every step starts from the same weights")  # fmt: skip
+    add("--memory", action="store_true",
+        help="also count the tensors that one step of each side holds at its peak, above what is there when it begins; "
+             "with as many rows per forward pass on both sides, too. On CPU and CUDA")  # fmt: skip
+    add("--busy", type=not_negative, default=0, metavar="N",
+        help="let N processes compute beside the turns, each on a core: does the ratio hold on a machine that is not idle?")  # fmt: skip
+    add("--json", action="store_true",
+        help="print everything that was measured, every turn too, as one JSON object and nothing else")  # fmt: skip
     add_seed(add, "decides prompts and samples")
     add_device(add)
     return bench

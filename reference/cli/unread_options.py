@@ -31,5 +31,13 @@ def require_read_by_evaluate(run: str, typed: set[str]) -> None:
         )
 
 
+def require_read_by_bench(before: Path | None, typed: set[str]) -> None:
+    """The same for ``bench``: beside another checkout TRL does not run."""
+    if before is not None and (names := sorted(typed & {"trl_micro_batch_size", "memory"})):
+        raise InputError(
+            f"nothing reads {flag(names[0])} here, since --before compares the times of two checkouts, without TRL: leave it out"
+        )
+
+
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
