@@ -7,12 +7,14 @@ Parts of a job need not wait for each other. The parts do not depend on the numb
 
 import ctypes
 import functools
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -31,7 +33,21 @@ Result = TypeVar("Result")
 
 def workers_for(model: PreTrainedModel) -> int:
     """How many parts to work on at a time. Several only where that is known to be safe and faster."""
-    return CORES if is_small(model) else 1
+    return spare_cores() if is_small(model) else 1
+
+
+def spare_cores() -> int:
+    """How many cores nobody else computes on at this moment, this thread's own among them.
+
+    Threads of one Python take turns, thousands of times in a step. One that shares its core with another program keeps
+    the others waiting, so on two cores, beside one busy program, one thread is twice as fast as two. Linux counts the
+    threads that run now; elsewhere all cores are taken.
+    """
+    try:
+        running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+    except (OSError, ValueError, IndexError):
+        return CORES
+    return max(1, min(CORES, (os.cpu_count() or CORES) - (running - 1)))
 
 
 def is_small(model: PreTrainedModel) -> bool:
