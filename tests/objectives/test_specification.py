@@ -69,7 +69,7 @@ from reference.objectives import (
     token_mean,
     token_nll,
 )
-from reference.objectives.logprobs import pieces
+from reference.objectives.logprob_chunks import pieces
 
 pytestmark = pytest.mark.slow
 
