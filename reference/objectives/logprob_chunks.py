@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
-from .shapes import Tensor, at_least_float32, scaled
+from .shapes import InputError, Tensor, at_least_float32, scaled
 
 TILE = 2**22  # logits held at a time: 16.8 MB in float32
 
@@ -77,8 +76,11 @@ class LogprobsInTiles(torch.autograd.Function):
         return (logit - top - total.log()).view(scored.shape)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+        if torch.is_grad_enabled():
+            raise InputError(
+                "there is no second derivative (create_graph=True): pass hidden @ lm_head.T to token_logprobs"
+            )
         hidden, lm_head, scored, top, total = ctx.saved_tensors
         tokens, g = scored.reshape(-1, 1), gradient.reshape(-1, 1) / ctx.temperature
         hidden_wanted, head_wanted = ctx.needs_input_grad[:2]

@@ -81,14 +81,14 @@ def chunked_token_logprobs(
 
         logp[b, t] = log_softmax(lm_head @ hidden[b, t] / temperature)[tokens[b, t + 1]]
 
-    The logits are made for ``chunk_size`` positions at a time, never more than 2**22 of them (16.8 MB in float32): where
-    chunk_size * vocab is more, the vocabulary is cut into tiles as well. Each tile is thrown away and made again in the
-    backward pass, which is one more matrix product. Values and gradients are those of ``token_logprobs``. Peak memory
-    beyond the inputs and their gradients grows neither with vocab nor with time, but for a few numbers per position;
-    ``tests/memory`` has the measurements. A frozen ``lm_head`` gets no gradient, and none is made.
+    Logits are made for ``chunk_size`` positions at a time, and never more than 2**22 of them (16.8 MB in float32): where
+    chunk_size * vocab is more, the vocabulary is cut as well. They are thrown away and made again in the backward pass,
+    for one more matrix product. Values and gradients are those of ``token_logprobs``. Peak memory above the inputs and
+    their gradients grows neither with vocab nor with time, but for a few numbers per position: ``tests/memory`` measures
+    it. A frozen ``lm_head`` costs no gradient. Half precision takes one more float32 tensor of the size of ``hidden``.
 
-    No bias is added: pass models whose head has one through ``token_logprobs``, and also where you need second
-    derivatives, which torch refuses here. Raises ``InputError`` as ``token_logprobs`` does, and when the dtypes differ.
+    No bias is added: pass models whose head has one through ``token_logprobs``, and what needs a second derivative too.
+    Raises ``InputError`` as ``token_logprobs`` does, and when the two dtypes differ.
 
     ``lm_head`` is the weight, (vocab, width). Where it is the identity, the hidden states are the logits:
     >>> hidden = torch.tensor([[[0.2, 0.8], [0.25, 0.75], [0.9, 0.1]]]).log()
@@ -96,8 +96,8 @@ def chunked_token_logprobs(
     tensor([[0.8000, 0.2500]])
 
     Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`. verl cuts positions
-    only, so its chunks grow with vocab. Liger's GRPO loss cuts both, a row at a time, and makes a second gradient of
-    lm_head's size for each row; here it is added up in place.
+    only, so that its chunks grow with vocab. Liger's GRPO loss and TRL's `ChunkedLogProbFunction` cut both; the tiles are
+    larger there, and Liger makes a gradient of ``lm_head`` for every row before it adds it up.
     """
     if hidden.dtype != lm_head.dtype:
         raise InputError(f"hidden is {hidden.dtype} and lm_head {lm_head.dtype}: cast one of them to the other's dtype")
