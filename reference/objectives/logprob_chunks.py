@@ -12,7 +12,7 @@ import torch
 
 from .shapes import InputError, Tensor, at_least_float32, scaled
 
-TILE = 2**22  # logits held at a time: 16.8 MB in float32
+TILE = 2**22  # logits that LogprobsInTiles makes at a time: 16.8 MB in float32
 
 
 class LogprobsInChunks(torch.autograd.Function):
@@ -62,10 +62,10 @@ class LogprobsInTiles(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, lm_head: Tensor, scored: Tensor, temperature: float, chunk_size: int
     ) -> Tensor:
-        tokens = scored.reshape(-1, 1)
+        tokens = scored.reshape(-1, 1)  # all rows end to end
         logit = torch.zeros(tokens.shape, dtype=at_least_float32(hidden[:0]).dtype, device=hidden.device)
         top, total = torch.full_like(logit, torch.finfo(logit.dtype).min), torch.zeros_like(logit)
-        for words in vocabulary_slices(*lm_head.shape, min(chunk_size, len(tokens))):
+        for words in vocabulary_slices(lm_head, min(chunk_size, len(tokens))):
             for here in slices(len(tokens), chunk_size):
                 states, place = hidden[index_of(here, scored)], place_in(words, tokens[here])
                 seen = logit[here], top[here], total[here]
@@ -78,15 +78,13 @@ class LogprobsInTiles(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         if torch.is_grad_enabled():
-            raise InputError(
-                "there is no second derivative (create_graph=True): pass hidden @ lm_head.T to token_logprobs"
-            )
+            raise InputError("no second derivative (create_graph=True): pass hidden @ lm_head.T to token_logprobs")
         hidden, lm_head, scored, top, total = ctx.saved_tensors
         tokens, g = scored.reshape(-1, 1), gradient.reshape(-1, 1) / ctx.temperature
         hidden_wanted, head_wanted = ctx.needs_input_grad[:2]
         to_hidden = torch.zeros_like(hidden, dtype=top.dtype) if hidden_wanted else None
         to_head = torch.empty_like(lm_head) if head_wanted else None
-        for words in vocabulary_slices(*lm_head.shape, min(ctx.chunk_size, len(tokens))):
+        for words in vocabulary_slices(lm_head, min(ctx.chunk_size, len(tokens))):
             rows = lm_head[words]
             to_rows = torch.zeros_like(rows, dtype=top.dtype) if head_wanted else None
             for here in slices(len(tokens), ctx.chunk_size):
@@ -131,13 +129,14 @@ def place_in(words: slice, tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def index_of(here: slice, scored: Tensor) -> tuple[Tensor, Tensor]:
-    """(row, position) of the predictions that stand ``here`` when all rows are laid end to end."""
+    """(row, position) of the predictions that stand ``here`` when the rows are laid end to end."""
     flat = torch.arange(here.start, here.stop, device=scored.device)
     return flat // scored.shape[1], flat % scored.shape[1]
 
 
-def vocabulary_slices(vocab: int, width: int, positions: int) -> Iterator[slice]:
-    """Slices of ``lm_head`` of at most ``TILE`` numbers, whose logits at so many positions are at most ``TILE``."""
+def vocabulary_slices(lm_head: Tensor, positions: int) -> Iterator[slice]:
+    """Slices of the vocabulary of which neither the rows of the head nor the logits at so many positions exceed ``TILE``."""
+    vocab, width = lm_head.shape
     return slices(vocab, max(1, TILE // max(width, positions)))
 
 

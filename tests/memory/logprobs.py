@@ -1,7 +1,7 @@
-"""Peak memory and seconds of the log-probs of hidden states, forward and backward, computed in four ways.
+"""Peak memory and CPU seconds of the log-probs of hidden states, forward and backward, computed in four ways.
 
-    python tests/memory/logprobs.py            # the table of README.md: some ten minutes on one core, 6 GB of memory
-    python tests/memory/logprobs.py --quick    # rows of 256 tokens in the place of 2048
+    python tests/memory/logprobs.py             # the tables of README.md: 15 minutes on one core, 6 GB of memory
+    python tests/memory/logprobs.py --quick     # rows of 256 tokens in the place of 2048
 
 README.md beside this file says what is measured, and how to get Liger.
 """
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -25,19 +26,19 @@ from reference.objectives import chunked_token_logprobs, token_logprobs
 
 WIDTH = 512
 BATCH_AND_VOCAB = [(1, 32_768), (4, 32_768), (1, 131_072), (4, 131_072)]
-LOGITS = 1.2e9  # bytes of logits up to which the naive way is tried: it holds four such tensors
+MOST = 1.2e9  # bytes of logits up to which all of them at once are tried: four such tensors are held
 KNOWN = 25_000_000  # numbers of float32: a tensor of 100 MB, on which the two measures are tried
 
 # The ways. Each takes the states of what it scores, the head, the tokens and a weight per row, and gives the loss
 # -mean(weight * logp). Its gradient is that of GRPO while the policy has not moved, so that Liger's loss can be compared.
 
 
-def naive(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
+def whole(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
     return -(weight[:, None] * token_logprobs(hidden @ head.T, tokens)).mean()
 
 
-def ours(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
-    return -(weight[:, None] * chunked_token_logprobs(hidden, head, tokens)).mean()
+def ours(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor, chunk_size: int = 1024) -> Tensor:
+    return -(weight[:, None] * chunked_token_logprobs(hidden, head, tokens, chunk_size=chunk_size)).mean()
 
 
 def liger(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
@@ -56,13 +57,15 @@ def trl(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
     return -(weight[:, None] * logp[0].view_as(scored)).mean()
 
 
-WAYS: dict[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-    "`token_logprobs(hidden @ lm_head.T)`": naive,
+WHOLE = "`token_logprobs(hidden @ lm_head.T)`"
+WAYS: dict[str, Callable] = {
+    WHOLE: whole,
     "`chunked_token_logprobs`": ours,
     "Liger's GRPO loss": liger,
     "TRL's `ChunkedLogProbFunction`": trl,
 }
-NEEDS = {liger: "liger_kernel", trl: "trl"}
+CHUNKS: dict[str, Callable] = {f"`chunk_size={n}`": partial(ours, chunk_size=n) for n in (16, 64, 256, 1024, 4096)}
+NEEDS: dict[Callable, str] = {liger: "liger_kernel", trl: "trl"}
 
 
 def inputs(way: Callable, batch: int, time: int, vocab: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -83,13 +86,13 @@ def resident_megabytes() -> float:
 def measured(name: str, size: tuple[int, int, int]) -> dict[str, float]:
     """Forward and backward three times: small, to load what is loaded once; with the process watched; with torch watched."""
     torch.set_num_threads(1)
-    way = WAYS[name]
+    way = (WAYS | CHUNKS)[name]
     way(*inputs(way, 1, 8, 64)).backward()
     case = inputs(way, *size)
     gradients = sum(x.numel() * x.element_size() for x in case[:2]) / 1e6
-    before, began = resident_megabytes(), time.perf_counter()
+    before, began = resident_megabytes(), time.process_time()
     way(*case).backward()
-    found = {"seconds": time.perf_counter() - began, "process": resident_megabytes() - before - gradients}
+    found = {"seconds": time.process_time() - began, "process": resident_megabytes() - before - gradients}
     found |= {f"slope {i}": x.grad.norm().item() for i, x in enumerate(case[:2])}
     case[0].grad = case[1].grad = None
     return found | {"torch": peak_megabytes(lambda: way(*case).backward()) - gradients}
@@ -108,28 +111,31 @@ def in_a_process(*arguments: object) -> dict[str, float]:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def installed(name: str) -> bool:
-    return WAYS[name] not in NEEDS or find_spec(NEEDS[WAYS[name]]) is not None
+def rows(ways: list[str], batch: int, length: int, vocab: int) -> None:
+    """A row of the table for each way, after seeing that they compute the same gradients."""
+    slopes = []
+    for name in ways:
+        begin, logits = f"| {name} | {vocab:,} | {batch} x {length:,} |", batch * length * vocab * 4
+        if name == WHOLE and logits > MOST:
+            print(begin, f"the logits alone are {logits / 1e9:.1f} GB | | |")
+            continue
+        found = in_a_process(name, (batch, length, vocab))
+        print(begin, f"{found['torch']:,.0f} | {found['process']:,.0f} | {found['seconds']:.1f} |", flush=True)
+        slopes.append((found["slope 0"], found["slope 1"]))
+        same = all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(slopes[-1], slopes[0], strict=True))
+        assert same, f"{name} computes other gradients than {ways[0]}: {slopes}"
 
 
-def table(length: int) -> None:
-    for name in WAYS:
-        if not installed(name):
-            print(f"{name} is left out: {NEEDS[WAYS[name]]} is not installed, README.md says how to get it.\n")
-    print("| | vocab | positions | MB, torch | MB, process | seconds |\n|---|---|---|---|---|---|")
-    for batch, vocab in BATCH_AND_VOCAB:
-        slopes = []
-        for name in filter(installed, WAYS):
-            begin = f"| {name} | {vocab:,} | {batch} x {length:,} |"
-            if WAYS[name] is naive and batch * length * vocab * 4 > LOGITS:
-                print(begin, "not tried: the logits alone take", f"{batch * length * vocab * 4 / 1e9:.1f} GB | | |")
-                continue
-            found = in_a_process(name, (batch, length, vocab))
-            print(begin, f"{found['torch']:,.0f} | {found['process']:,.0f} | {found['seconds']:.1f} |", flush=True)
-            slopes.append((found["slope 0"], found["slope 1"]))
-        for slope in slopes:
-            same = all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(slope, slopes[0], strict=True))
-            assert same, f"the ways compute different gradients: {slopes}"
+def tables(length: int) -> None:
+    """The ways at every size, and the chunk sizes at the largest vocabulary."""
+    ways = [name for name in WAYS if WAYS[name] not in NEEDS or find_spec(NEEDS[WAYS[name]])]
+    for name in WAYS.keys() - ways:
+        print(f"{name} is left out: {NEEDS[WAYS[name]]} is not installed. tests/memory/README.md says how to get it.\n")
+    for names, sizes in ((ways, BATCH_AND_VOCAB), (list(CHUNKS), BATCH_AND_VOCAB[2:])):
+        print("| | vocab | positions | MB, torch | MB, process | CPU seconds |\n|---|---|---|---|---|---|", flush=True)
+        for batch, vocab in sizes:
+            rows(names, batch, length, vocab)
+        print()
 
 
 def main() -> None:
@@ -148,7 +154,7 @@ def main() -> None:
     print(
         f"A tensor of {KNOWN * 4 / 1e6:.1f} MB: {found['torch']:.1f} by torch, {found['process']:.1f} by the process.\n"
     )
-    table(256 if options.quick else 2048)
+    tables(256 if options.quick else 2048)
 
 
 if __name__ == "__main__":
