@@ -63,8 +63,9 @@ class LogprobsInTiles(torch.autograd.Function):
         ctx: Any, hidden: Tensor, lm_head: Tensor, scored: Tensor, temperature: float, chunk_size: int
     ) -> Tensor:
         tokens = scored.reshape(-1, 1)  # all rows end to end
-        logit = torch.zeros(tokens.shape, dtype=at_least_float32(hidden[:0]).dtype, device=hidden.device)
-        top, total = torch.full_like(logit, torch.finfo(logit.dtype).min), torch.zeros_like(logit)
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        logit = torch.zeros(tokens.shape, dtype=dtype, device=hidden.device)
+        top, total = torch.full_like(logit, torch.finfo(dtype).min), torch.zeros_like(logit)
         for words in vocabulary_slices(lm_head, min(chunk_size, len(tokens))):
             for here in slices(len(tokens), chunk_size):
                 states, place = hidden[index_of(here, scored)], place_in(words, tokens[here])
