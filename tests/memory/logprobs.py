@@ -1,6 +1,6 @@
 """Peak memory and CPU seconds of the log-probs of hidden states, forward and backward, computed in four ways.
 
-    python tests/memory/logprobs.py            # the tables of README.md: a quarter of an hour, 6 GB of memory
+    python tests/memory/logprobs.py            # the table of README.md: a quarter of an hour, 6 GB of memory
     python tests/memory/logprobs.py --quick    # rows of 256 tokens in the place of 2048
 
 README.md beside this file says what is measured, and how to get Liger.
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -37,8 +36,8 @@ def whole(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tenso
     return -(weight[:, None] * token_logprobs(hidden @ head.T, tokens)).mean()
 
 
-def ours(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor, chunk_size: int = 1024) -> Tensor:
-    return -(weight[:, None] * chunked_token_logprobs(hidden, head, tokens, chunk_size=chunk_size)).mean()
+def ours(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
+    return -(weight[:, None] * chunked_token_logprobs(hidden, head, tokens)).mean()
 
 
 def liger(hidden: Tensor, head: Tensor, tokens: Tensor, weight: Tensor) -> Tensor:
@@ -64,7 +63,6 @@ WAYS: dict[str, Callable] = {
     "Liger's GRPO loss": liger,
     "TRL's `ChunkedLogProbFunction`": trl,
 }
-CHUNKS: dict[str, Callable] = {f"`chunk_size={n}`": partial(ours, chunk_size=n) for n in (16, 64, 256, 1024, 4096)}
 NEEDS: dict[Callable, str] = {liger: "liger_kernel", trl: "trl"}
 
 
@@ -86,7 +84,7 @@ def resident_megabytes() -> float:
 def measured(name: str, size: tuple[int, int, int]) -> dict[str, float]:
     """Forward and backward three times: small, to load what is loaded once; with the process watched; with torch watched."""
     torch.set_num_threads(1)
-    way = (WAYS | CHUNKS)[name]
+    way = WAYS[name]
     way(*inputs(way, 1, 8, 64)).backward()
     case = inputs(way, *size)
     gradients = sum(x.numel() * x.element_size() for x in case[:2]) / 1e6
@@ -126,16 +124,13 @@ def rows(ways: list[str], batch: int, length: int, vocab: int) -> None:
         assert same, f"{name} computes other gradients than {ways[0]}: {slopes}"
 
 
-def tables(length: int) -> None:
-    """The ways at every size, and the chunk sizes at the largest vocabulary."""
+def table(length: int) -> None:
     ways = [name for name in WAYS if WAYS[name] not in NEEDS or find_spec(NEEDS[WAYS[name]])]
     for name in WAYS.keys() - ways:
         print(f"{name} is left out: {NEEDS[WAYS[name]]} is not installed. tests/memory/README.md says how to get it.\n")
-    for names, sizes in ((ways, BATCH_AND_VOCAB), (list(CHUNKS), BATCH_AND_VOCAB[2:3])):
-        print("| | vocab | positions | MB, torch | MB, process | CPU seconds |\n|---|---|---|---|---|---|", flush=True)
-        for batch, vocab in sizes:
-            rows(names, batch, length, vocab)
-        print()
+    print("| | vocab | positions | MB, torch | MB, process | CPU seconds |\n|---|---|---|---|---|---|", flush=True)
+    for batch, vocab in BATCH_AND_VOCAB:
+        rows(ways, batch, length, vocab)
 
 
 def main() -> None:
@@ -154,7 +149,7 @@ def main() -> None:
     print(
         f"A tensor of {KNOWN * 4 / 1e6:.1f} MB: {found['torch']:.1f} by torch, {found['process']:.1f} by the process.\n"
     )
-    tables(256 if options.quick else 2048)
+    table(256 if options.quick else 2048)
 
 
 if __name__ == "__main__":
