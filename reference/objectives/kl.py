@@ -26,9 +26,8 @@ from typing import Literal
 
 import torch
 
-from .logprobs import scaled
 from .policy import ratio
-from .shapes import Float, Tensor, bounded, clamped, require_no_nan, require_positive, tamed, typed
+from .shapes import Float, Tensor, bounded, clamped, require_no_nan, require_positive, scaled, tamed, typed
 
 
 @typed

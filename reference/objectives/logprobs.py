@@ -7,12 +7,9 @@ always concerns ``tokens[:, t + 1]``. The shift happens in this file and in ``ma
 All log-probs are in nats. Half-precision logits are taken to float32 first; float64 stays float64.
 """
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
-from torch.utils.checkpoint import checkpoint
 
+from .logprob_chunks import LogprobsInChunks, LogprobsInTiles
 from .masking import sequence_sum
 from .shapes import (
     Float,
@@ -20,10 +17,11 @@ from .shapes import (
     Int,
     Shaped,
     Tensor,
-    at_least_float32,
     empty_axis,
     kept,
+    require_distribution,
     require_no_nan,
+    scaled,
     typed,
 )
 
@@ -64,7 +62,7 @@ def token_logprobs(
         picked = logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
     else:
         require_chunk(chunk_size)
-        scaled(logits[:1, :1], temperature)  # refuses a temperature before any work is done
+        require_distribution(logits.shape[-1], temperature)
         picked = LogprobsInChunks.apply(logits, scored, temperature, chunk_size)
     require_no_nan(picked, "log-prob (from the logits)")
     return picked
@@ -83,33 +81,33 @@ def chunked_token_logprobs(
 
         logp[b, t] = log_softmax(lm_head @ hidden[b, t] / temperature)[tokens[b, t + 1]]
 
-    Positions are scored ``chunk_size`` at a time; each chunk's logits are thrown away and computed again in the
-    backward pass. Values and gradients are those of ``token_logprobs``; peak memory grows with chunk_size * vocab
-    instead of batch * time * vocab, for one more matrix product. No bias is added: pass models whose head has one
-    through ``token_logprobs``. Raises ``InputError`` as ``token_logprobs`` does, and when the two dtypes differ.
+    Logits are made for ``chunk_size`` positions at a time, and never more than 2**22 of them (16.8 MB in float32): where
+    chunk_size * vocab is more, the vocabulary is cut as well. They are thrown away and made again in the backward pass,
+    for one more matrix product. Values and gradients are those of ``token_logprobs``. Peak memory above the inputs and
+    their gradients grows neither with vocab nor with time, but for a few numbers per position: ``tests/memory`` measures
+    it. A frozen ``lm_head`` costs no gradient. Half precision takes one more float32 tensor of the size of ``hidden``.
+
+    No bias is added: pass models whose head has one through ``token_logprobs``, and what needs a second derivative too.
+    Raises ``InputError`` as ``token_logprobs`` does, and when the two dtypes differ.
 
     ``lm_head`` is the weight, (vocab, width). Where it is the identity, the hidden states are the logits:
     >>> hidden = torch.tensor([[[0.2, 0.8], [0.25, 0.75], [0.9, 0.1]]]).log()
     >>> chunked_token_logprobs(hidden, torch.eye(2), torch.tensor([[0, 1, 0]]), chunk_size=1).exp().round(decimals=2)
     tensor([[0.8000, 0.2500]])
 
-    Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`.
+    Source: the idea of Liger's fused linear losses (2410.10989) and of verl's `FusedLinearForPPO`. verl cuts positions
+    only, so that its chunks grow with vocab. Liger's GRPO loss and TRL's `ChunkedLogProbFunction` cut both; the tiles are
+    larger there, and Liger makes a gradient of ``lm_head`` for every row before it adds it up.
     """
     if hidden.dtype != lm_head.dtype:
         raise InputError(f"hidden is {hidden.dtype} and lm_head {lm_head.dtype}: cast one of them to the other's dtype")
     require_chunk(chunk_size)
     if hidden.shape[-1] == 0:
         raise InputError(empty_axis("width"))
-    scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0]).reshape(-1)
-    states = hidden[:, :-1].reshape(-1, hidden.shape[-1])
-
-    def chunk_logprobs(states: Tensor, scored: Tensor) -> Tensor:
-        logprobs = scaled(states @ lm_head.T, temperature).log_softmax(dim=-1)
-        return logprobs.gather(dim=-1, index=scored.unsqueeze(-1)).squeeze(-1)
-
-    chunks = zip(states.split(chunk_size), scored.split(chunk_size), strict=True)
-    picked = torch.cat([checkpoint(chunk_logprobs, *chunk, use_reentrant=False) for chunk in chunks])
-    picked = picked.reshape(tokens.shape[0], tokens.shape[1] - 1)
+    scored = require_vocabulary(tokens[:, 1:], lm_head.shape[0])
+    require_distribution(lm_head.shape[0], temperature)
+    factors = as_autocast(hidden), as_autocast(lm_head)
+    picked = LogprobsInTiles.apply(*factors, scored, temperature, chunk_size)
     require_no_nan(picked, "log-prob (from the hidden states)")
     return picked
 
@@ -174,56 +172,17 @@ def position_ids(attention_mask: Shaped[Tensor, "batch time"]) -> Int[Tensor, "b
     return (kept(attention_mask, "attention_mask").long().cumsum(dim=1) - 1).clamp_min(0)
 
 
-class LogprobsInChunks(torch.autograd.Function):
-    """log_softmax and gather and their gradient by hand, d logp / d logit = (onehot - p) / temperature, piece by piece.
-
-    autograd would keep the log-softmax of every position for the backward pass; here each piece's is computed again.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, scored: Tensor, temperature: float, chunk_size: int) -> Tensor:
-        ctx.save_for_backward(logits, scored)
-        ctx.temperature, ctx.chunk_size = temperature, chunk_size
-        picked = torch.empty(scored.shape, dtype=at_least_float32(logits[:0]).dtype, device=logits.device)
-        batch, pred = scored.shape
-        for here in pieces(batch, pred, chunk_size):
-            logprobs = scaled(logits[here], temperature).log_softmax(dim=-1)
-            picked[here] = logprobs.gather(dim=-1, index=scored[here].unsqueeze(-1)).squeeze(-1)
-        return picked
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        logits, scored = ctx.saved_tensors
-        result = torch.zeros_like(logits)  # the last position predicts nothing and gets no gradient
-        batch, pred = scored.shape
-        for here in pieces(batch, pred, ctx.chunk_size):
-            g = gradient[here].unsqueeze(-1)
-            p = scaled(logits[here], ctx.temperature).softmax(dim=-1)
-            result[here] = (-g * p).scatter_add_(-1, scored[here].unsqueeze(-1), g) / ctx.temperature
-        return result, None, None, None
-
-
-def pieces(batch: int, pred: int, chunk_size: int) -> Iterator[tuple[slice, slice]]:
-    """(rows, positions) that together cover a (batch, pred) grid, at most ``chunk_size`` positions each."""
-    rows, positions = max(1, chunk_size // max(1, pred)), min(max(1, pred), chunk_size)
-    for row in range(0, batch, rows):
-        for position in range(0, pred, positions):
-            yield slice(row, row + rows), slice(position, min(position + positions, pred))
-
-
 def require_chunk(chunk_size: int) -> None:
     if chunk_size < 1:
         raise InputError(f"chunk_size is {chunk_size}, expected at least 1 position")
 
 
-def scaled(logits: Tensor, temperature: float) -> Tensor:
-    """Logits / temperature, in at least float32."""
-    if logits.shape[-1] == 0:
-        raise InputError(empty_axis("vocab"))
-    if not temperature > 0:
-        raise InputError(f"temperature is {temperature}, expected > 0: greedy decoding has no log-probs to train on")
-    logits = at_least_float32(logits)
-    return logits if temperature == 1.0 else logits / temperature
+def as_autocast(x: Tensor) -> Tensor:
+    """The factor of a matrix product in the dtype that ``torch.autocast`` would give it, where that is on."""
+    device = x.device.type
+    if x.dtype == torch.float64 or not torch.is_autocast_enabled(device):  # autocast leaves float64 alone
+        return x
+    return x.to(torch.get_autocast_dtype(device))
 
 
 def require_vocabulary(tokens: Tensor, vocab: int) -> Tensor:

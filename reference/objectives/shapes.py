@@ -32,10 +32,12 @@ __all__ = [
     "empty_axis",
     "kept",
     "require_at_least",
+    "require_distribution",
     "require_finite",
     "require_log_ratio",
     "require_no_nan",
     "require_positive",
+    "scaled",
     "tamed",
     "typed",
     "value_text",
@@ -112,6 +114,13 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def scaled(logits: Tensor, temperature: float) -> Tensor:
+    """Logits / temperature, in at least float32."""
+    require_distribution(logits.shape[-1], temperature)
+    logits = at_least_float32(logits)
+    return logits if temperature == 1.0 else logits / temperature
+
+
 def tamed(difference: Tensor) -> Tensor:
     """The difference within its dtype's range: where it is NaN or infinite, as on padding, no gradient goes back.
 
@@ -131,6 +140,14 @@ def require_positive(value: float, name: str) -> None:
     """Refuse 0, negative numbers, infinity and NaN."""
     if not 0 < value < math.inf:
         raise InputError(f"{name} is {value}, expected a finite number above 0")
+
+
+def require_distribution(vocab: int, temperature: float) -> None:
+    """Refuse an empty vocabulary, and a temperature that is not above 0."""
+    if vocab == 0:
+        raise InputError(empty_axis("vocab"))
+    if not temperature > 0:
+        raise InputError(f"temperature is {temperature}, expected > 0: greedy decoding has no log-probs to train on")
 
 
 def require_at_least(value: float, name: str, least: float, most: float = math.inf) -> None:

@@ -5,7 +5,7 @@ Positions are passed explicitly, because left padding moves the row for models w
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -20,9 +20,10 @@ from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.reader import new_reader, require_context
 from reference.world.tasks import Problem, chat
-from reference.world.workers import cores_of, in_parallel, workers_for
+from reference.world.workers import FEW_ROWS, cores_for_rows
 
-ROWS = 128  # rows that go through the model together, on a core of their own
+ROWS = 256  # rows that go through the model together
+LOOK = 16  # tokens until it is looked again how many cores are free
 STAY = 7 / 8  # when fewer rows of the batch than this are unfinished, the finished ones leave it
 
 
@@ -110,25 +111,21 @@ def sample(
 
     ``seeds``: one per row. What a row draws depends on its seed and on nothing else, neither on the other rows nor on
     their number (rounding aside: a matrix product of another size may differ in the last bit). Each prompt goes through
-    the model once, whatever the group size; finished rows leave the batch; of a small model, parts of 128 rows are
-    sampled beside each other. Dropout is off meanwhile. Raises ``InputError`` when prompt and budget exceed the model's
+    the model once, whatever the group size; finished rows leave the batch, in which there are 256
+    at most. Dropout is off meanwhile. Raises ``InputError`` when prompt and budget exceed the model's
     context.
     """
     require_context(model, max(map(len, prompts)) + max_new_tokens)
-    rows = len(prompts) * group_size
-    draws = None if greedy else uniforms(seeds, rows, max_new_tokens).to(model.device)
+    draws = None if greedy else uniforms(seeds, len(prompts) * group_size, max_new_tokens).to(model.device)
     each = max(1, ROWS // group_size)  # prompts of one part
-    parts = [(prompts[i : i + each], None if draws is None else draws[i * group_size : (i + each) * group_size])
-             for i in range(0, len(prompts), each)]  # fmt: skip
-
-    def complete(part: tuple[list[list[int]], Tensor | None]) -> Rollout:
-        return sample_part(
-            model, tokenizer, *part, max_new_tokens=max_new_tokens, group_size=group_size,
-            temperature=temperature, top_k=top_k, top_p=top_p,
-        )  # fmt: skip
-
-    with eval_mode(model), cores_of(model):
-        done = list(in_parallel(complete, parts, workers=workers_for(model)))
+    done = []
+    with eval_mode(model), cores_for_rows(model) as take_cores:
+        for first in range(0, len(prompts), each):
+            rows = slice(first * group_size, (first + each) * group_size)
+            done.append(sample_part(
+                model, tokenizer, prompts[first : first + each], None if draws is None else draws[rows], take_cores,
+                max_new_tokens=max_new_tokens, group_size=group_size, temperature=temperature, top_k=top_k, top_p=top_p,
+            ))  # fmt: skip
     return join(done, pad_token_id=tokenizer.pad_token_id)
 
 
@@ -137,6 +134,7 @@ def sample_part(
     tokenizer: PreTrainedTokenizerBase,
     prompts: list[list[int]],
     draws: Tensor | None,
+    take_cores: Callable[[int], None],
     *,
     max_new_tokens: int,
     group_size: int,
@@ -144,11 +142,13 @@ def sample_part(
     top_k: int | None,
     top_p: float,
 ) -> Rollout:
-    """``sample`` for as many rows as go through the model together. ``draws`` (rows, max_new_tokens); None: greedy."""
+    """``sample`` for as many rows as go through the model together. ``draws`` (rows, max_new_tokens); None: greedy.
+    ``take_cores``: from ``cores_for_rows``."""
     width, device = max(map(len, prompts)), model.device
     ends = torch.tensor(eos_ids(model, tokenizer), device=device)
     tokens, attention = left_padded(prompts, width, width + max_new_tokens, tokenizer.pad_token_id, device)
 
+    take_cores(len(tokens))
     reader = new_reader(model)
     logits = reader.next_logits(tokens[:, :width], attention[:, :width])
     reader.repeat(group_size)
@@ -175,6 +175,8 @@ def sample_part(
         if len(left) <= STAY * len(batch):
             reader.select(left)
             batch = batch[left]
+        if len(batch) < FEW_ROWS or (end - width) % LOOK == 0:
+            take_cores(len(batch))
         logits = reader.next_logits(tokens[batch, : end + 1], attention[batch, : end + 1])
 
     stop = int(attention.any(dim=0).nonzero()[-1]) + 1

@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 from reference.world.llama import is_plain
 
 CORES = torch.get_num_threads()  # as torch has counted them; OMP_NUM_THREADS in the environment says fewer
+FEW_ROWS = 12
 SMALL = 20_000_000  # weights: of a model with more, one operation keeps all cores busy
 
 IN_A_PART = ContextVar("IN_A_PART", default=False)  # whether this thread already works on a part
@@ -37,17 +38,26 @@ def workers_for(model: PreTrainedModel) -> int:
 
 
 def spare_cores() -> int:
-    """How many cores nobody else computes on at this moment, this thread's own among them.
+    """How many cores nobody else computes on at this moment.
 
-    Threads of one Python take turns, thousands of times in a step. One that shares its core with another program keeps
-    the others waiting, so on two cores, beside one busy program, one thread is twice as fast as two. Linux counts the
-    threads that run now; elsewhere all cores are taken.
+    Threads of one loop wait for each other, thousands of times in a step. One that shares its core with another program
+    keeps the others waiting, so on two cores, beside one busy program, one thread is several times as fast as two. Linux
+    says how many threads run now; elsewhere all cores are taken.
     """
     try:
-        running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0])
+        running = int(Path("/proc/loadavg").read_text().split()[3].split("/")[0]) - own_running_threads()
     except (OSError, ValueError, IndexError):
         return CORES
-    return max(1, min(CORES, (os.cpu_count() or CORES) - (running - 1)))
+    return max(1, min(CORES, (os.cpu_count() or CORES) - running))
+
+
+def own_running_threads() -> int:
+    """Threads of this process that run now, as Linux counts them; one that ends meanwhile does not."""
+    running = 0
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            running += (task / "stat").read_text().rpartition(") ")[2].startswith("R")
+    return running
 
 
 def is_small(model: PreTrainedModel) -> bool:
@@ -112,3 +122,18 @@ def one_core_per_operation() -> Iterator[None]:
 def cores_of(model: PreTrainedModel) -> AbstractContextManager[None]:
     """The context in which a loop trains this model: a small one leaves it to the parts to use the cores."""
     return one_core_per_operation() if is_small(model) else nullcontext()
+
+
+@contextmanager
+def cores_for_rows(model: PreTrainedModel) -> Iterator[Callable[[int], None]]:
+    """For a loop that cannot be cut into parts: a function that, told how many rows there are, says how many cores each
+    operation of a small model may use from now on. Call it often: another program may begin.
+
+    With fewer rows than 12 it is one, as nothing is gained; and with 5 to 11, products on one core and on several differ
+    in the last bit. So what is sampled does not depend on the cores.
+    """
+    if not is_small(model) or IN_A_PART.get():
+        yield lambda rows: None
+        return
+    with one_core_per_operation():
+        yield lambda rows: torch.set_num_threads(spare_cores() if rows >= FEW_ROWS else 1)
