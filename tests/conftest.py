@@ -1,12 +1,4 @@
-"""Shared by all tests: no network, few threads, and small random models of real architectures, made on the spot."""
-
-import os
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# One thread, here and in every process that a test starts: two thread pools that wait for each other on a busy machine
-# make the tests ten times slower.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Shared by all tests: small random models of real architectures, made on the spot."""
 
 from pathlib import Path
 
