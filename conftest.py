@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_notebook(item.nodeid):
             item.output_timeout = 60 * MINUTES  # nbval's own is 5 seconds, and has no option
-    if hasattr(config, "workerinput"):  # one of several processes: files of seconds at the end, so that all end together
+    if hasattr(config, "workerinput"):  # one of several processes: files of seconds last, so that all end together
         items.sort(key=lambda item: not (is_notebook(item.nodeid) or item.get_closest_marker("slow")))
 
 
