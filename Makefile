@@ -7,7 +7,10 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
-NBVAL := $(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 notebooks
+# A process for each core, unless you say how many: make test WORKERS=1
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=300 notebooks
 RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
@@ -24,19 +27,18 @@ lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 quick: $(READY)  ## lint, types and the tests that are not slow: what catches most slips (under a minute on 2 cores)
 	$(RUFF)
 	$(RUN) -m mypy & types=$$!; \
-	$(RUN) -m pytest -q -m "not slow and not browser" tests; tests=$$?; \
+	$(PYTEST) -q -m "not slow and not browser" tests; tests=$$?; \
 	wait $$types && exit $$tests  # side by side: mypy takes half a minute the first time
 
 test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about half an hour on 2 cores)
 	$(RUFF) && $(RUN) -m mypy
-	$(RUN) -m pytest tests
-	$(NBVAL)
+	$(PYTEST) $(NBVAL) tests
 
 slow: $(READY)  ## the tests that quick leaves out
-	$(RUN) -m pytest -m "slow or browser" tests
+	$(PYTEST) -m "slow or browser" tests
 
 unsolved: $(READY)  ## every notebook with nbval, as a learner gets it
-	$(NBVAL)
+	$(PYTEST) $(NBVAL)
 
 train: $(READY)  ## train the small model with GRPO, end to end (about 2 minutes on 2 cores)
 	$(RUN) -m reference train grpo

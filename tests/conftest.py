@@ -1,45 +1,38 @@
-"""Shared by all tests: no network, few threads, and small random models of real architectures, made on the spot."""
+"""Shared by all tests: the shipped model, and small random models of real architectures, made on the spot.
 
-import os
+transformers is imported where a test asks for a model: it takes seconds, and the objectives do not need it.
+"""
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# One thread, here and in every process that a test starts: two thread pools that wait for each other on a busy machine
-# make the tests ten times slower.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    GPT2Config,
-    LlamaConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    Qwen2Config,
-)
 
-from reference.world.model import load
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SMALL = {
+    "llama": {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": 256,
+    },
+    "qwen2": {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "max_position_embeddings": 256,
+    },
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def base() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The shipped model and tokenizer. Tests that train take a copy of their own."""
+    from reference.world.model import load
+
     return load()
-
-
-SMALL = {
-    "llama": LlamaConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=256
-    ),
-    "qwen2": Qwen2Config(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-        max_position_embeddings=256,
-    ),
-    "gpt2": GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=256),
-}  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +41,14 @@ def small_models(tmp_path_factory, base) -> dict[str, Path]:
 
     The GPT-2 comes as the real one does: no chat template, no pad token, dropout in its config.
     """
+    from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+    from reference.world.model import load
+
     folders = {}
-    for name, config in SMALL.items():
+    for name, options in SMALL.items():
         _, tokenizer = load()
+        config = CONFIG_MAPPING[name](**options)
         config.vocab_size = len(tokenizer)
         config.bos_token_id, config.eos_token_id = None, tokenizer.eos_token_id
         config.pad_token_id = tokenizer.pad_token_id

@@ -27,9 +27,9 @@ def test_the_map_has_every_lesson_with_its_notebook():
 
 
 @pytest.mark.slow
-def test_a_tensor_goes_the_way_of_the_page_in_fewer_than_ten_hops():
+def test_a_tensor_goes_the_way_of_the_page_in_ten_hops_at_most():
     way = route().way
     rows = re.findall(r"^\| \d+ \| `([\w/.]+)` \| `([\w.]+)` \|", PAGE, flags=re.M)
     assert rows == [tuple(place) for place in way]
-    assert sum(move != "" for move in moves(way)) < 10
+    assert sum(move != "" for move in moves(way)) <= 10
     assert not [place for place in way if "<lambda>" in place.function]

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -25,7 +26,21 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 10 * 60  # seconds: for what hangs. Everything here is waited for, so a busy machine is only slower
 PANEL = "xpath=ancestor::*[contains(@class, 'widget-vbox')][1]"  # the widget that a control belongs to
+
+# Of the open notebook: whether its kernel is there (without one, JupyterLab passes over every cell), and whether every
+# code cell has run, or one has failed and the rest will not run.
+KERNEL_IS_THERE = """() => {
+    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+    return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
+}"""
+ALL_HAVE_RUN = """() => {
+    const cells = Array.from(window.jupyterapp.shell.currentWidget.content.model.cells);
+    const code = cells.filter(cell => cell.type === 'code');
+    const outputs = code.flatMap(cell => cell.outputs.toJSON());
+    return code.every(cell => cell.executionCount) || outputs.some(output => output.output_type === 'error');
+}"""
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,13 +50,13 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """JupyterLab on copies of the notebooks. Gives its address with {} for the notebook's name, and the folder."""
+    """JupyterLab on copies of the notebooks, not yet run. Gives its address with {} for the notebook's name, and the folder."""
     around = tmp_path_factory.mktemp("lab")
     place = around / "notebooks"
     place.mkdir()
     (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
-        shutil.copy(notebook, place)
+        nbformat.write(not_yet_run(nbformat.read(notebook, as_version=4)), place / notebook.name)
     own = tmp_path_factory.mktemp("config")
     settings = own / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -54,20 +69,38 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     env["JUPYTERLAB_WORKSPACES_DIR"] = str(own / "workspaces")
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={place}"],
+         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={place}", "--LabApp.expose_app_in_browser=True"],
         env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(120):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.5)
+        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/api?token={token}"))
+        assert process.poll() is None, "JupyterLab ended by itself"
         yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset", place
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
+
+
+def not_yet_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Without outputs and counts: what there is later comes from the run."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+def answers(url: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(url, timeout=PATIENCE))
+    except OSError:
+        return False
+
+
+def wait_until(there: Callable[[], object]) -> None:
+    deadline = time.time() + PATIENCE
+    while not there():
+        assert time.time() < deadline, "it never came"
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -81,31 +114,24 @@ def browser() -> Iterator:
 def page(request, server, browser) -> Iterator:
     """A notebook, opened and run from top to bottom."""
     address, _ = server
-    page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    page.goto(address.format(request.param), timeout=90_000)
-    page.locator(".jp-Notebook").first.wait_for(timeout=90_000)
-    for _ in range(3):  # which kernel? the default
-        time.sleep(1)
-        for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-            button.click()
-    run_all(page)
+    page = opened_and_run(browser, address.format(request.param))
     yield page
     page.close()
 
 
-def run_all(page) -> None:
+def opened_and_run(browser, address: str, *, height: int = 1400):
+    """The page of a notebook, of which every cell has run or one has failed."""
+    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page.set_default_timeout(1000 * PATIENCE)
+    dialog = page.locator(".jp-Dialog .jp-mod-accept").first  # which kernel? the default, whenever it is asked
+    page.add_locator_handler(dialog, lambda button: button.click())
+    page.goto(address)
+    page.locator(".jp-Notebook").first.wait_for()
+    page.wait_for_function(KERNEL_IS_THERE, polling=500)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    wait_until_idle(page)
-
-
-def wait_until_idle(page, *, timeout: float = 180) -> None:
-    time.sleep(1.5)
-    calm, deadline = 0, time.time() + timeout
-    while calm < 4:
-        assert time.time() < deadline, "the kernel is still busy"
-        calm = 0 if page.locator(".jp-Notebook-ExecutionIndicator[data-status='busy']").count() else calm + 1
-        time.sleep(0.4)
+    page.wait_for_function(ALL_HAVE_RUN, polling=500)
+    return page
 
 
 def scroll_through(page) -> Iterator[None]:
@@ -123,14 +149,17 @@ def scroll_through(page) -> Iterator[None]:
 
 
 def test_it_runs_and_widgets_answer(page):
-    errors, moved, answered = 0, 0, 0
-    for _ in scroll_through(page):
-        errors += page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()
-        errors += page.get_by_text("Error displaying widget").count()
-        if not moved and page.locator(".widget-slider [role=slider]").count():
-            moved += move_a_slider(page)
-        if not answered and page.locator("button.quiz-option").count():
-            answered += answer_a_quiz(page)
+    errors, moved, answered, deadline = 0, 0, 0, time.time() + PATIENCE
+    while not (moved and answered) and time.time() < deadline:  # again: a widget that was late is there now
+        for _ in scroll_through(page):
+            errors += page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()
+            errors += page.get_by_text("Error displaying widget").count()
+            if not moved and page.locator(".widget-slider [role=slider]").count():
+                moved += move_a_slider(page)
+            if not answered and page.locator("button.quiz-option").count():
+                answered += answer_a_quiz(page)
+        if errors:
+            break
     assert (errors, moved, answered) == (0, 1, 1)
 
 
@@ -143,12 +172,9 @@ def move_a_slider(page) -> int:
     handle.focus()
     at_its_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
     handle.press("ArrowLeft" if at_its_end else "ArrowRight")
-    for _ in range(50):
-        time.sleep(0.2)
-        if picture.get_attribute("src") != before:
-            assert len(picture.get_attribute("alt")) > 20
-            return 1
-    raise AssertionError("the slider moved, the picture did not")
+    wait_until(lambda: picture.get_attribute("src") != before)  # the slider moved, and so must the picture
+    assert len(picture.get_attribute("alt")) > 20
+    return 1
 
 
 def answer_a_quiz(page) -> int:
@@ -157,7 +183,7 @@ def answer_a_quiz(page) -> int:
     quiz = option.locator(PANEL)
     option.focus()
     option.press("Enter")
-    quiz.get_by_role("status").wait_for(timeout=10_000)
+    quiz.get_by_role("status").wait_for()
     assert quiz.get_by_role("status").inner_text().startswith(("✓ Right.", "✗ Not quite."))
     assert option.inner_text().endswith("(your answer)")
     return 1
@@ -171,23 +197,13 @@ def answer_a_quiz(page) -> int:
     ],
 )
 def test_check_names_a_planted_mistake_and_accepts_a_right_answer(server, browser, body, words):
-    import nbformat
-
     address, place = server
     notebook = nbformat.read(FOLDER / "00_everything_is_a_masked_loss.ipynb", as_version=4)
     at = next(i for i, c in enumerate(notebook.cells) if "check.masked_mean" in c.source and c.cell_type == "code")
     notebook.cells[at].source = notebook.cells[at].source.replace("raise NotImplementedError", body)
     notebook.cells = notebook.cells[: at + 1]
-    for cell in notebook.cells:
-        cell.pop("outputs", None) if cell.cell_type == "markdown" else cell.update(outputs=[], execution_count=None)
     name = f"learner-{len(body)}.ipynb"
-    nbformat.write(notebook, place / name)
-    page = browser.new_page(viewport={"width": 1280, "height": 3000})
-    page.goto(address.format(name), timeout=90_000)
-    page.locator(".jp-Notebook").first.wait_for(timeout=90_000)
-    time.sleep(2)
-    for button in page.locator(".jp-Dialog .jp-mod-accept").all():
-        button.click()
-    run_all(page)
-    page.get_by_text(words).first.wait_for(timeout=20_000)
+    nbformat.write(not_yet_run(notebook), place / name)
+    page = opened_and_run(browser, address.format(name), height=3000)  # JupyterLab draws only what is on screen
+    page.get_by_text(words).first.wait_for()
     page.close()

@@ -110,7 +110,7 @@ def test_its_notebook_runs_with_its_mistake_hint_question_and_widget(course):
     path = course / "09_twice.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS]), path)
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": course}}).execute()
+    NotebookClient(notebook, timeout=900, startup_timeout=300, resources={"metadata": {"path": course}}).execute()
     _, checked, hinted, answered, asked, played = ([dict(out) for out in cell.outputs] for cell in notebook.cells)
     assert checked[0]["text"] == "✗ doubled: x is multiplied by itself.\n  In a run: small numbers get smaller.\n"
     assert hinted[0]["text"].startswith("hint 1 of 3: How often is x in it?")

@@ -32,7 +32,7 @@ def executed(path: Path) -> NotebookNode:
     """The notebook with the outputs of a fresh kernel; an error in a cell ends here, and the file stays as it was."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=None, store_widget_state=False, record_timing=False, coalesce_streams=True,
+        notebook, timeout=None, startup_timeout=300, store_widget_state=False, record_timing=False, coalesce_streams=True,
         resources={"metadata": {"path": path.parent}},
     ).execute()  # fmt: skip
     return notebook

@@ -13,6 +13,7 @@ from reference.__main__ import main, parser
 from reference.runs.checkpoints import checkpoints
 from reference.runs.folder import read_metrics
 
+PATIENCE = 15 * 60  # seconds: a limit for what hangs, not for what a busy machine delays
 TINY = [  # most completions end within the budget, so there are rewards, and gradients
     "--prompts-per-step", "2", "--group-size", "4", "--max-new-tokens", "64", "--eval-problems", "4",
     "--eval-samples", "2", "--device", "cpu",
@@ -33,19 +34,55 @@ def refusal(capsys: pytest.CaptureFixture, *arguments: str) -> str:
     return lines[-1]
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen:
-    """The command as a process of its own; what it prints is in its ``stdout``."""
+# Put before the command, these stop it at one point until it is killed or sent a signal: a test that looks for the point
+# from outside misses it on a busy machine.
+AFTER_LOGGING_STEP = """
+import time
+from reference.interrupt import received_signals
+from reference.runs import session
+
+append = session.append_metrics
+
+def append_and_wait(run, row):
+    append(run, row)
+    while row["step"] == {step} and not received_signals:
+        time.sleep(0.01)
+
+session.append_metrics = append_and_wait
+"""
+WHILE_SAVING_STEP = """
+import time
+from reference.runs import checkpoints
+
+checksum = checkpoints.checksum
+
+def wait_instead(file):
+    while "/.step-{step:06d}" in str(file):
+        time.sleep(0.01)
+    return checksum(file)
+
+checkpoints.checksum = wait_instead
+"""
+THE_COMMAND = "import runpy; runpy.run_module('reference', run_name='__main__', alter_sys=True)"
+
+
+def start(*arguments: str, held: str = "", **options: object) -> subprocess.Popen:
+    """The command as a process of its own, perhaps held at a point; what it prints is in its ``stdout``."""
+    command = [sys.executable, "-c", held + THE_COMMAND] if held else COMMAND
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
 
 
 def wait_for(there: Callable[[], object], process: subprocess.Popen) -> None:
     """Until something is so; fails where the process ends before."""
-    deadline = time.time() + 240
-    while not there():
-        assert process.poll() is None, process.stdout.read()
-        assert time.time() < deadline
+    deadline = time.time() + PATIENCE
+    while True:
+        ended = process.poll() is not None  # before the question, or what came in between would be missed
+        if there():
+            return
+        assert not ended, process.stdout.read()
+        assert time.time() < deadline, "it never came"
         time.sleep(0.01)
 
 

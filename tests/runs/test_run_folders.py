@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import TINY, assert_same_run, refusal, start, wait_for
+from small_runs import PATIENCE, TINY, assert_same_run, refusal, start, wait_for
 
 from reference.__main__ import main
 from reference.objectives.shapes import InputError
@@ -128,7 +128,7 @@ def test_free_folders_are_claimed_by_making_them(tmp_path, monkeypatch):
 def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished, tmp_path):
     out = tmp_path / "out"
     both = [start(*FOUR, "--out", str(out)) for _ in range(2)]
-    output = [process.communicate(timeout=300)[0] for process in both]
+    output = [process.communicate(timeout=PATIENCE)[0] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], output
     refused = output[[process.returncode for process in both].index(2)]
     assert "is at work in" in refused or "already holds a run" in refused
@@ -139,7 +139,7 @@ def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished
 def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finished, mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
     both = [start("train", "grpo", "--resume", str(mine)) for _ in range(2)]
-    output = [process.communicate(timeout=300)[0] for process in both]
+    output = [process.communicate(timeout=PATIENCE)[0] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes in ([0, 2], [0, 0]), output  # the second may have come when the first was through
     assert_same_run(mine, finished)
@@ -212,7 +212,7 @@ def test_the_path_that_is_printed_can_be_pasted(tmp_path):
     process = start("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
     wait_for(lambda: checkpoints(out), process)
     process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     line = next(line for line in output.splitlines() if "go on with: " in line)
     asked = subprocess.run(
         ["bash", "-c", f"printf '%s\\n' {line.split('python -m reference ')[1]}"], capture_output=True, text=True

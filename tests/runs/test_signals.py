@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import COMMAND, TINY, assert_same_run, start, wait_for
+from small_runs import AFTER_LOGGING_STEP, COMMAND, PATIENCE, TINY, assert_same_run, start, wait_for
 
 from reference.__main__ import main
 from reference.interrupt import defer_signals, exit_code, interruptible, note, received_signals, route_signals, stop
@@ -31,10 +31,11 @@ def forgotten():
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished, tmp_path, number):
     run = tmp_path / "run"
-    process = start("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run))
+    held = AFTER_LOGGING_STEP.format(step=1)
+    process = start("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run), held=held)
     wait_for(lambda: (run / "metrics.jsonl").exists() and read_metrics(run), process)
     process.send_signal(number)
-    output = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == CODES[number] and "go on with: python -m reference train grpo --resume" in output
     done = len(read_metrics(run))
     assert [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]  # save-every would have saved none
@@ -55,13 +56,13 @@ def catches(process: int, *signals: int) -> bool:
 def test_the_first_second_is_not_lost_and_leaves_no_traceback(tmp_path, number, after):
     # started as a shell starts what it puts into the background: with SIGINT ignored
     process = start(
-        "train", "grpo", *TINY, "--out", str(tmp_path / "run"),
+        "train", "grpo", "--steps", "1000", *TINY, "--out", str(tmp_path / "run"),
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
     time.sleep(after)
     wait_for(lambda: catches(process.pid, *CODES), process)  # the interpreter needs a moment before any line of ours
     process.send_signal(number)
-    output = process.communicate(timeout=300)[0]
+    output = process.communicate(timeout=PATIENCE)[0]
     assert process.returncode == CODES[number]
     assert "Traceback" not in output and "interrupted" in output
 
