@@ -62,7 +62,9 @@ def hidden_states(
     """What the output head reads, (..., width), for tokens and positions of any shape (...)."""
     config = model.config
     heads, kv_heads, size = config.num_attention_heads, config.num_key_value_heads, head_size(model)
-    unit_rms = functools.partial(rms_norm, normalized_shape=(config.hidden_size,), eps=model.model.norm.variance_epsilon)
+    unit_rms = functools.partial(
+        rms_norm, normalized_shape=(config.hidden_size,), eps=model.model.norm.variance_epsilon
+    )
     turns = turns_of(model, positions)
     x = model.model.embed_tokens(tokens)  # the module: no gradient for its padding token
     for number, block in enumerate(blocks):

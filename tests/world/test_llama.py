@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from llamas import KINDS, rope, small
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig, Qwen2Config
+from transformers import LlamaForCausalLM
 
 from reference.objectives import position_ids
 from reference.world import llama, reader, rollout
@@ -16,40 +17,6 @@ from reference.world.llama import blocks_of, hidden_states, is_llama
 from reference.world.llama_reader import ROOM, LlamaReader
 from reference.world.reader import CachedReader, PlainReader, reads_as_llama
 from reference.world.rollout import sample
-
-SIZES = {"vocab_size": 384, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 1, "hidden_size": 32,
-         "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
-         "max_position_embeddings": 256}  # fmt: skip
-
-
-def rope(kind: str, **options: object) -> dict:
-    parameters = {"rope_type": kind, "rope_theta": 1e4, "factor": 4.0}
-    if kind != "linear":
-        parameters["original_max_position_embeddings"] = 16
-    return {"rope_parameters": parameters | options}
-
-
-KINDS = {
-    "llama": (LlamaConfig, {}),
-    "tied": (LlamaConfig, {"tie_word_embeddings": True}),
-    "grouped": (LlamaConfig, {"num_key_value_heads": 2}),
-    "head_dim": (LlamaConfig, {"num_key_value_heads": 1, "head_dim": 12}),
-    "qwen2": (Qwen2Config, {"num_key_value_heads": 2}),
-    "mistral": (MistralConfig, {"num_key_value_heads": 2, "sliding_window": None}),
-    "linear": (LlamaConfig, rope("linear")),
-    "llama3": (LlamaConfig, rope("llama3", low_freq_factor=1.0, high_freq_factor=4.0)),
-    "yarn": (LlamaConfig, rope("yarn")),
-}
-
-
-def small(kind: str = "llama", **changes: object):
-    """A random model; its norms are not 1 and its biases not 0, or a mistake in them would not show."""
-    config, options = KINDS[kind]
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config(**(SIZES | options | changes))).eval()
-    for name, weight in model.named_parameters():
-        nn.init.normal_(weight, mean=1.0 if "norm" in name else 0.0, std=0.3)
-    return model
 
 
 def plain_logits(model, tokens):
@@ -137,9 +104,7 @@ def test_the_comparison_finds_a_mistake_in_the_joined_weights(mistake):
 
     def wrong(model, tokens):
         blocks = [MISTAKES[mistake](block, model, number) for number, block in enumerate(blocks_of(model))]
-        return model.lm_head(
-            hidden_states(model, blocks, tokens, position_ids(torch.ones_like(tokens).bool()), causal)
-        )
+        return model.lm_head(hidden_states(model, blocks, tokens, position_ids(torch.ones_like(tokens).bool()), causal))
 
     with pytest.raises(AssertionError):
         assert_same_as_transformers(model, rel=1e-2, logits_of=wrong)
