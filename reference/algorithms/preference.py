@@ -103,9 +103,11 @@ def preference_step(
         return loss, {"loss": loss.detach()} | scalars
 
     micros = pairs.micro_batches(recipe.micro_batch_size)
-    for scalars in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
-        for name, value in scalars.items():
-            totals[name] = totals.get(name, 0.0) + value
+    with eval_mode(ref_model):  # here, once: parts beside each other must not switch it for one another
+        workers = min(workers_for(each) for each in (model, ref_model) if each is not None)
+        for scalars in backward(loss_of, micros, trainable(model), workers=workers):
+            for name, value in scalars.items():
+                totals[name] = totals.get(name, 0.0) + value
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()
     return {name: value.item() for name, value in totals.items()} | {"grad_norm": grad_norm}

@@ -98,7 +98,8 @@ def attention_in_rows(
 def read_prompts(model: PreTrainedModel, tokens: Tensor, mask: Tensor) -> list[Tensor]:
     """Keys and values of left-padded prompts (prompts, width), layer by layer: tensors (how many, prompts, heads, width, size).
 
-    Of the Llama family it is one tensor, as all layers have the same shape.
+    Where all layers have the same shape it is one tensor. Its backward pass then begins at one place, and goes the same
+    way whichever thread has read the prompts; from several places, the way would depend on the threads' counters.
     """
     if not reads_as_llama(model):
         cache = DynamicCache(config=model.config)
@@ -106,7 +107,9 @@ def read_prompts(model: PreTrainedModel, tokens: Tensor, mask: Tensor) -> list[T
             tokens, attention_mask=mask, position_ids=position_ids(mask), past_key_values=cache, use_cache=True,
             logits_to_keep=1,
         )  # fmt: skip
-        return [x.unsqueeze(0) for layer in cache.layers for x in (layer.keys, layer.values)]
+        read = [x for layer in cache.layers for x in (layer.keys, layer.values)]
+        same = len({(x.shape, x.dtype, x.device) for x in read}) == 1
+        return [torch.stack(read)] if same else [x.unsqueeze(0) for x in read]
 
     found: list[Tensor] = []
     everywhere = torch.arange(mask.numel(), device=mask.device)

@@ -48,6 +48,8 @@ def backward(
     With several workers each part's gradient is a set of tensors of its own until it is added. They are added in the
     order of the parts, so the sum is the same for any number of workers, bit by bit.
     """
+    if any(leaf._post_accumulate_grad_hooks for leaf in leaves):
+        workers = 1  # somebody wants to know when a gradient is added: ``loss.backward`` says so
     if workers == 1:
         for part in parts:
             loss, rest = loss_of(part)

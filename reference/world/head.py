@@ -5,6 +5,7 @@ value of that tensor. Not always: OPT projects to another width before its head,
 Gemma 3n keeps four streams in its hidden states, and peft puts two wrappers around the trunk.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from transformers import PreTrainedModel
 from reference.objectives.shapes import InputError
 from reference.world.eval_mode import eval_mode
 
+ONE_AT_A_TIME = threading.RLock()  # a hook hears the calls of every thread
+
 
 @contextmanager
 def head_inputs(model: PreTrainedModel) -> Iterator[list[Tensor]]:
@@ -24,11 +27,12 @@ def head_inputs(model: PreTrainedModel) -> Iterator[list[Tensor]]:
     if head is None:
         raise InputError(f"{type(model).__name__} has no output head (get_output_embeddings is None): pass a causal LM")
     inputs: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
-    try:
-        yield inputs
-    finally:
-        hook.remove()
+    with ONE_AT_A_TIME:
+        hook = head.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+        try:
+            yield inputs
+        finally:
+            hook.remove()
 
 
 def head_width(model: PreTrainedModel) -> int:

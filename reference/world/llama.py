@@ -13,11 +13,15 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, rms_norm, silu
+from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.modules.module import _has_any_global_hook
 from transformers import PreTrainedModel
+from transformers.activations import ACT2FN
 
 FAMILY = {f"transformers.models.{name}.modeling_{name}" for name in ("llama", "mistral", "qwen2")}
 ROPE = {"default", "linear", "llama3", "yarn"}  # the others look at the longest position of the batch
+LIBRARIES = ("transformers.", "torch.nn.modules.")
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 # (layer, queries (..., heads, size), keys and values (..., kv_heads, size)) -> (..., heads * size)
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
@@ -37,7 +41,7 @@ def blocks_of(model: PreTrainedModel) -> list[Block]:
     """The weights as they are now, joined. Gradients flow back to the model's own."""
     size = head_size(model)
     blocks = []
-    for layer in model.model.layers:
+    for layer in model.model.layers[: model.config.num_hidden_layers]:
         attention, mlp = layer.self_attn, layer.mlp
         q, k, v = attention.q_proj, attention.k_proj, attention.v_proj
         qkv = torch.cat([in_pairs(q.weight, size), in_pairs(k.weight, size), v.weight])
@@ -58,9 +62,11 @@ def hidden_states(
     """What the output head reads, (..., width), for tokens and positions of any shape (...)."""
     config = model.config
     heads, kv_heads, size = config.num_attention_heads, config.num_key_value_heads, head_size(model)
-    unit_rms = functools.partial(rms_norm, normalized_shape=(config.hidden_size,), eps=config.rms_norm_eps)
+    unit_rms = functools.partial(
+        rms_norm, normalized_shape=(config.hidden_size,), eps=model.model.norm.variance_epsilon
+    )
     turns = turns_of(model, positions)
-    x = embedding(tokens, model.model.embed_tokens.weight)
+    x = model.model.embed_tokens(tokens)  # the module: no gradient for its padding token
     for number, block in enumerate(blocks):
         qkv = linear(unit_rms(x), block.qkv, block.qkv_bias)
         to_rotate, v = qkv.unflatten(-1, (-1, size)).split([heads + kv_heads, kv_heads], dim=-2)
@@ -95,28 +101,48 @@ def head_size(model: PreTrainedModel) -> int:
 def is_llama(model: PreTrainedModel) -> bool:
     """Whether the functions above compute what the model's own ``forward`` does.
 
-    Dropout that is on, half precision, biases elsewhere, a sliding window: then not.
+    Dropout that is on, half precision, biases elsewhere, a sliding window: then not. Modules are asked rather than the
+    config where they go their own way: a config can be changed after the model was made.
     """
     if not (is_plain(model) and type(model).__name__.endswith("ForCausalLM")):
         return False
     config = model.config
     return (
-        config.hidden_act == "silu"
-        and (config.rope_parameters or {}).get("rope_type", "default") in ROPE
-        and not getattr(config, "attention_bias", False)
-        and not getattr(config, "mlp_bias", False)
+        all(map(is_llama_layer, model.model.layers))
+        and model.model.rotary_emb.rope_type in ROPE
         and (getattr(config, "sliding_window", None) is None or not getattr(config, "use_sliding_window", True))
+        and config._attn_implementation in ("eager", "sdpa")  # others may be anybody's
         and not model.training
         and not torch.is_autocast_enabled(model.device.type)
         and model.dtype in (torch.float32, torch.float64)
     )
 
 
+def is_llama_layer(layer: nn.Module) -> bool:
+    """SiLU, the usual scale, and no bias but those of queries, keys and values."""
+    attention, mlp = layer.self_attn, layer.mlp
+    without_bias = (attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+    return (
+        type(mlp.act_fn) is type(ACT2FN["silu"])
+        and attention.scaling == attention.head_dim**-0.5
+        and all(linear.bias is None for linear in without_bias)
+    )
+
+
 def is_plain(model: nn.Module) -> bool:
     """Whether it is a model of the family as transformers makes it: no adapter, no hook, no forward of its own."""
-    return type(model).__module__ in FAMILY and all(
-        type(module).__module__.startswith(("transformers.", "torch.nn.modules."))
-        and not (module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
+    return (
+        type(model).__module__ in FAMILY
+        and not _has_any_global_hook()
+        and all(is_untouched(module) for module in model.modules())
+    )
+
+
+def is_untouched(module: nn.Module) -> bool:
+    kind = type(module)
+    return (
+        kind.__module__.startswith(LIBRARIES)
+        and kind.forward.__module__.startswith(LIBRARIES)  # a notebook may replace it on the class
         and "forward" not in vars(module)
-        for module in model.modules()
+        and not any(getattr(module, hooks) for hooks in HOOKS)
     )

@@ -20,7 +20,7 @@ from typing import TypeVar
 import torch
 from transformers import PreTrainedModel
 
-from reference.world.llama import is_plain
+from reference.world.llama import ROPE, is_plain
 
 CORES = torch.get_num_threads()  # as torch has counted them; OMP_NUM_THREADS in the environment says fewer
 FEW_ROWS = 12
@@ -61,8 +61,19 @@ def own_running_threads() -> int:
 
 
 def is_small(model: PreTrainedModel) -> bool:
-    """Whether the model is on the CPU, of a kind whose forward pass keeps nothing in the model, and small."""
-    return model.device.type == "cpu" and is_plain(model) and sum(p.numel() for p in model.parameters()) <= SMALL
+    """Whether the model is on the CPU, small, and of a kind whose forward pass keeps and draws nothing.
+
+    With dropout the parts would draw from one generator in any order. Rotary positions that look at the longest row
+    change the model while it reads. And autocast of the caller holds in the caller's thread only.
+    """
+    return (
+        model.device.type == "cpu"
+        and is_plain(model)
+        and not any(module.training for module in model.modules())
+        and all(getattr(module, "rope_type", "default") in ROPE for module in model.modules())
+        and not torch.is_autocast_enabled("cpu")
+        and sum(p.numel() for p in model.parameters()) <= SMALL
+    )
 
 
 def in_parallel(function: Callable[[Part], Result], parts: Iterable[Part], *, workers: int) -> Iterator[Result]:

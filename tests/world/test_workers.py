@@ -1,0 +1,145 @@
+"""Parts of a job beside each other: order, errors and ends are those of a plain loop."""
+
+import threading
+import time
+
+import pytest
+import torch
+from llamas import small
+
+from reference.objectives.shapes import InputError
+from reference.world import workers
+from reference.world.workers import in_parallel, is_small, one_core_per_operation
+
+# ---- the pool ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def several_threads():
+    """torch counts one thread in the tests; with two there is something to restore."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_results_come_in_the_order_of_the_parts(count):
+    def late(part: int) -> int:
+        time.sleep(0.002 * (5 - part % 5))
+        return part * part
+
+    assert list(in_parallel(late, range(12), workers=count)) == [part * part for part in range(12)]
+    assert list(in_parallel(late, [], workers=count)) == []
+
+
+def test_parts_are_worked_on_at_the_same_time():
+    meet = threading.Barrier(2, timeout=10)
+    assert sorted(in_parallel(lambda part: meet.wait(), range(2), workers=2)) == [0, 1]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_is_itself_and_stops_the_rest(count):
+    started = []
+
+    def part_of(part: int) -> int:
+        started.append(part)
+        if part == 3:
+            raise InputError("part 3 is wrong")
+        return part
+
+    done = []
+    with pytest.raises(InputError, match=r"^part 3 is wrong$"):
+        for result in in_parallel(part_of, range(100), workers=count):
+            done.append(result)
+    assert done == [0, 1, 2] and len(started) < 12
+
+
+def test_an_error_of_who_makes_the_parts_is_itself():
+    def parts():
+        yield 1
+        raise KeyError("no second part")
+
+    with pytest.raises(KeyError, match="no second part"):
+        list(in_parallel(lambda part: part, parts(), workers=2))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_callers_grad_mode_holds_in_the_parts(count, enabled):
+    with torch.set_grad_enabled(enabled):
+        assert set(in_parallel(lambda part: torch.is_grad_enabled(), range(6), workers=count)) == {enabled}
+
+
+def test_parts_in_a_part_are_taken_one_after_the_other():
+    def outer(part: int) -> set[int]:
+        return set(in_parallel(lambda inner: threading.get_ident(), range(4), workers=3))
+
+    threads = list(in_parallel(outer, range(2), workers=2))
+    assert all(len(each) == 1 for each in threads) and threading.get_ident() not in set.union(*threads)
+    here = set(in_parallel(lambda part: threading.get_ident(), range(4), workers=2))
+    assert threading.get_ident() not in here  # outside of a part they are beside each other again
+
+
+def test_one_core_for_each_operation_in_the_parts():
+    counts = in_parallel(lambda part: torch.get_num_threads(), range(4), workers=2)
+    assert set(counts) == {1}
+
+
+def test_an_early_end_leaves_no_thread_working():
+    before, finished = threading.active_count(), []
+
+    def slow(part: int) -> int:
+        time.sleep(0.01)
+        finished.append(part)
+        return part
+
+    results = in_parallel(slow, range(100), workers=2)
+    assert next(results) == 0
+    results.close()
+    assert threading.active_count() == before and len(finished) < 10
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_threads_are_counted_as_before_after_an_error_of_the_caller(error):
+    before = threading.active_count()
+    with pytest.raises(error):
+        for result in in_parallel(lambda part: part, range(100), workers=2):
+            if result == 2:
+                raise error
+    assert torch.get_num_threads() == 2 and threading.active_count() == before
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_one_core_per_operation_ends_with_its_block(error):
+    with pytest.raises(error), one_core_per_operation():
+        assert torch.get_num_threads() == 1
+        raise error
+    assert torch.get_num_threads() == 2
+
+
+# ---- which models ------------------------------------------------------------------------------------------------------
+
+
+def test_only_a_small_model_without_state_or_chance_is_worked_on_in_parts(monkeypatch):
+    model = small()
+    assert is_small(model)
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # the threads would not know of it
+        assert not is_small(model)
+    model.model.layers[0].train()
+    assert not is_small(model)
+    model.eval()
+    monkeypatch.setattr(workers, "SMALL", 1000)
+    assert not is_small(model)
+    monkeypatch.undo()
+    handle = model.lm_head.register_forward_hook(lambda *a: None)
+    assert not is_small(model)
+    handle.remove()
+    assert is_small(model)
+
+
+def test_rotary_positions_that_change_while_they_are_read_are_not():
+    model = small("llama", rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0})
+    assert not is_small(model)
