@@ -9,7 +9,7 @@ completions they are from. Only attention needs to know who stands before whom; 
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +118,7 @@ def is_llama(model: PreTrainedModel) -> bool:
     )
 
 
-def is_llama_layer(layer: nn.Module) -> bool:
+def is_llama_layer(layer: Any) -> bool:
     """SiLU, the usual scale, and no bias but those of queries, keys and values."""
     attention, mlp = layer.self_attn, layer.mlp
     without_bias = (attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)

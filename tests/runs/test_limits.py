@@ -10,7 +10,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from model_folders import model_folder
 from small_runs import TINY, refusal
 
@@ -19,7 +18,7 @@ from reference.algorithms.limits import LIMITS, WEIGHTS, require_limits
 from reference.algorithms.recipes import RECIPES, ROWS, options_of, recipe_from
 from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
-from reference.runs import launch, session
+from reference.runs import launch
 from reference.runs.folder import read_metrics
 
 EXTREMES = ("-1", "0", "1e-320", "1e30")
@@ -128,7 +127,6 @@ def test_what_is_not_refused_takes_its_step(name, options, monkeypatch, tmp_path
     monkeypatch.setattr(launch, "load", lambda *_, **__: (copy.deepcopy(base[0]), base[1]))
     monkeypatch.setattr(launch, "measure_once", lambda run, when, kind, measure: None)
     monkeypatch.setattr(launch, "change", lambda before, after: "")
-    monkeypatch.setattr(session, "figure_curves", lambda *_, **__: Figure())  # nothing here looks at the picture
     assert main(["train", name, *small(name), *options, "--out", str(tmp_path / "out")]) == 0
     taken = read_metrics(tmp_path / "out")
     assert len(taken) == 1 and math.isfinite(taken[0]["grad_norm"])
