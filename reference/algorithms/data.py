@@ -69,8 +69,11 @@ class Experience:
         )  # fmt: skip
 
     def micro_batches(self, size: int) -> Iterator["Experience"]:
-        """All rows, ``size`` at a time, the longest first: less padding, and with global counts the same gradient."""
-        for index in self.attention_mask.sum(dim=1).argsort(descending=True, stable=True).split(size):
+        """All rows, ``size`` at a time, the longest first, those of a prompt together: less padding, equal rows side by
+        side, and with global counts the same gradient."""
+        by_group = self.group.argsort(stable=True)
+        by_length = self.attention_mask.sum(dim=1)[by_group].argsort(descending=True, stable=True)
+        for index in by_group[by_length].split(size):
             yield self.rows(index)
 
 

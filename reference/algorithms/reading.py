@@ -1,10 +1,14 @@
-"""Reading: what the model being trained says about the completions of a batch, without padding where it can do without.
+"""Reading: what the model being trained says about the completions of a batch, each once, and without padding where it can.
+
+A policy that is sure of itself writes the same completion again: after 15 steps of GRPO on the small model, 76 of the 128
+rows of a minibatch are different. A row that stands there twice is read once, and what it says is used twice.
 
 Completions differ in length, and a rectangle of them is padded by a fifth even when it is cut from sorted rows. The
 Llama family reads one long row instead, the tokens of all completions behind each other; only attention puts them back
 into a rectangle. Whoever computes something per token does it on the long row, and ``spread`` puts it into its place.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -23,27 +27,52 @@ from reference.world.rollout import Rollout
 class Reading(NamedTuple):
     """Logits with the tokens that they score, as ``token_logprobs`` and ``entropy`` want them: (1, N + 1) or (rows, pred + 1)."""
 
-    logits: Tensor  # (1, N + 1, vocab), the last of which scores nothing; or (rows, pred + 1, vocab)
-    tokens: Tensor  # (1, N + 1) or (rows, pred + 1)
+    logits: Tensor  # (1, N + 1, vocab), the last of which scores nothing; or (different rows, pred + 1, vocab)
+    tokens: Tensor  # (1, N + 1) or (different rows, pred + 1)
     hidden: Tensor | None  # (rows, pred + 1, width) what the head has read; on request
-    real: Tensor | None  # (rows, pred) where the N predictions belong; None: they are there already
+    real: Tensor | None  # (different rows, pred) where the N predictions belong; None: they are there already
+    row: Tensor  # (rows,) which of the different rows each one is
 
     def spread(self, per_token: Tensor) -> Tensor:
-        """From (1, N) to (rows, pred), 0 on padding; what is (rows, pred) stays as it is."""
-        if self.real is None:
-            return per_token
-        return per_token.new_zeros(self.real.shape).masked_scatter(self.real, per_token)
+        """From one number per token that was read to (rows, pred), 0 on padding."""
+        if self.real is not None:
+            per_token = per_token.new_zeros(self.real.shape).masked_scatter(self.real, per_token)
+        return per_token.index_select(0, self.row)
 
 
 def read_completions(
-    model: PreTrainedModel, batch: Rollout | Experience, *, hidden: bool = False, prompts: Cache | None = None
+    model: PreTrainedModel,
+    batch: Rollout | Experience,
+    *,
+    hidden: bool = False,
+    prompts: Callable[[Rollout | Experience], Cache] | None = None,
 ) -> Reading:
-    """Read a batch. ``prompts``: keys and values of all prompt tokens but the last; the model then reads on from there."""
+    """Read a batch. ``prompts``: gives the keys and values of all prompt tokens but the last of a batch; the model then
+    reads on from there."""
+    first, row = different_rows(torch.cat([batch.tokens, batch.attention_mask], dim=1))
+    if len(first) < len(row):
+        batch = batch.rows(first)
+    reading = read_each(model, batch, hidden=hidden, prompts=None if prompts is None else prompts(batch))
+    return reading._replace(row=row, hidden=None if reading.hidden is None else reading.hidden.index_select(0, row))
+
+
+def different_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The index of the first row of each kind, in their order, and for each row which of these it equals."""
+    _, kind = rows.unique(dim=0, return_inverse=True)
+    number = torch.arange(len(rows), device=rows.device)
+    first = torch.full_like(number, len(rows)).scatter_reduce(0, kind, number, "amin")[: int(kind.max()) + 1]
+    order = first.argsort()
+    return first[order], order.argsort()[kind]
+
+
+def read_each(model: PreTrainedModel, batch: Rollout | Experience, *, hidden: bool, prompts: Cache | None) -> Reading:
+    """``read_completions`` of rows that differ."""
+    row = torch.arange(len(batch.tokens), device=batch.tokens.device)
     start = batch.prompt_width - 1
     targets = batch.tokens[:, start:]
     if not reads_as_llama(model):
         out = forward(model, batch, completions_only=True, hidden=hidden, prompts=prompts)
-        return Reading(out.logits, targets, out.hidden_states[-1] if hidden else None, None)
+        return Reading(out.logits, targets, out.hidden_states[-1] if hidden else None, None, row)
 
     first = 0 if prompts is None else start  # of the columns that go through the model
     mask = batch.attention_mask
@@ -57,7 +86,7 @@ def read_completions(
     grid = None
     if hidden:
         grid = pad(to_grid(states, real.flatten().nonzero().squeeze(1), real.shape), (0, 0, 0, 1))
-    return Reading(logits[None], tokens[None], grid, real)
+    return Reading(logits[None], tokens[None], grid, real, row)
 
 
 def read_rows(model: PreTrainedModel, tokens: Tensor, inputs: Tensor, mask: Tensor, prompts: Cache | None) -> Tensor:

@@ -176,8 +176,7 @@ def micro_batch_loss(
     """What one micro-batch adds to the loss of the step, and its scalars."""
     with autocast(model, recipe.bf16):
         shared = critic is not None and critic.shared
-        cache = None if prompts is None else prompts.cache(micro)
-        reading = read_completions(model, micro, hidden=shared, prompts=cache)
+        reading = read_completions(model, micro, hidden=shared, prompts=None if prompts is None else prompts.cache)
         values = None if critic is None else critic(micro, reading.hidden)
     mask, old = micro.mask, micro.old_logprobs
     new = reading.spread(token_logprobs(reading.logits, reading.tokens, temperature=recipe.temperature))

@@ -53,7 +53,7 @@ def test_logprobs_entropies_and_hidden_states(kind, share, monkeypatch):
     model, batch = made(kind)
 
     def compute():
-        prompts = SharedPrompts(model, batch, RECIPES["grpo"]).cache(batch) if share else None
+        prompts = SharedPrompts(model, batch, RECIPES["grpo"]).cache if share else None
         read = read_completions(model, batch, hidden=True, prompts=prompts)
         per_token = (
             read.spread(token_logprobs(read.logits, read.tokens)),
