@@ -117,7 +117,7 @@ def test_ctrl_c_while_the_caller_waits_for_a_part():
     before = threading.active_count()
 
     def interrupt(part: int) -> None:
-        if part == 0:
+        if part == 5:  # both threads are there by now
             _thread.interrupt_main()
         time.sleep(0.02)
 
