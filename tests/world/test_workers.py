@@ -1,5 +1,6 @@
 """Parts of a job beside each other: order, errors and ends are those of a plain loop."""
 
+import _thread
 import threading
 import time
 
@@ -109,6 +110,19 @@ def test_threads_are_counted_as_before_after_an_error_of_the_caller(error):
         for result in in_parallel(lambda part: part, range(100), workers=2):
             if result == 2:
                 raise error
+    assert torch.get_num_threads() == 2 and threading.active_count() == before
+
+
+def test_ctrl_c_while_the_caller_waits_for_a_part():
+    before = threading.active_count()
+
+    def interrupt(part: int) -> None:
+        if part == 5:  # both threads are there by now
+            _thread.interrupt_main()
+        time.sleep(0.02)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(in_parallel(interrupt, range(100), workers=2))
     assert torch.get_num_threads() == 2 and threading.active_count() == before
 
 
