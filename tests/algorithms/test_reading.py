@@ -12,11 +12,12 @@ from reference.algorithms import reading, rl
 from reference.algorithms.collect import logprobs_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
-from reference.algorithms.reading import read_completions
+from reference.algorithms.reading import different_rows, read_completions
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe
 from reference.algorithms.rl import update
 from reference.algorithms.shared_prompts import SharedPrompts
 from reference.objectives import entropy, overlong_mask, token_logprobs
+from reference.world.model import load
 
 BUDGET = 12
 PROMPTS, LENGTHS = [5, 5, 5, 9, 9, 2, 2, 2], [1, 12, 4, 7, 1, 3, 12, 6]  # a whole budget, a single token, left padding
@@ -165,3 +166,48 @@ def test_the_rows_of_a_batch_do_not_see_each_other():
     for place, row in enumerate(order):
         alone = logprobs(batch.rows(torch.tensor([row])))[0]
         assert torch.allclose(together[place, : len(alone)], alone, atol=1e-4)
+
+
+# ---- equal rows ----------------------------------------------------------------------------------------------------------
+
+
+def test_different_rows_by_hand():
+    rows = torch.tensor([[7, 1], [3, 5], [7, 1], [7, 2], [3, 5]])
+    first, row = different_rows(rows)
+    assert first.tolist() == [0, 1, 3] and row.tolist() == [0, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_equal_rows_are_read_once_and_count_as_often_as_they_stand_there(kind, small_models, monkeypatch):
+    """Rows 0, 3 and 5 of a minibatch are one completion with three advantages; the gradient is that of reading each."""
+    model = load(small_models["gpt2"])[0] if kind == "gpt2" else made(kind)[0]
+    some = made("llama")[1]
+    batch = some.rows(torch.tensor([1, 3, 0, 1, 7, 1]))
+    batch = replace(batch, advantages=torch.tensor([1.0, 0.5, -1.0, -0.3, 2.0, 0.7])[:, None])
+    recipe, seen = replace(RECIPES["grpo"], micro_batch_size=6, entropy_coef=0.1, max_grad_norm=None), []
+    read_each = reading.read_each
+    monkeypatch.setattr(
+        reading, "read_each", lambda m, rows, **k: seen.append(len(rows.tokens)) or read_each(m, rows, **k)
+    )
+    found = []
+    for once in (True, False):
+        with monkeypatch.context() as patched:
+            if not once:
+                patched.setattr(reading, "different_rows", lambda rows: (torch.arange(len(rows)),) * 2)
+            scalars = update(model, sgd(model), batch, recipe)
+        found.append((gradient(model), scalars))
+    (ours, scalars), (each, scalars_each) = found
+    assert seen == [4, 6]
+    assert near(ours, each)
+    assert scalars == pytest.approx(scalars_each, rel=1e-5, abs=1e-9)
+
+
+def test_rows_that_differ_in_padding_alone_are_read_apart(monkeypatch):
+    """The pad may be a token that is also said, such as the EOS: equal tokens with another mask are other rows."""
+    model, batch = made("llama")
+    row = batch.rows(torch.tensor([1, 1]))
+    mask = row.attention_mask.clone()
+    mask[1, -1] = False
+    short = replace(row, attention_mask=mask)
+    read = read_completions(model, short)
+    assert read.row.tolist() == [0, 1]
