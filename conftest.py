@@ -17,6 +17,10 @@ def is_notebook(nodeid: str) -> bool:
     return nodeid.partition("::")[0].endswith(".ipynb")
 
 
+def takes_long(item: pytest.Item) -> bool:
+    return is_notebook(item.nodeid) or any(item.get_closest_marker(name) for name in ("slow", "browser"))
+
+
 def unit(nodeid: str) -> str:
     """What goes to one process whole: a file, whose tests share what takes long to make, or the oracles with their table."""
     file = nodeid.partition("::")[0]
@@ -29,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if is_notebook(item.nodeid):
             item.output_timeout = 60 * MINUTES  # nbval's own is 5 seconds, and has no option
     if hasattr(config, "workerinput"):  # one of several processes: files of seconds last, so that all end together
-        items.sort(key=lambda item: not (is_notebook(item.nodeid) or item.get_closest_marker("slow")))
+        items.sort(key=lambda item: not takes_long(item))
 
 
 @pytest.hookimpl(optionalhook=True)

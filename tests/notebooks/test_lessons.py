@@ -1,4 +1,4 @@
-"""The notebooks as files, and as a learner leaves them: nbval runs them unsolved; here they are run solved."""
+"""The notebooks as files, and as a learner leaves them: nbval runs them unsolved; here is run what a solution can change."""
 
 import ast
 import json
