@@ -105,7 +105,7 @@ def preference_step(
     micros = pairs.micro_batches(recipe.micro_batch_size)
     with eval_mode(ref_model):  # here, once: parts beside each other must not switch it for one another
         workers = min(workers_for(each) for each in (model, ref_model) if each is not None)
-        for scalars in backward(loss_of, micros, trainable(model), workers=workers):
+        for scalars in backward(loss_of, micros, trainable(optimizer, model), workers=workers):
             for name, value in scalars.items():
                 totals[name] = totals.get(name, 0.0) + value
     grad_norm = clip_gradient(model, recipe.max_grad_norm)

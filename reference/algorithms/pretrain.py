@@ -78,7 +78,7 @@ def pretrain_step(
 
     optimizer.zero_grad()
     micros = micro_batches(tokens, mask, MICRO_BATCH_SIZE)
-    losses = list(backward(loss_of, micros, trainable(model), workers=workers_for(model)))
+    losses = list(backward(loss_of, micros, trainable(optimizer, model), workers=workers_for(model)))
     grad_norm = clip_gradient(model, max_grad_norm)
     optimizer.step()
     return torch.stack(losses).sum().item(), grad_norm

@@ -137,7 +137,7 @@ def reward_step(
         return loss, torch.stack([loss.detach(), (margin > 0).sum() / len(pairs), margin.sum() / len(pairs)])
 
     micros = pairs.micro_batches(recipe.micro_batch_size)
-    for scalars in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
+    for scalars in backward(loss_of, micros, trainable(optimizer, model), workers=workers_for(model)):
         totals += scalars
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()

@@ -124,7 +124,7 @@ def update(
         return {}
     totals: dict[str, Tensor] = {}
     optimizer.zero_grad()
-    weights = trainable(model, critic)
+    weights = trainable(optimizer, model, critic)
     prompts = SharedPrompts(model, batch, recipe) if can_share(model, batch) else None
 
     def loss_of(micro: Experience) -> tuple[Tensor, dict[str, Tensor]]:
@@ -140,7 +140,7 @@ def update(
     if prompts is not None:
         prompts.backward(weights)
     if demonstrations is not None:
-        totals["sft_loss"] = imitate(model, *demonstrations, recipe)
+        totals["sft_loss"] = imitate(model, weights, *demonstrations, recipe)
     norms = {"grad_norm": clip_gradient(model, recipe.max_grad_norm)}
     if critic is not None:
         norms["value_grad_norm"] = clip_gradient(
@@ -151,8 +151,9 @@ def update(
     return {name: value.item() for name, value in totals.items()} | norms
 
 
-def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
-    """Add the gradient of sft_coef times the NLL of demonstrations to what is there. Returns the NLL, in nats per token."""
+def imitate(model: PreTrainedModel, weights: list[Tensor], tokens: Tensor, mask: Tensor, recipe: Recipe) -> Tensor:
+    """Add the gradient of sft_coef times the NLL of demonstrations to that of the weights. Returns the NLL, in nats per
+    token."""
     tokens, mask = tokens.to(model.device), mask.to(model.device)
 
     def loss_of(part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -160,7 +161,7 @@ def imitate(model: PreTrainedModel, tokens: Tensor, mask: Tensor, recipe: Recipe
         return total_loss(torch.zeros_like(nll), sft_loss=nll, sft_coef=recipe.sft_coef), nll.detach()
 
     micros = micro_batches(tokens, mask, recipe.micro_batch_size)
-    return torch.stack(list(backward(loss_of, micros, trainable(model), workers=workers_for(model)))).sum()
+    return torch.stack(list(backward(loss_of, micros, weights, workers=workers_for(model)))).sum()
 
 
 def micro_batch_loss(

@@ -35,9 +35,11 @@ def set_rate(optimizer: torch.optim.Optimizer, step: int, recipe: Recipe) -> Non
         group["lr"] = learning_rate(step, steps=recipe.steps, peak=recipe.lr)
 
 
-def trainable(*modules: nn.Module | None) -> list[Tensor]:
-    """The weights that get a gradient."""
-    return [w for module in modules if module is not None for w in module.parameters() if w.requires_grad]
+def trainable(optimizer: torch.optim.Optimizer, *modules: nn.Module | None) -> list[Tensor]:
+    """The weights that get a gradient: those of the modules, and what else the optimizer moves (a loss may have its own)."""
+    weights = [weight for module in modules if module is not None for weight in module.parameters()]
+    weights += [weight for group in optimizer.param_groups for weight in group["params"]]
+    return list({id(weight): weight for weight in weights if weight.requires_grad}.values())
 
 
 def backward(

@@ -120,7 +120,7 @@ def sft_step(
         return term, (term.detach(), right)
 
     micros = micro_batches(tokens, mask, recipe.micro_batch_size)
-    for term, right in backward(loss_of, micros, trainable(model), workers=workers_for(model)):
+    for term, right in backward(loss_of, micros, trainable(optimizer, model), workers=workers_for(model)):
         loss, hits = loss + term, hits + right
     grad_norm = clip_gradient(model, recipe.max_grad_norm)
     optimizer.step()

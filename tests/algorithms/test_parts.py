@@ -23,7 +23,9 @@ from reference.algorithms.rl import update
 from reference.algorithms.step import backward
 from reference.algorithms.supervised import sft_step
 from reference.world import rollout, workers
-from reference.world.rollout import sample
+from reference.world.llama_reader import LlamaReader
+from reference.world.rollout import encode_prompts, sample
+from reference.world.tasks import draw_problem
 from reference.world.workers import one_core_per_operation
 
 # ---- the gradient ------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ def weights_after_two_steps(name: str, model) -> dict[str, torch.Tensor]:
 def test_two_steps_are_the_same_to_the_bit_for_any_number_of_workers(name, kind, monkeypatch):
     start, found = KINDS[kind](), []
     for count in (1, 2, 3):
-        monkeypatch.setattr(workers, "CORES", count)
+        monkeypatch.setattr(workers, "spare_cores", lambda count=count: count)
         with one_core_per_operation():
             found.append(weights_after_two_steps(name, copy.deepcopy(start)))
     assert any(not torch.equal(p, found[0][key]) for key, p in nn.ModuleList([start]).state_dict().items())
@@ -179,7 +181,7 @@ def test_samples_logprobs_and_values_are_the_same_to_the_bit(kind, monkeypatch):
     rng = random.Random(0)
     prompts = [[rng.randrange(2, 384) for _ in range(rng.randrange(1, 8))] for _ in range(9)]
     for count in (1, 2, 3):
-        monkeypatch.setattr(workers, "CORES", count)
+        monkeypatch.setattr(workers, "spare_cores", lambda count=count: count)
         with one_core_per_operation():
             drawn = sample(model, TOKENIZER, prompts, max_new_tokens=9, group_size=2, seeds=range(18))
             scores, values = logprobs_of(model, drawn, recipe), values_of(critic, model, drawn, recipe)
@@ -189,8 +191,41 @@ def test_samples_logprobs_and_values_are_the_same_to_the_bit(kind, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.slow
+def test_samples_do_not_depend_on_the_cores_of_an_operation(base, monkeypatch):
+    """With 5 to 11 rows a product would: then it has one core, whatever is free."""
+    model, tokenizer = base
+    prompts = encode_prompts(tokenizer, [draw_problem(random.Random(seed)) for seed in range(6)])
+    found, taken, rows_of = [], [], []
+    set_threads, next_logits = torch.set_num_threads, LlamaReader.next_logits
+
+    def watched(reader, tokens, attention):
+        rows_of.append((len(tokens), torch.get_num_threads()))
+        return next_logits(reader, tokens, attention)
+
+    monkeypatch.setattr(LlamaReader, "next_logits", watched)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: taken.append(count) or set_threads(count))
+    for count in (1, 2, 3):
+        monkeypatch.setattr(workers, "spare_cores", lambda count=count: count)
+        drawn = sample(model, tokenizer, prompts, max_new_tokens=96, group_size=4, seeds=range(24))
+        found.append((drawn.tokens, drawn.sampler_logprobs))
+    assert {1, 2, 3} <= set(taken) and any(rows >= 12 and threads == 3 for rows, threads in rows_of)
+    assert {threads for rows, threads in rows_of if rows < 12} == {1} and min(rows for rows, _ in rows_of) < 12
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_loss_may_have_a_weight_of_its_own(count, monkeypatch):
+    monkeypatch.setattr(workers, "spare_cores", lambda: count)
+    model, scale = small("grouped"), nn.Parameter(torch.ones(()))
+    optimizer = torch.optim.SGD([*model.parameters(), scale], lr=0.0)
+    update_of("grpo", loss=lambda logprobs, micro, recipe: scale * -logprobs)(model, optimizer, None)
+    assert scale.grad is not None and scale.grad != 0
+
+
 def test_the_reference_is_in_its_own_mode_afterwards(monkeypatch):
-    monkeypatch.setattr(workers, "CORES", 3)
+    monkeypatch.setattr(workers, "spare_cores", lambda: 3)
     model, reference = small("grouped"), small("grouped", attention_dropout=0.5).train()
     seen = []
     for _ in range(2):
@@ -203,7 +238,7 @@ def test_the_reference_is_in_its_own_mode_afterwards(monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_an_error_in_a_learners_own_loss_shows_the_learners_line(count, monkeypatch):
-    monkeypatch.setattr(workers, "CORES", count)
+    monkeypatch.setattr(workers, "spare_cores", lambda: count)
     model = small("grouped")
 
     def my_loss(logprobs, micro, recipe):
