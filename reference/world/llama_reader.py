@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import PreTrainedModel
 
 from reference.objectives import position_ids
+from reference.world.cache import move_rows
 from reference.world.llama import Attend, blocks_of, head_size, hidden_states
 
 ROOM = 32  # columns that a buffer has beyond what it holds
@@ -18,8 +19,9 @@ class LlamaReader:
         self.model, self.blocks, self.size = model, blocks_of(model), head_size(model)
         self.heads, self.kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
         self.seen = 0
-        self.buffers: list[list[Tensor]] = []  # per layer, keys and values: (rows * kv_heads, columns, size)
-        self.penalty = torch.empty(0)  # (rows * kv_heads, 1, columns) -inf on padding, else 0; empty: to be made
+        self.buffers: list[
+            list[Tensor]
+        ] = []  # per layer, keys and values: (at least the rows, kv_heads, columns, size)
 
     def next_logits(self, tokens: Tensor, attention: Tensor) -> Tensor:
         start, self.seen = self.seen, tokens.shape[1]
@@ -37,7 +39,7 @@ class LlamaReader:
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-            self.buffers.append([with_room(x.flatten(0, 1)) for x in (k, v)])
+            self.buffers.append([with_room(x) for x in (k, v)])
             mixed = scaled_dot_product_attention(q, k, v, attn_mask=may_see, enable_gqa=self.heads != self.kv_heads)
             return mixed.transpose(1, 2).flatten(2)
 
@@ -46,15 +48,14 @@ class LlamaReader:
     def attend_to_past(self, attention: Tensor) -> Attend:
         """One token per row, looking at all before it: for each row and head two products, all of them in one call each."""
         rows, end = attention.shape
-        if self.buffers[0][0].shape[1] < end:
-            self.buffers = [[with_room(x[:, : end - 1]) for x in layer] for layer in self.buffers]
-        if self.penalty.shape[-1] < end:  # what comes behind the prompt is real, or belongs to a row that is finished
-            hidden = pad(~attention, (0, ROOM))[:, None, :].repeat_interleave(self.kv_heads, dim=0)
-            self.penalty = hidden.new_zeros(hidden.shape, dtype=self.model.dtype).masked_fill(hidden, -torch.inf)
-        penalty, scale = self.penalty[:, :, :end], self.size**-0.5
+        if self.buffers[0][0].shape[2] < end:
+            self.buffers = [[with_room(x[:, :, : end - 1]) for x in layer] for layer in self.buffers]
+        penalty = attention.new_zeros(attention.shape, dtype=self.model.dtype).masked_fill(~attention, -torch.inf)
+        penalty = penalty.repeat_interleave(self.kv_heads, dim=0)[:, None, :]
+        scale = self.size**-0.5
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = self.buffers[layer]
+            keys, values = (x[:rows].flatten(0, 1) for x in self.buffers[layer])  # (rows * kv_heads, columns, size)
             keys[:, end - 1], values[:, end - 1] = k.reshape(-1, self.size), v.reshape(-1, self.size)
             queries = q.reshape(len(keys), -1, self.size)  # (rows * kv_heads, heads / kv_heads, size)
             scores = torch.baddbmm(penalty, queries, keys[:, :end].transpose(1, 2), alpha=scale)
@@ -62,18 +63,12 @@ class LlamaReader:
 
         return attend
 
-    def repeat(self, times: int) -> None:
-        rows = len(self.buffers[0][0]) // self.kv_heads
-        self.select(torch.arange(rows, device=self.model.device).repeat_interleave(times))
-
     def select(self, rows: Tensor) -> None:
-        index = (rows[:, None] * self.kv_heads + torch.arange(self.kv_heads, device=rows.device)).flatten()
-        self.buffers = [[with_room(x[index, : self.seen]) for x in layer] for layer in self.buffers]
-        self.penalty = torch.empty(0)
+        self.buffers = [[move_rows(x, rows, self.seen) for x in layer] for layer in self.buffers]
 
 
 def with_room(x: Tensor) -> Tensor:
-    """The same numbers at the beginning of a longer buffer, (rows * kv_heads, columns, size)."""
-    buffer = x.new_empty(len(x), x.shape[1] + ROOM, x.shape[2])
-    buffer[:, : x.shape[1]] = x
+    """The same numbers at the beginning of a longer buffer, (rows, kv_heads, columns, size)."""
+    buffer = x.new_empty(*x.shape[:2], x.shape[2] + ROOM, x.shape[3])
+    buffer[:, :, : x.shape[2]] = x
     return buffer

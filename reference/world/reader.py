@@ -32,11 +32,8 @@ class Reader(Protocol):
     def next_logits(self, tokens: Tensor, attention: Tensor) -> Tensor:
         """Logits (rows, vocab) of the token after the last column. Both arguments (rows, time), whole."""
 
-    def repeat(self, times: int) -> None:
-        """Make each row so many rows, next to each other."""
-
     def select(self, rows: Tensor) -> None:
-        """Keep these rows only."""
+        """Go on with these rows, in this order. One that is named twice becomes two, one that is not is left out."""
 
 
 class CachedReader:
@@ -54,9 +51,6 @@ class CachedReader:
         self.seen = tokens.shape[1]
         return out.logits[:, -1].float()
 
-    def repeat(self, times: int) -> None:
-        self.cache.batch_repeat_interleave(times)
-
     def select(self, rows: Tensor) -> None:
         self.cache.batch_select_indices(rows)
 
@@ -73,9 +67,6 @@ class PlainReader:
             logits_to_keep=1,
         )  # fmt: skip
         return out.logits[:, -1].float()
-
-    def repeat(self, times: int) -> None:
-        pass
 
     def select(self, rows: Tensor) -> None:
         pass
@@ -116,13 +107,10 @@ def try_reader(model: PreTrainedModel, reader: type[CachedReader | LlamaReader])
         plain, reader_with_cache = PlainReader(model), reader(model)
         try:
             reader_with_cache.next_logits(tokens[:, :4], attention[:, :4])
-            reader_with_cache.repeat(2)
-            tokens, attention = tokens.repeat_interleave(2, dim=0), attention.repeat_interleave(2, dim=0)
-            for end, kept in ((5, [0, 1, 2, 3]), (6, [1, 2, 3]), (7, [2])):
-                if len(kept) < len(tokens):
-                    rows = torch.tensor(kept, device=model.device)
-                    reader_with_cache.select(rows)
-                    tokens, attention = tokens[rows], attention[rows]
+            for end, kept in ((5, [0, 0, 1, 1]), (6, [1, 2, 3]), (7, [2])):
+                rows = torch.tensor(kept, device=model.device)
+                reader_with_cache.select(rows)
+                tokens, attention = tokens[rows], attention[rows]
                 seen, again = (
                     reader.next_logits(tokens[:, :end], attention[:, :end]).log_softmax(-1)
                     for reader in (reader_with_cache, plain)

@@ -24,7 +24,6 @@ from reference.world.workers import FEW_ROWS, cores_for_rows
 
 ROWS = 256  # rows that go through the model together
 LOOK = 16  # tokens until it is looked again how many cores are free
-STAY = 7 / 8  # when fewer rows of the batch than this are unfinished, the finished ones leave it
 
 
 @dataclass(frozen=True)
@@ -111,9 +110,9 @@ def sample(
 
     ``seeds``: one per row. What a row draws depends on its seed and on nothing else, neither on the other rows nor on
     their number (rounding aside: a matrix product of another size may differ in the last bit). Each prompt goes through
-    the model once, whatever the group size; finished rows leave the batch, in which there are 256
-    at most. Dropout is off meanwhile. Raises ``InputError`` when prompt and budget exceed the model's
-    context.
+    the model once, whatever the group size, and so does each beginning that several completions share; finished rows
+    leave the batch, in which there are 256 at most. Dropout is off meanwhile. Raises ``InputError`` when prompt and
+    budget exceed the model's context.
     """
     require_context(model, max(map(len, prompts)) + max_new_tokens)
     draws = None if greedy else uniforms(seeds, len(prompts) * group_size, max_new_tokens).to(model.device)
@@ -151,38 +150,52 @@ def sample_part(
     take_cores(len(tokens))
     reader = new_reader(model)
     logits = reader.next_logits(tokens[:, :width], attention[:, :width])
-    reader.repeat(group_size)
-    tokens, attention, logits = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention, logits))
 
+    tokens, attention = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention))
     logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
-    done = torch.zeros(len(tokens), dtype=torch.bool, device=device)
-    batch = torch.arange(len(tokens), device=device)  # rows that go through the model; a finished one may stay a little
+    going = torch.arange(len(tokens), device=device)  # rows that are not finished
+    branch = going // group_size  # which row of the reader each of them is: rows that agree so far are one
     for end in range(width, width + max_new_tokens):
         logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        require_no_nan(
-            logp[:, :1], "logits (of the sampling model, over the temperature)"
-        )  # one makes its whole row NaN
-        choice = logp.argmax(dim=-1) if draws is None else inverse_cdf(logp, draws[batch, end - width])
-        going = ~done[batch]
-        tokens[batch, end] = torch.where(going, choice, tokenizer.pad_token_id)
-        attention[batch, end] = going
-        logprobs[batch, end - 1] = torch.where(going, logp.gather(1, choice[:, None]).squeeze(1), 0.0)
-        done[batch] |= torch.isin(choice, ends)
+        require_no_nan(logp[:, :1], "logits (of the sampling model, over the temperature)")  # one makes its row NaN
+        choice = logp.argmax(dim=-1)[branch] if draws is None else inverse_cdf(logp, draws[going, end - width], branch)
+        tokens[going, end], attention[going, end] = choice, True
+        logprobs[going, end - 1] = logp[branch, choice]
 
-        left = (~done[batch]).nonzero().squeeze(1)
-        if len(left) == 0 or end == width + max_new_tokens - 1:
+        left = ~torch.isin(choice, ends)
+        going = going[left]
+        if len(going) == 0 or end == width + max_new_tokens - 1:
             break
-        if len(left) <= STAY * len(batch):
-            reader.select(left)
-            batch = batch[left]
-        if len(batch) < FEW_ROWS or (end - width) % LOOK == 0:
-            take_cores(len(batch))
-        logits = reader.next_logits(tokens[batch, : end + 1], attention[batch, : end + 1])
+        parents, branch = branches(branch[left], choice[left])
+        reader.select(parents)
+        if len(parents) < FEW_ROWS or (end - width) % LOOK == 0:
+            take_cores(len(parents))
+        one_of_each = torch.empty_like(parents).scatter_(0, branch, going)
+        logits = reader.next_logits(tokens[one_of_each, : end + 1], attention[one_of_each, : end + 1])
 
+    truncated = torch.zeros(len(tokens), dtype=torch.bool, device=device).index_fill_(0, going, True)
     stop = int(attention.any(dim=0).nonzero()[-1]) + 1
     start = torch.full((len(tokens),), width, device=device)
     keep = completion_mask(tokens[:, :stop], start, eos_token_id=ends.tolist())
-    return Rollout(tokens[:, :stop], attention[:, :stop], keep, logprobs[:, : stop - 1], ~done, width)
+    return Rollout(tokens[:, :stop], attention[:, :stop], keep, logprobs[:, : stop - 1], truncated, width)
+
+
+def branches(branch: Tensor, choice: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that were in the same branch and chose the same token stay in one; there is a branch for each other choice.
+
+    ``branch``, ``choice``: (rows,). Returns the old branch that each new one goes on from, and the new branch of each
+    row. A branch keeps its number where it can, since one that changes it is copied.
+    """
+    old_and_token, which = torch.stack([branch, choice], dim=1).unique(dim=0, return_inverse=True)
+    old = old_and_token[:, 0]  # ascending
+    is_first = torch.ones_like(old, dtype=torch.bool)
+    is_first[1:] = old[1:] != old[:-1]
+    stays = is_first & (old < len(old))
+    free = torch.ones_like(stays)
+    free[old[stays]] = False
+    number = old.clone()
+    number[~stays] = free.nonzero().squeeze(1)
+    return torch.empty_like(old).scatter_(0, number, old), number[which]
 
 
 def sampling_logprobs(
@@ -205,9 +218,12 @@ def sampling_logprobs(
     return logp
 
 
-def inverse_cdf(logp: Tensor, uniform: Tensor) -> Tensor:
-    """The token (rows,) in whose share of [0, 1) the number falls, shares in the order of the vocabulary."""
-    mass = logp.double().exp().cumsum(dim=-1)
+def inverse_cdf(logp: Tensor, uniform: Tensor, row: Tensor) -> Tensor:
+    """The token in whose share of [0, 1) the number falls, shares in the order of the vocabulary.
+
+    ``uniform`` (draws,), ``row`` (draws,): from which row of ``logp`` each is drawn.
+    """
+    mass = logp.double().exp().cumsum(dim=-1)[row]
     return torch.searchsorted(mass, (uniform * mass[:, -1])[:, None], right=True).squeeze(1)
 
 

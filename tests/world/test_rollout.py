@@ -8,8 +8,8 @@ from reference.objectives import InputError, ratio, token_logprobs
 from reference.world import rollout
 from reference.world.llama_reader import LlamaReader
 from reference.world.model import load
-from reference.world.reader import CachedReader
-from reference.world.rollout import encode_prompts, inverse_cdf, join, row_seeds, sample, sampling_logprobs
+from reference.world.reader import CachedReader, PlainReader
+from reference.world.rollout import branches, encode_prompts, inverse_cdf, join, row_seeds, sample, sampling_logprobs
 from reference.world.tasks import Problem, draw_problem
 
 
@@ -128,23 +128,54 @@ def test_a_row_depends_on_its_seed_and_on_nothing_else(base):
     assert backwards.texts(tokenizer) == texts[::-1]
 
 
-@pytest.mark.parametrize("kind", [LlamaReader, CachedReader])
-def test_a_prompt_goes_through_the_model_once_whatever_the_group_size(base, kind, monkeypatch):
+@pytest.mark.parametrize("kind", [LlamaReader, CachedReader, PlainReader])
+def test_each_beginning_goes_through_the_model_once_whatever_the_group_size(base, kind, monkeypatch):
+    """After t tokens the model reads one row for each different text of t tokens that is not finished."""
     model, tokenizer = base
     shapes = []
 
     class Watched(kind):
         def next_logits(self, tokens, attention):
-            shapes.append((len(tokens), tokens.shape[1] - self.seen))
+            shapes.append((len(tokens), tokens.shape[1] - getattr(self, "seen", 0)))
             return super().next_logits(tokens, attention)
 
     monkeypatch.setattr(rollout, "new_reader", Watched)
     prompts = encode_prompts(tokenizer, problems(3))
-    sample(model, tokenizer, prompts, group_size=5, max_new_tokens=40, seeds=seeds(15))
-    assert shapes[0] == (3, max(map(len, prompts)))
-    rows = [shape[0] for shape in shapes[1:]]
-    assert all(shape[1] == 1 for shape in shapes[1:])
-    assert rows[0] == 15 and rows == sorted(rows, reverse=True) and rows[-1] < 15  # finished rows have left
+    drawn = sample(model, tokenizer, prompts, group_size=8, max_new_tokens=40, seeds=seeds(24))
+    width = drawn.prompt_width
+    lengths = drawn.completion_mask.sum(dim=1).tolist()
+    expected = [
+        len({tuple(drawn.tokens[row, : width + t].tolist()) for row in range(24) if lengths[row] > t})
+        for t in range(max(lengths))
+    ]
+    assert [rows for rows, _ in shapes] == expected
+    assert expected[0] == 3 < max(expected) < 24 and expected[-1] < max(expected)
+    if kind is not PlainReader:
+        assert [new for _, new in shapes] == [width] + [1] * (len(shapes) - 1)
+
+
+def test_branches_by_hand():
+    # Rows 0, 1 and 4 agree again; row 2 says something else, so it takes the place that branch 2 leaves; row 3 stays.
+    parents, branch = branches(torch.tensor([0, 0, 0, 1, 0]), torch.tensor([7, 7, 3, 7, 7]))
+    assert parents[branch].tolist() == [0, 0, 0, 1, 0]
+    assert branch[0] == branch[1] == branch[4] != branch[2] and branch[3] == 1 and len(parents) == 3
+    # Branches 0 and 2 are finished: branch 3 moves, and branch 1 stays where it is.
+    parents, branch = branches(torch.tensor([1, 3, 3]), torch.tensor([5, 6, 6]))
+    assert parents.tolist() == [3, 1] and branch.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_branches_are_the_different_pairs_and_move_as_few_as_they_can(seed):
+    generator = torch.Generator().manual_seed(seed)
+    old = torch.randint(0, 6, (12,), generator=generator)
+    choice = torch.randint(0, 3, (12,), generator=generator)
+    parents, branch = branches(old, choice)
+    assert torch.equal(parents[branch], old)
+    pairs = {(int(a), int(b)): int(c) for a, b, c in zip(old, choice, branch, strict=True)}
+    assert sorted(pairs.values()) == list(range(len(parents))) and len(set(pairs.values())) == len(pairs)
+    assert all(pairs[int(a), int(b)] == c for a, b, c in zip(old, choice, branch, strict=True))
+    could_stay = sum(number < len(parents) for number in set(old.tolist()))
+    assert (parents == torch.arange(len(parents))).sum() == could_stay
 
 
 @pytest.mark.slow
@@ -194,13 +225,13 @@ def test_recorded_logprobs_are_those_of_the_distribution_that_was_drawn_from(bas
 
 def test_the_inverse_cdf_by_hand():
     # Shares 0-0.2, (nothing), 0.2-0.7, 0.7-1: the left end belongs to a share, the right end to the next.
-    logp = torch.tensor([[0.2, 0.0, 0.5, 0.3]]).log().expand(6, 4)
+    logp = torch.tensor([[0.0, 0.0, 0.0, 1.0], [0.2, 0.0, 0.5, 0.3]]).log()
     numbers = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 1 - 2**-53], dtype=torch.float64)
-    assert inverse_cdf(logp, numbers).tolist() == [0, 0, 2, 2, 3, 3]
+    row = torch.ones(6, dtype=torch.long)  # all from the second row
+    assert inverse_cdf(logp, numbers, row).tolist() == [0, 0, 2, 2, 3, 3]
     empty_first = torch.tensor([[0.0, 1.0]]).log()
-    assert inverse_cdf(empty_first, torch.zeros(1, dtype=torch.float64)).tolist() == [
-        1
-    ]  # never a token of probability 0
+    first = torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.long)
+    assert inverse_cdf(empty_first, *first).tolist() == [1]  # never a token of probability 0
 
 
 def test_joined_rollouts_are_their_rows(base):
