@@ -36,7 +36,7 @@ from reference.objectives import (
     token_rewards,
     truncated_share,
 )
-from reference.objectives.shapes import InputError
+from reference.objectives.shapes import InputError, at_least_float32
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
 from reference.world.tasks import Problem, draw_problem, verify
@@ -192,9 +192,9 @@ def values_of(critic: Critic, model: PreTrainedModel, rollout: Rollout, recipe: 
 
 def in_micro_batches(function: Callable[[Rollout], Tensor], rollout: Rollout, size: int, *, workers: int = 1) -> Tensor:
     """Apply to rows of similar length at a time; the results (rows, pred) in the old order, 0 on padding."""
-    result = torch.zeros(rollout.completion_mask[:, rollout.prompt_width - 1 :].shape, device=rollout.tokens.device)
     parts = rollout.attention_mask.sum(dim=1).argsort(descending=True, stable=True).split(size)
-    done = in_parallel(lambda index: function(rollout.rows(index)).float(), parts, workers=workers)
+    done = list(in_parallel(lambda index: at_least_float32(function(rollout.rows(index))), parts, workers=workers))
+    result = done[0].new_zeros(rollout.completion_mask[:, rollout.prompt_width - 1 :].shape)
     for index, part in zip(parts, done, strict=True):
         result[index, : part.shape[1]] = part
     return torch.where(rollout.completion_mask[:, rollout.prompt_width - 1 :], result, 0.0)
