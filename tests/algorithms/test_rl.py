@@ -272,7 +272,7 @@ def test_a_sampler_that_truncates_is_corrected_for(exact):
         whole = token_logprobs(score(model, batch, completions_only=True), batch.targets)
     kept = batch.mask
     # old log-probs are those of the policy itself; the weights are the mass that top_p left, renormalised away
-    torch.testing.assert_close(batch.old_logprobs[kept], whole[kept].float(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(batch.old_logprobs[kept], whole[kept], rtol=1e-5, atol=1e-5)
     assert (batch.correction[kept] <= 1 + 1e-6).all() and (batch.correction[kept] >= 0.8 - 1e-6).all()
     assert batch.correction[kept].min() < 0.99
     assert update(model, sgd(model), batch, recipe)["ratio"] == pytest.approx(1, abs=1e-5)
@@ -546,7 +546,7 @@ def test_the_critic_is_fitted_to_lambda_returns_and_the_policy_sees_whitened_adv
     batch, _ = gathered(exact, small("ppo", gae_lambda=1.0, kl_coef=0.0), critic=Critic(exact[0], shared=False))
     kept = batch.mask
     # lambda 1, gamma 1: every token's target is the verdict on its completion
-    assert torch.allclose(batch.returns[kept], batch.rewards[:, None].expand_as(kept)[kept].float(), atol=1e-5)
+    assert torch.allclose(batch.returns[kept], batch.rewards[:, None].expand_as(kept)[kept].to(batch.returns.dtype), atol=1e-5)
     assert batch.advantages[kept].mean().abs() < 1e-5 and (batch.advantages[kept].std() - 1).abs() < 1e-3
 
 
