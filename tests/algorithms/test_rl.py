@@ -546,7 +546,9 @@ def test_the_critic_is_fitted_to_lambda_returns_and_the_policy_sees_whitened_adv
     batch, _ = gathered(exact, small("ppo", gae_lambda=1.0, kl_coef=0.0), critic=Critic(exact[0], shared=False))
     kept = batch.mask
     # lambda 1, gamma 1: every token's target is the verdict on its completion
-    assert torch.allclose(batch.returns[kept], batch.rewards[:, None].expand_as(kept)[kept].to(batch.returns.dtype), atol=1e-5)
+    assert torch.allclose(
+        batch.returns[kept], batch.rewards[:, None].expand_as(kept)[kept].to(batch.returns.dtype), atol=1e-5
+    )
     assert batch.advantages[kept].mean().abs() < 1e-5 and (batch.advantages[kept].std() - 1).abs() < 1e-3
 
 
