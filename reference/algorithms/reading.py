@@ -1,9 +1,9 @@
 """Reading: what the model being trained says about the completions of a batch, each once, and without padding where it can.
 
-A policy that is sure of itself writes the same completion again: after 15 steps of GRPO on the small model, 76 of the 128
-rows of a minibatch are different. A row that stands there twice is read once, and what it says is used twice.
+A policy that is sure of itself writes the same completion again. A row that stands there twice is read once, and what it
+says is used twice.
 
-Completions differ in length, and a rectangle of them is padded by a fifth even when it is cut from sorted rows. The
+Completions differ in length, and a rectangle of them holds padding even when it is cut from sorted rows. The
 Llama family reads one long row instead, the tokens of all completions behind each other; only attention puts them back
 into a rectangle. Whoever computes something per token does it on the long row, and ``spread`` puts it into its place.
 """
@@ -80,7 +80,9 @@ def read_each(model: PreTrainedModel, batch: Rollout | Experience, *, hidden: bo
     states = read_rows(model, batch.tokens[:, first:-1], inputs, mask[:, :-1], prompts)
     real = inputs[:, start - first :]
     if prompts is None:  # the tokens of the prompt have nothing to predict that anybody trains on
-        states = states[real.new_zeros(inputs.shape).index_fill_(1, torch.arange(start, inputs.shape[1]), True)[inputs]]
+        of_completions = inputs.clone()
+        of_completions[:, :start] = False
+        states = states[of_completions[inputs]]
     logits = model.lm_head(pad(states, (0, 0, 0, 1)))
     tokens = pad(targets[:, 1:][real], (1, 0))
     grid = None

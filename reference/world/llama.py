@@ -1,4 +1,4 @@
-"""The Llama family as plain functions: the numbers of transformers' modules, from about a third of the operations.
+"""The Llama family as plain functions: the numbers of transformers' modules, from fewer operations.
 
 A step of the small model is thousands of small operations, so what each costs beside its arithmetic counts. Here the
 weights that read the same input are joined, and padding is left out: ``tokens`` is one long row of real tokens, whichever

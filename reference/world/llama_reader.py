@@ -19,9 +19,8 @@ class LlamaReader:
         self.model, self.blocks, self.size = model, blocks_of(model), head_size(model)
         self.heads, self.kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
         self.seen = 0
-        self.buffers: list[
-            list[Tensor]
-        ] = []  # per layer, keys and values: (at least the rows, kv_heads, columns, size)
+        # Keys and values of each layer: (at least the rows, kv_heads, columns, size)
+        self.buffers: list[list[Tensor]] = []
 
     def next_logits(self, tokens: Tensor, attention: Tensor) -> Tensor:
         start, self.seen = self.seen, tokens.shape[1]

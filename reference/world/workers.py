@@ -110,7 +110,7 @@ def in_parallel(function: Callable[[Part], Result], parts: Iterable[Part], *, wo
 def keep_freed_memory() -> None:
     """Ask the C library not to give memory back to the system that the next operation will want again.
 
-    Each page that comes from the system is zeroed first: a tenth of the time of a step. Only glibc can be asked.
+    Each page that comes from the system is zeroed first, and that takes time. Only glibc can be asked.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
