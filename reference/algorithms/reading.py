@@ -19,7 +19,7 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 from reference.algorithms.data import Experience
 from reference.algorithms.scoring import forward
 from reference.objectives import position_ids
-from reference.world.llama import Attend, blocks_of, hidden_states
+from reference.world.llama import Attend, blocks_of, hidden_states, may_see
 from reference.world.reader import reads_as_llama
 from reference.world.rollout import Rollout
 
@@ -106,12 +106,8 @@ def attention_in_rows(
     model: PreTrainedModel, where: Tensor, shape: torch.Size, mask: Tensor, prompts: Cache | None
 ) -> Attend:
     """Attention of every token to those before it in its row. ``where`` in the flat (rows, time) rectangle each token is."""
-    time = shape[1]
-    past = mask.shape[1] - time
-    causal = torch.ones(time, past + time, dtype=torch.bool, device=mask.device).tril(diagonal=past)
-    hidden = ~(mask[:, None, :] & causal)
-    hidden &= mask[:, past:, None]  # padding sees everything, or its softmax would be NaN
-    penalty = torch.zeros(hidden.shape, dtype=model.dtype, device=mask.device).masked_fill_(hidden, -torch.inf)[:, None]
+    seen = may_see(mask, shape[1])
+    penalty = torch.zeros(seen.shape, dtype=model.dtype, device=mask.device).masked_fill_(~seen, -torch.inf)
     grouped = model.config.num_attention_heads != model.config.num_key_value_heads
 
     def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -77,6 +77,16 @@ def hidden_states(
     return unit_rms(x) * model.model.norm.weight
 
 
+def may_see(mask: Tensor, time: int) -> Tensor:
+    """(rows, 1, time, all columns) True where one of the last ``time`` columns looks at a real token at or before its own.
+
+    ``mask`` (rows, all columns). Padding sees everything, or its softmax would be NaN; nobody reads what comes of it.
+    """
+    past = mask.shape[1] - time
+    causal = torch.ones(time, mask.shape[1], dtype=torch.bool, device=mask.device).tril(diagonal=past)
+    return ((mask[:, None, :] & causal) | ~mask[:, past:, None])[:, None]
+
+
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Rotary positions: a head's numbers 2i and 2i + 1 are a complex number, turned by an angle that grows with the position."""
     return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * turns).flatten(-2)

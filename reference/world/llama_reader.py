@@ -7,7 +7,7 @@ from transformers import PreTrainedModel
 
 from reference.objectives import position_ids
 from reference.world.cache import move_rows
-from reference.world.llama import Attend, blocks_of, head_size, hidden_states
+from reference.world.llama import Attend, blocks_of, head_size, hidden_states, may_see
 
 ROOM = 32  # columns that a buffer has beyond what it holds
 
@@ -31,15 +31,12 @@ class LlamaReader:
 
     def attend_to_prompts(self, attention: Tensor) -> Attend:
         """All tokens at once, each looking at those before it. Keys and values are kept."""
-        width = attention.shape[1]
-        before = torch.ones(width, width, dtype=torch.bool, device=attention.device).tril()
-        may_see = attention[:, None, None, :] & before
-        may_see |= ~attention[:, None, :, None]  # padding sees something, or its softmax would be NaN
+        mask = may_see(attention, attention.shape[1])
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             q, k, v = (x.transpose(1, 2) for x in (q, k, v))
             self.buffers.append([with_room(x) for x in (k, v)])
-            mixed = scaled_dot_product_attention(q, k, v, attn_mask=may_see, enable_gqa=self.heads != self.kv_heads)
+            mixed = scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.heads != self.kv_heads)
             return mixed.transpose(1, 2).flatten(2)
 
         return attend
