@@ -30,7 +30,7 @@ quick: $(READY)  ## lint, types and the tests that are not slow: what catches mo
 	$(PYTEST) -q -m "not slow and not browser" tests; tests=$$?; \
 	wait $$types && exit $$tests  # side by side: mypy takes half a minute the first time
 
-test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about twenty minutes on 2 cores)
+test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about sixteen minutes on 2 cores)
 	$(RUFF) && $(RUN) -m mypy
 	$(PYTEST) $(NBVAL) tests
 
