@@ -9,8 +9,9 @@ from reference.teaching.check import Check
 from reference.teaching.exercise import find
 from reference.teaching.play import Play
 from reference.teaching.show import show
+from reference.teaching.table import table
 
-__all__ = ["answer", "check", "hint", "mine", "play", "quiz", "show"]
+__all__ = ["answer", "check", "hint", "mine", "play", "quiz", "show", "table"]
 
 check = Check(EXERCISES, BUGS)
 play = Play(WIDGETS)

@@ -13,6 +13,7 @@ from reference.runs.folder import read_metrics
 from reference.runs.measure import read_accuracy
 
 SEEDS = (0, 1, 2)
+RUNS = Path(__file__).parents[2] / "figures" / "runs"  # those of the repository, wherever a notebook lies
 EXPERIMENTS = {  # every recipe of the README's table, and GRPO on TRL: name in figures/runs -> options of train
     **{f"{recipe.name}-seed-{seed}": f"{recipe.name} --seed {seed}" for recipe in ROWS for seed in SEEDS},
     **{f"grpo-trl-seed-{seed}": f"grpo --engine trl --seed {seed}" for seed in SEEDS},
@@ -61,14 +62,22 @@ def all_runs(folder: Path) -> dict[str, list[Run]]:
     return found
 
 
-def recorded_logs(folder: Path, runs: Mapping[Key, str]) -> dict[Key, list[Rows]]:
+def recorded_logs(runs: Mapping[Key, str], *, folder: Path = RUNS) -> dict[Key, list[Rows]]:
     """The logs of NAME-seed-0, NAME-seed-1, ... for every name, as far as they are recorded; names without one left out.
 
-    ``runs``: what a run stands for, such as the way of a penalty -> its name in ``folder``, without the seed.
+    ``runs``: what a run stands for, such as the way of a penalty -> its name in ``folder``, without the seed. Raises
+    ``InputError`` where there is no such folder.
     """
+    require_folder(folder)
     paths = {key: [folder / f"{name}-seed-{seed}" for seed in SEEDS] for key, name in runs.items()}
     found = {key: [read_metrics(path) for path in those if path.is_dir()] for key, those in paths.items()}
     return {key: logs for key, logs in found.items() if logs}
+
+
+def require_folder(folder: Path) -> None:
+    """The recorded runs come with the repository, and not with a package that was installed without it."""
+    if not folder.is_dir():
+        raise InputError(f"the recorded runs are not at {folder}: work in a clone of the repository, where they lie")
 
 
 def mean_at(logs: list[Rows], name: str, steps: slice) -> float:

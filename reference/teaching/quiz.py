@@ -9,7 +9,7 @@ import html
 import ipywidgets as widgets
 from IPython.display import display
 
-from .question import Option, Question
+from .question import Option, Question, shuffled
 from .show import STATIC
 
 # ipywidgets cuts the text of a button off at its edge. These wrap it.
@@ -24,7 +24,7 @@ def quiz(questions: dict[str, Question], name: str) -> None:
     """Show the question ``name`` with its options. Pressing one answers it and says why it is right or wrong."""
     if name not in questions:
         raise ValueError(f"there is no question {name!r}; the questions are {', '.join(questions)}")
-    question = questions[name]
+    question = shuffled(name, questions[name])
     if STATIC:
         display({"text/plain": as_text(question), "text/markdown": as_markdown(question)}, raw=True)
     else:

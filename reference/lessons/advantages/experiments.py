@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from reference.runs.folder import read_metrics
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded_runs import SEEDS, Rows
+from reference.runs.recorded_runs import RUNS, SEEDS, Rows, require_folder
 
 CHOICES = {  # what the advantage slot holds -> what its runs are called
     "group": "grpo",
@@ -30,8 +30,9 @@ class Recorded(NamedTuple):
     accuracy: dict[str, Any]
 
 
-def recorded_choices(folder: Path) -> dict[str, list[Recorded]]:
+def recorded_choices(folder: Path = RUNS) -> dict[str, list[Recorded]]:
     """The runs of every choice that was recorded, by seed."""
+    require_folder(folder)
     found = {}
     for choice, name in CHOICES.items():
         paths = [folder / f"{name}-seed-{seed}" for seed in SEEDS]

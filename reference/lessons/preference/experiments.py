@@ -8,7 +8,7 @@ be wrong: its optimum is a margin of logit(0.9) / beta, and few pairs let it get
 from pathlib import Path
 
 from reference.runs.folder import read_metrics
-from reference.runs.recorded_runs import Rows
+from reference.runs.recorded_runs import RUNS, Rows, require_folder
 
 BETAS = {  # beta -> the run of 80 steps; 0.1 is the recipe itself, recorded among the recipes
     0.01: "beta-0.01-seed-0",
@@ -31,6 +31,7 @@ EXPERIMENTS = {
 }
 
 
-def recorded_betas(folder: Path, names: dict[float, str]) -> dict[float, Rows]:
+def recorded_betas(names: dict[float, str], *, folder: Path = RUNS) -> dict[float, Rows]:
     """The log of every beta that was recorded."""
+    require_folder(folder)
     return {beta: read_metrics(folder / name) for beta, name in names.items() if (folder / name).is_dir()}

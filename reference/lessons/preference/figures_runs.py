@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reference.runs.curves import moving_mean
 from reference.runs.measure import read_accuracy
-from reference.runs.recorded_runs import Rows, at_the_end
+from reference.runs.recorded_runs import RUNS, Rows, at_the_end
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
@@ -16,7 +16,7 @@ from .experiments import BETAS, SETTLED
 from .figures import logit
 
 
-def figure_betas(runs: dict[float, Rows], folder: Path) -> Figure:
+def figure_betas(runs: dict[float, Rows], *, folder: Path = RUNS) -> Figure:
     """Runs of 80 steps: margin over steps, what chosen and rejected gained, and held-out accuracy, each by beta."""
     accuracy = {beta: read_accuracy(folder / BETAS[beta]) for beta in runs}
     with style():
@@ -67,7 +67,7 @@ def by_beta(ax: Axes, values: dict[float, float], name: str, colour: str, marker
     ax.set_xlabel("β (log scale)")
 
 
-def figure_settled(runs: dict[float, Rows], folder: Path) -> Figure:
+def figure_settled(runs: dict[float, Rows], *, folder: Path = RUNS) -> Figure:
     """Conservative DPO on few pairs: the mean margin over 300 steps, and the margin of the optimum, dashed."""
     readings = []
     with style():

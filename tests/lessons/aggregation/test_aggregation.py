@@ -104,14 +104,14 @@ def test_where_each_strategy_pushes_lengths():
 
 
 def test_recorded_lengths_are_read_and_drawn(tmp_path):
-    assert recorded_logs(tmp_path, LENGTHS) == {}
+    assert recorded_logs(LENGTHS, folder=tmp_path) == {}
     for strategy, wrong in zip(STRATEGIES, (50.0, 40.0, 30.0), strict=True):
         run = tmp_path / f"lengths-{strategy}-seed-0"
         run.mkdir()
         for step in range(1, 31):
             row = {"step": step, "length_right": 35.0, "length_wrong": wrong}
             append_metrics(run, row if step % 7 else {k: v for k, v in row.items() if k != "length_wrong"})
-    found = recorded_logs(tmp_path, LENGTHS)
+    found = recorded_logs(LENGTHS, folder=tmp_path)
     assert list(found) == list(STRATEGIES) and mean_at(found["token_mean"], "length_wrong", slice(-20, None)) == 40
     text = description(figure_lengths(found))
     assert "wrong answers, sequence_mean: 50.0 to 50.0" in text and "right answers, fixed_length: 35.0 to 35.0" in text
@@ -133,7 +133,7 @@ def test_every_control_redraws_over_its_whole_range(panel_of, pictures_at_the_en
 
 
 def test_what_the_recorded_lengths_show():
-    found = recorded_logs(RUNS, LENGTHS)
+    found = recorded_logs(LENGTHS, folder=RUNS)
 
     assert all(len(logs) == 3 for logs in found.values())
 

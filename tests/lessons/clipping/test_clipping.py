@@ -154,7 +154,7 @@ def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_
 
 
 def test_the_recorded_runs_show_what_section_8_says():
-    ways = recorded_logs(RUNS, PASSES)
+    ways = recorded_logs(PASSES, folder=RUNS)
     assert list(ways) == list(WAYS)
     kl = {way: [early_kl(run) for run in runs] for way, runs in ways.items()}
     reward = {way: [late_reward(run) for run in runs] for way, runs in ways.items()}
@@ -171,6 +171,6 @@ def test_the_recorded_runs_show_what_section_8_says():
 
 
 def test_the_bounds_that_stand_for_no_clip_hardly_ever_bound():
-    ways = recorded_logs(RUNS, PASSES)
+    ways = recorded_logs(PASSES, folder=RUNS)
     shares = [row["clip_frac"] for way in ways if way.endswith("no-clip") for log in ways[way] for row in log]
     assert 0 < max(shares) < 0.01  # "fewer than 1 % of the tokens of a step": not never

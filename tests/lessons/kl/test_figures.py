@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -135,7 +134,7 @@ def folder(tmp_path):
 
 
 def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
-    ways = recorded_logs(folder, RUNS)
+    ways = recorded_logs(RUNS, folder=folder)
     assert list(ways) == ["none", "k2-in-loss"]
     assert at_the_end(ways["none"][0], "kl_k1", last=2) == pytest.approx(0.04 * 59 / 60)
     figure = figure_kl_runs(ways)
@@ -146,7 +145,7 @@ def test_recorded_runs_are_read_by_way_and_drawn_with_their_ends(folder):
 
 
 def test_the_recorded_runs_end_as_the_lesson_says():
-    ways = recorded_logs(Path(__file__).parents[3] / "figures" / "runs", RUNS)
+    ways = recorded_logs(RUNS)
     assert list(ways) == list(WAYS)
     assert all(len(runs) == 3 for runs in ways.values())
     kl, reward, length, norm = (

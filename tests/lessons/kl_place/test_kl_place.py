@@ -58,13 +58,13 @@ def test_returns_of_token_rewards_are_the_score_minus_the_kl_to_go():
 
 
 def test_kl_in_the_reward_is_read_and_drawn(tmp_path):
-    assert recorded_logs(tmp_path, KL_REWARD) == {}
+    assert recorded_logs(KL_REWARD, folder=tmp_path) == {}
     for name, kl in (("group-std", 0.03), ("no-std", 0.05)):
         (tmp_path / f"kl-reward-{name}-seed-0").mkdir()
         for step in range(1, 21):
             row = {"step": step, "reward": 0.8, "dead_groups": 0.25 if step < 16 else 0.75, "kl_k1": kl}
             append_metrics(tmp_path / f"kl-reward-{name}-seed-0", row)
-    figure = figure_kl_reward(recorded_logs(tmp_path, KL_REWARD))
+    figure = figure_kl_reward(recorded_logs(KL_REWARD, folder=tmp_path))
     assert [len(ax.lines) for ax in figure.axes] == [4, 4, 4]  # two runs, and a stroke from each to its name
     for words in ("nats per token, no std: 0.050", "groups dead, group's std: 0.50", "share right, no std: 0.80"):
         assert words in description(figure)  # five rows of 0.25 and five of 0.75
@@ -87,7 +87,7 @@ def mean_of_ten(log, name, start):
 
 
 def test_a_small_coefficient_brakes_only_through_the_groups_std():
-    found = recorded_logs(RUNS, KL_REWARD)
+    found = recorded_logs(KL_REWARD, folder=RUNS)
     assert list(found) == ["group-std", "no-std", "no-kl"] and all(len(logs) == 3 for logs in found.values())
     end = {name: [mean_of_ten(log, "kl_k1", 30) for log in logs] for name, logs in found.items()}
     for log in found["group-std"]:

@@ -241,12 +241,12 @@ def test_the_pictures_of_the_runs_say_how_each_ended(monkeypatch):
     rows = [
         {"step": i, "margin": min(i / 2, 4.4), "accuracy": 0.75, "chosen": -1.0, "rejected": -5.4} for i in range(1, 31)
     ]
-    text = show.description(figure_settled({0.5: rows}, RUNS))
+    text = show.description(figure_settled({0.5: rows}))
     assert (
         "beta 0.5 ends at 4.40, its optimum is 4.39; 75.0% of the pairs won; held out, sampled 60.0%, greedy 90.0%"
         in text
     )
-    text = show.description(figure_betas({0.1: rows, 1.0: rows}, RUNS))
+    text = show.description(figure_betas({0.1: rows, 1.0: rows}))
     assert "beta 1: margin 4.4, chosen -1.0, rejected -5.4, sampled 60.0%, greedy 90.0%" in text
 
 
@@ -261,7 +261,7 @@ def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_
 
 
 def test_the_runs_that_rest_do_so_at_the_logit_over_beta_and_a_small_beta_pays_for_it():
-    found = recorded_betas(RUNS, SETTLED)
+    found = recorded_betas(SETTLED)
     assert list(found) == [0.1, 0.5, 2.0]
     for beta, rows in found.items():
         assert at_the_end(rows, "margin") == pytest.approx(math.log(9) / beta, rel=0.015)
@@ -273,7 +273,7 @@ def test_the_runs_that_rest_do_so_at_the_logit_over_beta_and_a_small_beta_pays_f
 
 
 def test_under_adam_beta_has_no_say_in_the_start_and_then_only_holds_back():
-    found = recorded_betas(RUNS, BETAS)
+    found = recorded_betas(BETAS)
     assert list(found) == list(BETAS)
     start = [sum(row["margin"] for row in rows[:10]) for rows in found.values()]
     assert max(start) < 1.1 * min(start)
@@ -293,7 +293,7 @@ def test_one_seed_of_each_beta_does_not_rank_their_accuracies():
 
 
 def test_for_a_large_beta_the_recipe_clips_every_step_and_that_changes_little():
-    found, without = recorded_betas(RUNS, BETAS), recorded_betas(RUNS, UNCLIPPED)
+    found, without = recorded_betas(BETAS), recorded_betas(UNCLIPPED)
     clipped = {beta: sum(row["grad_norm"] > 1 for row in rows) / len(rows) for beta, rows in found.items()}
     assert clipped[0.01] == clipped[0.03] == 0 and 0.1 < clipped[0.1] < 0.3
     assert clipped[0.3] == clipped[1.0] == clipped[3.0] == 1
@@ -302,6 +302,6 @@ def test_for_a_large_beta_the_recipe_clips_every_step_and_that_changes_little():
 
 
 def test_chosen_rises_first_and_falls_in_the_end():
-    chosen = [row["chosen"] for row in recorded_betas(RUNS, BETAS)[0.1]]
+    chosen = [row["chosen"] for row in recorded_betas(BETAS)[0.1]]
     means = [sum(chosen[i : i + 10]) / 10 for i in range(0, 80, 10)]
     assert 0.2 < max(means) < 0.3 and -0.7 < means[-1] < -0.4
