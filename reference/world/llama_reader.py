@@ -9,7 +9,7 @@ from reference.objectives import position_ids
 from reference.world.cache import move_rows
 from reference.world.llama import Attend, blocks_of, head_size, hidden_states, may_see
 
-ROOM = 32  # columns that a buffer has beyond what it holds
+ROOM = 64  # columns that a buffer has beyond what it holds
 
 
 class LlamaReader:
@@ -45,7 +45,7 @@ class LlamaReader:
         """One token per row, looking at all before it: for each row and head two products, all of them in one call each."""
         rows, end = attention.shape
         if self.buffers[0][0].shape[2] < end:
-            self.buffers = [[with_room(x[:, :, : end - 1]) for x in layer] for layer in self.buffers]
+            self.buffers = [[with_room(x[:rows, :, : end - 1]) for x in layer] for layer in self.buffers]
         penalty = attention.new_zeros(attention.shape, dtype=self.model.dtype).masked_fill(~attention, -torch.inf)
         penalty = penalty.repeat_interleave(self.kv_heads, dim=0)[:, None, :]
         scale = self.size**-0.5

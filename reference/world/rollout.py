@@ -186,8 +186,9 @@ def branches(branch: Tensor, choice: Tensor) -> tuple[Tensor, Tensor]:
     ``branch``, ``choice``: (rows,). Returns the old branch that each new one goes on from, and the new branch of each
     row. A branch keeps its number where it can, since one that changes it is copied.
     """
-    old_and_token, which = torch.stack([branch, choice], dim=1).unique(dim=0, return_inverse=True)
-    old = old_and_token[:, 0]  # ascending
+    tokens = int(choice.max()) + 1
+    branch_and_token, which = (branch * tokens + choice).unique(return_inverse=True)  # as one number: pairs sort slowly
+    old = branch_and_token // tokens  # ascending
     is_first = torch.ones_like(old, dtype=torch.bool)
     is_first[1:] = old[1:] != old[:-1]
     stays = is_first & (old < len(old))
