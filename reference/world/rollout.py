@@ -38,11 +38,12 @@ class Rollout:
     prompt_width: int
 
     def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-        """The completions as text, without the EOS and what follows it."""
-        start = self.prompt_width
-        kept = self.completion_mask[:, start - 1 :]
-        lengths = (kept.sum(dim=1) - (~self.truncated).long()).tolist()  # without the EOS, where there is one
-        rows = [row[start : start + length].tolist() for row, length in zip(self.tokens, lengths, strict=True)]
+        """What was sampled as text, without the EOS that ends it and what follows that."""
+        lengths = (
+            self.completion_mask.sum(dim=1) - (~self.truncated).long()
+        ).tolist()  # without the EOS, if there is one
+        kept = zip(self.tokens[:, 1:], self.completion_mask, lengths, strict=True)
+        rows = [row[mask][:length].tolist() for row, mask, length in kept]
         return tokenizer.batch_decode(rows)  # other special tokens stay: a verifier must see them
 
     def rows(self, index: Tensor) -> "Rollout":

@@ -1,0 +1,110 @@
+"""Calls of tools, as a model writes them: read strictly, run, and answered in words, whatever was written.
+
+A call is one JSON object, ``{"name": "calculator", "arguments": {"expression": "47*86"}}``. A call that cannot be read or
+run is answered with an error, which the model may repair; no call is dropped, and none raises an exception. What happened
+is counted by its kind. (TRL 1.16 takes a turn with one malformed call for the final answer and runs nothing; verl 0.9.1
+runs the first call of a turn only. Neither tells the model.)
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, get_args
+
+from transformers.utils.chat_template_utils import get_json_schema
+
+from reference.world.calculator import CalculatorError, calculator
+
+Kind = Literal["ok", "malformed", "unknown tool", "wrong arguments", "refused by the tool", "over budget"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LONGEST = 200  # characters of a call; more are not read
+LONGEST_RESULT = 120  # characters of an answer
+
+Tools = Mapping[str, Callable[..., str]]
+TOOLS: Tools = {"calculator": calculator}
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to a call: the words of the tool's turn, and what they are."""
+
+    kind: Kind
+    text: str
+
+
+class CallError(ValueError):
+    """Why a call was not run. ``kind``: how it is counted."""
+
+    def __init__(self, kind: Kind, text: str):
+        super().__init__(text)
+        self.kind = kind
+
+
+def schemas(tools: Tools = TOOLS) -> list[dict[str, Any]]:
+    """What ``apply_chat_template(..., tools=...)`` takes: the JSON schema of each tool, made of its docstring."""
+    return [get_json_schema(tool) for tool in tools.values()]
+
+
+def answer_call(text: str, tools: Tools = TOOLS) -> Result:
+    """Read a call, run it, and answer: with the tool's result, or with an error in at most 120 characters."""
+    try:
+        name, arguments = parse_call(text)
+        require_arguments(name, arguments, tools)
+        return Result("ok", shortened(tools[name](**arguments)))
+    except CallError as error:
+        return Result(error.kind, shortened(f"error: {error}"))
+    except CalculatorError as error:
+        return Result("refused by the tool", shortened(f"error: {error}"))
+
+
+def parse_call(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of a call. Raises ``CallError`` for everything but one object with exactly these two."""
+    if len(text) > LONGEST:
+        raise CallError("malformed", f"the call has {len(text)} characters, at most {LONGEST} are read")
+    try:
+        call = json.loads(text, object_pairs_hook=without_repeats, parse_constant=no_json, parse_int=small)
+    except json.JSONDecodeError as error:
+        raise CallError(
+            "malformed", f"the call is not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        ) from None
+    if not isinstance(call, dict) or call.keys() != {"name", "arguments"}:
+        raise CallError("malformed", 'a call is {"name": ..., "arguments": {...}}, and nothing else')
+    if not isinstance(call["name"], str) or not isinstance(call["arguments"], dict):
+        raise CallError("malformed", "in a call the name is a string and the arguments are an object")
+    return call["name"], call["arguments"]
+
+
+def require_arguments(name: str, arguments: dict[str, Any], tools: Tools) -> None:
+    """Refuse a tool that is not there, and arguments that are missing, unknown, or no strings."""
+    if name not in tools:
+        raise CallError("unknown tool", f"there is no tool {name[:20]!a}, there is {', '.join(tools)}")
+    expected = get_json_schema(tools[name])["function"]["parameters"]["properties"]
+    for argument in expected:
+        if argument not in arguments:
+            raise CallError("wrong arguments", f"{name} needs the argument {argument}")
+    for argument, value in arguments.items():
+        if argument not in expected:
+            raise CallError("wrong arguments", f"{name} has no argument {argument[:20]!a}")
+        if not isinstance(value, str):
+            raise CallError("wrong arguments", f"the argument {argument} is no string: write it in quotes")
+
+
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's JSON keeps the last of two equal keys, other readers the first: here it is an error."""
+    if len(dict(pairs)) < len(pairs):
+        raise CallError("malformed", "the call has the same key twice")
+    return dict(pairs)
+
+
+def no_json(constant: str) -> NoReturn:
+    raise CallError("malformed", f"{constant} is not JSON")
+
+
+def small(digits: str) -> int:
+    """No tool here takes a number, so its value does not matter; and int() raises for thousands of digits."""
+    return int(digits[:18])
+
+
+def shortened(text: str) -> str:
+    """ASCII of bounded length: an answer goes back into the context."""
+    return ascii(text)[1:-1][:LONGEST_RESULT] if not text.isascii() else text[:LONGEST_RESULT]
