@@ -18,7 +18,7 @@ from reference.world.calculator import CalculatorError, calculator
 Kind = Literal["ok", "malformed", "unknown tool", "wrong arguments", "refused by the tool", "over budget"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST = 200  # characters of a call; more are not read
-LONGEST_RESULT = 120  # characters of an answer
+LONGEST_RESULT = 80  # characters of an answer
 
 Tools = Mapping[str, Callable[..., str]]
 TOOLS: Tools = {"calculator": calculator}
@@ -46,7 +46,7 @@ def schemas(tools: Tools = TOOLS) -> list[dict[str, Any]]:
 
 
 def answer_call(text: str, tools: Tools = TOOLS) -> Result:
-    """Read a call, run it, and answer: with the tool's result, or with an error in at most 120 characters."""
+    """Read a call, run it, and answer: with the tool's result, or with an error in at most 80 characters."""
     try:
         name, arguments = parse_call(text)
         require_arguments(name, arguments, tools)

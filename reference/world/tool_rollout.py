@@ -22,9 +22,10 @@ from reference.world.tool_calls import LONGEST_RESULT, TOOLS, Result, Tools, ans
 
 Ending = Literal["answer", "cut off", "forged turn", "unanswered call"]
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
+NONE_LEFT = Result("over budget", "error: no call is left, answer now")
 TURN = (
     3 + LONGEST_RESULT
-)  # tokens of a tool's turn at most: its header, its end, the next header, and a token a character
+)  # tokens of an answer at most: header, end, the next header, and a token a character  # tokens of a tool's turn at most: its header, its end, the next header, and a token a character
 
 
 @dataclass
@@ -66,17 +67,17 @@ def sample_with_tools(
     """``group_size`` trajectories for each prompt, len(prompts) * group_size rows.
 
     ``max_new_tokens`` counts what the model writes in all its turns, and nothing of the tools. ``max_calls``: the calls of
-    a trajectory that are run; a later one is answered with an error, and after a turn of such calls the trajectory ends.
+    a trajectory that are run. Later ones of a turn are answered with one error, and if the model calls again after that,
+    the trajectory ends.
     ``seeds``: one per row, as in ``sample``. Raises ``InputError`` when prompt, budget and the longest answers exceed the
     model's context, and for a tokenizer without the tokens of a call.
     """
     marks = Marks.of(tokenizer)
-    turns = max_calls + 1
-    require_context(model, max(map(len, prompts)) + max_new_tokens + turns * TURN)
+    require_context(model, max(map(len, prompts)) + max_new_tokens + (max_calls + 1) * TURN)
     rows = [Trajectory() for _ in range(len(prompts) * group_size)]
     ends = eos_ids(model, tokenizer)
     going = list(range(len(rows)))
-    for turn in range(turns + 1):
+    for turn in range(max_calls + 2):  # each turn but the last uses up a call, or is told that none is left
         first = turn == 0  # the first turn of a group begins with one prompt, later ones with what each row has by then
         begun = prompts if first else [prompts[i // group_size] + rows[i].ids for i in going]
         rollout = sample(
@@ -87,7 +88,7 @@ def sample_with_tools(
         for place, i in enumerate(going):
             ids, logprobs = written(rollout, place, max_new_tokens - rows[i].spent)
             rows[i].append(ids, logprobs)
-            finish_turn(rows[i], ids, tokenizer, marks, ends, tools, max_calls=max_calls, last=turn == turns)
+            finish_turn(rows[i], ids, tokenizer, marks, ends, tools, max_calls=max_calls)
         going = [i for i in going if rows[i].ending is None]
         if not going:
             break
@@ -110,7 +111,6 @@ def finish_turn(
     tools: Tools,
     *,
     max_calls: int,
-    last: bool,
 ) -> None:
     """Say how the trajectory ended with this turn, or run its calls and append their answers."""
     closed = bool(ids) and ids[-1] in ends
@@ -122,15 +122,16 @@ def finish_turn(
         row.ending = "cut off"
     elif not calls:
         row.ending = "answer"
-    elif last:
+    elif any(result is NONE_LEFT for _, result in row.calls):
         row.ending = "unanswered call"
     if row.ending is not None:
         return
-    for call in calls:
-        text = str(tokenizer.decode(call))
-        ran = len(row.calls) < max_calls
-        result = answer_call(text, tools) if ran else Result("over budget", "error: no call is left, answer now")
-        row.calls.append((text, result))
+    texts = [str(tokenizer.decode(call)) for call in calls]
+    left = max(0, max_calls - len(row.calls))
+    row.calls += [(text, answer_call(text, tools)) for text in texts[:left]] + [
+        (text, NONE_LEFT) for text in texts[left:]
+    ]
+    for _, result in row.calls[-len(texts) :][: left + 1]:
         row.append(marks.tool_turn(tokenizer, result.text), None)
     row.append([marks.assistant], None)
 

@@ -97,6 +97,14 @@ def test_a_call_over_the_budget_gets_an_error_and_one_more_turn(play):
     assert [result.kind for _, result in row.calls] == ["ok", "over budget"]
 
 
+def test_many_calls_over_the_budget_in_one_turn_get_one_error(play, base):
+    many = "<|call|>" * 30 + "<|end|>"
+    rollout, (row,) = play([[many, "<|call|>7<|end|>"]], max_calls=2)
+    assert [result.kind for _, result in row.calls] == ["malformed"] * 2 + ["over budget"] * 28
+    assert row.ending == "unanswered call"
+    assert marked(rollout, 0, base[1], sampled=False).count("<|tool|>") == 3
+
+
 def test_the_token_budget_counts_what_the_model_writes_in_all_turns(play, base):
     length = len(base[1](CALL, add_special_tokens=False)["input_ids"])
     rollout, (row,) = play([[CALL, "Answer: 4042<|end|>"]], max_new_tokens=length + 3)
@@ -157,4 +165,4 @@ def test_a_model_without_the_tokens_of_a_call_is_told(base, monkeypatch):
 
 def test_prompt_budget_and_answers_must_fit_the_context(base):
     with pytest.raises(InputError, match="the model has 512: lower max_new_tokens"):
-        sample_with_tools(*base, [[2] * 20], max_new_tokens=96, max_calls=3)
+        sample_with_tools(*base, [[2] * 20], max_new_tokens=161, max_calls=3)
