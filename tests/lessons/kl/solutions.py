@@ -5,7 +5,9 @@ import torch
 
 def loops(token_logprobs, ref_logprobs, *, estimator):
     of_one = {"k1": lambda a, b: a - b, "k2": lambda a, b: (a - b) * (a - b) / 2}[estimator]
-    rows = [[of_one(a, b) for a, b in zip(p, q, strict=True)] for p, q in zip(token_logprobs, ref_logprobs, strict=True)]
+    rows = [
+        [of_one(a, b) for a, b in zip(p, q, strict=True)] for p, q in zip(token_logprobs, ref_logprobs, strict=True)
+    ]
     return torch.stack([torch.stack(row) for row in rows])
 
 
