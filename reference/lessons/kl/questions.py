@@ -21,6 +21,23 @@ QUESTIONS = {
             ),
         ),
     ),
+    "kl_proof": Question(
+        "The tokens now come from another sampler than the policy. Which step of the proof fails?",
+        (
+            no(
+                "Step 1: k3 can be negative at a word that the policy would not say.",
+                "k3 is at least 0 at every word, whoever says it.",
+            ),
+            yes(
+                "Step 2: the mean of k3 is no longer the KL.",
+                "ref / policy - 1 has the mean 0 over samples of the policy only. Section 8 shows what k1 gives then.",
+            ),
+            no(
+                "Step 3: k3 can be 0 although the policies differ.",
+                "k3 is 0 only where ref / policy is 1, and the sampler does not occur in it.",
+            ),
+        ),
+    ),
     "kl_which_side": Question(
         "The reference gives a word 20 %, the policy has learned to say it once in 10,000. Which KL is larger for it?",
         (
