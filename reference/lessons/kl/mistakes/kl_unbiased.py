@@ -114,3 +114,23 @@ def kl_unbiased__weighted_twice(token_logprobs: Tensor, ref_logprobs: Tensor, ol
 )
 def kl_unbiased__clamped(token_logprobs: Tensor, ref_logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
     return ((token_logprobs - old_logprobs).exp() * k3(token_logprobs - ref_logprobs)).clamp(-10, 10)
+
+
+@bug(
+    "KL term, ratio to the reference",
+    mistake="the ratio is that of the policy to the reference, not to the policy that sampled: it is not 1 here",
+    symptom="tokens that the policy likes more than the reference does outweigh all others",
+)
+def kl_unbiased__ratio_to_reference(token_logprobs: Tensor, ref_logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return d.exp() * k3(d)
+
+
+@bug(
+    "KL term, estimator of the other direction",
+    mistake="the value of this term estimates KL(ref || policy), and its gradient is that of neither direction",
+    symptom="the pull is far too strong on tokens that the reference likes much more than the policy does",
+)
+def kl_unbiased__forward_estimator(token_logprobs: Tensor, ref_logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
+    log_ratio = ref_logprobs - token_logprobs
+    return log_ratio.exp() * log_ratio - torch.expm1(log_ratio)
