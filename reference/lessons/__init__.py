@@ -34,7 +34,7 @@ Entry = TypeVar("Entry")
 
 
 def file_of(lesson: str, *names: str) -> ModuleType | None:
-    """file_of("kl", "mistakes", "kl_k1"): that module; None where the lesson has no such file."""
+    """file_of("kl", "mistakes", "kl_k3"): that module; None where the lesson has no such file."""
     if not Path(__file__).parent.joinpath(lesson, *names).with_suffix(".py").is_file():
         return None
     return import_module(".".join([__name__, lesson, *names]))

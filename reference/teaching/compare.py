@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,7 +29,8 @@ def outcome(function: Callable, case: Case) -> Outcome | Exception:
     inputs = {name: copy(value, name in case.differentiable) for name, value in everything.items()}
     options = {name: inputs[name] for name in case.options}
     try:
-        value = function(*[inputs[name] for name in case.arguments], **options)
+        call = function if case.through is None else partial(case.through, function)
+        value = call(*[inputs[name] for name in case.arguments], **options)
         plain(value)  # what cannot be read as numbers raises here, where it is caught
         changed = next((n for n, x in inputs.items() if isinstance(x, Tensor) and not unchanged(x, everything[n])), "")
         if not case.differentiable or not isinstance(value, Tensor):

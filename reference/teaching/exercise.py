@@ -20,6 +20,7 @@ class Case:
     differentiable: tuple[str, ...] = ()
     count_where: torch.Tensor | None = None  # compare here only; elsewhere any valid value will do
     edge: bool = False  # a special case: a mistake is still recognised if it behaves differently here
+    through: Callable | None = None  # through(function, *arguments) is compared, where many values are right
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""The exercises kl_k1, kl_k2, kl_k3, kl_full."""
+"""The exercises kl_penalty, kl_k3, kl_full, kl_unbiased."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from reference.objectives import kl_full, kl_k1, kl_k2, kl_k3
+from reference.objectives import kl_full, kl_k3, kl_penalty, kl_unbiased
 from reference.teaching.exercise import Case, Exercise, numbers
+from reference.teaching.failing_case import compact
 
 
 def estimator_cases(seed: int) -> list[Case]:
@@ -31,6 +34,11 @@ def estimator_case(token_logprobs: torch.Tensor, difference: torch.Tensor) -> Ca
     return Case({"token_logprobs": token_logprobs, "ref_logprobs": ref_logprobs}, {}, ("token_logprobs",))
 
 
+def kl_penalty_cases(seed: int) -> list[Case]:
+    """Every case twice: k1 of it, and k2 of it."""
+    return [replace(case, options={"estimator": name}) for case in estimator_cases(seed) for name in ("k1", "k2")]
+
+
 def kl_full_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     cases = []
@@ -39,6 +47,46 @@ def kl_full_cases(seed: int) -> list[Case]:
         arguments = {"logits": logits, "ref_logits": logits + apart * numbers(g, *shape)}
         cases.append(Case(arguments, {}, ("logits",)))
     return cases
+
+
+def kl_unbiased_cases(seed: int) -> list[Case]:
+    """Policies over small vocabularies, a row for each prefix. The first is that of the notebook."""
+    g = torch.Generator().manual_seed(seed)
+    by_hand = torch.tensor([[0.6, 0.3, 0.1]]).double(), torch.tensor([[0.3, 0.3, 0.4]]).double()
+    rare = torch.tensor([[0.6, 0.375, 0.025]]).double(), torch.tensor([[0.2, 0.5, 0.3]]).double()
+    forgotten = torch.tensor([[0.6, 0.39, 0.01]]).double(), torch.tensor([[0.2, 0.5, 0.3]]).double()
+    drawn = [[numbers(g, rows, words).softmax(-1) for _ in range(2)] for rows, words in ((1, 3), (2, 3), (3, 4))]
+    return [
+        Case({"policy": policy, "reference": reference}, {}, through=mean_gradient)
+        for policy, reference in (by_hand, rare, forgotten, *drawn)
+    ]
+
+
+def mean_gradient(function: Callable, policy: Tensor, reference: Tensor, *, sampler: Tensor | None = None) -> Tensor:
+    """What a term in the loss does on average: every word of each row, weighted by how often it is sampled.
+
+    ``sampler``: the probabilities with which the words are drawn; those of the policy, if it is None. Returns the
+    gradient with respect to the logits of the policy. What is no term at all comes back as it is.
+    """
+    weight = policy if sampler is None else sampler
+    logits = policy.log().requires_grad_()
+    term = function(logits.log_softmax(-1), reference.log(), weight.log())
+    if not isinstance(term, Tensor) or term.shape != policy.shape:
+        return term
+    if not term.requires_grad:
+        return torch.zeros_like(policy)
+    return torch.autograd.grad((weight * term).sum(), logits)[0]
+
+
+def value_and_sampler(solution: Callable) -> str:
+    """Is its mean the KL, and is it right on samples of an older policy? Legitimate if not, and worth knowing."""
+    policy, reference = (torch.tensor([row]).double() for row in ([0.6, 0.3, 0.1], [0.3, 0.3, 0.4]))
+    older = torch.tensor([[0.4, 0.4, 0.2]]).double()
+    mean = (policy * solution(policy.log(), reference.log(), policy.log())).sum()
+    kl = (policy * (policy / reference).log()).sum()
+    mine, right = (mean_gradient(f, policy, reference, sampler=older) for f in (solution, kl_unbiased))
+    value = "" if torch.isclose(mean, kl) else " Its mean is not the KL: log another term."
+    return value + ("" if torch.allclose(mine, right) else " Samples of an older policy would need a weight.")
 
 
 def below_zero(solution: Callable) -> str:
@@ -62,30 +110,18 @@ def forbidden_token(solution: Callable) -> str:
 
 
 EXERCISES = {
-    "kl_k1": Exercise(
-        kl_k1,
-        estimator_cases,
+    "kl_penalty": Exercise(
+        kl_penalty,
+        kl_penalty_cases,
         (
-            "KL(policy || reference) is the mean of a logarithm of a ratio. Which of the two is on top of it?",
-            "log(a / b) is log a - log b, and both logarithms are what you are given.",
-            "A token that the policy likes more than the reference does must come out positive.",
+            "KL(policy || reference) is the mean of the logarithm of a ratio. Which of the two is on top of it?",
+            "log(a / b) is log a - log b, and both logarithms are what you are given. For k2, square first, then halve.",
+            "A token that the policy likes more than the reference does has a positive k1. With d = 2, k2 is 2, not 1.",
         ),
         """
-def kl_k1(token_logprobs, ref_logprobs):
-    return token_logprobs - ref_logprobs
-""",
-    ),
-    "kl_k2": Exercise(
-        kl_k2,
-        estimator_cases,
-        (
-            "Start from the log-ratio d of k1. What do you do to a number so that its sign is gone and large ones count more?",
-            "Half of a square. The half is there because the KL itself begins with it: KL = d^2 / 2 + ... for small d.",
-            "Square first, then halve: d = 2 gives 2, not 1.",
-        ),
-        """
-def kl_k2(token_logprobs, ref_logprobs):
-    return (token_logprobs - ref_logprobs) ** 2 / 2
+def kl_penalty(token_logprobs, ref_logprobs, *, estimator):
+    d = token_logprobs - ref_logprobs
+    return d if estimator == "k1" else d**2 / 2
 """,
     ),
     "kl_k3": Exercise(
@@ -118,5 +154,24 @@ def kl_full(logits, ref_logits):
     return (logp.exp() * (logp - ref_logp)).sum(-1)
 """,
         remark=forbidden_token,
+    ),
+    "kl_unbiased": Exercise(
+        kl_unbiased,
+        kl_unbiased_cases,
+        (
+            "The gradient of a term is a slope times that of log pi, at each token. Which slope has the right mean?",
+            "Two ways lead to that slope. One estimator of section 3 has it already. Or take an estimator with the right "
+            "mean, and multiply it by something that is 1 and has the gradient of log pi.",
+            "Something that is 1: the ratio, exp(token_logprobs - old_logprobs). By the product rule the slope of ratio "
+            "* k is k plus the slope of k. For which k is that d, or d plus a constant?",
+        ),
+        """
+def kl_unbiased(token_logprobs, ref_logprobs, old_logprobs):
+    d = token_logprobs - ref_logprobs
+    ratio = torch.exp(token_logprobs - old_logprobs)
+    return ratio * (torch.expm1(-d) + d)
+""",
+        remark=value_and_sampler,
+        in_words=lambda case, value: f"mean gradient {compact(value)}",
     ),
 }

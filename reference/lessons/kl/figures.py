@@ -116,7 +116,7 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
             readings.append(f"{name}: value {at[0]:.2f}, slope {at[1]:.2f}")
         for ax, title, places, limits in (
             (axes[0], "value", {"k1": (-3.7, -2.6), "k2": (3.0, 6.4), "k3": (-2.35, 8.9)}, (-4.5, 13)),
-            (axes[1], "slope = weight of grad log p in the loss", {"k1": (-3.9, 1.7), "k2": (2.6, 3.6), "k3": (-1.9, -9)},
+            (axes[1], "slope = weight of ∇log π in the loss", {"k1": (-3.9, 1.7), "k2": (2.6, 3.6), "k3": (-1.9, -9)},
              (-15, 5)),
         ):  # fmt: skip
             ax.axhline(0, color=MUTED, linewidth=0.8)

@@ -61,19 +61,21 @@ def figure_kl_runs(ways: dict[str, list[Rows]]) -> Figure:
     """Recorded runs that differ in how the KL penalty is written: the KL they reach, and the reward. A line per seed."""
     with style():
         figure = Figure(figsize=(10, 4.2), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=[1.45, 1])
-        last = draw_runs(left, ways, "kl_k1")
-        draw_runs(right, ways, "reward")
-        ends = {
-            NAMES[way]: sum(at_the_end(run, "kl_k1", last=10) for run in runs) / len(runs) for way, runs in ways.items()
-        }
-        label_ends(left, ends, {NAMES[way]: COLOURS[way] for way in ways})
-        left.set_xlim(0, 1.5 * last)
-        left.set_xticks(range(0, int(last) + 1, 10))
-        left.set_title("KL to the reference (nats per token)")
-        right.set_title("reward (the same lines)")
-        for ax in (left, right):
+        left, right = figure.subplots(1, 2)
+        for ax, name, title in (
+            (left, "kl_k1", "KL to the reference (nats per token)"),
+            (right, "reward", "reward of the same runs"),
+        ):
+            last = draw_runs(ax, ways, name)
+            ends = {
+                NAMES[way]: sum(at_the_end(run, name, last=10) for run in runs) / len(runs)
+                for way, runs in ways.items()
+            }
+            label_ends(ax, ends, {NAMES[way]: COLOURS[way] for way in ways}, gap=0.075)
+            ax.set_xlim(0, 1.5 * last)
+            ax.set_xticks(range(0, int(last) + 1, 10))
             ax.set_xlabel("step")
+            ax.set_title(title)
         readings = "; ".join(
             f"{NAMES[way]}: KL {span([at_the_end(run, 'kl_k1', last=20) for run in runs], '.4f')}, "
             f"reward {span([at_the_end(run, 'reward', last=20) for run in runs], '.2f')}"
