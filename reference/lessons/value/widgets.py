@@ -16,7 +16,7 @@ def values(p: float = 0.7) -> None:
 
 
 def lambda_dial(learned: float = 0.6, batch: int = 64) -> None:
-    """How good is the critic, how many texts are in the batch: which lambda gives the best gradient?"""
+    """How good is the critic, how many texts are in the batch: which λ gives the best gradient?"""
     controls.interact(
         lambda learned, batch: figure_lambda(learned=learned, batch=2**batch),
         learned=dial("critic knows", learned, 0.0, 1.0, 0.1, live=False),
