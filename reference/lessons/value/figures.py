@@ -201,9 +201,6 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         figure = Figure(figsize=(6.2, 5.4), layout="constrained")
         ax = figure.subplots()
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
-        ax.text(
-            0.98, 0.9, "calibrated", ha="right", va="top", color=MUTED, fontsize=11, rotation=45, rotation_mode="anchor"
-        )
         ax.plot(predicted, resampled.mean(dim=1), "o", color=DROPPED, markersize=6)
         x, y, error = zip(*fifths, strict=True)
         ax.errorbar(x, y, yerr=error, fmt="o", color=BLUE, markersize=10, linewidth=2)
@@ -211,6 +208,6 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         ax.set_ylabel(f"share right of {resampled.shape[1]} new endings")
         ax.set_xlim(-0.15, 1.05)
         ax.set_ylim(-0.05, 1.05)
-        ax.set_title(f"{len(predicted)} states; blue: means of fifths")
+        ax.set_title(f"{len(predicted)} states; blue: means of fifths; dashed: calibrated")
         readings = "; ".join(f"V {a:.2f}: {b:.2f}" for a, b, _ in fifths)
         return describe(figure, f"Critic against resampled verdicts, means of fifths. {readings}")

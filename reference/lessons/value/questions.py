@@ -112,7 +112,7 @@ QUESTIONS = {
             ),
             no(
                 "Whatever the critic says about that state: bootstrap.",
-                "That fits where the sampler stopped for reasons of its own. Here it would forgive what the task punishes.",
+                "That fits where the sampler stopped for reasons of its own. Here the task counts a late answer as wrong.",
             ),
             no(
                 "The mean reward of the batch.",
@@ -128,7 +128,8 @@ QUESTIONS = {
                 "It predicts its own targets, and at λ = 0.5 they are mostly its own values.",
             ),
             no(
-                "It overfits.", "That may be, but the number does not say so: it is about targets that the critic helped to make."
+                "It overfits.",
+                "That may be, but the number does not say so: it is about targets that the critic helped to make.",
             ),
             yes(
                 "Little, until you know its targets.",
@@ -149,9 +150,9 @@ QUESTIONS = {
                 "0 is a choice: it takes every end for an end of the task.",
             ),
             yes(
-                "Line 10: the target.",
-                "In line 9 the advantages became mean 0 and standard deviation 1. Adding V to them gives no return. The "
-                "target has to be taken before line 9.",
+                "Line 11: the target.",
+                "In line 10 the advantages got the mean 0 and the standard deviation 1. With V added they are no return. The "
+                "target has to be taken before line 10.",
             ),
         ),
     ),
