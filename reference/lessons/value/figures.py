@@ -59,7 +59,7 @@ def node(ax: Axes, x: float, y: float, v: float, *, last: bool) -> None:
 def gradient_errors(*, learned: float, batch: int, p: float = 0.7, slips: int = 2, length: int = 8) -> dict[str, list]:
     """Bias, noise and total error of the policy gradient for each λ, as shares of the true gradient's length.
 
-    The critic knows ``learned`` of the truth: 0 says 0 everywhere, as a new value head does, 1 is exact.
+    The critic says the share ``learned`` of the exact V: at 0 it says 0 everywhere, as a new value head does.
     """
     texts = every_text(length)
     truth = true_gradient(length, slips, p) * torch.ones(length).double()
@@ -103,7 +103,7 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
         ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0\none-step TD", "0.2", "0.4", "0.6", "0.8", "1\nMonte Carlo"])
         ax.set_xlabel("λ")
         ax.set_ylabel("error / true gradient")
-        ax.set_title(f"Policy gradient of {batch} texts; the critic knows {learned:.0%} of V")
+        ax.set_title(f"Policy gradient of {batch} texts; the critic says {learned:.0%} of V")
         ends = ", ".join(f"{n} {e[0]:.2f} at λ 0 and {e[-1]:.2f} at 1" for n, e in errors.items())
         return describe(figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at λ {LAMBDAS[best]:g}")
 

@@ -44,7 +44,7 @@ QUESTIONS = {
                 "With λ = 1 the critic is only a baseline. A baseline that has not seen the token does not change the mean.",
             ),
             yes(
-                "No, only noisier than it could be.",
+                "No, it is only noisier than it could be.",
                 "The advantage is G - 0, as in REINFORCE. Below 1, the critic's errors enter as if they were rewards.",
             ),
             no(
@@ -72,7 +72,7 @@ QUESTIONS = {
         "You delete the 0.5 of the value loss. The critic is a network of its own with its own Adam. What changes?",
         (
             yes(
-                "Only the logged loss.",
+                "The number that is logged, and no step.",
                 "The gradient doubles, and Adam divides by its own running size. (eps, and clipping by the norm, do see it.)",
             ),
             no(
@@ -146,13 +146,13 @@ QUESTIONS = {
                 "The hidden state of the last prompt token predicts the first completion token. So its value comes before it.",
             ),
             no(
-                "Line 3: the value after the last token must come from the critic.",
+                "Line 4: V after the last token must come from the critic.",
                 "0 is a choice: it takes every end for an end of the task.",
             ),
             yes(
-                "Line 11: the target.",
-                "In line 10 the advantages got the mean 0 and the standard deviation 1. With V added they are no return. The "
-                "target has to be taken before line 10.",
+                "Line 12: it makes the target too late.",
+                "In line 11 the advantages got the mean 0 and the standard deviation 1. With V added they are no return. The "
+                "target has to be made before line 11.",
             ),
         ),
     ),

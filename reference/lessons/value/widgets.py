@@ -19,7 +19,7 @@ def lambda_dial(learned: float = 0.6, batch: int = 64) -> None:
     """How good is the critic, how many texts are in the batch: which λ gives the best gradient?"""
     controls.interact(
         lambda learned, batch: figure_lambda(learned=learned, batch=2**batch),
-        learned=dial("critic knows", learned, 0.0, 1.0, 0.1, live=False),
+        learned=dial("critic says, of V", learned, 0.0, 1.0, 0.1, live=False),
         batch=slider("texts, 2 to the", batch.bit_length() - 1, 3, 12),
     )
 
