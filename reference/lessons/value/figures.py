@@ -41,7 +41,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         ax.set_title(f"The chance to pass from every state ({slips} bad token{'s' * (slips != 1)} allowed)")
-        return describe(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(readings))
+        return describe(figure, f"V of each state, {p:.0%} good tokens, {slips} bad allowed. " + "; ".join(readings))
 
 
 def height(t: int, bad: int) -> float:

@@ -11,7 +11,7 @@ def values(p: float = 0.7) -> None:
     controls.interact(
         lambda p, slips: figure_values(p, slips=slips),
         p=dial("chance of good", p, 0.05, 0.95, 0.05, live=False),
-        slips=slider("slips allowed", 1, 0, 2),
+        slips=slider("bad tokens allowed", 1, 0, 2),
     )
 
 
