@@ -1,4 +1,4 @@
-"""What a value is, what lambda trades, where the value clip stops the gradient, and whether a critic is right."""
+"""What a value is, what λ trades, where the value clip stops the gradient, and whether a critic is right."""
 
 import math
 
@@ -41,7 +41,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
         ax.set_title(f"The chance to pass from every state ({slips} bad token{'s' * (slips != 1)} allowed)")
-        return describe(figure, f"V of each state, {p:.0%} good tokens, {slips} slips allowed. " + "; ".join(readings))
+        return describe(figure, f"V of each state, {p:.0%} good tokens, {slips} bad allowed. " + "; ".join(readings))
 
 
 def height(t: int, bad: int) -> float:
@@ -57,9 +57,9 @@ def node(ax: Axes, x: float, y: float, v: float, *, last: bool) -> None:
 
 
 def gradient_errors(*, learned: float, batch: int, p: float = 0.7, slips: int = 2, length: int = 8) -> dict[str, list]:
-    """Bias, noise and total error of the policy gradient for each lambda, as shares of the true gradient's length.
+    """Bias, noise and total error of the policy gradient for each λ, as shares of the true gradient's length.
 
-    The critic knows ``learned`` of the truth: 0 says 0 everywhere, as a new value head does, 1 is exact.
+    The critic says the share ``learned`` of the exact V: at 0 it says 0 everywhere, as a new value head does.
     """
     texts = every_text(length)
     truth = true_gradient(length, slips, p) * torch.ones(length).double()
@@ -77,7 +77,7 @@ def gradient_errors(*, learned: float, batch: int, p: float = 0.7, slips: int = 
 
 
 def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
-    """The dial: bias, noise and what they make together, against lambda; the best lambda is marked."""
+    """The dial: bias, noise and what they make together, against λ; the best λ is marked."""
     errors = gradient_errors(learned=learned, batch=batch)
     best = min(range(len(LAMBDAS)), key=lambda i: errors["both"][i])
     with style():
@@ -92,7 +92,7 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
             ax, {f"{text} {errors[name][-1]:.2f}": errors[name][-1] for name, text in texts.items()}, gap=0.06
         )
         ax.plot(LAMBDAS[best], errors["both"][best], "o", color=BLUE, markersize=10)
-        words, at = f"best: lambda {LAMBDAS[best]:g}", (LAMBDAS[best], errors["both"][best])
+        words, at = f"best: λ {LAMBDAS[best]:g}", (LAMBDAS[best], errors["both"][best])
         if at[0] > 0.8:  # beside the curve, above the other labels
             ax.text(1.04, topmost + 0.1 * top, words, fontsize=12, weight="bold", va="center")
         else:
@@ -101,11 +101,11 @@ def figure_lambda(*, learned: float = 0.6, batch: int = 64) -> Figure:
                         arrowprops={"arrowstyle": "-", "color": BLUE, "linewidth": 0.8})  # fmt: skip
         ax.set_xlim(-0.02, 1.27)
         ax.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1], ["0\none-step TD", "0.2", "0.4", "0.6", "0.8", "1\nMonte Carlo"])
-        ax.set_xlabel("lambda")
+        ax.set_xlabel("λ")
         ax.set_ylabel("error / true gradient")
-        ax.set_title(f"Policy gradient of {batch} texts; the critic knows {learned:.0%} of V")
-        ends = ", ".join(f"{n} {e[0]:.2f} at lambda 0 and {e[-1]:.2f} at 1" for n, e in errors.items())
-        return describe(figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at lambda {LAMBDAS[best]:g}")
+        ax.set_title(f"Policy gradient of {batch} texts; the critic says {learned:.0%} of V")
+        ends = ", ".join(f"{n} {e[0]:.2f} at λ 0 and {e[-1]:.2f} at 1" for n, e in errors.items())
+        return describe(figure, f"Critic {learned:.0%}, {batch} texts: {ends}; least error at λ {LAMBDAS[best]:g}")
 
 
 def figure_value_clip(*, target: float = 1.0, old: float = 0.0, clip: float = 0.2) -> Figure:
@@ -201,9 +201,6 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         figure = Figure(figsize=(6.2, 5.4), layout="constrained")
         ax = figure.subplots()
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
-        ax.text(
-            0.98, 0.9, "calibrated", ha="right", va="top", color=MUTED, fontsize=11, rotation=45, rotation_mode="anchor"
-        )
         ax.plot(predicted, resampled.mean(dim=1), "o", color=DROPPED, markersize=6)
         x, y, error = zip(*fifths, strict=True)
         ax.errorbar(x, y, yerr=error, fmt="o", color=BLUE, markersize=10, linewidth=2)
@@ -211,6 +208,6 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         ax.set_ylabel(f"share right of {resampled.shape[1]} new endings")
         ax.set_xlim(-0.15, 1.05)
         ax.set_ylim(-0.05, 1.05)
-        ax.set_title(f"{len(predicted)} states; blue: means of fifths")
+        ax.set_title(f"{len(predicted)} states; blue: means of fifths; dashed: calibrated")
         readings = "; ".join(f"V {a:.2f}: {b:.2f}" for a, b, _ in fifths)
         return describe(figure, f"Critic against resampled verdicts, means of fifths. {readings}")

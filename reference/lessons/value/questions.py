@@ -8,7 +8,7 @@ QUESTIONS = {
         (
             yes(
                 "G, the return.",
-                "It is the sum of the rewards that really came. Q and V are averages of G over completions you did not see.",
+                "It is the sum of the rewards that came. Q and V are averages of G over completions that you did not see.",
             ),
             no(
                 "Q, the value of the token.",
@@ -23,7 +23,7 @@ QUESTIONS = {
         (
             no(
                 "The same: neighbouring states have nearly the same value.",
-                "What differs between them is exactly what the token changed, and that is the signal.",
+                "The difference between neighbouring states is what the token changed. That difference is the signal.",
             ),
             yes(
                 "Nothing.",
@@ -32,20 +32,20 @@ QUESTIONS = {
             ),
             no(
                 "Half of it.",
-                "No share survives: with a perfect critic the token's effect is in the baseline already.",
+                "No share is left: with a perfect critic, the whole effect of the token is in the baseline.",
             ),
         ),
     ),
     "blind_critic": Question(
-        "The critic is freshly made and says 0 everywhere, lambda is 1. Is the policy gradient biased?",
+        "The critic is new and says 0 everywhere, and λ is 1. Is the policy gradient biased?",
         (
             no(
                 "Yes, wrong values give wrong advantages.",
-                "With lambda 1 the critic is only a baseline, and any baseline that has not seen the token leaves the mean.",
+                "With λ = 1 the critic is only a baseline. A baseline that has not seen the token does not change the mean.",
             ),
             yes(
-                "No, only noisier than it could be.",
-                "The advantage is G - 0: plain REINFORCE. Below 1, the critic's errors would enter as if they were rewards.",
+                "No, it is only noisier than it could be.",
+                "The advantage is G - 0, as in REINFORCE. Below 1, the critic's errors enter as if they were rewards.",
             ),
             no(
                 "There is no gradient: 0 times anything is 0.",
@@ -54,15 +54,16 @@ QUESTIONS = {
         ),
     ),
     "who_was_blamed": Question(
-        "good, bad, good: the text passes with one slip. Which lambda gives the bad token a negative advantage?",
+        "The text good, bad, good passes with one bad token. Which λ gives the bad token a negative advantage?",
         (
             yes(
-                "0: it compares the values before and after the token.",
-                "V fell from 0.91 to 0.70 at the slip, so it gets -0.21, whatever luck came later.",
+                "0, which compares V before and after it.",
+                "V fell from 0.91 to 0.70 at the bad token. So its advantage is -0.21, whatever came later.",
             ),
             no(
-                "1: it compares with what really came.",
-                "The text passed: 1 - 0.91 is positive. One sample praises the slip; only the mean over many is right.",
+                "1, which compares V with the return that really came.",
+                "The text passed: 1 - 0.91 is positive. In this one sample the bad token gets a positive advantage; the mean "
+                "over many samples is negative.",
             ),
             no("Both.", "The sign differs: work out 0.70 - 0.91 and 1 - 0.91."),
         ),
@@ -71,8 +72,8 @@ QUESTIONS = {
         "You delete the 0.5 of the value loss. The critic is a network of its own with its own Adam. What changes?",
         (
             yes(
-                "Nothing but the number that is logged.",
-                "The gradient doubles, and Adam divides by its own running size. (eps, and clipping by the norm, aside.)",
+                "The number that is logged, and no step.",
+                "The gradient doubles, and Adam divides by its own running size. (eps, and clipping by the norm, do see it.)",
             ),
             no(
                 "The critic learns twice as fast.",
@@ -94,21 +95,24 @@ QUESTIONS = {
             ),
             yes(
                 "Nowhere, the gradient is 0.",
-                "The clipped value 0.2 is farther from 1 than 1.5 is. The larger error wins, and the clamp is flat there.",
+                "The clipped value 0.2 is farther from 1 than 1.5 is. The larger error counts, and the clamp is flat there.",
             ),
-            no("Down to 0.2, into the band.", "The clip does not pull values into the band; it only stops gradients."),
+            no(
+                "Down to 0.2, back into the band.",
+                "The clip does not pull values into the band. It only stops gradients.",
+            ),
         ),
     ),
     "cut_off": Question(
         "The task says: answer within 96 tokens. A completion is cut off at 96 and scored 0. What is V after its last token?",
         (
             yes(
-                "0: here being cut off is an end like any other.",
+                "0, since being cut off is an end here.",
                 "The budget is part of the task, so nothing could have followed. The policy should learn to be done in time.",
             ),
             no(
-                "Whatever the critic says: bootstrap.",
-                "That fits where the cut is an accident of the sampler. Here it would forgive what the task punishes.",
+                "Whatever the critic says about that state: bootstrap.",
+                "That fits where the sampler stopped for reasons of its own. Here the task counts a late answer as wrong.",
             ),
             no(
                 "The mean reward of the batch.",
@@ -117,16 +121,38 @@ QUESTIONS = {
         ),
     ),
     "explained": Question(
-        "A dashboard shows explained variance 0.9, gae_lambda is 0.5. What do you know about the critic?",
+        "A dashboard shows explained variance 0.9, and gae_lambda is 0.5. What do you know about the critic?",
         (
             no(
-                "It predicts the verdicts well.",
-                "It predicts its own targets, and at lambda 0.5 they are mostly its own values.",
+                "It predicts the verdicts well, since 0.9 is close to 1.",
+                "It predicts its own targets, and at λ = 0.5 they are mostly its own values.",
             ),
-            no("It overfits.", "That may be, but the number does not say so: it is about targets it helped to make."),
+            no(
+                "It overfits.",
+                "That may be, but the number does not say so: it is about targets that the critic helped to make.",
+            ),
             yes(
-                "Little, until you know what it is measured against.",
-                "The target is advantage plus value. Compare with Monte Carlo returns, lambda 1, to learn about the world.",
+                "Little, until you know its targets.",
+                "The target is advantage plus value. Compare the values with Monte Carlo returns (λ = 1) to learn about the "
+                "verdicts.",
+            ),
+        ),
+    ),
+    "which_line_is_wrong": Question(
+        "Which line makes this critic fit the wrong number?",
+        (
+            no(
+                "Line 2: it reads V one place too early.",
+                "The hidden state of the last prompt token predicts the first completion token. So its value comes before it.",
+            ),
+            no(
+                "Line 4: V after the last token must come from the critic.",
+                "0 is a choice: it takes every end for an end of the task.",
+            ),
+            yes(
+                "Line 12: it makes the target too late.",
+                "In line 11 the advantages got the mean 0 and the standard deviation 1. With V added they are no return. The "
+                "target has to be made before line 11.",
             ),
         ),
     ),

@@ -11,15 +11,15 @@ def values(p: float = 0.7) -> None:
     controls.interact(
         lambda p, slips: figure_values(p, slips=slips),
         p=dial("chance of good", p, 0.05, 0.95, 0.05, live=False),
-        slips=slider("slips allowed", 1, 0, 2),
+        slips=slider("bad tokens allowed", 1, 0, 2),
     )
 
 
 def lambda_dial(learned: float = 0.6, batch: int = 64) -> None:
-    """How good is the critic, how many texts are in the batch: which lambda gives the best gradient?"""
+    """How good is the critic, how many texts are in the batch: which λ gives the best gradient?"""
     controls.interact(
         lambda learned, batch: figure_lambda(learned=learned, batch=2**batch),
-        learned=dial("critic knows", learned, 0.0, 1.0, 0.1, live=False),
+        learned=dial("critic says, of V", learned, 0.0, 1.0, 0.1, live=False),
         batch=slider("texts, 2 to the", batch.bit_length() - 1, 3, 12),
     )
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from reference import objectives, play
+from reference.lessons import BUGS
 from reference.lessons.value.figures import (
     LAMBDAS,
     calibration,
@@ -114,20 +115,83 @@ def test_a_critic_that_only_counts_explains_its_own_targets():
 
 
 def test_adam_does_not_see_the_half_and_sgd_does():
-    def fit(factor, optimizer, lr):
-        torch.manual_seed(0)
-        x = torch.randn(64, 5, dtype=torch.float64)
-        weights = torch.zeros(5, dtype=torch.float64, requires_grad=True)
-        steps = optimizer([weights], lr=lr)
+    def fitted(factor, optimizer, lr):
+        value = torch.zeros(1, requires_grad=True)
+        steps = optimizer([value], lr=lr)
         for _ in range(50):
             steps.zero_grad()
-            (factor * (x @ weights - x @ torch.arange(5.0).double()) ** 2).mean().backward()
+            (factor * (value - 3.0) ** 2).sum().backward()
             steps.step()
-        return weights.detach()
+        return value.item()
 
-    assert torch.allclose(fit(0.5, torch.optim.Adam, 0.05), fit(1.0, torch.optim.Adam, 0.05), atol=1e-6)
-    assert not torch.allclose(fit(0.5, torch.optim.SGD, 0.01), fit(1.0, torch.optim.SGD, 0.01), atol=0.1)
-    assert torch.allclose(fit(0.5, torch.optim.SGD, 0.02), fit(1.0, torch.optim.SGD, 0.01))
+    adam, sgd = (torch.optim.Adam, 0.05), (torch.optim.SGD, 0.01)
+    assert fitted(0.5, *adam) == pytest.approx(fitted(1.0, *adam), abs=1e-5)
+    assert fitted(1.0, *sgd) > fitted(0.5, *sgd) + 0.5
+    assert fitted(1.0, *sgd) == pytest.approx(fitted(0.5, torch.optim.SGD, 0.02), abs=1e-5)
+
+
+def test_the_best_forecast_is_v_for_the_squared_error_and_a_verdict_for_the_absolute_one():
+    texts = every_text(3)
+    chance, passed = chances(texts, 0.7), verdicts(texts, 1)
+    forecasts = torch.linspace(0, 1, 1001).double()
+    errors = forecasts[:, None] - passed
+    assert forecasts[(chance * errors**2).sum(dim=1).argmin()].item() == pytest.approx(value(3, 1, 0.7))
+    assert forecasts[(chance * errors.abs()).sum(dim=1).argmin()].item() == 1
+
+
+def test_g_minus_v_of_one_text_is_an_estimate_of_q_minus_v():
+    texts = every_text(3)
+    chance, passed = chances(texts, 0.7), verdicts(texts, 1)
+    estimate, good = passed - value(3, 1, 0.7), texts[:, 0] == 1
+    mean = (chance * estimate)[good].sum() / chance[good].sum()
+    assert mean.item() == pytest.approx(value(2, 1, 0.7) - value(3, 1, 0.7))
+    assert (estimate[good] - mean).abs().min() > 0.05  # and no single text has it
+
+
+def test_the_targets_below_lambda_1_hide_a_critic_that_is_too_low_everywhere():
+    texts = every_text(3)
+    rewards = torch.zeros(8, 3).double()
+    rewards[:, -1] = verdicts(texts, 1)
+    low = values_before(texts, 1, 0.7)[:, :-1] - 0.2
+    for lam, above in {0.0: [0, 0, 0.2], 0.5: [0.05, 0.1, 0.2], 1.0: [0.2, 0.2, 0.2]}.items():
+        advantages = objectives.gae(rewards, low, torch.ones(8, 3), gae_lambda=lam)  # the target minus the critic
+        assert (chances(texts, 0.7)[:, None] * advantages).sum(dim=0).tolist() == pytest.approx(above)
+
+
+# ---- the mistakes that the lesson shows ------------------------------------------------------------------------------
+
+
+def named(exercise):
+    return {bug.name: bug.wrong for bug in BUGS if bug.breaks == exercise}
+
+
+@pytest.mark.parametrize(
+    ("name", "exact", "half"),
+    [
+        ("value read at the token", [-0.0475, -0.05, 1], [0.428, 0.45, 1]),
+        ("next value missing", [-0.95, 0, 1], [-0.024, 0.475, 1]),
+        ("loop runs forwards", [1, 1, 1], [0.5, 0.5, 1]),
+        ("padding flows back", [1, 1, 1], [0.951, 0.975, 1]),
+    ],
+)
+def test_a_wrong_gae_has_another_gradient_or_needs_a_wrong_critic_to_show_it(name, exact, half):
+    texts = every_text(3)
+    chance, values = chances(texts, 0.7), values_before(texts, 1, 0.7)[:, :-1]
+    rewards = torch.zeros(8, 3).double()
+    rewards[:, -1] = verdicts(texts, 1)
+    options = {"gamma": 1.0, "gae_lambda": 0.95, "bootstrap": torch.zeros(8).double()}
+    for share, expected in ((1.0, exact), (0.5, half)):
+        advantages = named("gae")[name](rewards, share * values, torch.ones(8, 3).bool(), **options)
+        gradient = (chance[:, None] * advantages * (texts - 0.7)).sum(dim=0) / true_gradient(3, 1, 0.7)
+        assert gradient.tolist() == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["clipped value alone", "the smaller of the two", "clipped error"])
+def test_a_wrong_value_loss_leaves_a_value_that_went_the_wrong_way(name):
+    value_now = torch.tensor([[-0.5]], requires_grad=True)
+    for loss, expected in ((objectives.value_loss, -1.5), (named("value_loss")[name], 0.0)):
+        per_token = loss(value_now, torch.ones(1, 1), old_values=torch.zeros(1, 1), clip=0.2)
+        assert torch.autograd.grad(per_token.sum(), value_now)[0].item() == expected
 
 
 def test_explained_variance_does_not_notice_an_offset_and_a_constant_explains_nothing():
@@ -156,7 +220,7 @@ def test_the_dial_names_the_lambda_of_least_error(learned, batch):
     assert errors["bias"][-1] == pytest.approx(0, abs=1e-12)
     assert all(b**2 + n**2 == pytest.approx(t**2) for b, n, t in zip(*errors.values(), strict=True))
     best = LAMBDAS[min(range(len(LAMBDAS)), key=lambda i: errors["both"][i])]
-    assert f"least error at lambda {best:g}" in show.description(figure_lambda(learned=learned, batch=batch))
+    assert f"least error at λ {best:g}" in show.description(figure_lambda(learned=learned, batch=batch))
 
 
 def test_trust_in_the_critic_and_small_batches_turn_the_dial_down():

@@ -26,9 +26,9 @@ def right_deltas(rewards: Tensor, values: Tensor, gamma: float, bootstrap: Tenso
 
 
 @bug(
-    "lambda forgotten",
+    "λ forgotten",
     mistake="gae_lambda has no effect: this is return minus value",
-    symptom="advantages as noisy as Monte Carlo, however small lambda is set",
+    symptom="advantages as noisy as Monte Carlo, however small λ is",
 )
 def gae__no_lambda(
     rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, gae_lambda: float, bootstrap: Tensor
@@ -38,7 +38,7 @@ def gae__no_lambda(
 
 @bug(
     "gamma forgotten in the recursion",
-    mistake="later advantages are weighted by lambda alone; each step back costs gamma as well",
+    mistake="later advantages are weighted by λ alone; each step back costs gamma as well",
     symptom="none with gamma 1; with less, rewards far away weigh too much",
 )
 def gae__no_gamma(
