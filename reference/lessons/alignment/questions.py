@@ -49,7 +49,7 @@ QUESTIONS = {
                 "By position: the first one is real, all later ones are padding.",
             ),
             no(
-                "The attention mask, if it was made as tokens != pad_id",
+                "The attention mask, made as tokens != pad_id",
                 "It goes by value too, so it drops the real EOS.",
             ),
         ),
@@ -75,7 +75,7 @@ QUESTIONS = {
         "Trainer and sampler share one scoring function, and it has no shift. Which test notices?",
         (
             no(
-                "The first ratio must be 1 for every token.",
+                "The first ratio must be 1.",
                 "It is 1: both sides make the same mistake, and it cancels.",
             ),
             yes("All probabilities must sum to 1.", "It compares with the truth, not with itself."),

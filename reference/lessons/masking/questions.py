@@ -62,7 +62,7 @@ QUESTIONS = {
                 "The size of a micro-batch has changed the objective.",
             ),
             no(
-                "An objective between token_mean and sequence_mean.",
+                "Something in between.",
                 "For one row each it is exactly sequence_mean. With several rows each it is a third objective.",
             ),
         ),
@@ -104,11 +104,11 @@ QUESTIONS = {
         (
             no("Those of the short one.", 'That would be loss_type="grpo", sequence_mean.'),
             yes(
-                "Neither: all weigh the same.",
+                "Neither: each token weighs the same.",
                 '"dapo" is token_mean over the global batch; so the long one counts double.',
             ),
             no(
-                "Those of the long one, twice as much.",
+                "Those of the long one.",
                 "The long completion weighs more as a whole, its tokens do not.",
             ),
         ),
