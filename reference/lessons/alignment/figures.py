@@ -1,10 +1,9 @@
-"""Which logit row scores which token, what temperature does to it, what padding does, and what it all costs in memory."""
+"""Which logit row scores which token, and what temperature does to it."""
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reference.objectives import position_ids, token_logprobs
 from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
 from reference.teaching.example import Example, readable
 from reference.teaching.show import describe
@@ -93,48 +92,3 @@ def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: 
     for x, value in zip(places.tolist(), values, strict=True):
         text = f"{value:.2f}" if value >= 0.005 else f"{value:.0e}".replace("e-0", "e-")
         ax.annotate(text, (x, value), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=10, color=colour)
-
-
-def padding_error(model, tokens: torch.Tensor, pads: int, *, with_positions: bool, pad_id: int = 0) -> float:
-    """Largest change of any token's log-prob when one row, (1, time), is padded by ``pads`` on the left. In nats."""
-    padded = torch.nn.functional.pad(tokens, (pads, 0), value=pad_id)
-    mask = torch.ones_like(padded)
-    mask[:, :pads] = 0
-    # What a model does when it is given no positions: count from the left edge, pads included.
-    positions = position_ids(mask) if with_positions else torch.arange(padded.shape[1])[None]
-    with torch.no_grad():
-        alone = token_logprobs(model(tokens).logits, tokens)
-        in_batch = token_logprobs(model(padded, attention_mask=mask, position_ids=positions).logits, padded)
-    return (in_batch[:, pads:] - alone).abs().max().item()
-
-
-def figure_padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, *, pads: int) -> Figure:
-    """Error in nats for each model with and without position_ids, after left padding by ``pads``."""
-    rows = [(name, given) for name in models for given in (False, True)]
-    errors = [padding_error(models[name], tokens, pads, with_positions=given) for name, given in rows]
-    labels = [f"{name}, {'with' if given else 'without'} position_ids" for name, given in rows]
-    with style():
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.5 * len(rows)), layout="constrained")
-        ax = figure.subplots()
-        ax.barh(labels, errors, color=[BLUE if given else RED for _, given in rows], height=0.6)
-        ax.invert_yaxis()
-        ax.set_xlim(0, max(0.6, *errors) * 1.2)
-        for y, error in enumerate(errors):
-            text = f"{error:.2f}" if error >= 0.01 else f"{error:.0e}" if error else "0"
-            ax.annotate(text, (error, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
-        ax.set_title(f"largest log-prob error, {pads} pads on the left (nats)")
-        return describe(figure, "; ".join(f"{label}: {error:.1e}" for label, error in zip(labels, errors, strict=True)))
-
-
-def figure_memory(sizes: dict[str, float], *, title: str) -> Figure:
-    """Bars of megabytes, labelled."""
-    with style():
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.5 * len(sizes)), layout="constrained")
-        ax = figure.subplots()
-        ax.barh(list(sizes), list(sizes.values()), color=BLUE, height=0.6)
-        ax.invert_yaxis()
-        ax.set_xlim(0, max(sizes.values()) * 1.22)
-        for y, size in enumerate(sizes.values()):
-            ax.annotate(f"{size:,.1f} MB", (size, y), xytext=(5, 0), textcoords="offset points", va="center")
-        ax.set_title(title)
-        return describe(figure, f"{title}. " + "; ".join(f"{name}: {size:,.1f} MB" for name, size in sizes.items()))

@@ -20,9 +20,7 @@ QUESTIONS = {
     "sum_over_sequences": Question(
         "Sum exp(log-prob) of ALL sequences of length 3 over a vocabulary of 4, given the same prompt. What comes out?",
         (
-            yes(
-                "1", "They are all the continuations there are. A misaligned gather gives another number: a sharp test."
-            ),
+            yes("1", "They are all the continuations there are. A misaligned gather gives another number."),
             no("Less than 1: probabilities of long sequences vanish.", "Each one is small, but there are 64 of them."),
             no("It depends on the model.", "For every model that normalises each step it is 1."),
         ),
@@ -30,12 +28,16 @@ QUESTIONS = {
     "first_ratio": Question(
         "You sample at temperature 0.5 and score at 1. What is the ratio before any update?",
         (
-            no("1, nothing has been updated yet.", "The parameters are the same, the two distributions are not."),
-            yes(
-                "Not 1: above 1 on unlikely tokens, below 1 on likely ones.",
-                "The sampler was sharper than what you score with. PPO starts by correcting an update nobody made.",
+            no(
+                "1 for every token, as nothing was updated.",
+                "The parameters are the same, the two distributions are not.",
             ),
-            no("2, the inverse of 0.5.", "Temperature divides logits, not probabilities."),
+            yes(
+                "Above 1 on unlikely tokens.",
+                "And below 1 on likely ones: the sampler was sharper than what you score with. PPO begins by correcting an "
+                "update that nobody made.",
+            ),
+            no("2 for every token, the inverse of 0.5.", "Temperature divides logits, not probabilities."),
         ),
     ),
     "pad_is_eos": Question(
@@ -46,7 +48,10 @@ QUESTIONS = {
                 "Up to and including the first EOS after the prompt.",
                 "By position: the first one is real, all later ones are padding.",
             ),
-            no("attention_mask computed as tokens != pad_id", "Inferred from values it has the same hole."),
+            no(
+                "The attention mask, made as tokens != pad_id",
+                "It goes by value too, so it drops the real EOS.",
+            ),
         ),
     ),
     "who_needs_positions": Question(
@@ -57,7 +62,7 @@ QUESTIONS = {
                 "Each absolute position has its own vector; pads push the row to other vectors.",
             ),
             no(
-                "Llama, with rotary positions.",
+                "Llama, whose positions are rotary.",
                 "Rotary attention sees differences of positions; moving the whole row changes none.",
             ),
             no(
@@ -69,7 +74,10 @@ QUESTIONS = {
     "which_test": Question(
         "Trainer and sampler share one scoring function, and it has no shift. Which test notices?",
         (
-            no("The first ratio must be 1.", "It is 1: both sides make the same mistake, and it cancels."),
+            no(
+                "The first ratio must be 1.",
+                "It is 1: both sides make the same mistake, and it cancels.",
+            ),
             yes("All probabilities must sum to 1.", "It compares with the truth, not with itself."),
             no("The loss must fall.", "It falls faster than it should: copying is easy."),
         ),
@@ -80,6 +88,28 @@ QUESTIONS = {
             no("2.3", "Log-probs are never positive."),
             yes("-2.3", "Cross-entropy with a one-hot target is the negative log-prob of that token."),
             no("exp(-2.3)", "That is the probability."),
+        ),
+    ),
+    "find_the_fault": Question(
+        "Which line is wrong?",
+        (
+            no(
+                "torch.roll: the labels must be shifted by +1.",
+                "With -1, labels[:, t] is ids[:, t + 1], the token that logits[:, t] score.",
+            ),
+            yes(
+                "The last line: the slice.",
+                "logps[:, t] is about token t + 1, so the completion is at [-width - 1 : -1]. As it stands, the first token "
+                "is missing, and the last entry scores the token that roll carried over from the front.",
+            ),
+            no(
+                "The temperature must divide after log_softmax.",
+                "Then the probabilities would not sum to 1. It divides the logits.",
+            ),
+            no(
+                "The positions: pads must not get position 0.",
+                "Any position will do for a pad, because the attention mask hides it.",
+            ),
         ),
     ),
 }

@@ -1,12 +1,10 @@
 """The widgets on log-probs and alignment."""
 
-import torch
-
 from reference.teaching import controls
 from reference.teaching.controls import dial, slider
 from reference.teaching.example import Example
 
-from .figures import figure_padding, figure_temperature, figure_walk
+from .figures import figure_temperature, figure_walk
 
 
 def walk(example: Example, position: int = 12) -> None:
@@ -23,11 +21,4 @@ def temperature(example: Example, start: float = 0.5) -> None:
     controls.interact(lambda temperature: figure_temperature(example, temperature=temperature), temperature=control)
 
 
-def padding(models: dict[str, torch.nn.Module], tokens: torch.Tensor, pads: int = 3) -> None:
-    """Pad a row on the left and compare its log-probs with those of the bare row."""
-    controls.interact(
-        lambda pads: figure_padding(models, tokens, pads=pads), pads=slider("pads on the left", pads, 0, 12)
-    )
-
-
-WIDGETS = {"walk": walk, "temperature": temperature, "padding": padding}
+WIDGETS = {"walk": walk, "temperature": temperature}

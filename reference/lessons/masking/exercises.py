@@ -1,11 +1,11 @@
-"""The exercises masked_mean, aggregate."""
+"""The exercises masked_mean, aggregate, reinforce_loss."""
 
 import inspect
 from collections.abc import Callable
 
 import torch
 
-from reference.objectives import aggregate, fixed_length, masked_mean, sequence_mean, token_mean
+from reference.objectives import aggregate, fixed_length, masked_mean, reinforce_loss, sequence_mean, token_mean
 from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two turns of an assistant, or a tool in between
@@ -43,10 +43,26 @@ def aggregate_cases(seed: int) -> list[Case]:
 
 
 def leaks_nan(solution: Callable) -> str:
-    """Does a NaN under the mask reach the result? Legitimate, and worth knowing."""
-    x, mask = torch.tensor([[1.0, torch.nan], [2.0, 3.0]]), torch.tensor([[True, False], [True, True]])
+    """Does a NaN under the mask reach the value or the gradient? Legitimate, and worth knowing."""
+    x, mask = (
+        torch.tensor([[1.0, torch.nan], [2.0, 3.0]], requires_grad=True),
+        torch.tensor([[True, False], [True, True]]),
+    )
     options = {} if len(inspect.signature(solution).parameters) == 2 else {"strategy": "token_mean", "max_length": 2}
-    return " (A NaN under the mask would reach it: see section 5.)" if solution(x, mask, **options).isnan() else ""
+    value = solution(x, mask, **options)
+    (gradient,) = torch.autograd.grad(value, x)
+    return " (But a NaN under the mask would reach it.)" if value.isnan() or gradient.isnan().any() else ""
+
+
+def reinforce_loss_cases(seed: int) -> list[Case]:
+    """Advantages per completion and per token. The edge case is an advantage that carries a graph, as a critic's does."""
+    g = torch.Generator().manual_seed(seed)
+    cases = []
+    for rows, pred, columns in [(1, 2, 1), (3, 2, 1), (2, 4, 4)]:
+        arguments = {"token_logprobs": -numbers(g, rows, pred).abs(), "advantages": numbers(g, rows, columns)}
+        cases.append(Case(arguments, {}, ("token_logprobs",)))
+    arguments = {"token_logprobs": -numbers(g, 1, 2).abs(), "advantages": numbers(g, 1, 1)}
+    return [*cases, Case(arguments, {}, ("token_logprobs", "advantages"), edge=True)]
 
 
 EXERCISES = {
@@ -87,5 +103,20 @@ def aggregate(token_loss, mask, *, strategy, max_length):
 """,
         remark=leaks_nan,
         also=(sequence_mean, token_mean, fixed_length),
+    ),
+    "reinforce_loss": Exercise(
+        reinforce_loss,
+        reinforce_loss_cases,
+        (
+            "The gradient that you want is the advantage times the gradient of the log-prob. Which function of the log-prob "
+            "has it as its derivative? And which way does an optimizer walk?",
+            "The advantage is a constant factor. If a critic computed it, it still carries a graph: what happens there when "
+            "the loss is differentiated?",
+            "detach() cuts the graph of a tensor. Which of the two tensors must be cut, and which must not?",
+        ),
+        """
+def reinforce_loss(token_logprobs, advantages):
+    return -advantages.detach() * token_logprobs
+""",
     ),
 }

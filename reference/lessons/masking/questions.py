@@ -33,14 +33,14 @@ QUESTIONS = {
         ),
     ),
     "same_direction": Question(
-        "On ONE batch, what separates token_mean from fixed_length?",
+        "On ONE batch, what separates the gradients of token_mean and fixed_length?",
         (
             yes(
-                "Only the size of the gradient, not its direction.",
-                "Both divide the same sum by one number. It differs from batch to batch, and between micro-batches it bites.",
+                "Their size.",
+                "Both divide the same sum by one number. That number differs from batch to batch, and between micro-batches.",
             ),
             no(
-                "The direction of the gradient.",
+                "Their direction.",
                 "Both divide the same numerator by a scalar, so the direction is the same.",
             ),
             no(
@@ -59,7 +59,7 @@ QUESTIONS = {
             yes(
                 "sequence_mean of the whole batch.",
                 "Dividing each row by its own count and averaging rows is the definition of sequence_mean. "
-                "Memory pressure has changed the objective.",
+                "The size of a micro-batch has changed the objective.",
             ),
             no(
                 "Something in between.",
@@ -75,11 +75,28 @@ QUESTIONS = {
                 "The value is 0 because advantages are centred; the gradient need not be. Look at grad_norm.",
             ),
             yes(
-                "Nothing: the value of this loss is not what matters.",
+                "Nothing at all.",
                 "At ratio 1 each row's mean loss is minus its advantage, and advantages average to 0 in every group. Under "
-                "token_mean the value is not 0 and means just as little. Whether anything is learned, grad_norm tells.",
+                "token_mean the value is not 0 and means just as little. grad_norm tells whether anything is learned.",
             ),
-            no("The rewards are all equal.", "Then grad_norm would be 0 as well. The loss value alone cannot tell."),
+            no(
+                "All rewards in the batch are equal.",
+                "Then grad_norm would be 0 as well. The loss value alone cannot tell.",
+            ),
+        ),
+    ),
+    "ten_for_all": Question(
+        "You add 10 to the reward of every word. What happens to the gradient of the mean reward?",
+        (
+            yes(
+                "Nothing.",
+                "The mean reward becomes larger by 10 whatever the policy does, and the gradient of a constant is 0.",
+            ),
+            no("It is ten times as large.", "That is what happens if the rewards are multiplied by 10."),
+            no(
+                "It raises the logits of all words.",
+                "The probabilities sum to 1: they cannot all rise. Every estimate from samples does push what was drawn.",
+            ),
         ),
     ),
     "which_grpo": Question(
@@ -90,7 +107,32 @@ QUESTIONS = {
                 "Neither: each token weighs the same.",
                 '"dapo" is token_mean over the global batch; so the long one counts double.',
             ),
-            no("Those of the long one.", "The long completion weighs more as a whole, its tokens do not."),
+            no(
+                "Those of the long one.",
+                "The long completion weighs more as a whole, its tokens do not.",
+            ),
+        ),
+    ),
+    "find_the_normaliser": Question(
+        "Which normaliser do these lines have, and what becomes of a row that keeps nothing?",
+        (
+            no(
+                "token_mean. The row adds nothing to either sum.",
+                "The division by keep.sum(dim=-1) happens inside each row, before the rows meet.",
+            ),
+            no(
+                "sequence_mean. The row is left out.",
+                "clamp(min=1) only prevents 0 / 0. row_loss.mean() still counts the row.",
+            ),
+            yes(
+                "sequence_mean. The row counts as a loss of 0.",
+                "Each row is divided by its own count, and mean() divides by all rows, the empty ones too. The course leaves "
+                "empty rows out.",
+            ),
+            no(
+                "fixed_length, with accumulation_steps as its constant.",
+                "accumulation_steps turns the sum of the micro-batches into their mean; no length is in it.",
+            ),
         ),
     ),
 }

@@ -26,9 +26,21 @@ def loop_aggregate(token_loss, mask, *, strategy, max_length):
     return sum(row.sum() / max_length for row in rows) / len(rows)
 
 
+def constant_advantages(token_logprobs, advantages):
+    with torch.no_grad():
+        weight = 0 - advantages
+    return token_logprobs * weight
+
+
+def through_nll(token_logprobs, advantages):
+    nll = -token_logprobs
+    return torch.stack([a.data * row for a, row in zip(advantages, nll, strict=True)])
+
+
 SOLUTIONS = {
     "masked_mean": [loop_masked_mean, float32_masked_mean, nan_mean],
     "aggregate": [loop_aggregate],
+    "reinforce_loss": [constant_advantages, through_nll],
 }
 
 
@@ -44,6 +56,15 @@ def one_span(x, mask):
     return torch.cat(rows).mean()
 
 
+def first_advantage_for_all(token_logprobs, advantages):
+    return -advantages[:1].detach() * token_logprobs
+
+
+def only_the_good(token_logprobs, advantages):
+    return -advantages.detach().clamp_min(0) * token_logprobs
+
+
 WRONG = {
     "masked_mean": [first_entries, one_span],
+    "reinforce_loss": [first_advantage_for_all, only_the_good],
 }
