@@ -30,8 +30,8 @@ QUESTIONS = {
                 "The log-ratio is part of the loss, as a reward. No sample is weighted with it.",
             ),
             yes(
-                "Its loss is a fixed function of fixed data.",
-                "A classifier's loss is another example. This has a price: DPO cannot teach what the data do not contain.",
+                "Its loss is a fixed function of fixed data, as a classifier's is.",
+                "No expectation under the policy is estimated. This has a price: DPO cannot teach what the data do not contain.",
             ),
         ),
     ),
@@ -148,12 +148,12 @@ QUESTIONS = {
                 "That is the margin of the averages. Each of them is a sum divided by 50.",
             ),
             yes(
-                "At about 1,100 nats.",
-                "Averaged, it rests at logit(0.9) / 0.1 = 22 nats per token. Over 50 tokens these are 1,099 nats, so the "
+                "At about 1,100 nats: 22 nats for each token.",
+                "The averages rest at a margin of logit(0.9) / 0.1 = 22 nats. Over 50 tokens these are 1,099 nats, so the "
                 "reference hardly holds the policy back. Summed, this beta would be 0.1 / 50 = 0.002.",
             ),
             no(
-                "At none: the labels always agree, so it grows for ever.",
+                "At none: the labels always agree.",
                 "The loss is cDPO: a tenth of the labels are assumed to be wrong, whatever they are.",
             ),
         ),
