@@ -8,6 +8,7 @@ be wrong: its optimum is a margin of logit(0.9) / beta, and few pairs let it get
 from pathlib import Path
 
 from reference.runs.folder import read_metrics
+from reference.runs.measure import read_accuracy
 from reference.runs.recorded_runs import RUNS, Rows, require_folder
 
 BETAS = {  # beta -> the run of 80 steps; 0.1 is the recipe itself, recorded among the recipes
@@ -35,3 +36,9 @@ def recorded_betas(names: dict[float, str], *, folder: Path = RUNS) -> dict[floa
     """The log of every beta that was recorded."""
     require_folder(folder)
     return {beta: read_metrics(folder / name) for beta, name in names.items() if (folder / name).is_dir()}
+
+
+def recorded_accuracies(names: dict[float, str], *, folder: Path = RUNS) -> dict[float, dict[str, float]]:
+    """The shares of right answers at the end of every run that was recorded, ``sampled`` and ``greedy``, by beta."""
+    require_folder(folder)
+    return {beta: read_accuracy(folder / name)["after"] for beta, name in names.items() if (folder / name).is_dir()}

@@ -51,10 +51,11 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
             ax.text(x, 0.97, words, transform=ax.transAxes, ha=side, va="top", color=MUTED, fontsize=11)
         ax.set_xscale("log")
         ax.set_xlim(0.01, 10)
+        ax.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
         ax.set_ylim(0, top)
         ax.set_xlabel("β (log scale)")
         ax.set_ylabel("margin (nats)")
-        ax.set_title(f"Margin of a pair after {time:,g} units of gradient flow, chosen by {share:.0%}")
+        ax.set_title(f"Margin of a pair after {time:,g} units of time; {share:.0%} of the raters prefer chosen")
         margins_at = {
             b: margins_after(time, torch.tensor([b], dtype=torch.float64), share=share).item() for b in (0.05, 0.5, 5)
         }
@@ -134,5 +135,6 @@ def figure_falling(panels: dict[str, dict[str, list[float]]]) -> Figure:
             ax.set_xlabel("step")
             ax.set_xlim(0, 1.5 * len(lines["chosen"]))
             ax.set_xticks([0, len(lines["chosen"]) // 2, len(lines["chosen"])])
+            ax.spines["bottom"].set_bounds(0, len(lines["chosen"]))
         figure.axes[0].set_ylabel("change of the log-prob (nats)")
         return describe(figure, "At the end, in nats. " + "; ".join(readings))

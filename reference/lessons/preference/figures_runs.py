@@ -1,4 +1,4 @@
-"""Beta on the small model: recorded runs of one budget of steps, and runs that were given time to rest."""
+"""Beta on the small model: recorded runs of one budget of steps, and runs that had time to come to rest."""
 
 from pathlib import Path
 
@@ -8,38 +8,30 @@ from matplotlib.figure import Figure
 from reference.runs.curves import moving_mean
 from reference.runs.measure import read_accuracy
 from reference.runs.recorded_runs import RUNS, Rows, at_the_end
-from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.style import BLUE, GREEN, INK, MUTED, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 
-from .experiments import BETAS, SETTLED
+from .experiments import SETTLED
 from .figures import logit
 
 
-def figure_betas(runs: dict[float, Rows], *, folder: Path = RUNS) -> Figure:
-    """Runs of 80 steps: margin over steps, what chosen and rejected gained, and held-out accuracy, each by beta."""
-    accuracy = {beta: read_accuracy(folder / BETAS[beta]) for beta in runs}
+def figure_betas(runs: dict[float, Rows]) -> Figure:
+    """Runs of 80 steps: the margin over the steps, and by beta what chosen and rejected have gained at the end."""
     with style():
         figure = Figure(figsize=(11, 4.2), layout="constrained")
-        left, middle, right = figure.subplots(1, 3)
+        left, right = figure.subplots(1, 2)
         over_steps(left, runs)
         left.set_ylabel("margin (nats)")
-        left.set_title("Margin")
+        left.set_title("Margin over the steps")
         for name, colour, marker in (("chosen", GREEN, "o"), ("rejected", RED, "s")):
-            by_beta(middle, {beta: at_the_end(rows, name) for beta, rows in runs.items()}, name, colour, marker)
-        middle.axhline(0, color=MUTED, linewidth=1)
-        middle.set_title("Log-prob gained, nats")
-        for name, colour, marker in (("sampled", BLUE, "o"), ("greedy", ORANGE, "s")):
-            by_beta(right, {beta: a["after"][name] for beta, a in accuracy.items()}, name, colour, marker)
-        before = next(iter(accuracy.values()))["before"]["sampled"]
-        right.axhline(before, color=MUTED, linewidth=1, linestyle=":")
-        right.text(min(runs), before - 0.02, "sampled, before", va="top", fontsize=10.5, color=MUTED)
-        right.set_ylim(0, 1.05)
-        right.set_title("Held out, share right")
+            by_beta(right, {beta: at_the_end(rows, name) for beta, rows in runs.items()}, name, colour, marker)
+        right.axhline(0, color=MUTED, linewidth=1)
+        right.set_ylabel("change of the log-prob (nats)")
+        right.set_title("At the end: chosen and rejected")
         readings = [
             f"beta {beta:g}: margin {at_the_end(rows, 'margin'):.1f}, chosen {at_the_end(rows, 'chosen'):+.1f}, rejected "
-            f"{at_the_end(rows, 'rejected'):+.1f}, sampled {accuracy[beta]['after']['sampled']:.1%}, greedy "
-            f"{accuracy[beta]['after']['greedy']:.1%}"
+            f"{at_the_end(rows, 'rejected'):+.1f}"
             for beta, rows in runs.items()
         ]
         return describe(figure, "After 80 steps, mean of the last ten. " + "; ".join(readings))
@@ -54,16 +46,22 @@ def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
         ax.plot([row["step"] for row in rows], smooth, color=shade, linewidth=2)
         ends[f"β {beta:g}"] = smooth[-1]
     label_ends(ax, ends, gap=0.06)
-    ax.set_xlim(0, 1.3 * rows[-1]["step"])
+    last = int(rows[-1]["step"])
+    ax.set_xlim(0, 1.2 * last)
+    ax.set_xticks(range(0, last + 1, 20))
+    ax.spines["bottom"].set_bounds(0, last)
     ax.set_xlabel("step")
 
 
 def by_beta(ax: Axes, values: dict[float, float], name: str, colour: str, marker: str) -> None:
     ax.plot(list(values), list(values.values()), color=colour, marker=marker, linewidth=1.6)
     beta, value = list(values.items())[-1]
-    ax.annotate(name, (beta, value), xytext=(7, 0), textcoords="offset points", fontsize=11, va="center")
-    ax.set_xlim(min(values) / 1.5, 12 * max(values))
+    ax.annotate(name, (beta, value), xytext=(9, 0), textcoords="offset points", fontsize=11, va="center")
     ax.set_xscale("log")
+    ax.set_xlim(min(values) / 1.5, 4 * max(values))
+    ax.set_xticks(list(values), [f"{beta:g}" for beta in values])
+    ax.minorticks_off()
+    ax.spines["bottom"].set_bounds(min(values) / 1.5, max(values))
     ax.set_xlabel("β (log scale)")
 
 
@@ -97,6 +95,7 @@ def figure_settled(runs: dict[float, Rows], *, folder: Path = RUNS) -> Figure:
         ax.set_yticks([0.3, 1, 3, 10, 30], ["0.3", "1", "3", "10", "30"])
         ax.set_xlim(0, 1.42 * rows[-1]["step"])
         ax.set_xticks(range(0, int(rows[-1]["step"]) + 1, 100))
+        ax.spines["bottom"].set_bounds(0, rows[-1]["step"])
         ax.set_xlabel("step")
         ax.set_ylabel("margin on the pairs (nats, log scale)")
         return describe(figure, "Margin in nats, mean of the last ten steps. " + ". ".join(readings))

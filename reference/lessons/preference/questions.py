@@ -7,28 +7,31 @@ QUESTIONS = {
         "A DPO log begins with a loss of 0.693 and an accuracy of 0. Is something broken?",
         (
             no(
-                "Yes, the policy ranks every pair wrongly.",
-                "The margin is exactly 0 in every pair, neither won nor lost.",
+                "Yes: an accuracy of 0 says that the policy ranks every pair the wrong way round.",
+                "The margin is exactly 0 in every pair. A pair counts as won only if its margin is above 0.",
             ),
             yes(
-                "No: policy and reference are the same, every margin is 0, and -log sigmoid(0) is ln 2.",
-                "Whatever the model, the pairs and beta. A first loss that is not 0.693 is worth a question: dropout, "
-                "another precision, or a reference that is not the start.",
+                "No: every margin is still 0, and -log sigmoid(0) is ln 2.",
+                "Policy and reference are the same at the start, so this holds for any model, any pairs and any beta. If "
+                "the first loss is not 0.693, look for dropout, for another precision, or for another reference.",
             ),
-            no("It means the learning rate is 0.", "It is the loss before the first step."),
+            no("It means that the learning rate is 0.", "This is the loss before the first step."),
         ),
     ),
     "dpo_no_ratio": Question(
-        "DPO's pairs were sampled by some other model, long ago. PPO would need importance ratios. Why does DPO not?",
+        "Some other model wrote DPO's pairs, long ago. PPO would need importance ratios. Why does DPO not need them?",
         (
-            no("It does; most implementations leave them out.", "There is no expectation under the policy to correct."),
             no(
-                "The log-ratio to the reference is the importance ratio.",
-                "It enters the loss as a reward. No sample is weighted with it.",
+                "It does; most implementations leave them out, and accept a bias.",
+                "There is no expectation under the policy that a ratio could correct.",
+            ),
+            no(
+                "It has them: the log-ratio to the reference is the importance ratio.",
+                "The log-ratio is part of the loss, as a reward. No sample is weighted with it.",
             ),
             yes(
-                "Its gradient is that of a loss on fixed data. It estimates no expectation under the policy.",
-                "Like a classifier's. The price: what the data does not contain, it does not teach.",
+                "Its loss is a fixed function of fixed data, as a classifier's is.",
+                "No expectation under the policy is estimated. This has a price: DPO cannot teach what the data do not contain.",
             ),
         ),
     ),
@@ -38,83 +41,121 @@ QUESTIONS = {
             yes("That of beta 1, about ten times.", "At margin 0 the gradient is beta / 2."),
             no(
                 "That of beta 0.1, about ten times.",
-                "The smaller beta pushes less: beta / 2 nats per step and log-prob.",
+                "The smaller beta pushes less: the gradient of each log-prob is beta / 2.",
             ),
-            no("They are equal.", "SGD sees the scale of a gradient, and beta is in it."),
+            no(
+                "They are equal: same pair, same learning rate.",
+                "SGD's steps are as large as the gradient, and beta is a factor of the gradient.",
+            ),
         ),
     ),
     "dpo_beta_rest": Question(
         "Now both train until nothing moves. Four raters of five prefer chosen. Whose margin is larger?",
         (
-            no("That of beta 1.", "It was ahead at first. But it also rests first."),
+            no("That of beta 1.", "It was ahead at first. But it also comes to rest first."),
             yes(
                 "That of beta 0.1, ten times.",
                 "logit(0.8) / beta: 13.9 nats against 1.4. Beta is the price of leaving the reference.",
             ),
-            no("They are equal: same labels, same model.", "The implicit rewards are equal, and beta is their unit."),
+            no(
+                "They are equal: same labels, same model.",
+                "The implicit rewards are equal. The margin is the implicit reward divided by beta.",
+            ),
         ),
     ),
     "dpo_adam": Question(
         "Again five steps from the reference, beta 0.1 and beta 1, but with Adam. Whose margin is larger?",
         (
             no(
-                "That of beta 1, about ten times.", "Adam divides by the size of the gradient. Beta / 2 is such a size."
+                "That of beta 1, about ten times.",
+                "Adam divides by the size of the gradient, and beta / 2 is a factor of this size.",
             ),
             yes(
                 "They are nearly equal.",
-                "A factor in front of the gradient does nothing to Adam's steps, if eps and norm clipping do not see it.",
+                "A constant factor of the gradient does not change Adam's steps, apart from its eps and from norm "
+                "clipping.",
             ),
-            no("That of beta 0.1, about ten times.", "Later perhaps. So far neither loss has begun to flatten."),
+            no("That of beta 0.1, about ten times.", "Later perhaps. So far neither sigmoid has begun to flatten."),
         ),
     ),
     "dpo_chosen_falls": Question(
         "Margins and accuracy rise, and the log-prob of the chosen completions falls. A bug?",
         (
-            no("Yes: the loss asks for likelier chosen completions.", "It asks for the difference and nothing else."),
+            no(
+                "Yes: a smaller loss means that the chosen completions have become likelier.",
+                "A smaller loss means a larger difference and nothing else.",
+            ),
             yes(
-                "Not by itself. Only the margin is in the loss, and both completions share weights and words.",
-                "Whether it is harmless is another matter: the probability goes to completions that nobody compared.",
+                "Not by itself: the loss asks for the margin only.",
+                "Both completions share weights and words, so both can fall. Whether it is harmless is another question: "
+                "the probability goes to completions that nobody compared.",
             ),
             no(
                 "Yes: chosen and rejected are swapped.",
-                "In the loss, and margins would fall. In the data, and margins rise as they should: only a verifier would "
-                "tell.",
+                "If they were swapped in the loss, margins would fall. If they were swapped in the data, margins would "
+                "rise as they should, and only a verifier would tell.",
             ),
         ),
     ),
     "dpo_average": Question(
-        "A loss function averages the log-probs over the tokens before DPO. Chosen has 50 tokens, rejected 25. What changes?",
+        "A loss averages the log-probs over the tokens before DPO. Chosen has 50 tokens, rejected 25. What changes?",
         (
-            no("Nothing, as both are averaged.", "A sum of nats became a rate: beta is divided by the length."),
-            no("Beta is divided by 50 for the pair.", "By 50 for chosen, and by 25 for rejected."),
+            no(
+                "Nothing: both are averaged, so the factor cancels in the difference.",
+                "The factors 1/50 and 1/25 are not equal, and neither of them cancels.",
+            ),
+            no(
+                "Beta is divided by 50, as if the recipe had a smaller beta.",
+                "It is divided by 50 for chosen, and by 25 for rejected.",
+            ),
             yes(
                 "Beta becomes beta / 50 for chosen and beta / 25 for rejected.",
-                "The pull is weaker, and a token of the shorter completion is pulled twice as hard. Scaling beta up again "
-                "undoes only the first.",
+                "The push is weaker, and a token of the shorter completion is pushed twice as hard. A larger beta undoes "
+                "only the first.",
             ),
         ),
     ),
     "dpo_stops": Question(
         "A pair is labelled the same way every time. Which loss lets its margin grow for ever?",
         (
-            yes("DPO.", "Its pull shrinks and never ends. What stops it in practice is the end of the run."),
-            no("cDPO.", "It takes a tenth of the labels to be wrong, and rests at logit(0.9) / beta."),
-            no("IPO.", "It aims at 1 / (2 beta), and calls back whoever went further."),
-            no("The hinge.", "It lets go at 1 / beta."),
+            yes("DPO.", "Its pull becomes smaller and never ends. What stops it in practice is the end of the run."),
+            no("cDPO.", "It assumes that a tenth of the labels are wrong, and comes to rest at logit(0.9) / beta."),
+            no("IPO.", "Its target is 1 / (2 beta), and a margin beyond it is pulled back."),
+            no("The hinge.", "It has no gradient beyond 1 / beta."),
         ),
     ),
     "dpo_drift": Question(
-        "A table of pitfalls lists 'reference drift' for DPO. What drifts, in standard DPO?",
+        "The article lists 'reference drift' among the pitfalls of DPO. What drifts, in standard DPO?",
         (
             no(
-                "The reference, as it follows the policy.",
+                "The reference: it is a moving average of the policy, and follows it.",
                 "Only where somebody asks for it: TRL's sync_ref_model, TR-DPO.",
             ),
             yes(
-                "Nothing: the reference is frozen. The policy drifts away from it, and from the model that wrote the pairs.",
-                "The second is a real problem. Fresh pairs (online DPO) are the cure.",
+                "The policy: away from the frozen reference.",
+                "It also moves away from the model that wrote the pairs, so they say less and less about what it does. "
+                "Fresh pairs (online DPO) are the cure.",
             ),
-            no("Beta, as margins grow.", "Beta is a constant; nothing moves it."),
+            no("Beta, as margins grow.", "Beta is a constant."),
+        ),
+    ),
+    "dpo_excerpt": Question(
+        "All completions of this run have 50 tokens, and every pair keeps its label. At which margin, in summed nats, does "
+        "a pair come to rest?",
+        (
+            no(
+                "At 22 nats, which is logit(0.9) / 0.1, as in section 5.",
+                "That is the margin of the averages. Each of them is a sum divided by 50.",
+            ),
+            yes(
+                "At about 1,100 nats: 22 nats for each token.",
+                "The averages rest at a margin of logit(0.9) / 0.1 = 22 nats. Over 50 tokens these are 1,099 nats, so the "
+                "reference hardly holds the policy back. Summed, this beta would be 0.1 / 50 = 0.002.",
+            ),
+            no(
+                "At none: the labels always agree.",
+                "The loss is cDPO: a tenth of the labels are assumed to be wrong, whatever they are.",
+            ),
         ),
     ),
 }
