@@ -112,4 +112,22 @@ QUESTIONS = {
             no("The group mean; the group std.", 'That is scale_rewards="group", the default.'),
         ),
     ),
+    "advantage_excerpt": Question(
+        "samples.prompts is [a, b], and num_generations is 4. What do these lines subtract from the reward of a completion "
+        "of a?",
+        (
+            no(
+                "The mean of the four rewards of a.",
+                "That is what the author wanted. It needs the order a, a, a, a, b, b, b, b.",
+            ),
+            yes(
+                "A mean of two rewards of a and two of b.",
+                "The list [a, b] * 4 is a, b, a, b, ..., so each row of the view holds two of each.",
+            ),
+            no(
+                'The mean of all eight rewards, if cfg.norm is "batch".',
+                'With "batch" only the std is that of all rewards; the mean is still that of a row.',
+            ),
+        ),
+    ),
 }

@@ -52,7 +52,7 @@ def figure_ten_steps(moved: dict[str, list[float]], outside: dict[str, tuple[int
         right.set_yticks(range(len(outside)), outside)
         right.invert_yaxis()
         right.set_xlim(0, 1.12 * max(map(sum, outside.values())))
-        right.set_xlabel("moved as asked, and the wrong way (hatched)")
+        right.set_xlabel("as asked, and (hatched) the wrong way")
         right.set_title("tokens outside 0.8 to 1.2")
         return describe(figure, f"{steps} steps on one rollout. " + "; ".join(readings))
 
