@@ -52,8 +52,8 @@ def test_the_lone_success_for_every_group_size(size):
 
 
 def test_every_mixed_group_has_the_same_sum_of_squares_and_without_the_std_the_even_ones_the_largest():
-    loud = [objectives.group_advantages(coins(k, 8), group_size=8, eps=0.0).square().sum() for k in range(1, 8)]
-    assert [x.item() for x in loud] == pytest.approx([7.0] * 7)
+    with_std = [objectives.group_advantages(coins(k, 8), group_size=8, eps=0.0).square().sum() for k in range(1, 8)]
+    assert [x.item() for x in with_std] == pytest.approx([7.0] * 7)
     plain = [objectives.group_advantages(coins(k, 8), group_size=8, scale="none").square().sum() for k in range(1, 8)]
     assert [x.item() for x in plain] == pytest.approx([k * (8 - k) / 8 for k in range(1, 8)])
     assert max(plain) == plain[3]
