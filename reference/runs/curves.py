@@ -3,6 +3,7 @@
 import math
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reference.style import BLUE, MUTED, style
 
@@ -53,6 +54,7 @@ def figure_curves(metrics: list[dict[str, float]], panels: dict[str, str], *, ti
                             color=MUTED, fontsize=10, va="center", annotation_clip=False)  # fmt: skip
         for ax in axes[-1]:
             ax.set_xlabel("step")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
         return figure
 
