@@ -85,7 +85,12 @@ LOSSES = {
 
 
 def loss_of(r: Recipe) -> PolicyLoss:
-    """The recipe's policy loss. A function of your own may read every option, and what it clips nobody knows."""
+    """The recipe's policy loss.
+
+    A function of your own may read every option. What it clips is what its attribute ``clip_frac`` says, a function of
+    the same arguments; without one, nobody knows.
+    """
     if callable(r.loss):
-        return PolicyLoss(r.loss, no_clip_frac, "a function of your own", options_in(LOSSES))
+        clipped = getattr(r.loss, "clip_frac", no_clip_frac)
+        return PolicyLoss(r.loss, clipped, "a function of your own", options_in(LOSSES))
     return entry_of(LOSSES, r.loss, "loss")

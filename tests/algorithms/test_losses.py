@@ -40,6 +40,15 @@ def test_the_clipped_share_is_that_of_the_loss(experience, loss, share):
     assert loss_of(recipe).clip_frac(torch.tensor([[0.0, 0.6931472]]), experience, recipe).item() == share
 
 
+def test_a_loss_of_your_own_may_say_what_it_clips(experience):
+    def own(logp, e, recipe):
+        return logp
+
+    own.clip_frac = lambda logp, e, recipe: (logp > 0.5).float().mean()
+    entry = loss_of(replace(RECIPES["grpo"], loss=own))
+    assert entry.clip_frac(torch.tensor([[0.0, 0.6, 0.7, 0.8]]), experience, None).item() == 0.75
+
+
 @pytest.mark.parametrize("loss", ["ppo_clip", "gspo", "cispo"])
 def test_without_bounds_nothing_is_clipped(experience, loss):
     recipe = replace(RECIPES["grpo"], loss=loss, clip_low=None, clip_high=None)

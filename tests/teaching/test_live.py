@@ -82,11 +82,3 @@ def test_no_bar_where_outputs_are_kept_for_good(capsys, monkeypatch):
     monkeypatch.setattr(module, "STATIC", True)
     assert list(module.progress(range(3), "reading")) == [0, 1, 2]
     assert capsys.readouterr().err == ""
-
-
-def test_the_axis_of_steps_has_whole_numbers_only():
-    rows = [dict.fromkeys(module.PANELS["rl"], 0.5) | {"step": step} for step in range(1, 6)]
-    figure = module.figure_curves(rows, module.PANELS["rl"])
-    figure.canvas.draw()
-    ticks = [tick for ax in figure.axes for tick in ax.get_xticks()]
-    assert ticks and all(float(tick).is_integer() for tick in ticks)

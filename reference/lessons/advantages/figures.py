@@ -5,12 +5,10 @@ import math
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from reference.objectives import group_advantages, rloo_advantages
 from reference.runs.curves import moving_mean
 from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
-from reference.teaching.labels import span
 from reference.teaching.show import describe
 
 from .experiments import Recorded
@@ -99,10 +97,10 @@ def figure_successes(group_size: int) -> Figure:
         ax.set_ylim(-top, top)
         ax.set_xlim(0.7, group_size + 0.3)
         ax.text(0.02, 0.05, "● right answers\n✗ wrong answers", transform=ax.transAxes, color=MUTED)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xticks(counts if group_size <= 12 else counts[:: group_size // 8])
         ax.set_xlabel(f"how many of {group_size} are right")
         ax.set_ylabel("advantage")
-        ax.set_title(f"The rarer, the louder: groups of {group_size}")
+        ax.set_title(f"The rarer the success, the larger its advantage: groups of {group_size}")
         return describe(figure, f"Groups of {group_size}. " + "; ".join(readings))
 
 
@@ -168,7 +166,7 @@ def figure_noise(shares: list[float], noise: dict[str, list[float]]) -> Figure:
         ax.set_xticks([0.1, 0.3, 0.5, 0.7, 0.9])
         ax.set_xlabel("probability that a completion is right")
         ax.set_ylabel("noise / signal of one group")
-        ax.set_title("What a baseline buys")
+        ax.set_title("Noise of the gradient, by baseline")
         readings = "; ".join(f"{label} {values[0]:.2f} at {shares[0]} and {values[-1]:.2f} at {shares[-1]}" for label, values in noise.items())  # fmt: skip
         return describe(figure, f"Noise over signal by share right: {readings}")
 
@@ -191,39 +189,13 @@ def figure_dead(runs: list[Recorded]) -> Figure:
             ax.annotate(f"{label}: {last:.0%}", (steps, last), xytext=(8, 0), textcoords="offset points", color=colour,
                         va="center", fontsize=12)  # fmt: skip
             readings.append(f"{label} {first:.0%} at step 1, {last:.0%} in the last ten")
-        ax.set_xlim(0, 1.32 * steps)
+        ax.set_xlim(0, 1.32 * steps)  # room for the words, without ticks
+        ax.set_xticks([1, *range(10, int(steps) + 1, 10)])
         ax.set_ylim(0, 1)
         ax.set_xlabel("step")
         ax.set_ylabel("share, mean of 10 steps")
-        ax.set_title(f"GRPO, {len(runs)} seed{'s' * (len(runs) > 1)}: success kills groups")
+        ax.set_title(f"GRPO, {len(runs)} seed{'s' * (len(runs) > 1)}: the more is right, the more groups are dead")
         return describe(figure, "Recorded runs: " + "; ".join(readings))
-
-
-def figure_choices(found: dict[str, list[Recorded]]) -> Figure:
-    """The reward under every other choice of advantage, a panel each, before the runs of GRPO in grey."""
-    usual, others = found["group"], {choice: runs for choice, runs in found.items() if choice != "group"}
-    readings = [f"{NAMES['group']} {accuracies(usual)}"]
-    with style():
-        figure = Figure(figsize=(2.75 * max(len(others), 2) + 0.3, 3.6), layout="constrained")
-        axes = figure.subplots(1, max(len(others), 2), sharey=True)
-        for ax, (choice, runs) in zip(axes, others.items(), strict=False):
-            for run in usual:
-                curve(ax, run, "reward", DROPPED, "--")
-            for run in runs:
-                curve(ax, run, "reward", BLUE, "-")
-            ax.set_title(NAMES[choice], fontsize=11)
-            ax.text(0.98, 0.22, f"held out: {accuracies(runs)}", transform=ax.transAxes, ha="right", color=BLUE)
-            ax.text(0.98, 0.1, f"group std: {accuracies(usual)}", transform=ax.transAxes, ha="right", color=MUTED)
-            ax.set_ylim(0.3, 1)
-            ax.set_xlabel("step")
-            readings.append(f"{NAMES[choice]} {accuracies(runs)}")
-        axes[0].set_ylabel("share right, mean of 10")
-        return describe(figure, "Held-out accuracy after training, sampled, from run to run: " + "; ".join(readings))
-
-
-def accuracies(runs: list[Recorded]) -> str:
-    """89.7 to 91.3 %, or the one there is."""
-    return span([100 * run.accuracy["after"]["sampled"] for run in runs], ".1f") + " %"
 
 
 def curve(ax: Axes, run: Recorded, name: str, colour: str, dashes: str) -> float:

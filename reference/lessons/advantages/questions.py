@@ -14,7 +14,10 @@ QUESTIONS = {
                 "prompts.repeat(G): a, b, a, b, a, b.",
                 "Then a row of the view holds different prompts. The shapes are right and nothing complains.",
             ),
-            no("Either way; view knows.", "view knows nothing about prompts: it counts off G entries at a time."),
+            no(
+                "Either way; view knows which completions belong together.",
+                "view knows nothing about prompts: it counts off G entries at a time.",
+            ),
         ),
     ),
     "lone_success": Question(
@@ -49,8 +52,8 @@ QUESTIONS = {
                 "Not these: reward minus mean is 0 for each. GRPO learns from differences within a prompt only.",
             ),
             yes(
-                "Nothing, but they cost sampling time and a place in the batch.",
-                "Every advantage is 0. The loss still divides by their number, so the others count for less. With a KL "
+                "Nothing: all their advantages are 0.",
+                "They cost sampling time and a place in the batch. The loss still divides by their number, so the others count for less. With a KL "
                 "term in the loss there would be a pull to the reference, and nothing else.",
             ),
             no(
@@ -64,8 +67,8 @@ QUESTIONS = {
         (
             no("Nothing, a baseline never changes the mean.", "Only one that does not depend on the sample it judges."),
             yes(
-                "It shrinks it by (G - 1) / G, in every direction alike.",
-                "A share of 1/G of every reward is subtracted from itself. Leaving oneself out undoes exactly that.",
+                "It shrinks it by (G - 1) / G.",
+                "It does so in every direction alike. A share of 1/G of every reward is subtracted from itself. Leaving oneself out undoes exactly that.",
             ),
             no("It tilts it towards easy prompts.", "The factor is the same for every prompt, so nothing is tilted."),
         ),
@@ -73,7 +76,10 @@ QUESTIONS = {
     "std_and_difficulty": Question(
         "Rewards 0 and 1, large groups. Against reward minus mean, which prompts does division by the group std favour?",
         (
-            no("The hard ones only.", "The std of a coin, sqrt(p (1 - p)), is the same for p and 1 - p."),
+            no(
+                "The hard ones only, where a lone success stands out.",
+                "The std of a coin, sqrt(p (1 - p)), is the same for p and 1 - p.",
+            ),
             yes(
                 "Those almost never and those almost always solved.",
                 "1 / sqrt(p (1 - p)) is smallest at one half. With groups of 8 the factor is at most 1.43, with groups "
@@ -104,6 +110,24 @@ QUESTIONS = {
                 "group mean first and then whitens over the tokens of the batch.",
             ),
             no("The group mean; the group std.", 'That is scale_rewards="group", the default.'),
+        ),
+    ),
+    "advantage_excerpt": Question(
+        "samples.prompts is [a, b], and num_generations is 4. What do these lines subtract from the reward of a completion "
+        "of a?",
+        (
+            no(
+                "The mean of the four rewards of a.",
+                "That is what the author wanted. It needs the order a, a, a, a, b, b, b, b.",
+            ),
+            yes(
+                "A mean of two rewards of a and two of b.",
+                "The list [a, b] * 4 is a, b, a, b, ..., so each row of the view holds two of each.",
+            ),
+            no(
+                'The mean of all eight rewards, if cfg.norm is "batch".',
+                'With "batch" only the std is that of all rewards; the mean is still that of a row.',
+            ),
         ),
     ),
 }

@@ -26,7 +26,7 @@ def group(right: tuple[int, ...] = (3,), group_size: int = 8) -> None:
 
 
 def successes(group_size: int = 8) -> None:
-    """Change the size of the group: how loud is a rare success?"""
+    """Change the size of the group: how large is the advantage of a rare success?"""
     controls.interact(figure_successes, group_size=slider("group size G", group_size, 2, 32))
 
 

@@ -90,8 +90,8 @@ EXERCISES = {
         (
             "You have log-probs and need a ratio of probabilities. And a loss is minimised: what is the sign of the loss "
             "of a token that was better than expected?",
-            "Two candidates per token, -advantages * ratio and -advantages * clipped ratio, the ratio being held between "
-            "1 - clip_low and 1 + clip_high. Which of the two is the pessimistic one?",
+            "There are two losses per token: -advantages * ratio, and -advantages * clipped ratio. The clipped ratio is the "
+            "ratio, cut off at 1 - clip_low and 1 + clip_high. Which of the two losses does PPO take?",
             "torch.clamp(ratio, 1 - clip_low, 1 + clip_high) clips, and torch.maximum takes the larger LOSS, token by "
             "token. No mean yet: return one number per token.",
         ),

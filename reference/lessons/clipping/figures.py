@@ -114,7 +114,7 @@ def figure_push(names: tuple[str, ...] = tuple(FAMILY), *, ratio: float = 2.0) -
 
 
 def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float = 0.4, highest: float = 0.6) -> Figure:
-    """A panel per starting point, a line per loss: the probability of the good arm while the policy climbs."""
+    """A panel per starting point, a line per loss: the probability of the good answer while the policy climbs."""
     colours = {"PPO": BLUE, "clipped alone": ORANGE, "no clip": RED}
     dashes = {"PPO": "-", "clipped alone": (0, (4, 2)), "no clip": ":"}
     with style():
@@ -136,7 +136,8 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
                     transform=ax.get_yaxis_transform())  # fmt: skip
             ax.set_title(title)
             ax.set_xlabel("steps")
-            ax.set_xlim(0, 1.4 * (len(path) - 1))
+            ax.set_xlim(0, 1.4 * (len(path) - 1))  # room for the names, without ticks
+            ax.set_xticks(range(0, len(path), 20))
             ax.set_ylim(0, 1.02)
-        axes[0].set_ylabel("probability of the good arm")
+        axes[0].set_ylabel("probability of the good answer")
         return describe(figure, "; ".join(readings))

@@ -30,7 +30,7 @@ QUESTIONS = {
             ),
             no(
                 "Only if clip_high is above 0.5.",
-                "The upper bound matters for good tokens; a bad one that rose is outside the clip's business.",
+                "The upper bound matters for good tokens. A bad token that rose is never clipped, wherever the bound is.",
             ),
         ),
     ),
@@ -52,11 +52,12 @@ QUESTIONS = {
         (
             no(
                 "No, PPO keeps all ratios between 0.8 and 1.2.",
-                "It keeps no ratio anywhere. It only stops asking for more.",
+                "It keeps no ratio anywhere. It only takes the gradient away from tokens that are outside.",
             ),
             yes(
-                "Yes: other tokens share its weights and carry it along, and Adam has momentum.",
-                "A token without a gradient of its own still moves. Section 7 shows the ratios of the small model.",
+                "Yes, if other tokens move it.",
+                "Tokens share weights, and Adam has momentum, so a token without a gradient of its own still moves. The next "
+                "cells show it on the small model.",
             ),
             no(
                 "Only with dual clip.",
@@ -70,7 +71,7 @@ QUESTIONS = {
             no("The common one, as it has more probability to gain.", "It cannot reach ratio 1.2: that would be 1.08."),
             yes(
                 "The rare one.",
-                "It may be pushed to 0.012 and no further; the common one can go to 1. This is DAPO's case for clip-higher.",
+                "It loses its gradient at 0.012, the common one keeps it up to 1. This is DAPO's case for clip-higher.",
             ),
             no(
                 "Both the same, ratios know no probabilities.",
@@ -82,12 +83,16 @@ QUESTIONS = {
         "clip_frac is exactly 0 in every step. What is likely?",
         (
             yes(
-                "One optimizer step per batch, or old log-probs that are recomputed each time.",
-                "The first is healthy. The second is a bug when there are several steps: the ratio never leaves 1.",
+                "One step per batch, or old log-probs that are not old.",
+                "The first is healthy. The second is a bug when there are several steps: if the old log-probs are computed "
+                "anew at each step, the ratio never leaves 1.",
             ),
-            no("The clip range is too narrow.", "Then it would be high."),
             no(
-                "The learning rate is too high.",
+                "The clip range is too narrow, so that no token can leave it.",
+                "With narrow bounds more tokens are outside them.",
+            ),
+            no(
+                "The learning rate is too high, so tokens jump past the bounds.",
                 "Then it would be high from the second inner step on; at the first it is always 0.",
             ),
         ),
@@ -101,8 +106,26 @@ QUESTIONS = {
                 "s is a geometric mean over tokens, and the paper's bounds are 0.0003 and 0.0004.",
             ),
             no(
-                "The same share of tokens is clipped.",
+                "The same share of tokens is clipped, as the bounds are the same.",
                 "Ups and downs cancel within a completion; single tokens no longer count.",
+            ),
+        ),
+    ),
+    "clip_excerpt": Question(
+        "cfg.epochs is 1, and each rollout is split into four minibatches with a step each. What does this loss clip?",
+        (
+            no(
+                "All tokens that have moved too far since they were sampled.",
+                "It cannot see them: with one epoch, old_logp is the present log-prob, whatever happened before.",
+            ),
+            yes(
+                "Nothing: every ratio is 1.",
+                "logp.detach() is equal to logp. The second to fourth minibatch were sampled by an older policy, so their "
+                "ratios are not 1, but nobody computes them. clip_frac is 0 all the time.",
+            ),
+            no(
+                "The tokens of the last three minibatches, since the first has ratio 1.",
+                "That would be right with batch.old_logp, the log-probs from the time of sampling.",
             ),
         ),
     ),

@@ -13,7 +13,6 @@ from reference.lessons import BUGS
 from reference.lessons.advantages.experiments import CHOICES, EXPERIMENTS, Recorded, recorded_choices
 from reference.lessons.advantages.figures import (
     difficulty_weight,
-    figure_choices,
     figure_dead,
     figure_difficulty,
     figure_group,
@@ -52,9 +51,9 @@ def test_the_lone_success_for_every_group_size(size):
     assert objectives.rloo_advantages(lone, group_size=size)[0].item() == pytest.approx(1)
 
 
-def test_every_mixed_group_is_as_loud_as_any_other_and_without_the_std_the_even_ones_are_loudest():
-    loud = [objectives.group_advantages(coins(k, 8), group_size=8, eps=0.0).square().sum() for k in range(1, 8)]
-    assert [x.item() for x in loud] == pytest.approx([7.0] * 7)
+def test_every_mixed_group_has_the_same_sum_of_squares_and_without_the_std_the_even_ones_the_largest():
+    with_std = [objectives.group_advantages(coins(k, 8), group_size=8, eps=0.0).square().sum() for k in range(1, 8)]
+    assert [x.item() for x in with_std] == pytest.approx([7.0] * 7)
     plain = [objectives.group_advantages(coins(k, 8), group_size=8, scale="none").square().sum() for k in range(1, 8)]
     assert [x.item() for x in plain] == pytest.approx([k * (8 - k) / 8 for k in range(1, 8)])
     assert max(plain) == plain[3]
@@ -65,6 +64,15 @@ def test_the_batch_std_is_gentler_where_the_group_is_more_of_one_kind_than_the_b
         batch = torch.cat([coins(right, 8), coins(others, 24)])
         a = {s: objectives.group_advantages(batch, group_size=8, scale=s)[0] for s in ("group", "batch")}
         assert (a["batch"] < a["group"]) == gentler
+
+
+def test_the_batch_mean_forgets_how_hard_a_prompt_is():
+    two = torch.cat([coins(7, 8), coins(1, 8)])
+    for scale in ("none", "group", "batch"):
+        a = objectives.group_advantages(two, group_size=8, scale=scale)
+        assert (a[8] / a[0]).item() == pytest.approx(7)
+    batch = objectives.batch_advantages(two)
+    assert batch[8].item() == batch[0].item() == pytest.approx(0.968, abs=0.001)
 
 
 def test_a_bonus_of_a_tenth_is_blown_up_to_full_size():
@@ -148,6 +156,7 @@ def test_noise_of_the_baselines():
     assert noise[1] == pytest.approx([1.5, 2.449, 1.683], abs=0.001)
     assert noise[5] == pytest.approx([2.062, 1.414, 1.683], abs=0.001)
     assert noise[9] == pytest.approx([4.717, 2.449, 1.683], abs=0.001)
+    assert (noise[1][1] / noise[1][2]) ** 2 == pytest.approx(2.12, abs=0.01)  # "about twice as many groups"
     for k in (1, 5, 9):  # an ideal critic: what one half is for prompts solved half of the time
         assert exact(lambda r, k=k: r - k / 10, coins(k, 10), 4)[2] == pytest.approx(1.414, abs=0.001)
 
@@ -223,7 +232,7 @@ def test_a_group_in_four_panels():
     assert "over the group std: 0.00 and 0.00" in show.description(figure_group([1.0] * 4, others_right=0))
 
 
-def test_the_rarer_the_louder():
+def test_the_rarer_the_success_the_larger_its_advantage():
     assert "a lone success gets 2.47, each failure -0.35" in show.description(figure_successes(8))
     assert "a lone success gets 0.71, each failure -0.71" in show.description(figure_successes(2))
 
@@ -248,10 +257,6 @@ def test_recorded_figures_cope_with_one_run_or_more():
     runs = {"group": [made_up(0.5, 0.2, 0.9), made_up(0.7, 0.4, 0.91)], "leave_one_out": [made_up(0.6, 0.3, 0.903)]}
     assert "groups dead 30% at step 1, 30% in the last ten" in show.description(figure_dead(runs["group"]))
     assert "GRPO, 1 seed:" in figure_dead(runs["leave_one_out"]).axes[0].get_title("left")
-    figure = figure_choices(runs)
-    text = show.description(figure)
-    assert "group mean, group std 90.0 to 91.0 %; leave one out 90.3 %" in text
-    assert len(figure.axes[0].lines) == 3 and "group std" in show.description(figure_choices({"group": runs["group"]}))
 
 
 def test_a_choice_without_runs_is_left_out(tmp_path):

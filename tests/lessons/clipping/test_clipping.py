@@ -18,7 +18,7 @@ from reference.lessons.clipping.figures import (
     figure_ways_back,
     loss_and_push,
 )
-from reference.lessons.clipping.figures_runs import RATES, early_kl, figure_passes, figure_ratios, late_reward
+from reference.lessons.clipping.figures_runs import LOOKS, RATES, early_kl, figure_passes, figure_ten_steps, late_reward
 from reference.runs.recorded_runs import recorded_logs
 from reference.teaching import show
 
@@ -44,6 +44,14 @@ def test_the_clip_alone_is_the_catalogues_first_entry():
     new, old, a = torch.randn(3, 4, 6, dtype=torch.float64)
     options = {"clip_low": 0.2, "clip_high": 0.3}
     assert torch.equal(wrong(new, old, a, **options), clipped_alone(new, old, a, **options))
+
+
+@pytest.mark.parametrize(("factor", "varies_by"), [(1.0, 0.768), (0.1, 0.277), (0.0, 0.229)])
+def test_how_much_a_batch_of_16_varies(factor, varies_by):
+    old, far, a = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.3, 0.5], [-1.0, 0.0, 2.0]], dtype=torch.float64)
+    weighted = ((1 - factor) * old + factor * far) / old * a
+    variance = (old * weighted.square()).sum() - (old * weighted).sum().square()
+    assert (variance / 16).sqrt().item() == pytest.approx(varies_by, abs=0.001)
 
 
 def climb(token_loss, start, steps=60, lr=0.15):
@@ -87,7 +95,16 @@ def test_before_the_first_step_the_clip_changes_neither_loss_nor_gradient():
     assert all(torch.allclose(g, gradients[0]) for g in gradients)
 
 
-def test_dual_clip_takes_the_loudest_token_out():
+def test_without_dual_clip_one_token_of_a_hundred_gets_a_third_of_all_pushes():
+    ratios, signs = torch.ones(1, 100), torch.ones(1, 100)
+    ratios[0, 0], signs[0, ::2] = 50.0, -1.0
+    for cap, share in ((None, 50 / 149), (3.0, 0.0)):
+        new = ratios.log().requires_grad_()
+        objectives.ppo_clip_loss(new, torch.zeros(1, 100), signs, dual_clip=cap).sum().backward()
+        assert (new.grad.abs()[0, 0] / new.grad.abs().sum()).item() == pytest.approx(share)
+
+
+def test_dual_clip_takes_the_largest_push_out():
     new = torch.tensor([[50.0, 1.0]]).log().requires_grad_()
     for cap, expected in ((None, 50.0), (3.0, 0.0)):
         loss = objectives.ppo_clip_loss(new, torch.zeros(1, 2), torch.tensor([[-1.0, 1.0]]), dual_clip=cap)
@@ -122,12 +139,18 @@ def test_ways_back_draws_a_line_per_loss_and_says_where_it_ends():
     assert show.description(figure) == "a: PPO ends at 0.62; a: no clip ends at 0.90; b: PPO ends at 0.61"
 
 
-def test_ratios_counts_those_outside():
-    figure = figure_ratios({"PPO": torch.tensor([1.0, 1.1, 1.5, 0.5]), "no clip": torch.tensor([1.0, 300.0])})
+def test_ten_steps_draws_a_line_and_a_bar_per_loss_and_says_both():
+    moved = {"PPO": [0.0, 0.02, 0.07], "clipped alone": [0.0, 0.02, 0.12]}
+    figure = figure_ten_steps(moved, {"PPO": (111, 18), "clipped alone": (122, 23)})
     text = show.description(figure)
-    assert "PPO: 50% outside 0.8 to 1.2; smallest 0.5, largest 1.5" in text
-    assert "no clip: 50% outside 0.8 to 1.2; smallest 1, largest 300" in text
-    assert len(figure.axes) == 2
+    assert (
+        "3 steps" in text
+        and "PPO: approx_kl 0.070 before step 3, tokens outside 111 as asked and 18 the wrong way" in text
+    )
+    assert "clipped alone: approx_kl 0.120 before step 3, tokens outside 122 as asked and 23 the wrong way" in text
+    lines, bars = figure.axes
+    assert [list(line.get_ydata()) for line in lines.lines[:2]] == list(moved.values())
+    assert [bar.get_width() for bar in bars.patches] == [111, 18, 122, 23]
 
 
 def made_up(reward, kl=0.01):
@@ -135,12 +158,14 @@ def made_up(reward, kl=0.01):
 
 
 def test_passes_draws_every_seed_and_says_what_is_missing():
-    assert [way for names in RATES.values() for way in names] == list(WAYS)
+    assert sorted(way for names in RATES.values() for way in names) == sorted(WAYS)
+    assert [float(rate) for rate in RATES] == sorted(map(float, RATES))  # the smallest first
+    assert {name for names in RATES.values() for name in names.values()} == set(LOOKS)
     figure = figure_passes({"clip": [made_up(0.7), made_up(0.8)], "no-clip": [made_up(0.1, kl=0.5)]})
-    assert [len(ax.lines) for ax in figure.axes] == [3, 0, 0]
+    assert [len([line for line in ax.lines if len(line.get_xdata()) == 8]) for ax in figure.axes] == [0, 0, 3]
     text = show.description(figure)
-    assert "lr 3e-4, 8 passes, clip: approx_kl 0.01, reward at the end 0.7 to 0.8" in text
-    assert "8 passes, no clip: approx_kl 0.5" in text and "lr 1e-4: no runs yet; lr 3e-5: no runs yet" in text
+    assert "lr 3e-4, 8 passes, clip: 0.7 to 0.8; lr 3e-4, 8 passes, no clip: 0.1" in text
+    assert "lr 3e-5: no runs yet; lr 1e-4: no runs yet" in text
 
 
 @pytest.mark.slow
@@ -153,7 +178,7 @@ def test_every_control_redraws_over_its_whole_range(name, panel_of, pictures_at_
 # ---- the recorded runs, where they are there -------------------------------------------------------------------------
 
 
-def test_the_recorded_runs_show_what_section_8_says():
+def test_the_recorded_runs_show_what_section_7_says():
     ways = recorded_logs(PASSES, folder=RUNS)
     assert list(ways) == list(WAYS)
     kl = {way: [early_kl(run) for run in runs] for way, runs in ways.items()}
