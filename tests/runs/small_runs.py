@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 from reference.__main__ import main, parser
 from reference.runs.checkpoints import checkpoints
@@ -74,7 +75,7 @@ def start(*arguments: str, held: str = "", **options: object) -> subprocess.Pope
     )
 
 
-def wait_for(there: Callable[[], object], process: subprocess.Popen) -> None:
+def wait_for(there: Callable[[], object], process: subprocess.Popen | Forked) -> None:
     """Until something is so; fails where the process ends before."""
     deadline = time.time() + PATIENCE
     while True:

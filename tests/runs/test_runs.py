@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked
 from model_folders import change_json
 from small_runs import (
     AFTER_LOGGING_STEP,
@@ -41,11 +42,8 @@ def whole(tmp_path_factory) -> Path:
     return run
 
 
-def training(out: Path, steps: int, *, held: str = "") -> subprocess.Popen:
-    # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
-    default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    command = ["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, "--save-every", "1"]
-    return start(*command, held=held, preexec_fn=default_handling)
+def six_steps(out: Path) -> list[str]:
+    return ["train", "grpo", "--out", str(out), "--steps", "6", *TINY, "--save-every", "1"]
 
 
 def test_a_run_leaves_what_the_help_promises(whole):
@@ -60,7 +58,9 @@ def test_a_run_leaves_what_the_help_promises(whole):
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
     run = tmp_path / "run"
-    process = training(run, 6, held=AFTER_LOGGING_STEP.format(step=3))
+    # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
+    default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = start(*six_steps(run), held=AFTER_LOGGING_STEP.format(step=3), preexec_fn=default_handling)
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(read_metrics(run)) == 3, process)
     process.send_signal(stop)
     output, _ = process.communicate(timeout=PATIENCE)
@@ -85,7 +85,7 @@ MOMENTS = {  # what the folder looks like when the process is killed
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(whole, tmp_path, moment):
     run = tmp_path / "run"
-    process = training(run, 6, held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
+    process = Forked(*six_steps(run), held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
     wait_for(lambda: MOMENTS[moment](run), process)
     process.kill()
     process.communicate(timeout=PATIENCE)
