@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from forked import Forked
 from model_folders import change_json
 from small_runs import (
     AFTER_LOGGING_STEP,
@@ -18,6 +17,7 @@ from small_runs import (
     TINY,
     WHILE_SAVING_STEP,
     assert_same_run,
+    fork,
     last_weights,
     start,
     wait_for,
@@ -85,7 +85,7 @@ MOMENTS = {  # what the folder looks like when the process is killed
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(whole, tmp_path, moment):
     run = tmp_path / "run"
-    process = Forked(*six_steps(run), held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
+    process = fork(*six_steps(run), held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
     wait_for(lambda: MOMENTS[moment](run), process)
     process.kill()
     process.communicate(timeout=PATIENCE)
