@@ -1,9 +1,11 @@
-"""The notebooks in a real JupyterLab, in a real browser: every cell runs, widgets answer, ``check`` speaks.
+"""The notebooks in a real JupyterLab, in a real browser: cells run, widgets answer, ``check`` speaks.
 
-Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
+The cells that train, and those that read what was trained, are left out here: nbval runs them, and what they show in a
+browser is looked at once, for a short training. Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from cells import binds, imports, readers
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -50,13 +53,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """JupyterLab on copies of the notebooks, not yet run. Gives its address with {} for the notebook's name, and the folder."""
+    """JupyterLab on copies of the notebooks, not yet run and without what trains. Gives its address with {} for the
+    notebook's name, and the folder."""
     around = tmp_path_factory.mktemp("lab")
     place = around / "notebooks"
     place.mkdir()
     (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
-        nbformat.write(not_yet_run(nbformat.read(notebook, as_version=4)), place / notebook.name)
+        nbformat.write(without_training(not_yet_run(nbformat.read(notebook, as_version=4))), place / notebook.name)
     own = tmp_path_factory.mktemp("config")
     settings = own / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -86,6 +90,18 @@ def not_yet_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+def without_training(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Cells that show a loop at work, and those that read what it made, do their imports only."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in code]
+    training = [i for i, source in enumerate(sources) if re.search(r"\b(live|progress)\(", source)]
+    made = {name: i for i in training for name in (f"cell {i}", *binds(sources[i]))}
+    for i in readers(sources, made):
+        assert not re.search(r"\b(quiz\(|play\.)", sources[i]), f"a widget would be left out:\n{sources[i]}"
+        code[i].source = f"{imports(sources[i])}\npass"  # JupyterLab does not count a run of an empty cell
     return notebook
 
 
@@ -187,6 +203,37 @@ def answer_a_quiz(page) -> int:
     assert quiz.get_by_role("status").inner_text().startswith(("✓ Right.", "✗ Not quite."))
     assert option.inner_text().endswith("(your answer)")
     return 1
+
+
+TRAINING = """
+import torch
+from dataclasses import replace
+from reference.algorithms.recipes import RECIPES
+from reference.algorithms.supervised import train_sft
+from reference.teaching.live import live, progress
+from reference.world.model import load
+
+model, tokenizer = load()
+recipe = replace(RECIPES["sft"], steps=2, prompts_per_step=2)
+train_sft(model, tokenizer, torch.optim.SGD(model.parameters(), lr=0.1), recipe, on_step=live(recipe))
+for step in progress(range(3), "counting"):
+    print("bar", step)
+"""
+
+
+def test_a_training_shows_its_bar_and_its_curves(server, browser):
+    address, place = server
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAINING)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    nbformat.write(notebook, place / "training.ipynb")
+    page = opened_and_run(browser, address.format("training.ipynb"))
+    page.get_by_text("2/2").first.wait_for()  # the bar of the steps stays
+    page.locator(".jp-OutputArea-output img").first.wait_for()
+    page.get_by_text("bar 2").first.wait_for()
+    assert not page.get_by_text("counting").count()  # this bar has gone with its last step
+    for wrong in ("[data-mime-type='application/vnd.jupyter.error']", "text=Error displaying widget"):
+        assert not page.locator(f".jp-OutputArea {wrong}" if wrong.startswith("[") else wrong).count()
+    page.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from solved import imports, needed, outputs_of, readers, with_few_steps
+from cells import imports, needed, readers
+from solved import outputs_of, with_few_steps
 
 from reference import check
 from reference.lessons import BUGS, EXERCISES, LESSONS, file_of
