@@ -51,4 +51,3 @@ def needed(cells: list[str], wanted: set[int]) -> set[int]:
             open_cells += [i for i in before if i not in found]
             found.update(before)
     return found
-

@@ -14,7 +14,12 @@ from collections.abc import Callable
 # random number: what is forked from it goes on as a fresh interpreter would after the same imports.
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
-    ["reference.runs.launch_trl", "reference.lessons.tools", "transformers.models.llama", "IPython.core.interactiveshell"]
+    [
+        "reference.runs.launch_trl",
+        "reference.lessons.tools",
+        "transformers.models.llama",
+        "IPython.core.interactiveshell",
+    ]
 )
 
 

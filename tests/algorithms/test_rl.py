@@ -293,9 +293,8 @@ def test_training_raises_the_reward(base):
 
 @pytest.mark.parametrize("name", RL)
 def test_steps_depend_on_the_seed_and_on_nothing_else(base, name):
-    def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        model = copy.deepcopy(base[0])
-        return rl_metrics(model, base[1], small(name), seed=seed, first_step=first_step)
+    def run(seed: int, **part: int) -> list[dict[str, float]]:
+        return rl_metrics(copy.deepcopy(base[0]), base[1], small(name), seed=seed, **part)
 
     assert_steps_depend_on_the_seed_alone(run)
 

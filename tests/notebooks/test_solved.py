@@ -37,7 +37,7 @@ def test_the_last_binding_before_a_reader_is_taken():
 
 
 def test_steps_are_few_and_nothing_else_changes():
-    written = 'run(replace(row, steps=12, size=12), steps)\nrun(steps=1)'
+    written = "run(replace(row, steps=12, size=12), steps)\nrun(steps=1)"
     assert with_few_steps(written) == written.replace("steps=12", "steps=2")
 
 

@@ -57,6 +57,7 @@ def test_a_run_leaves_what_the_help_promises(whole):
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
+    """In a fresh interpreter, which shares nothing with the process of the whole run and of the rest."""
     run = tmp_path / "run"
     # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
     default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
