@@ -45,6 +45,14 @@ ALL_HAVE_RUN = """() => {
     return code.every(cell => cell.executionCount) || outputs.some(output => output.output_type === 'error');
 }"""
 
+# Until nothing has been added to the page or taken from it for a moment, however long that takes.
+NOTHING_MOVES = """box => new Promise(done => {
+    const end = () => { changes.disconnect(); done(); };
+    let quiet = setTimeout(end, 150);
+    const changes = new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(end, 150); });
+    changes.observe(box, {childList: true, subtree: true});
+})"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install it to run the browser tests"),
@@ -156,7 +164,7 @@ def scroll_through(page) -> Iterator[None]:
     box.evaluate("e => e.scrollTo(0, 0)")
     last = -1
     while True:
-        time.sleep(0.5)
+        box.evaluate(NOTHING_MOVES)
         yield
         top = box.evaluate("e => { e.scrollBy(0, e.clientHeight * 0.7); return e.scrollTop }")
         if top == last:
