@@ -55,13 +55,17 @@ def test_a_run_leaves_what_the_help_promises(whole):
     assert [c.name for c in checkpoints(whole)] == ["step-000003", "step-000006"]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
-    """In a fresh interpreter, which shares nothing with the process of the whole run and of the rest."""
-    run = tmp_path / "run"
+def start_in_foreground(*command: str, held: str) -> subprocess.Popen:
+    """A fresh interpreter, which shares nothing with the process of the whole run."""
     # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
     default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    process = start(*six_steps(run), held=AFTER_LOGGING_STEP.format(step=3), preexec_fn=default_handling)
+    return start(*command, held=held, preexec_fn=default_handling)
+
+
+@pytest.mark.parametrize(("stop", "begin"), [(signal.SIGINT, start_in_foreground), (signal.SIGKILL, fork)])
+def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop, begin):
+    run = tmp_path / "run"
+    process = begin(*six_steps(run), held=AFTER_LOGGING_STEP.format(step=3))
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(read_metrics(run)) == 3, process)
     process.send_signal(stop)
     output, _ = process.communicate(timeout=PATIENCE)
