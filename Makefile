@@ -12,6 +12,8 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=300 notebooks
 RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+# Tests with mypy beside them: it takes half a minute the first time, on one core
+WITH_TYPES = $(RUN) -m mypy & types=$$!; $(1); tests=$$?; wait $$types && exit $$tests
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
@@ -26,13 +28,11 @@ lab: $(READY)  ## open the course in JupyterLab, on notebook 00
 
 quick: $(READY)  ## lint, types and the tests that are not slow: what catches most slips (under a minute on 2 cores)
 	$(RUFF)
-	$(RUN) -m mypy & types=$$!; \
-	$(PYTEST) -q -m "not slow and not browser" tests; tests=$$?; \
-	wait $$types && exit $$tests  # side by side: mypy takes half a minute the first time
+	$(call WITH_TYPES,$(PYTEST) -q -m "not slow and not browser" tests)
 
 test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about sixteen minutes on 2 cores)
-	$(RUFF) && $(RUN) -m mypy
-	$(PYTEST) $(NBVAL) tests
+	$(RUFF)
+	$(call WITH_TYPES,$(PYTEST) $(NBVAL) tests)
 
 slow: $(READY)  ## the tests that quick leaves out
 	$(PYTEST) -m "slow or browser" tests

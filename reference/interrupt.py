@@ -50,7 +50,9 @@ def route_signals(handler: Handler) -> Iterator[None]:
 @contextmanager
 def defer_signals() -> Iterator[None]:
     """For imports: they are finished, then the command ends. Cut short, some libraries swallow the interruption, and
-    others print a traceback of their own."""
+    others print a traceback of their own. What came before them need not wait for them."""
+    if received_signals:
+        raise KeyboardInterrupt
     with route_signals(note):
         yield
     if received_signals:

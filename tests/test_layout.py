@@ -118,8 +118,8 @@ def test_importing_the_package_loads_neither_torch_nor_transformers():
 
 
 @pytest.mark.slow
-def test_importing_the_objectives_does_not_load_transformers():
-    code = "import sys, reference.objectives; print('transformers' in sys.modules)"
+def test_neither_the_objectives_nor_the_table_of_recipes_load_transformers():
+    code = "import sys, reference.objectives, reference.algorithms.table; print('transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -1,18 +1,23 @@
 """What goes from one part of a loop to the next: the experience of a rollout, pairs, counts, and what a step is reported to.
 
 Plain data, made elsewhere: ``collect`` and ``pairs.draw_pairs`` fill it, losses, advantages and the loops read it.
+Imports nothing heavy but torch: the table of recipes, which names losses and advantages, need not wait for a model.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
-from reference.world.rollout import Rollout
-from reference.world.tasks import Problem
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from reference.world.rollout import Rollout
+    from reference.world.tasks import Problem
 
 OnStep = Callable[[int, dict[str, float]], bool]  # steps taken, metrics of the last one; True ends the loop
 
@@ -52,7 +57,7 @@ class Experience:
         """The tokens (rows, pred + 1) that ``token_logprobs`` wants: the last of the prompt, then the completion."""
         return self.tokens[:, self.prompt_width - 1 :]
 
-    def rows(self, index: Tensor) -> "Experience":
+    def rows(self, index: Tensor) -> Experience:
         """The named rows, without the columns that are padding in all of them."""
         attention = self.attention_mask[index]
         columns = attention.any(dim=0).nonzero()
@@ -68,7 +73,7 @@ class Experience:
             prompt_width=self.prompt_width - first, rewards=self.rewards[index], group=self.group[index], **per_token,
         )  # fmt: skip
 
-    def micro_batches(self, size: int) -> Iterator["Experience"]:
+    def micro_batches(self, size: int) -> Iterator[Experience]:
         """All rows, ``size`` at a time, the longest first, those of a prompt together: less padding, equal rows side by
         side, and with global counts the same gradient."""
         by_group = self.group.argsort(stable=True)
@@ -104,13 +109,13 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.problems)
 
-    def take(self, index: list[int]) -> "Pairs":
+    def take(self, index: list[int]) -> Pairs:
         """The named pairs, without the columns that are padding in all of them."""
         rows = [row for i in index for row in (2 * i, 2 * i + 1)]
         device = self.completions.tokens.device
         return Pairs(self.completions.rows(torch.tensor(rows, device=device)), [self.problems[i] for i in index])
 
-    def micro_batches(self, rows: int) -> Iterator["Pairs"]:
+    def micro_batches(self, rows: int) -> Iterator[Pairs]:
         """All pairs, at most ``rows`` rows at a time (but at least one pair), the longest first."""
         lengths = self.completions.attention_mask.sum(dim=1).view(-1, 2).amax(dim=1)
         for index in lengths.argsort(descending=True, stable=True).split(max(1, rows // 2)):

@@ -6,22 +6,26 @@ another. Each step starts from the model as it was loaded, with an optimizer of 
 of its number: two checkouts that agree sample the same completions.
 """
 
+from __future__ import annotations
+
 import copy
 import json
 import os
 import sys
 import time
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import reference
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.rl import train_rl
 from reference.algorithms.step import new_optimizer
 from reference.world.model import load
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def main(options: dict[str, Any]) -> None:

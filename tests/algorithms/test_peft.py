@@ -164,7 +164,7 @@ def with_lora(peft, model, task: str = "CAUSAL_LM"):
 def test_lora_trains(peft, base, name):
     """Its weights move and no others; the first ratio is 1, dropout in its config or not; the mode is as it was."""
     model, tokenizer = with_lora(peft, load()[0]), base[1]
-    changes = {"steps": 3, "prompts_per_step": 32, "micro_batch_size": 16}
+    changes = {"steps": 3, "prompts_per_step": 12, "micro_batch_size": 6}
     changes |= {"critic": "shared"} if name == "ppo-shared" else {"group_size": 4} if name == "grpo" else {}
     recipe = replace(RECIPES[name.removesuffix("-shared")], **changes)
     critic = Critic(model, shared=name == "ppo-shared") if recipe.critic else None
@@ -182,7 +182,7 @@ def test_lora_trains(peft, base, name):
             model,
             tokenizer,
             optimizer,
-            recipe if recipe.online else replace(recipe, pool=64),
+            recipe if recipe.online else replace(recipe, pool=32),
             ref_model=base[0],
             **options,
         )
@@ -212,7 +212,7 @@ def test_prompt_tuning_learns_from_demonstrations(peft, base):
 def test_lora_trains_a_reward_model(peft, base):
     model = with_lora(peft, load_reward_model(), "SEQ_CLS")
     before, rows = weights_by_name(model), []
-    recipe = replace(RECIPES["reward-model"], steps=3, prompts_per_step=16, pool=64)
+    recipe = replace(RECIPES["reward-model"], steps=3, prompts_per_step=8, pool=32)
     train_reward_model(
         model, base[1], torch.optim.AdamW(model.parameters(), lr=1e-3), recipe, policy=base[0],
         on_step=lambda step, metrics: rows.append(metrics) or False,

@@ -200,11 +200,9 @@ def test_every_loss_trains_any_causal_lm(small_models, row, name):
 
 @pytest.mark.parametrize("online", [False, True])
 def test_steps_depend_on_the_seed_and_on_nothing_else(base, online):
-    def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
+    def run(seed: int, **part: int) -> list[dict[str, float]]:
         recipe = small(online=online, prompts_per_step=4)
-        return preference_metrics(
-            copy.deepcopy(base[0]), base[1], recipe, ref_model=base[0], seed=seed, first_step=first_step
-        )
+        return preference_metrics(copy.deepcopy(base[0]), base[1], recipe, ref_model=base[0], seed=seed, **part)
 
     assert_steps_depend_on_the_seed_alone(run)
 

@@ -127,10 +127,8 @@ def test_the_loss_is_the_objective_called_by_hand(pool):
 
 
 def test_steps_depend_on_the_seed_and_on_nothing_else(base):
-    def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        return reward_model_metrics(
-            opinionated(), base, replace(SMALL, prompts_per_step=4), seed=seed, first_step=first_step
-        )
+    def run(seed: int, **part: int) -> list[dict[str, float]]:
+        return reward_model_metrics(opinionated(), base, replace(SMALL, prompts_per_step=4), seed=seed, **part)
 
     assert_steps_depend_on_the_seed_alone(run)
 

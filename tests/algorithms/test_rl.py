@@ -193,7 +193,7 @@ def test_a_value_does_not_see_its_action(exact):
 
 def test_the_critic_learns_to_predict_the_reward(base):
     model, tokenizer = copy.deepcopy(base[0]), base[1]
-    recipe = small("ppo", lr=1e-12, prompts_per_step=64, steps=12, minibatches=4)
+    recipe = small("ppo", lr=1e-12, prompts_per_step=64, steps=6, minibatches=4)
     critic = Critic(model, shared=False)
     optimizer = torch.optim.AdamW([{"params": model.parameters(), "lr": 0.0}, {"params": critic.parameters()}], lr=1e-3)
     rows = rl_metrics(model, tokenizer, recipe, optimizer, critic=critic)
@@ -293,9 +293,8 @@ def test_training_raises_the_reward(base):
 
 @pytest.mark.parametrize("name", RL)
 def test_steps_depend_on_the_seed_and_on_nothing_else(base, name):
-    def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        model = copy.deepcopy(base[0])
-        return rl_metrics(model, base[1], small(name), seed=seed, first_step=first_step)
+    def run(seed: int, **part: int) -> list[dict[str, float]]:
+        return rl_metrics(copy.deepcopy(base[0]), base[1], small(name), seed=seed, **part)
 
     assert_steps_depend_on_the_seed_alone(run)
 
@@ -521,7 +520,7 @@ def test_a_measured_reference_may_follow_the_policy(base):
 def test_no_bound_is_a_bound_that_never_binds_bit_for_bit(base, none, wide):
     def run(values: tuple) -> tuple[list[dict[str, float]], torch.Tensor]:
         model = copy.deepcopy(base[0])
-        recipe = small("grpo", inner_epochs=2, **dict(zip(none, values, strict=True)))
+        recipe = small("grpo", steps=1, inner_epochs=2, **dict(zip(none, values, strict=True)))
         rows = rl_metrics(model, base[1], recipe, torch.optim.SGD(model.parameters(), lr=0.1))
         timeless = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
         return timeless, torch.cat([weight.flatten() for weight in model.parameters()])

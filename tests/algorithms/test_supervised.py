@@ -96,8 +96,8 @@ def test_demonstrations_are_careful_and_the_mask_keeps_all_of_the_answer(base):
 
 
 def test_steps_depend_on_the_seed_and_on_nothing_else(base):
-    def run(seed: int, first_step: int = 0) -> list[dict[str, float]]:
-        return sft_metrics(copy.deepcopy(base[0]), base[1], seed=seed, first_step=first_step)
+    def run(seed: int, **part: int) -> list[dict[str, float]]:
+        return sft_metrics(copy.deepcopy(base[0]), base[1], seed=seed, **part)
 
     assert_steps_depend_on_the_seed_alone(run)
 

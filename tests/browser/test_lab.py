@@ -1,9 +1,11 @@
-"""The notebooks in a real JupyterLab, in a real browser: every cell runs, widgets answer, ``check`` speaks.
+"""The notebooks in a real JupyterLab, in a real browser: cells run, widgets answer, ``check`` speaks.
 
-Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
+The cells that train, and those that read what was trained, are left out here: nbval runs them, and what they show in a
+browser is looked at once, for a short training. Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from cells import binds, imports, readers
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FOLDER = Path(__file__).parents[2] / "notebooks"
@@ -42,6 +45,14 @@ ALL_HAVE_RUN = """() => {
     return code.every(cell => cell.executionCount) || outputs.some(output => output.output_type === 'error');
 }"""
 
+# Until nothing has been added to the page or taken from it for a moment, however long that takes.
+NOTHING_MOVES = """box => new Promise(done => {
+    const end = () => { changes.disconnect(); done(); };
+    let quiet = setTimeout(end, 150);
+    const changes = new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(end, 150); });
+    changes.observe(box, {childList: true, subtree: true});
+})"""
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install it to run the browser tests"),
@@ -50,13 +61,14 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """JupyterLab on copies of the notebooks, not yet run. Gives its address with {} for the notebook's name, and the folder."""
+    """JupyterLab on copies of the notebooks, not yet run and without what trains. Gives its address with {} for the
+    notebook's name, and the folder."""
     around = tmp_path_factory.mktemp("lab")
     place = around / "notebooks"
     place.mkdir()
     (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
-        nbformat.write(not_yet_run(nbformat.read(notebook, as_version=4)), place / notebook.name)
+        nbformat.write(without_training(not_yet_run(nbformat.read(notebook, as_version=4))), place / notebook.name)
     own = tmp_path_factory.mktemp("config")
     settings = own / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -86,6 +98,18 @@ def not_yet_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+def without_training(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Cells that show a loop at work, and those that read what it made, do their imports only."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in code]
+    training = [i for i, source in enumerate(sources) if re.search(r"\b(live|progress)\(", source)]
+    made = {name: i for i in training for name in (f"cell {i}", *binds(sources[i]))}
+    for i in readers(sources, made):
+        assert not re.search(r"\b(quiz\(|play\.)", sources[i]), f"a widget would be left out:\n{sources[i]}"
+        code[i].source = f"{imports(sources[i])}\npass"  # JupyterLab does not count a run of an empty cell
     return notebook
 
 
@@ -140,7 +164,7 @@ def scroll_through(page) -> Iterator[None]:
     box.evaluate("e => e.scrollTo(0, 0)")
     last = -1
     while True:
-        time.sleep(0.5)
+        box.evaluate(NOTHING_MOVES)
         yield
         top = box.evaluate("e => { e.scrollBy(0, e.clientHeight * 0.7); return e.scrollTop }")
         if top == last:
@@ -152,8 +176,7 @@ def test_it_runs_and_widgets_answer(page):
     errors, moved, answered, deadline = 0, 0, 0, time.time() + PATIENCE
     while not (moved and answered) and time.time() < deadline:  # again: a widget that was late is there now
         for _ in scroll_through(page):
-            errors += page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()
-            errors += page.get_by_text("Error displaying widget").count()
+            errors += errors_on(page)
             if not moved and page.locator(".widget-slider [role=slider]").count():
                 moved += move_a_slider(page)
             if not answered and page.locator("button.quiz-option").count():
@@ -161,6 +184,12 @@ def test_it_runs_and_widgets_answer(page):
         if errors:
             break
     assert (errors, moved, answered) == (0, 1, 1)
+
+
+def errors_on(page) -> int:
+    """Errors of cells, and of widgets that could not be drawn, where it stands."""
+    of_cells = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count()
+    return of_cells + page.get_by_text("Error displaying widget").count()
 
 
 def move_a_slider(page) -> int:
@@ -187,6 +216,37 @@ def answer_a_quiz(page) -> int:
     assert quiz.get_by_role("status").inner_text().startswith(("✓ Right.", "✗ Not quite."))
     assert option.inner_text().endswith("(your answer)")
     return 1
+
+
+TRAINING = """
+import torch
+from dataclasses import replace
+from reference.algorithms.recipes import RECIPES
+from reference.algorithms.supervised import train_sft
+from reference.teaching.live import live, progress
+from reference.world.model import load
+
+model, tokenizer = load()
+recipe = replace(RECIPES["sft"], steps=2, prompts_per_step=2)
+train_sft(model, tokenizer, torch.optim.SGD(model.parameters(), lr=0.1), recipe, on_step=live(recipe))
+for step in progress(range(3), "counting"):
+    print("bar", step)
+"""
+
+
+def test_a_training_shows_its_bar_and_its_curves(server, browser):
+    address, place = server
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAINING)])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    nbformat.write(notebook, place / "training.ipynb")
+    page = opened_and_run(browser, address.format("training.ipynb"))
+    outputs = page.locator(".jp-OutputArea")
+    outputs.get_by_text("2/2").first.wait_for()  # the bar of the steps stays
+    outputs.locator("img").first.wait_for()
+    outputs.get_by_text("bar 2").first.wait_for()
+    wait_until(lambda: not outputs.get_by_text("counting").count())  # this bar goes with its last step
+    assert not errors_on(page)
+    page.close()
 
 
 @pytest.mark.parametrize(

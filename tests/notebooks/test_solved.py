@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from solved import binds, imports, needed, readers, reads
+from cells import binds, imports, needed, readers, reads
+from solved import outputs_of, with_few_steps
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
 CELLS = [
@@ -33,6 +34,19 @@ def test_reading_binding_and_importing():
 def test_the_last_binding_before_a_reader_is_taken():
     assert needed(["x = 1", "x = 2", "print(x)", "x = 3"], {2}) == {1, 2}
     assert needed(["x = 1", "x = x + 1", "print(x)"], {2}) == {0, 1, 2}
+
+
+def test_steps_are_few_and_nothing_else_changes():
+    written = "run(replace(row, steps=12, size=12), steps)\nrun(steps=1)"
+    assert with_few_steps(written) == written.replace("steps=12", "steps=2")
+
+
+@pytest.mark.slow
+def test_cells_run_in_order_and_an_error_in_one_is_a_failure(tmp_path):
+    cells = ["x = 2\nprint(x)", "", "from pathlib import Path\nprint(Path.cwd().name, x)"]
+    assert outputs_of(cells, tmp_path) == ["2\n", "", f"{tmp_path.name} 2\n"]
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        outputs_of(["1 / 0", "print('it went on')"], tmp_path)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -1,6 +1,7 @@
 """Runs of seconds, for the tests of the command line."""
 
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forked import Forked
 
 from reference.__main__ import main, parser
 from reference.runs.checkpoints import checkpoints
@@ -66,15 +68,27 @@ checkpoints.checksum = wait_instead
 THE_COMMAND = "import runpy; runpy.run_module('reference', run_name='__main__', alter_sys=True)"
 
 
+def run_command(held: str, *arguments: str) -> None:
+    """In a forked process: the command as a shell would start it."""
+    sys.argv = ["reference", *arguments]
+    exec(held, {})
+    runpy.run_module("reference", run_name="__main__", alter_sys=True)
+
+
+def fork(*arguments: str, held: str = "") -> Forked:
+    """The command as a process of its own that has no imports to do, perhaps held at a point."""
+    return Forked(run_command, held, *arguments)
+
+
 def start(*arguments: str, held: str = "", **options: object) -> subprocess.Popen:
-    """The command as a process of its own, perhaps held at a point; what it prints is in its ``stdout``."""
+    """The command in a fresh interpreter, perhaps held at a point; what it prints is in its ``stdout``."""
     command = [sys.executable, "-c", held + THE_COMMAND] if held else COMMAND
     return subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
     )
 
 
-def wait_for(there: Callable[[], object], process: subprocess.Popen) -> None:
+def wait_for(there: Callable[[], object], process: subprocess.Popen | Forked) -> None:
     """Until something is so; fails where the process ends before."""
     deadline = time.time() + PATIENCE
     while True:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_runs import refusal, start, wait_for
+from small_runs import fork, refusal, wait_for
 
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
@@ -118,7 +118,7 @@ def children(parent: int) -> list[int]:
     ("number", "option"), [(signal.SIGINT, ["--busy", "2"]), (signal.SIGTERM, ["--before", str(HERE)])]
 )
 def test_a_signal_ends_the_processes_that_were_started_too(number, option):
-    process = start("bench", "--turns", "1", "--device", "cpu", *option)
+    process = fork("bench", "--turns", "1", "--device", "cpu", *option)
     wait_for(lambda: len(children(process.pid)) == 2, process)
     started = children(process.pid)
     process.send_signal(number)

@@ -1,12 +1,11 @@
 """Every command that samples asks first whether the model can be sampled."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from architectures import small
 from model_folders import model_folder
+from small_runs import PATIENCE, fork
 
 from reference.__main__ import main
 
@@ -47,9 +46,9 @@ def test_a_warning_is_one_sentence(tmp_path, base):
     """As the program prints it: no path, no line of code."""
     model_folder(tmp_path, small("mamba"), base[1])
     few = ["--problems", "1", "--samples", "1", "--max-new-tokens", "2", "--show", "0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "reference", "evaluate", str(tmp_path), *few], capture_output=True, text=True, check=True
-    )
-    lines = [line for line in done.stderr.splitlines() if "MambaForCausalLM" in line]
+    process = fork("evaluate", str(tmp_path), *few)
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, output
+    lines = [line for line in output.splitlines() if "MambaForCausalLM" in line]
     assert len(lines) == 1 and lines[0].startswith("reference: MambaForCausalLM keeps no key-value cache")
-    assert "UserWarning" not in done.stderr and "require_sampler(" not in done.stderr
+    assert "UserWarning" not in output and "require_sampler(" not in output

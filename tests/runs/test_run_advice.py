@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -119,22 +120,38 @@ def test_a_link_that_leads_nowhere_is_refused_before_anything_is_written(tmp_pat
 # ---- a signal while pairs are drawn ----------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def whole_runs(tmp_path_factory) -> Callable[[str], Path]:
+    """Of a recipe, a run that nothing stopped; made when it is first asked for."""
+    runs: dict[str, Path] = {}
+
+    def whole(name: str) -> Path:
+        if name not in runs:
+            runs[name] = tmp_path_factory.mktemp(name) / "whole"
+            assert main(["train", name, *pairs_of(name), "--out", str(runs[name])]) == 0
+        return runs[name]
+
+    return whole
+
+
+def pairs_of(name: str) -> list[str]:
+    return [*PAIRS, *(["--eval-samples", "1"] if name == "dpo" else [])]  # a reward model is measured on pairs
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("name", ["dpo", "reward-model"])
 def test_a_signal_while_pairs_are_drawn_stops_at_once_and_the_run_can_go_on(
-    name, number, code, tmp_path, monkeypatch, capsys
+    name, number, code, tmp_path, monkeypatch, capsys, whole_runs
 ):
-    more = ["--eval-samples", "1"] if name == "dpo" else []
-    whole, run = tmp_path / "whole", tmp_path / "run"
+    run = tmp_path / "run"
     with monkeypatch.context() as patched:
         patched.setattr(launch, "draw_pool", lambda *_, **__: os.kill(os.getpid(), number) or pytest.fail("it went on"))
-        assert main(["train", name, *PAIRS, *more, "--out", str(run)]) == code
+        assert main(["train", name, *pairs_of(name), "--out", str(run)]) == code
     output = "".join(capsys.readouterr())
     assert "finishing this step" not in output and "interrupted" in output
     assert read_metrics(run) == [] and checkpoints(run) == []
     assert main(["train", name, "--resume", str(run)]) == 0
-    assert main(["train", name, *PAIRS, *more, "--out", str(whole)]) == 0
-    assert_same_run(run, whole)
+    assert_same_run(run, whole_runs(name))
     monkeypatch.setattr(launch, "draw_pool", lambda *_, **__: pytest.fail("drawn for a run that is through"))
     assert main(["train", name, "--resume", str(run)]) == 0
 

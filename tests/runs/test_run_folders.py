@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_runs import PATIENCE, TINY, assert_same_run, refusal, start, wait_for
+from small_runs import PATIENCE, TINY, assert_same_run, fork, refusal, wait_for
 
 from reference.__main__ import main
 from reference.objectives.shapes import InputError
@@ -127,7 +127,7 @@ def test_free_folders_are_claimed_by_making_them(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished, tmp_path):
     out = tmp_path / "out"
-    both = [start(*FOUR, "--out", str(out)) for _ in range(2)]
+    both = [fork(*FOUR, "--out", str(out)) for _ in range(2)]
     output = [process.communicate(timeout=PATIENCE)[0] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], output
     refused = output[[process.returncode for process in both].index(2)]
@@ -138,7 +138,7 @@ def test_of_two_runs_with_one_folder_one_is_refused_and_the_other_whole(finished
 @pytest.mark.slow
 def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finished, mine):
     shutil.rmtree(mine / "checkpoints" / "step-000004")
-    both = [start("train", "grpo", "--resume", str(mine)) for _ in range(2)]
+    both = [fork("train", "grpo", "--resume", str(mine)) for _ in range(2)]
     output = [process.communicate(timeout=PATIENCE)[0] for process in both]
     codes = sorted(process.returncode for process in both)
     assert codes in ([0, 2], [0, 0]), output  # the second may have come when the first was through
@@ -149,7 +149,7 @@ def test_of_two_that_resume_one_run_one_is_refused_and_the_log_stays_whole(finis
 def test_a_run_at_work_can_be_measured_but_not_resumed(tmp_path, capsys):
     # Resuming it would delete the checkpoint that it is writing; so did measuring it.
     out = tmp_path / "out"
-    process = start("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
+    process = fork("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
     try:
         wait_for(lambda: checkpoints(out), process)
         draft = out / "checkpoints" / ".step-009999.1"
@@ -161,7 +161,7 @@ def test_a_run_at_work_can_be_measured_but_not_resumed(tmp_path, capsys):
         assert draft.exists()
     finally:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=PATIENCE)
     steps = len(read_metrics(out))
     assert main(["train", "grpo", "--resume", str(out), "--steps", str(steps + 1)]) == 0
     assert not draft.exists() and len(read_metrics(out)) == steps + 1
@@ -209,7 +209,7 @@ def test_a_path_is_printed_as_it_can_be_pasted(path, text):
 @pytest.mark.slow
 def test_the_path_that_is_printed_can_be_pasted(tmp_path):
     out = tmp_path / "my runs" / "it's one"
-    process = start("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
+    process = fork("train", "grpo", "--steps", "1000", *TINY, "--save-every", "1", "--out", str(out))
     wait_for(lambda: checkpoints(out), process)
     process.send_signal(signal.SIGTERM)
     output = process.communicate(timeout=PATIENCE)[0]

@@ -17,6 +17,7 @@ from small_runs import (
     TINY,
     WHILE_SAVING_STEP,
     assert_same_run,
+    fork,
     last_weights,
     start,
     wait_for,
@@ -41,11 +42,8 @@ def whole(tmp_path_factory) -> Path:
     return run
 
 
-def training(out: Path, steps: int, *, held: str = "") -> subprocess.Popen:
-    # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
-    default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    command = ["train", "grpo", "--out", str(out), "--steps", str(steps), *TINY, "--save-every", "1"]
-    return start(*command, held=held, preexec_fn=default_handling)
+def six_steps(out: Path) -> list[str]:
+    return ["train", "grpo", "--out", str(out), "--steps", "6", *TINY, "--save-every", "1"]
 
 
 def test_a_run_leaves_what_the_help_promises(whole):
@@ -57,10 +55,17 @@ def test_a_run_leaves_what_the_help_promises(whole):
     assert [c.name for c in checkpoints(whole)] == ["step-000003", "step-000006"]
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop):
+def start_in_foreground(*command: str, held: str) -> subprocess.Popen:
+    """A fresh interpreter, which shares nothing with the process of the whole run."""
+    # tests of Ctrl-C want default handling, whatever the test runner does with SIGINT
+    default_handling = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    return start(*command, held=held, preexec_fn=default_handling)
+
+
+@pytest.mark.parametrize(("stop", "begin"), [(signal.SIGINT, start_in_foreground), (signal.SIGKILL, fork)])
+def test_an_interrupted_run_goes_on_bit_for_bit(whole, tmp_path, stop, begin):
     run = tmp_path / "run"
-    process = training(run, 6, held=AFTER_LOGGING_STEP.format(step=3))
+    process = begin(*six_steps(run), held=AFTER_LOGGING_STEP.format(step=3))
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(read_metrics(run)) == 3, process)
     process.send_signal(stop)
     output, _ = process.communicate(timeout=PATIENCE)
@@ -85,7 +90,7 @@ MOMENTS = {  # what the folder looks like when the process is killed
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment(whole, tmp_path, moment):
     run = tmp_path / "run"
-    process = training(run, 6, held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
+    process = fork(*six_steps(run), held=WHILE_SAVING_STEP.format(step=3) if "saving" in moment else "")
     wait_for(lambda: MOMENTS[moment](run), process)
     process.kill()
     process.communicate(timeout=PATIENCE)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import AFTER_LOGGING_STEP, COMMAND, PATIENCE, TINY, assert_same_run, start, wait_for
+from small_runs import AFTER_LOGGING_STEP, COMMAND, PATIENCE, TINY, assert_same_run, fork, start, wait_for
 
 from reference.__main__ import main
 from reference.interrupt import defer_signals, exit_code, interruptible, note, received_signals, route_signals, stop
@@ -32,7 +32,7 @@ def forgotten():
 def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished, tmp_path, number):
     run = tmp_path / "run"
     held = AFTER_LOGGING_STEP.format(step=1)
-    process = start("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run), held=held)
+    process = fork("train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run), held=held)
     wait_for(lambda: (run / "metrics.jsonl").exists() and read_metrics(run), process)
     process.send_signal(number)
     output = process.communicate(timeout=PATIENCE)[0]
