@@ -132,7 +132,8 @@ def test_nothing_but_the_check_depends_on_a_stub(path):
 
 
 @pytest.mark.slow
-def test_solved_with_the_reference_every_check_passes_and_what_reads_the_solution_runs(path):
+def test_solved_with_the_reference_every_check_passes_and_what_reads_the_solution_runs(path, tmp_path):
+    # From another folder, as nbgrader, nbconvert and a copied notebook run it.
     cells = json.loads(path.read_text())["cells"]
     code = [index for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
     solved = {name: code.index(index) for name, index in stubs(path).items()}
@@ -142,7 +143,7 @@ def test_solved_with_the_reference_every_check_passes_and_what_reads_the_solutio
         sources[index] = f"from {EXERCISES[name].reference.__module__} import {name}\n{call}"
     kept = needed(sources, readers(sources, solved))
     outputs = outputs_of(
-        [with_few_steps(text) if index in kept else imports(text) for index, text in enumerate(sources)], FOLDER
+        [with_few_steps(text) if index in kept else imports(text) for index, text in enumerate(sources)], tmp_path
     )  # nbval runs the other cells, and all steps of these
     for name, index in solved.items():
         assert outputs[index].startswith(f"✓ {name}: right on all"), outputs[index]

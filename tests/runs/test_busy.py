@@ -34,7 +34,7 @@ def seconds_used(pid: int) -> float:
 def test_they_compute_while_the_block_runs_and_are_gone_after_it():
     with busy_processes(2) as pids:
         assert len(set(pids)) == 2 and not any(map(has_ended, pids))
-        deadline = time.time() + 60
+        deadline = time.time() + 900
         while min(map(seconds_used, pids)) < 1:  # one that sleeps would never get there
             assert time.time() < deadline
             time.sleep(0.1)
@@ -53,7 +53,7 @@ def test_they_end_when_their_parent_is_killed():
     assert len(pids) == 2 and not any(map(has_ended, pids))
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
-    deadline = time.time() + 60
+    deadline = time.time() + 900
     while not all(map(has_ended, pids)):
         assert time.time() < deadline
         time.sleep(0.05)
