@@ -27,7 +27,10 @@ def own(name: str, folder: Path | None = None) -> Callable[..., Any]:
 
     It is read from the saved notebook in ``folder``: where this notebook runs, or else the folder of the course.
     """
-    stem, exercise = next((stem, table[name]) for stem, table in EARLIER if name in table)
+    found = [(stem, table[name]) for stem, table in EARLIER if name in table]
+    if not found:
+        raise ValueError(f"no notebook before this one has an exercise {name!r}")
+    stem, exercise = found[0]
     function = written(notebook_file(stem, folder), name)
     status = "not attempted" if function is None else judge(exercise, [], function).status
     if status == "passed":

@@ -140,6 +140,11 @@ def test_the_reference_stands_in_for_what_is_not_there(cell, why, tmp_path, caps
     assert capsys.readouterr().out == told
 
 
+def test_a_name_that_is_no_exercise_is_told():
+    with pytest.raises(ValueError, match="no notebook before this one has an exercise 'token_rewards'"):
+        own("token_rewards")
+
+
 def test_only_imports_and_definitions_are_run(tmp_path):
     namespace = {}
     run_definitions("import math\nx = 1 / 0\nprint(x)\ndef f(y=x): ...\ndef g():\n    return 2", namespace)
