@@ -13,6 +13,7 @@ from reference.runs.recorded_runs import Rows, mean_at
 from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.show import describe
 
+HOW_WHOLE = "Each micro-batch divides by the count of the whole batch"
 LOOK = {"sequence_mean": (BLUE, "-", "o"), "token_mean": (ORANGE, "--", "s"), "fixed_length": (GREEN, ":", "^")}
 
 
@@ -47,23 +48,26 @@ def figure_split(
     with style():
         figure = Figure(figsize=(10, 1.3 + 0.62 * len(lengths)), layout="constrained")
         readings = []
-        heaviest = max(target.max().item(), got.max().item())
+        heaviest = 1.5 * max(target.max().item(), got.max().item())  # so that the edges of the darkest cells show
         titles = (f"{strategy}, the batch in one piece", f"in micro-batches of {rows}")
         for ax, weights, title in zip(figure.subplots(1, 2), (target, got), titles, strict=True):
             for row, length in enumerate(lengths):
                 draw_row(ax, row, length, weights[row].max().item() if length else 0.0, heaviest, max_length)
             for cut in range(rows, len(lengths), rows) if weights is got else ():
-                ax.plot([-2.2, 0.45 * max_length], [cut - 0.04] * 2, color=RED, linewidth=1.5, linestyle="--")
+                ax.plot([-2.2, max_length], [cut - 0.06] * 2, color=RED, linewidth=1.5, linestyle="--")
             shares = ", ".join(as_fraction(w.max().item()) for w in weights)
             readings.append(f"{title}: {shares} per token")
             ax.set_title(title, fontsize=12)
             ax.set_xlim(-2.2, max_length + 0.1)
             ax.set_ylim(len(lengths) + 0.05, -0.1)
             ax.axis("off")
-        verdict = "the same" if off < 1e-9 else f"{off:.0%} off" + (", same direction" if cosine > 1 - 1e-9 else "")
-        whose = "each micro-batch by its own count, then the mean" if own else "all by the count of the whole batch"
-        figure.suptitle(f"divided {whose}: {verdict}", fontsize=12, color=RED if off > 1e-9 else INK)
-        return describe(figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. Divided {whose}: {verdict}")
+        direction = ", in the same direction" if cosine > 1 - 1e-9 else ""
+        verdict = "right" if off < 1e-9 else f"{off:.0%} off{direction}"
+        how = "Each micro-batch divides by its own count, then the mean is taken" if own else HOW_WHOLE
+        figure.suptitle(f"{how}. The weights are {verdict}.", fontsize=12, color=RED if off > 1e-9 else INK)
+        return describe(
+            figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. {how}. The weights are {verdict}"
+        )
 
 
 def rambler(longest: int = 6) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,29 +132,43 @@ def figure_length_push(most: int = 6) -> Figure:
         return describe(figure, f"Tokens per unit of step, for 1 to {most} completions. " + "; ".join(readings))
 
 
-def figure_lengths(found: dict[str, list[Rows]], *, window: int = 10) -> Figure:
-    """A panel for right answers and one for wrong ones: mean length over the steps, a line per run."""
+def figure_lengths(found: dict[str, list[Rows]], *, window: int = 5, until: int = 30) -> Figure:
+    """A panel for right answers and one for wrong ones: mean length over the first steps, a line per strategy.
+
+    The band is what its runs span.
+    """
     with style():
         figure = Figure(figsize=(10, 4), layout="constrained")
         readings = []
         panels = (("length_right", "right answers"), ("length_wrong", "wrong answers"))
         for ax, (name, whose) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-            ends = []
+            early = {}
             for strategy, logs in found.items():
+                steps, lines = smooth(logs, name, window, until)
                 colour, line, _ = LOOK[strategy]
-                for log in logs:
-                    steps, values = zip(*((row["step"], row[name]) for row in log if name in row), strict=True)
-                    ax.plot(steps, moving_mean(list(values), window), color=colour, linestyle=line, linewidth=1.6)
-                ends.append((mean_at(logs, name, slice(-20, None)), strategy))
-                readings.append(f"{whose}, {strategy}: {mean_at(logs, name, slice(10)):.1f} to {ends[-1][0]:.1f}")
-            last = max(row["step"] for logs in found.values() for log in logs for row in log)
-            for rank, (value, strategy) in enumerate(sorted(ends)):
-                ax.annotate(f"{strategy} {value:.1f}", (1.1, 0.1 + 0.1 * rank), xycoords="axes fraction", color=INK,
-                            fontsize=10)  # fmt: skip
-                ax.plot([1.01, 1.08], [0.115 + 0.1 * rank] * 2, LOOK[strategy][1], color=LOOK[strategy][0], clip_on=False,
-                        transform=ax.transAxes)  # fmt: skip
-            ax.set_xlim(0, last)
+                ax.plot(steps, [sum(of) / len(of) for of in lines], color=colour, linestyle=line, label=strategy)
+                ax.fill_between(steps, [min(of) for of in lines], [max(of) for of in lines], color=colour, alpha=0.15)
+                early[strategy] = mean_at(logs, name, slice(10))
+                late = mean_at(logs, name, slice(-20, None))
+                readings.append(f"{whose}, {strategy}: {early[strategy]:.1f} to {late:.1f}")
+            ax.axvspan(1, 10, color=MUTED, alpha=0.12, linewidth=0)
+            ahead = early.get("sequence_mean", 0.0) - max(v for s, v in early.items() if s != "sequence_mean")
+            text = f"steps 1 to 10:\nsequence_mean {ahead:+.1f} tokens"
+            ax.annotate(text, (0.36, 0.05), xycoords="axes fraction", color=INK, fontsize=11)
+            ax.set_xlim(1, until)
             ax.set_title(whose)
             ax.set_xlabel("step")
-        figure.axes[0].set_ylabel("mean length, tokens")
+        figure.axes[0].legend(loc="upper right", frameon=False, fontsize=11)
+        figure.axes[0].set_ylabel("tokens per completion")
         return describe(figure, "Mean over the first 10 and the last 20 steps. " + "; ".join(readings))
+
+
+def smooth(logs: list[Rows], name: str, window: int, until: int) -> tuple[list[int], list[tuple[float, ...]]]:
+    """The steps up to ``until``, and for each what every run says there, as a moving mean over ``window`` steps."""
+    values = []
+    for log in logs:
+        rows = [row for row in log if name in row]  # a step without a wrong answer has no length of wrong answers
+        means = moving_mean([row[name] for row in rows], window)
+        values.append(dict(zip([row["step"] for row in rows], means, strict=True)))
+    steps = sorted(step for step in set.intersection(*map(set, values)) if step <= until)
+    return steps, [tuple(of[step] for of in values) for step in steps]

@@ -13,7 +13,7 @@ QUESTIONS = {
             ),
             yes(
                 "It weighs five times as much.",
-                "1/3 against 1/15, each times a half. Who shares a micro-batch with you decides how much you count.",
+                "1/3 against 1/15, each times a half. The other completions of the micro-batch decide how much a token counts.",
             ),
             no("It weighs a fifth.", "The other way round: the smaller denominator gives the larger weight."),
         ),
@@ -26,10 +26,13 @@ QUESTIONS = {
                 "By two different numbers, and their quotient changes from batch to batch.",
             ),
             yes(
-                "When every batch holds equally many tokens and equally many completions, and the learning rate makes up for "
-                "the factor.",
-                "Then one constant relates the two. Otherwise the direction agrees on each batch, but batches of short "
-                "completions weigh more under token_mean.",
+                "If every batch has the same mean length, and the learning rate makes up for the factor.",
+                "Then one constant relates the two: the mean length over max_length. Otherwise the direction agrees on each "
+                "batch, but batches of short completions weigh more under token_mean.",
+            ),
+            no(
+                "If all completions have the length max_length; in every other case some batches count more.",
+                "That is enough, but more than is needed: a mean length that stays the same is enough.",
             ),
             no(
                 "Never: the directions of their gradients differ.",
@@ -66,6 +69,29 @@ QUESTIONS = {
                 "They shrink, as there are fewer tokens to be punished for.",
                 "A long completion is punished on more tokens, but undivided that cancels in expectation. Divided by the "
                 "length, the short ones are punished hardest.",
+            ),
+        ),
+    ),
+    "framework_denominator": Question(
+        "Four micro-batches per process, eight processes. How large is the gradient of these lines, against that of "
+        "token_mean on the whole batch?",
+        (
+            no(
+                "The same: num_tokens is counted over all micro-batches and all processes.",
+                "The count is right. But after it the loss is divided twice more: by the micro-batches, and by the wrapper.",
+            ),
+            no(
+                "An eighth: only the mean over the processes is not made up for.",
+                "It is not made up for, that is true. But one more line divides.",
+            ),
+            yes(
+                "1/32 of it.",
+                "The count of the whole batch has done the whole division. len(micro_batches) divides by 4 once more, and the "
+                "wrapper by 8. Adam hides most of it; max_grad_norm acts on a gradient that is 32 times too small.",
+            ),
+            no(
+                "It depends on how the tokens are spread over the micro-batches.",
+                "It would with own counts. Here every micro-batch divides by the same number.",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The exercises kl_penalised_rewards, token_rewards."""
+"""The exercises kl_penalised_rewards, token_rewards, loss_with_kl."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,8 @@ from torch import Tensor
 from reference.lessons.aggregation.exercises import HOLES
 from reference.objectives import kl_penalised_rewards, token_rewards
 from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
+
+from .places import loss_with_kl
 
 KL_MASKS = (ragged_mask([2, 3], 4), HOLES, ragged_mask([1, 6, 3], 8, start=1), ragged_mask([3, 0, 5], 6))
 
@@ -29,6 +31,19 @@ def token_rewards_cases(seed: int) -> list[Case]:
         arguments = {"rewards": numbers(g, len(mask)), "mask": mask}
         options = {"kl": numbers(g, *mask.shape), "kl_coef": coef}
         cases.append(Case(arguments, options, edge=not mask.any(dim=1).all()))
+    return cases
+
+
+def loss_with_kl_cases(seed: int) -> list[Case]:
+    """For each place from a group of two short completions to two groups with holes and padding."""
+    g = torch.Generator().manual_seed(seed)
+    cases = []
+    for place in ("reward", "loss"):
+        for mask, size in ((ragged_mask([1, 2], 2), 2), (ragged_mask([2, 3, 1, 3], 4), 2), (HOLES.repeat(2, 1), 4)):
+            arguments = {name: numbers(g, *mask.shape) for name in ("logp", "ref_logp")}
+            arguments |= {"rewards": numbers(g, len(mask)), "mask": mask}
+            options = {"group_size": size, "kl_coef": 0.3, "place": place}
+            cases.append(Case(arguments, options, ("logp",)))
     return cases
 
 
@@ -70,5 +85,29 @@ def token_rewards(rewards, mask, *, kl, kl_coef):
     return torch.where(last, rewards[:, None], 0.0) - kl_coef * torch.where(mask, kl, 0.0)
 """,
         remark=lambda f: carries_gradient(lambda r, kl, mask: f(r, mask, kl=kl, kl_coef=0.1)),
+    ),
+    "loss_with_kl": Exercise(
+        loss_with_kl,
+        loss_with_kl_cases,
+        (
+            "In which of the two places does the value of the estimator do the work, and in which its gradient? So which "
+            "estimator belongs where, and which of the two has to be a constant?",
+            "Reward: k1 without a gradient, summed over the kept tokens of each completion, taken off the reward before the "
+            "mean of the group is. Loss: kl_coef * k2, with its gradient, added to the loss of each token.",
+            "objectives.kl_penalised_rewards(rewards, objectives.kl_k1(logp, ref_logp).detach(), mask, kl_coef=kl_coef) "
+            "makes the charged rewards; objectives.kl_k2(logp, ref_logp) is the term of the loss.",
+        ),
+        """
+def loss_with_kl(logp, ref_logp, rewards, mask, *, group_size, kl_coef, place):
+    d = logp - ref_logp
+    if place == "reward":
+        rewards = rewards - kl_coef * torch.where(mask, d.detach(), 0.0).sum(dim=1)
+    groups = rewards.view(-1, group_size)
+    advantages = (groups - groups.mean(dim=1, keepdim=True)).view(-1, 1)
+    losses = -advantages * logp
+    if place == "loss":
+        losses = losses + kl_coef * 0.5 * d**2
+    return torch.where(mask, losses, 0.0).sum(dim=1).mean()
+""",
     ),
 }

@@ -121,6 +121,7 @@ def figure_kl_reward(found: dict[str, list[Rows]], *, window: int = 10) -> Figur
             label_ends(ax, {names[n]: end for n, end in ends.items()}, {names[n]: LINES[n][0] for n in ends})
             last = max(len(log) for logs in found.values() for log in logs)
             ax.set_xlim(0, 1.6 * last)
+            ax.spines.bottom.set_bounds(0, last)
             ax.set_xticks(range(0, last + 1, max(last // 4, 1)))
             ax.set_xlabel("step")
             ax.set_title(label, fontsize=12)

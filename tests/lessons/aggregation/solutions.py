@@ -3,68 +3,39 @@
 import torch
 
 
-def loop_token_mean(token_loss, mask, *, num_tokens=None):
-    kept = [token_loss[i, j] for i in range(len(mask)) for j in range(mask.shape[1]) if mask[i, j]]
-    return sum(kept, 0 * token_loss.sum()) / (len(kept) if num_tokens is None else num_tokens)
+def count_per_process(x, mask, *, strategy, max_length, num_tokens, num_sequences, world_size):  # TRL's form
+    x = x * mask
+    if strategy == "token_mean":
+        return x.sum() / (num_tokens / world_size)
+    rows = num_sequences / world_size
+    if strategy == "sequence_mean":
+        return (x.sum(1) / mask.float().sum(1).clamp(min=1)).sum() / rows
+    return x.sum() / (rows * max_length)
 
 
-def share_token_mean(token_loss, mask, *, num_tokens=None):  # verl's form: a mean, times the share of the tokens
-    mean = (token_loss * mask).sum() / mask.sum().clamp(min=1)
-    return mean if num_tokens is None else mean * mask.sum() / num_tokens
+def weights_first(x, mask, *, strategy, max_length, num_tokens, num_sequences, world_size):
+    each = {
+        "token_mean": torch.full((len(mask), 1), 1 / num_tokens),
+        "sequence_mean": 1 / (num_sequences * mask.sum(1, keepdim=True).clamp_min(1)),
+        "fixed_length": torch.full((len(mask), 1), 1 / (num_sequences * max_length)),
+    }[strategy]
+    return (x[mask] * each.expand(mask.shape)[mask]).sum() * world_size
 
 
-def float32_sequence_mean(token_loss, mask, *, num_sequences=None):
-    m = mask.float()
-    means = (token_loss.float() * m).sum(1) / torch.clamp(m.sum(1), min=1)
-    return means.sum() / (num_sequences or (m.sum(1) > 0).sum())
+SOLUTIONS = {"process_loss": [count_per_process, weights_first]}
 
 
-def loop_fixed_length(token_loss, mask, *, max_length, num_sequences=None):
-    rows = [torch.where(keep, row, 0.0).sum() / max_length for row, keep in zip(token_loss, mask, strict=True)]
-    return sum(rows) / (num_sequences or len(rows))
+def count_over_processes_squared(x, mask, *, world_size, **options):
+    return count_per_process(x, mask, world_size=1, **options) * world_size**0.5
 
 
-SOLUTIONS = {
-    "token_mean": [loop_token_mean, share_token_mean],
-    "sequence_mean": [float32_sequence_mean],
-    "fixed_length": [loop_fixed_length],
-}
+def counts_swapped(x, mask, *, num_tokens, num_sequences, **options):
+    return count_per_process(x, mask, num_tokens=num_sequences, num_sequences=num_tokens, **options)
 
 
-def rows_by_their_first_column(x, mask, *, num_sequences=None):
-    rows = mask[:, 0].sum() if num_sequences is None else num_sequences
-    return ((x * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)).sum() / rows
+def cut_to_the_length(x, mask, *, max_length, **options):
+    keep = mask & (torch.arange(mask.shape[1]) < max_length // 4)
+    return count_per_process(x, keep, max_length=max_length, **options)
 
 
-def rows_that_are_not_0(x, mask, *, num_sequences=None):
-    sums = (x * mask).sum(dim=1)
-    rows = (sums != 0).sum() if num_sequences is None else num_sequences
-    return (sums / mask.sum(dim=1).clamp_min(1)).sum() / rows
-
-
-def no_shorter_than_the_batch(x, mask, *, max_length, num_sequences=None):
-    rows = len(mask) if num_sequences is None else num_sequences
-    return (x * mask).sum() / (max(max_length, mask.shape[1]) * rows)
-
-
-def cut_to_the_length(x, mask, *, max_length, num_sequences=None):
-    rows = len(mask) if num_sequences is None else num_sequences
-    return (x * mask)[:, :max_length].sum() / (max_length * rows)
-
-
-WRONG = {
-    "token_mean": [
-        lambda x, m, *, num_tokens=None: torch.where(m, x, 0.0).mean(),
-        lambda x, m, *, num_tokens=None: torch.where(m, x, 0.0).sum() / (num_tokens or 1e3),
-    ],
-    "sequence_mean": [
-        rows_by_their_first_column,
-        rows_that_are_not_0,
-        lambda x, m, *, num_sequences=None: (x * m).sum() / m.sum() / (num_sequences or 1),
-    ],
-    "fixed_length": [
-        no_shorter_than_the_batch,
-        cut_to_the_length,
-        lambda x, m, *, max_length, num_sequences=None: (x * m).sum() / max_length / m.any(0).sum(),
-    ],
-}
+WRONG = {"process_loss": [count_over_processes_squared, counts_swapped, cut_to_the_length]}

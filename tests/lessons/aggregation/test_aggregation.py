@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reference import play
-from reference.lessons import EXPERIMENTS
+from reference.lessons import BUGS, EXPERIMENTS
 from reference.lessons.aggregation.experiments import LENGTHS
 from reference.lessons.aggregation.figures import (
     figure_length_push,
@@ -14,8 +14,10 @@ from reference.lessons.aggregation.figures import (
     figure_split,
     length_push,
     rambler,
+    smooth,
     split_weights,
 )
+from reference.lessons.aggregation.processes import ddp_weights, process_loss, simulated
 from reference.lessons.masking.figures import STRATEGIES, token_weights
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.folder import append_metrics
@@ -60,7 +62,28 @@ def test_a_token_of_a_thin_micro_batch_weighs_four_times_as_much():
 def test_the_figure_says_how_far_off_a_split_is():
     text = description(figure_split([2, 8], rows=1, own=True))
     assert "1/10, 1/10 per token; in micro-batches of 1: 1/4, 1/16 per token" in text and "% off" in text
-    assert "the same" in description(figure_split([2, 8], rows=1, own=False))
+    assert "The weights are right" in description(figure_split([2, 8], rows=1, own=False))
+
+
+# ---- processes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_the_factor_makes_the_mean_over_processes_the_gradient_of_the_whole_batch(strategy, world_size, rows):
+    for lengths in ([2, 8, 3, 7], [2, 0, 5, 1]):
+        got = ddp_weights(process_loss, lengths, strategy=strategy, world_size=world_size, rows=rows)
+        torch.testing.assert_close(got, token_weights(lengths, strategy=strategy, max_length=10))
+
+
+def test_a_factor_that_is_missing_shows_on_several_processes_only():
+    (no_factor,) = [bug.wrong for bug in BUGS if bug.breaks == "process_loss" and bug.name == "factor forgotten"]
+    whole = token_weights([2, 8, 3, 7], strategy="token_mean", max_length=10)
+    for world_size in (1, 4):
+        got = ddp_weights(no_factor, [2, 8, 3, 7], strategy="token_mean", world_size=world_size, rows=1)
+        torch.testing.assert_close(got, whole / world_size)
+    assert "another gradient" in simulated(no_factor) and "Four processes" in simulated(process_loss)
 
 
 # ---- lengths ---------------------------------------------------------------------------------------------------------
@@ -116,6 +139,15 @@ def test_recorded_lengths_are_read_and_drawn(tmp_path):
     text = description(figure_lengths(found))
     assert "wrong answers, sequence_mean: 50.0 to 50.0" in text and "right answers, fixed_length: 35.0 to 35.0" in text
     assert sum(name.startswith("lengths-") for name in EXPERIMENTS) == 9
+    assert [text.get_text() for ax in figure_lengths(found).axes for text in ax.texts] == [
+        "steps 1 to 10:\nsequence_mean +0.0 tokens",
+        "steps 1 to 10:\nsequence_mean +10.0 tokens",
+    ]
+
+
+def test_what_the_runs_say_of_a_step_is_kept_together():
+    logs = [[{"step": 1, "x": 2.0}, {"step": 2, "x": 4.0}, {"step": 3}], [{"step": 2, "x": 6.0}, {"step": 3, "x": 8.0}]]
+    assert smooth(logs, "x", 1, 30) == ([2], [(4.0, 6.0)])
 
 
 # ---- widgets ---------------------------------------------------------------------------------------------------------

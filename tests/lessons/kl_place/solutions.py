@@ -15,7 +15,19 @@ def einsum_penalised(rewards, kl, mask, *, kl_coef):
     return rewards - kl_coef * torch.einsum("bt,bt->b", kl, mask.double())
 
 
+def flat_loss_with_kl(logp, ref_logp, rewards, mask, *, group_size, kl_coef, place):
+    keep, d = mask.double(), logp - ref_logp
+    if place == "reward":
+        rewards = rewards - kl_coef * (d.data * keep).sum(-1)
+    mean = rewards.view(-1, group_size).mean(-1).repeat_interleave(group_size)
+    losses = -(rewards - mean).unsqueeze(1) * logp
+    if place == "loss":
+        losses = losses + kl_coef * d.square() / 2
+    return (losses * keep).sum() / len(mask)
+
+
 SOLUTIONS = {
+    "loss_with_kl": [flat_loss_with_kl],
     "token_rewards": [loop_token_rewards],
     "kl_penalised_rewards": [einsum_penalised],
 }
@@ -28,7 +40,17 @@ def sampled_places(rewards, mask, *, kl, kl_coef):  # finds the last token by th
     return out
 
 
+def group_std(logp, ref_logp, rewards, mask, **options):
+    return flat_loss_with_kl(logp, ref_logp, rewards / rewards.std(), mask, **options)
+
+
+def half_forgotten(logp, ref_logp, rewards, mask, *, kl_coef, place, **options):
+    coef = 2 * kl_coef if place == "loss" else kl_coef
+    return flat_loss_with_kl(logp, ref_logp, rewards, mask, kl_coef=coef, place=place, **options)
+
+
 WRONG = {
+    "loss_with_kl": [group_std, half_forgotten],
     "kl_penalised_rewards": [
         lambda r, k, m, *, kl_coef: r * (1 - kl_coef * (k * m).sum(1)),
         lambda r, k, m, *, kl_coef: r - kl_coef * (k * m)[:, -1],
