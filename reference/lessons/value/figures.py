@@ -35,6 +35,7 @@ def figure_values(p: float = 0.7, *, slips: int = 1, length: int = 3) -> Figure:
                 node(ax, t, height(t, bad), v, last=t == length)
                 readings.append(f"after {t} tokens, {bad} bad: {v:.3f}")
         ax.set_xlim(-0.3, length + 0.3)
+        ax.margins(y=0.1)  # the lowest node stays above the axis
         ax.set_xticks(
             range(length + 1), ["V before\nthe first token", *[f"after {t}" for t in range(1, length)], "the verdict"]
         )

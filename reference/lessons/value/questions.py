@@ -142,17 +142,18 @@ QUESTIONS = {
         "Which line makes this critic fit the wrong number?",
         (
             no(
-                "Line 2: it reads V one place too early.",
-                "The hidden state of the last prompt token predicts the first completion token. So its value comes before it.",
+                "The line of values: it reads V one place too early.",
+                "The hidden state of the last prompt token predicts the first completion token. So its value comes before it. "
+                "(TRL #44 was about a value read one place earlier. Such a V is out of date, but it has not seen the token.)",
             ),
             no(
-                "Line 4: V after the last token must come from the critic.",
+                "The line of next_V: V after the last token must come from the critic.",
                 "0 is a choice: it takes every end for an end of the task.",
             ),
             yes(
-                "Line 12: it makes the target too late.",
-                "In line 11 the advantages got the mean 0 and the standard deviation 1. With V added they are no return. The "
-                "target has to be made before line 11.",
+                "The line of returns: it makes the target too late.",
+                "The line before gave the advantages the mean 0 and the standard deviation 1. With V added they are no return. "
+                "The target has to be made before the whitening.",
             ),
         ),
     ),

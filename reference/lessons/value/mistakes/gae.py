@@ -176,6 +176,18 @@ def gae__pads_flow(
 
 
 @bug(
+    "next value from a masked position",
+    mistake="the residuals are masked, but the next value is not: before a pad or a gap it is a value that does not count",
+    symptom="the same completion has other advantages in a wider batch",
+)
+def gae__next_is_masked(
+    rewards: Tensor, values: Tensor, mask: Tensor, *, gamma: float, gae_lambda: float, bootstrap: Tensor
+) -> Tensor:
+    deltas = right_deltas(rewards, values, gamma, bootstrap)
+    return recursion(deltas * mask, gamma * gae_lambda) * mask
+
+
+@bug(
     "bootstrap ignored",
     mistake="bootstrap has no effect: a completion that was cut off is taken for one that ended",
     symptom="long completions look worse than they are, and the policy learns to be brief",
