@@ -115,9 +115,9 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
                 ax.plot(log_ratio, point, "o", color=colour, markersize=8, markeredgecolor="white", zorder=4)
             readings.append(f"{name}: value {at[0]:.2f}, slope {at[1]:.2f}")
         for ax, title, places, limits in (
-            (axes[0], "value", {"k1": (-3.7, -2.6), "k2": (3.0, 6.4), "k3": (-2.35, 8.9)}, (-4.5, 13)),
-            (axes[1], "slope = weight of ∇log π in the loss", {"k1": (-3.9, 1.7), "k2": (2.6, 3.6), "k3": (-1.9, -9)},
-             (-15, 5)),
+            (axes[0], "value", {"k1": (-3.7, -2.6), "k2": (3.0, 6.4), "k3": (-2.4, 10.0)}, (-4.5, 17.5)),
+            (axes[1], "slope = weight of ∇log π in the loss", {"k1": (-3.9, 2.0), "k2": (2.6, 4.1), "k3": (-1.9, -11)},
+             (-21, 6)),
         ):  # fmt: skip
             ax.axhline(0, color=MUTED, linewidth=0.8)
             ax.axvline(log_ratio, color=MUTED, linewidth=1, linestyle=":")

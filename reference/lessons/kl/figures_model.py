@@ -49,6 +49,7 @@ def figure_two_kls(rows: Rows) -> Figure:
             ax.bar(steps, values, color=colour, width=0.7)
             ax.axhline(0, color=INK, linewidth=0.8)
             ax.set_title(title)
+            ax.set_xticks(steps[1::2])
             ax.set_xlabel("step")
             top = max(values)
             ax.annotate(f"at most {top:.4f}", (0.03, 0.9), xycoords="axes fraction", fontsize=11)

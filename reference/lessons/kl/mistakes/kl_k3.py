@@ -38,6 +38,16 @@ def kl_k3__wrong_ratio(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
 
 
 @bug(
+    "k3, ratio of log-probs",
+    mistake="log-probs are divided where probabilities belong: log a / log b is not a / b",
+    symptom="a KL that spikes at the tokens of which the policy is sure, because their log-probs are near 0",
+)
+def kl_k3__ratio_of_logs(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return ref_logprobs / token_logprobs - 1 + d
+
+
+@bug(
     "k3, one not taken off",
     mistake="where policy and reference agree it is 1, not 0",
     symptom="the logged KL starts at 1; the gradient is right, so nothing else shows",
