@@ -33,3 +33,10 @@ def test_the_right_option_is_in_each_place_about_equally_often():
     expected = len(QUESTIONS) / 3  # nearly all have three options
     # Under a uniform order the count has a standard deviation of sqrt(n * 1/3 * 2/3): three of them are allowed.
     assert all(abs(places[i] - expected) <= 3 * (len(QUESTIONS) * 2 / 9) ** 0.5 for i in range(3)), places
+
+
+def test_neither_the_longest_nor_the_shortest_option_is_usually_right():
+    by_length = [sorted(q.options, key=lambda option: len(option.text)) for q in QUESTIONS.values()]
+    shortest, longest = (sum(options[end].right for options in by_length) for end in (0, -1))
+    # By chance a third of them. 45 % is two standard deviations above that for 70 questions.
+    assert max(shortest, longest) <= 0.45 * len(QUESTIONS), (shortest, longest)
