@@ -13,7 +13,8 @@ from reference.runs.curves import PANELS, figure_curves
 
 from .show import STATIC, png
 
-SECONDS = 2.0  # between two pictures
+SECONDS = 2.0  # between two pictures, at least
+SHARE = 0.1  # of the time that may go into drawing them
 
 Item = TypeVar("Item")
 
@@ -36,21 +37,23 @@ def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, flo
     """
     rows: list[dict[str, float]] = []
     bar = tqdm(total=recipe.steps, desc=recipe.name, unit="step", leave=curves, disable=STATIC)
-    handle, last_picture = None, 0.0
+    handle, next_picture = None, 0.0
 
     def on_step(step: int, metrics: dict[str, float]) -> bool:
-        nonlocal handle, last_picture
+        nonlocal handle, next_picture
         rows.append({"step": step, **metrics})
         bar.update()
         last = step == recipe.steps
-        if curves and (last or (not STATIC and time.monotonic() - last_picture > SECONDS)):
+        if curves and (last or (not STATIC and time.monotonic() > next_picture)):
+            began = time.monotonic()
             figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
             data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": metrics_text(rows[-1], recipe)}
             if handle is None:
                 handle = display(data, raw=True, display_id=True)
             else:
                 handle.update(data, raw=True)
-            last_picture = time.monotonic()
+            done = time.monotonic()
+            next_picture = done + max(SECONDS, (done - began) / SHARE)
         if last:
             bar.close()
         return False

@@ -28,6 +28,12 @@ def page(monkeypatch):
     return shown
 
 
+@pytest.fixture
+def draws_at_once(monkeypatch):
+    monkeypatch.setattr(module, "SECONDS", 0.0)
+    monkeypatch.setattr(module, "SHARE", float("inf"))
+
+
 def run(steps: int) -> None:
     on_step = module.live(replace(RECIPES["grpo"], steps=steps))
     for step in range(1, steps + 1):
@@ -35,8 +41,7 @@ def run(steps: int) -> None:
     assert [row["step"] for row in on_step.rows] == list(range(1, steps + 1))
 
 
-def test_one_picture_that_is_replaced(page, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.0)
+def test_one_picture_that_is_replaced(page, draws_at_once):
     run(3)
     assert [replaced for _, replaced in page] == [False, True, True]
     assert base64.b64decode(page[-1][0]["image/png"]).startswith(b"\x89PNG")
@@ -48,8 +53,27 @@ def test_no_more_often_than_every_few_seconds_and_always_at_the_end(page, monkey
     assert len(page) == 2 and "up to step 5" in page[-1][0]["text/plain"]
 
 
-def test_where_nothing_can_be_replaced_it_is_drawn_once(page, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.0)
+def test_a_slow_picture_is_drawn_less_often(page, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def slow_png(figure) -> bytes:
+        now[0] += 1.0  # a second for the picture, so ten until the next
+        return b""
+
+    monkeypatch.setattr(module, "png", slow_png)
+    on_step = module.live(replace(RECIPES["grpo"], steps=100))
+    drawn_at = []
+    for step in range(1, 31):
+        now[0] += 1.0
+        before = len(page)
+        on_step(step, dict.fromkeys(module.PANELS["rl"], 0.5))
+        if len(page) > before:
+            drawn_at.append(step)
+    assert drawn_at == [1, 12, 23]
+
+
+def test_where_nothing_can_be_replaced_it_is_drawn_once(page, draws_at_once, monkeypatch):
     monkeypatch.setattr(module, "STATIC", True)
     run(4)
     assert [replaced for _, replaced in page] == [False]
@@ -61,8 +85,7 @@ def test_the_picture_in_words(page):
     assert description.startswith("Curves of grpo up to step 2: reward 0.25, reward_std 0.25, approx_kl 0.25")
 
 
-def test_without_curves_the_rows_are_kept_and_nothing_is_drawn(page, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.0)
+def test_without_curves_the_rows_are_kept_and_nothing_is_drawn(page, draws_at_once):
     on_step = module.live(replace(RECIPES["grpo"], steps=2), curves=False)
     for step in (1, 2):
         assert on_step(step, {"reward": step / 2}) is False
