@@ -95,3 +95,22 @@ def kl_k3__ratio_detached(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tenso
 def kl_k3__forward(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     log_ratio = ref_logprobs - token_logprobs
     return log_ratio.exp() * log_ratio - torch.expm1(log_ratio)
+
+
+@bug(
+    "k1 in place of k3",
+    mistake="this is k1: it is below 0 for every token that the reference likes better",
+    symptom="the metric jumps around 0, and as a loss its mean gradient is 0",
+)
+def kl_k3__k1(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    return token_logprobs - ref_logprobs
+
+
+@bug(
+    "k3, log-ratio detached",
+    mistake="the value is right, but the log-ratio carries no gradient, so only that of the ratio is left",
+    symptom="where the policy equals the reference the gradient is not 0: it pushes every sampled token",
+)
+def kl_k3__log_ratio_detached(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.expm1(-d) + d.detach()

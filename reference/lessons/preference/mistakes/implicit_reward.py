@@ -1,5 +1,6 @@
 """What goes wrong in implicit_reward."""
 
+import torch
 from torch import Tensor
 
 from reference.teaching.bug import bug
@@ -67,3 +68,30 @@ def implicit_reward__ratio(logprobs: Tensor, ref_logprobs: Tensor, *, beta: floa
 )
 def implicit_reward__detached(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
     return beta * (logprobs.detach() - ref_logprobs)
+
+
+@bug(
+    "a probability",
+    mistake="a sigmoid is put around the reward: that is a probability, and a reward has no bounds",
+    symptom="the margin of two such rewards is never above 1, so no pair is ever won clearly",
+)
+def implicit_reward__sigmoid(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return torch.sigmoid(beta * (logprobs - ref_logprobs))
+
+
+@bug(
+    "the log of a probability",
+    mistake="the logsigmoid of the reward is returned: that is half of a loss already, and never above 0",
+    symptom="the accuracy and the margins that are logged are not those of the rewards",
+)
+def implicit_reward__logsigmoid(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return torch.nn.functional.logsigmoid(beta * (logprobs - ref_logprobs))
+
+
+@bug(
+    "log-probs divided",
+    mistake="a log-prob is divided by a log-prob: it is the probabilities that are divided, before the log",
+    symptom="the reward is near beta for every completion, whatever was learnt",
+)
+def implicit_reward__quotient(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs / ref_logprobs

@@ -123,3 +123,26 @@ def discounted_returns__gap_forgets(rewards: Tensor, mask: Tensor, *, gamma: flo
         running = (rewards[:, t] + gamma * running) * mask[:, t]
         returns[:, t] = running
     return returns
+
+
+@bug(
+    "one step ahead only",
+    mistake="a token gets its own reward and the next one: what comes after that is left out",
+    symptom="a reward at the end reaches the last two tokens, and no others",
+)
+def discounted_returns__one_step(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    ahead = torch.cat([(rewards * mask)[:, 1:], torch.zeros_like(rewards[:, :1])], dim=1)
+    return (rewards + gamma * ahead) * mask
+
+
+@bug(
+    "last token left out",
+    mistake="the loop starts one place too far left: the last column never gets its return",
+    symptom="the reward at the end is lost, and so is all that is learnt from it",
+)
+def discounted_returns__last_left_out(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    running, returns = torch.zeros_like(rewards[:, 0]), torch.zeros_like(rewards)
+    for t in reversed(range(rewards.shape[1] - 1)):
+        running = torch.where(mask[:, t], rewards[:, t] + gamma * running, running)
+        returns[:, t] = torch.where(mask[:, t], running, 0.0)
+    return returns

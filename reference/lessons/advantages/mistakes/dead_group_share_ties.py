@@ -1,0 +1,76 @@
+"""What goes wrong when it is asked whether all rewards of a group are equal."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from reference.teaching.bug import bug
+
+from .rows import rows_of
+
+
+def without_a_sum(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return ((groups - groups.mean(dim=1, keepdim=True)) == 0).all(dim=1).double().mean()
+
+
+def var_of_zero(rewards: Tensor, *, group_size: int) -> Tensor:
+    return (rows_of(rewards, group_size).var(dim=1) == 0).double().mean()
+
+
+def of_zero_by_n(rewards: Tensor, *, group_size: int) -> Tensor:
+    return (rows_of(rewards, group_size).std(dim=1, correction=0) == 0).double().mean()
+
+
+@bug(
+    "rounding leaves a std above 0",
+    mistake="equal rewards are looked for by a std or a deviation of exactly 0, but rounding leaves these a little above 0",
+    symptom="right for rewards of 0 and 1; groups of seven times 0.3 are taken for live ones",
+    likewise=(without_a_sum, var_of_zero, of_zero_by_n),
+)
+def dead_group_share__std_is_zero(rewards: Tensor, *, group_size: int) -> Tensor:
+    return (rows_of(rewards, group_size).std(dim=1) == 0).double().mean()
+
+
+def below(limit: float) -> Callable[..., Tensor]:
+    return lambda rewards, *, group_size: (rows_of(rewards, group_size).std(dim=1) < limit).double().mean()
+
+
+def close_to_the_first(limit: float) -> Callable[..., Tensor]:
+    def share(rewards: Tensor, *, group_size: int) -> Tensor:
+        groups = rows_of(rewards, group_size)
+        return torch.isclose(groups, groups[:, :1], rtol=0.0, atol=limit).all(dim=1).double().mean()
+
+    return share
+
+
+@bug(
+    "a tolerance",
+    mistake="a group is called dead if its rewards differ by less than a tolerance; dead means equal",
+    symptom="with dense scores, groups that differ a little are filtered, though their advantages are as large as any",
+    likewise=tuple(make(10.0**-n) for n in range(2, 7) for make in (below, close_to_the_first)),
+)
+def dead_group_share__tolerance(rewards: Tensor, *, group_size: int) -> Tensor:
+    return below(5e-4)(rewards, group_size=group_size)
+
+
+@bug(
+    "two of the group compared",
+    mistake="two completions of a group are compared with each other; the others may still differ",
+    symptom="the share is too high, the more so the larger the groups are",
+    likewise=(lambda r, *, group_size: (rows_of(r, group_size)[:, 0] == rows_of(r, group_size)[:, 1]).double().mean(),),
+)
+def dead_group_share__two_compared(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return (groups[:, 0] == groups[:, -1]).double().mean()
+
+
+@bug(
+    "one completion is the mean",
+    mistake="the first reward is compared with the mean of its group: it may equal the mean in a live group",
+    symptom="the share is too high with partial credit, and too low where rounding moves the mean",
+)
+def dead_group_share__first_is_mean(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return (groups[:, 0] == groups.mean(dim=1)).double().mean()
