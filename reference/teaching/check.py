@@ -18,8 +18,8 @@ from .bug import Bug
 from .compare import Outcome, outcome
 from .exercise import Case, Exercise
 from .failing_case import IN_PLACE, explain, size
-from .recognise import Found, Trial, recognise
-from .slips import Slip
+from .observations import Trial
+from .recognise import Found, recognise
 
 SEED = 0
 CHANGED = "is changed in place, and whoever called you goes on with other numbers"
@@ -33,7 +33,7 @@ class Verdict:
     status: Literal["passed", "not attempted", "mistake", "wrong"]
     message: str
     bug: Bug | None = None  # of the catalogue
-    slip: Slip | None = None  # one that any function can have
+    slip: str = ""  # one that any function can have
 
     @property
     def passed(self) -> bool:
@@ -102,10 +102,10 @@ def in_words(exercise: Exercise, trials: list[Trial], wrong: list[Trial], found:
         return Verdict("wrong", f"✗ {name}: {count}. The simplest: {case}{after}")
     bug, slip = found.bug, found.slip
     if bug is None:
-        return Verdict("mistake", f"✗ {name}: {slip.says}.\n  It is {count}. The simplest: {case}{after}", slip=slip)
+        return Verdict("mistake", f"✗ {name}: {slip}.\n  It is {count}. The simplest: {case}{after}", slip=slip)
     seen = f"\n  In a run: {bug.symptom}." + (f"\n  Seen in: {bug.wild}." if bug.wild else "")
     if slip:
-        message = f"✗ {name}: two mistakes at once. The first: {bug.mistake}.{seen}\n  The second: {slip.says}.{after}"
+        message = f"✗ {name}: two mistakes at once. The first: {bug.mistake}.{seen}\n  The second: {slip}.{after}"
         return Verdict("mistake", message, bug, slip)
     if found.simplest_only:
         message = f"✗ {name}: on the simplest case yours does this: {bug.mistake}.{seen}\n"

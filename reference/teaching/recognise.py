@@ -1,31 +1,18 @@
 """Which mistake is it? First the catalogue, then slips that any function can have, then two of these at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from .bug import Bug
 from .compare import Outcome, outcome, same
-from .exercise import Case, Exercise
-from .slips import Slip, fitted, slips_of_inputs, slips_of_results, slips_of_words
+from .exercise import Exercise
+from .observations import Trial, observation
+from .slips import Slip, fitted, slips_of_inputs, slips_of_numbers, slips_of_results, slips_of_words
 
 FEW, MANY = 3, 8  # wrong numbers that a mistake has to explain: alone, and together with a slip
-NOT_ZEROED = Slip("the kept positions are right, and what the mask leaves out is not 0", lambda function: function)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One case, what the learner's function made of it, and what the reference did."""
-
-    case: Case
-    got: Outcome | BaseException
-    wanted: Outcome
-
-    @property
-    def right(self) -> bool:
-        return same(self.got, self.wanted, self.case)
 
 
 @dataclass(frozen=True)
@@ -33,7 +20,7 @@ class Found:
     """A mistake that gives the learner's results: of the catalogue, a slip, or one on top of the other."""
 
     bug: Bug | None = None
-    slip: Slip | None = None
+    slip: str = ""
     simplest_only: bool = False  # it gives the simplest wrong result, but not all of them
 
 
@@ -51,14 +38,17 @@ def recognise(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found
         return None
     reference, words = exercise.reference, list(slips_of_words([trial.case for trial in trials]))
     if slip := first_slip(words, reference, wrong):
-        return Found(slip=slip)
+        return Found(slip=slip.says)
     if len(wrong) > 1 and (bug := first(here, plain_ones(wrong))):
         return Found(bug)
-    if slip := first_slip([*slips_of_results(wrong[0].got, wrong[0].wanted), *inputs(wrong)], reference, wrong):
-        return Found(slip=slip)
-    if zeroed(wrong):
-        return Found(slip=NOT_ZEROED)
-    if found := two_at_once(here, [*words, *inputs(wrong)], wrong):
+    whole = max((trial.case for trial in wrong), key=lambda case: len(case.options))  # with all options that there are
+    common = list(slips_of_inputs(whole))
+    more = [*slips_of_results(wrong[0].got, wrong[0].wanted), *common, *slips_of_numbers(whole)]
+    if slip := first_slip(more, reference, wrong):
+        return Found(slip=slip.says)
+    if says := observation(wrong):
+        return Found(slip=says)
+    if found := two_at_once(here, [*words, *common], wrong):
         return found
     alike = [bug for bug in here if first([bug], wrong[:1])] if numbers_wrong(wrong[:1]) >= FEW else []
     return next((Found(bug, simplest_only=True) for bug in alike if agreeing(bug, wrong) >= 2), None)
@@ -86,26 +76,9 @@ def explains(function: Callable, trials: list[Trial]) -> bool:
     return all(same(trial.got, outcome(function, trial.case), trial.case) for trial in trials)
 
 
-def inputs(wrong: list[Trial]) -> list[Slip]:
-    """Slips in the arguments, of a case that has all options which another one has."""
-    return list(slips_of_inputs(max((trial.case for trial in wrong), key=lambda case: len(case.options))))
-
-
 def agreeing(bug: Bug, trials: list[Trial]) -> int:
     """In how many of these cases the entry gives the learner's result. One of them may be by chance."""
     return sum(first([bug], [trial]) is not None for trial in trials)
-
-
-def zeroed(wrong: list[Trial]) -> bool:
-    """Whether they are right once the mask is put on the results."""
-    return all(same(masked(trial), trial.wanted, trial.case) for trial in wrong)
-
-
-def masked(trial: Trial) -> Outcome | BaseException:
-    mask, value = trial.case.arguments.get("mask"), trial.got.value
-    if not (isinstance(mask, Tensor) and isinstance(value, Tensor) and mask.shape == value.shape):
-        return trial.got
-    return replace(trial.got, value=torch.where(mask, value, 0))
 
 
 def two_at_once(bugs: list[Bug], slips: list[Slip], wrong: list[Trial]) -> Found | None:
@@ -117,7 +90,7 @@ def two_at_once(bugs: list[Bug], slips: list[Slip], wrong: list[Trial]) -> Found
         made = outcome(bug.wrong, wrong[0].case)
         scaled = list(fitted(wrong[0].got.value, made.value)) if isinstance(made, Outcome) else []
         if slip := first_slip([*scaled, *slips], bug.wrong, wrong):
-            return Found(bug, slip)
+            return Found(bug, slip.says)
     return None
 
 

@@ -54,6 +54,41 @@ def slips_of_inputs(case: Case) -> Iterator[Slip]:
         yield slip(f"{name} is read one place too early", set_to(name, lambda x: moved(x, 1)))
 
 
+def slips_of_numbers(case: Case) -> Iterator[Slip]:
+    """What else can happen to an option or to a tensor before it is used."""
+    names, inputs = list(case.arguments), case.arguments | case.options
+    for name in (n for n, x in case.options.items() if isinstance(x, float)):
+        for words, change in OTHER_OPTIONS:
+            says = f"{name} enters as {words.format(name)}"
+            yield Slip(says, lambda f, n=name, c=change: with_inputs(f, names, set_to(n, c)))
+    for name in (n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()):
+        for words, change in OTHER_TENSORS:
+            says = f"{name} {words}"
+            yield Slip(says, lambda f, n=name, c=change: with_inputs(f, names, set_to(n, c)))
+
+
+OTHER_OPTIONS: list[tuple[str, Callable[[float], float]]] = [
+    ("twice {}", lambda x: 2 * x),
+    ("half of {}", lambda x: x / 2),
+    ("the square of {}", lambda x: x * x),
+    ("1 - {}", lambda x: 1 - x),
+    ("1 + {}", lambda x: 1 + x),
+    ("-{}", lambda x: -x),
+]
+OTHER_TENSORS: list[tuple[str, Callable[[Tensor], Tensor]]] = [
+    ("loses its signs: it enters as its absolute value", torch.abs),
+    ("is squared before it is used", torch.square),
+    ("enters through an exp", torch.exp),
+    ("is cut off at 0: what is negative enters as 0", lambda x: x.clamp_min(0)),
+    ("is cut off at 0: what is positive enters as 0", lambda x: x.clamp_max(0)),
+    ("is centred before it is used: its mean is taken off", lambda x: x - x.mean()),
+    ("is standardised before it is used: mean 0 and std 1", lambda x: (x - x.mean()) / (x.std() + 1e-8)),
+    ("is replaced by its mean over each row", lambda x: x.mean(dim=-1, keepdim=True).expand_as(x)),
+    ("is replaced by its sum over each row", lambda x: x.sum(dim=-1, keepdim=True).expand_as(x)),
+    ("of the first row is used for every row", lambda x: x[:1].expand_as(x)),
+]
+
+
 def slips_of_words(cases: list[Case]) -> Iterator[Slip]:
     """What can be mistaken where an option is one of several words: one of them always, or two for each other."""
     names = list(cases[0].arguments)
@@ -90,6 +125,11 @@ SLIPS_OF_RESULTS = [
     ("the result is cut off at 0: what should be negative is 0", lambda x: x.clamp_min(0)),
     ("the result is cut off at 0: what should be positive is 0", lambda x: x.clamp_max(0)),
     ("the result is centred: its mean is taken off", lambda x: x - x.mean()),
+    ("the result is centred row by row: each row's mean is taken off", lambda x: x - x.mean(dim=-1, keepdim=True)),
+    ("the result is standardised: mean 0 and std 1", lambda x: (x - x.mean()) / (x.std() + 1e-8)),
+    ("the result is cut off at -1 and 1", lambda x: x.clamp(-1, 1)),
+    ("the result goes through a tanh", torch.tanh),
+    ("the result goes through a sigmoid", torch.sigmoid),
     ("the result is added up once more, from the left to each position", lambda x: x.cumsum(dim=-1)),
     ("the result is added up once more, from each position to the end", lambda x: x.flip(-1).cumsum(dim=-1).flip(-1)),
     ("the right numbers stand one place too late", lambda x: moved(x, 1)),
@@ -114,8 +154,8 @@ def fitted(yours: Any, target: Any) -> Iterator[Slip]:
     factor = float((yours * target).sum() / target.square().sum())
     offset = float((yours - target).double().mean())
     if factor:
-        yield Slip(f"yours is {factor:.3g} times the target, in every case", lambda f: after(f, lambda x: factor * x))
-    yield Slip(f"yours is the target {offset:+.3g}, in every case", lambda f: after(f, lambda x: x + offset))
+        yield Slip(f"the result is {factor:.3g} times what it should be, in every case", lambda f: after(f, lambda x: factor * x))
+    yield Slip(f"{abs(offset):.3g} is {'added to' if offset > 0 else 'taken off'} the result, in every case", lambda f: after(f, lambda x: x + offset))
 
 
 def with_inputs(function: Callable, names: list[str], change: Callable[[Inputs], Inputs]) -> Callable:
