@@ -28,7 +28,10 @@ def observation(wrong: list[Trial]) -> str:
     """A sentence that is true of every wrong case, or nothing."""
     if any(isinstance(trial.got, BaseException) for trial in wrong):
         return ""
-    return next((says for look in (parts, form, not_a_number, not_zeroed, factor) if (says := look(wrong))), "")
+    return next(
+        (says for look in (parts, form, not_a_number, not_zeroed, pads, ends, factor, places) if (says := look(wrong))),
+        "",
+    )
 
 
 def in_all(wrong: list[Trial], look: Callable[[Trial], str]) -> str:
@@ -39,7 +42,10 @@ def in_all(wrong: list[Trial], look: Callable[[Trial], str]) -> str:
 
 def parts(wrong: list[Trial]) -> str:
     """Of a list and a number that belong together: is one of them right?"""
-    return in_all(wrong, wrong_part)
+    seen = [wrong_part(trial) for trial in wrong]
+    if len(set(seen)) > 1 and all(says.startswith("the ids are right, and the index is") for says in seen):
+        return "the ids are right, and the index is not"
+    return seen[0] if len(set(seen)) == 1 else ""
 
 
 def wrong_part(trial: Trial) -> str:
@@ -48,12 +54,16 @@ def wrong_part(trial: Trial) -> str:
         return ""
     if yours == target[::-1]:
         return "both parts are right, and they have changed places"
+    if yours == target[0]:
+        return "the ids are right, and they are returned without the index"
     if len(yours) != 2 or not isinstance(yours[0], list) or type(yours[1]) is not int:
         return ""
     if yours[0] == target[0]:
         size = f"{abs(yours[1] - target[1])} too {'large' if yours[1] > target[1] else 'small'}"
         return f"the ids are right, and the index is {size}"
-    return "the index is right, and the ids are not" if yours[1] == target[1] else "neither the ids nor the index is right"
+    return (
+        "the index is right, and the ids are not" if yours[1] == target[1] else "neither the ids nor the index is right"
+    )
 
 
 def form(wrong: list[Trial]) -> str:
@@ -67,7 +77,7 @@ def form_of(trial: Trial) -> str:
         return ""
     here, there = tuple(yours.shape), tuple(target.shape)
     count = ("one number", "one number for each row", "one number for each position")
-    if len(here) < len(there) <= 2:
+    if len(here) < len(there) <= 2 and len(here) <= 2:
         return f"there is {count[len(here)]}, where {count[len(there)]} is wanted"
     if len(there) < len(here) <= 2 and here != (*there, 1):
         return f"there is {count[len(here)]}, where {count[len(there)]} is wanted"
@@ -75,7 +85,7 @@ def form_of(trial: Trial) -> str:
         return "there is one number for each row, where one number for each position is wanted"
     if len(here) == len(there) == 2 and here == there[::-1]:
         return "rows and columns have changed places"
-    if here[:-1] == there[:-1] and abs(here[-1] - there[-1]) == 1:
+    if here and there and here[:-1] == there[:-1] and abs(here[-1] - there[-1]) == 1:
         return f"there is a column too {'many' if here[-1] > there[-1] else 'few'}"
     return "there is an axis too many" if len(here) > len(there) else ""
 
@@ -106,6 +116,70 @@ def masked(trial: Trial) -> Outcome:
     return Outcome(torch.where(mask, value, 0), trial.got.gradients, trial.got.cut)
 
 
+def pads(wrong: list[Trial]) -> str:
+    """Where any position will do: is there one?"""
+    if all(right_where_counted(trial) for trial in wrong):
+        return "the real tokens are right, and a pad has a number that is no position of its row"
+    return ""
+
+
+def right_where_counted(trial: Trial) -> bool:
+    where, value, target = trial.case.count_where, trial.got.value, trial.wanted.value
+    if where is None or not isinstance(value, Tensor) or value.shape != target.shape or value.dtype != target.dtype:
+        return False
+    return torch.equal(torch.where(where, value, 0), torch.where(where, target, 0))
+
+
+def ends(wrong: list[Trial]) -> str:
+    """Of a row of True between two ends: does it begin or end too early or too late?"""
+    seen = {says for trial in wrong for says in ends_of(trial)}
+    return seen.pop() if len(seen) == 1 else ""
+
+
+def ends_of(trial: Trial) -> Iterator[str]:
+    yours, target = trial.got.value, trial.wanted.value
+    if not (isinstance(yours, Tensor) and isinstance(target, Tensor) and target.dtype == torch.bool):
+        return
+    for here, there in zip(yours.bool(), target, strict=True):
+        (first, last), (start, stop) = reach(here), reach(there)
+        if torch.equal(here, there) or first < 0 or start < 0 or here.sum() != last - first + 1:
+            continue
+        begins = "too late" if first > start else "too early" if first < start else "in the right place"
+        stops = "too late" if last > stop else "too early" if last < stop else "in the right place"
+        yield f"a row that is wrong begins {begins} and ends {stops}"
+
+
+def reach(row: Tensor) -> tuple[int, int]:
+    """The first and the last index that is True; -1 if none is."""
+    found = row.nonzero().flatten().tolist()
+    return (found[0], found[-1]) if found else (-1, -1)
+
+
+def places(wrong: list[Trial]) -> str:
+    """Is it one row, or one column, that is wrong or right in all cases?"""
+    tables = [table for trial in wrong if (table := wrong_places(trial)) is not None]
+    if len(tables) < len(wrong) or len(tables) < 2:
+        return ""
+    for what, lines in (("column", [t.any(dim=0) for t in tables]), ("row", [t.any(dim=1) for t in tables])):
+        lines = [line for line in lines if len(line) > 1]
+        for which, at in (("first", 0), ("last", -1)):
+            others = [torch.cat([line[:at], line[at:][1:]]) for line in lines]
+            if lines and all(line[at] and not rest.any() for line, rest in zip(lines, others, strict=True)):
+                return f"only the {which} {what} is wrong"
+            if lines and all(not line[at] and rest.all() for line, rest in zip(lines, others, strict=True)):
+                return f"the {which} {what} is right, and all others are wrong"
+    return ""
+
+
+def wrong_places(trial: Trial) -> Tensor | None:
+    yours, target = trial.got.value, trial.wanted.value
+    if not (isinstance(yours, Tensor) and isinstance(target, Tensor) and target.dim() == 2):
+        return None
+    return (
+        ~torch.isclose(yours.double(), target.double(), rtol=1e-4, atol=1e-6) if yours.shape == target.shape else None
+    )
+
+
 def factor(wrong: list[Trial]) -> str:
     """Yours is the target times a count or an option: which one is it in all cases?"""
     factors = [ratio(trial) for trial in wrong]
@@ -118,6 +192,8 @@ def factor(wrong: list[Trial]) -> str:
             return f"yours is multiplied by {name}, or is not divided by it"
         if agree(known, lambda counts, n=name: 1 / counts[n] if counts.get(n) else 0):
             return f"yours is divided by {name} once too often"
+        if agree(known, lambda counts, n=name: counts.get(n, 0) ** 2):
+            return f"yours is multiplied by {name}, where it should be divided"
     for a, b in permutations(names, 2):
         if agree(known, lambda counts, a=a, b=b: counts[a] / counts[b] if counts.get(a) and counts.get(b) else 0):
             return f"yours is divided by {b}, where another number belongs"
@@ -155,6 +231,7 @@ def counts_of(case: Case) -> Iterator[tuple[str, float]]:
         yield "the number of kept tokens", float(mask.sum())
         yield "the number of rows that keep something", float(mask.any(dim=1).sum())
         yield "the longest row", float(mask.sum(dim=1).max())
+        yield "the number of rows times the longest row", float(len(mask) * mask.sum(dim=1).max())
     if tensors and tensors[0].dim() == 2:
         yield "the number of rows", float(len(tensors[0]))
         yield "the number of columns", float(tensors[0].shape[1])

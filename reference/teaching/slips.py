@@ -98,9 +98,9 @@ def slips_of_words(cases: list[Case]) -> Iterator[Slip]:
             says = f'whatever {option} is, yours gives what "{word}" gives'
             yield Slip(says, lambda f, o=option, w=word: with_inputs(f, names, set_to(o, lambda x: w)))
         for a, b in combinations(words, 2):
-            turned = {a: b, b: a}
+            turned = {word: word for word in words} | {a: b, b: a}
             says = f'{option}="{a}" and "{b}" have changed places'
-            yield Slip(says, lambda f, o=option, t=turned: with_inputs(f, names, set_to(o, lambda x: t.get(x, x))))
+            yield Slip(says, lambda f, o=option, t=turned: with_inputs(f, names, set_to(o, t.get)))
 
 
 SLIPS_OF_RESULTS = [
@@ -154,8 +154,14 @@ def fitted(yours: Any, target: Any) -> Iterator[Slip]:
     factor = float((yours * target).sum() / target.square().sum())
     offset = float((yours - target).double().mean())
     if factor:
-        yield Slip(f"the result is {factor:.3g} times what it should be, in every case", lambda f: after(f, lambda x: factor * x))
-    yield Slip(f"{abs(offset):.3g} is {'added to' if offset > 0 else 'taken off'} the result, in every case", lambda f: after(f, lambda x: x + offset))
+        yield Slip(
+            f"the result is {factor:.3g} times what it should be, in every case",
+            lambda f: after(f, lambda x: factor * x),
+        )
+    yield Slip(
+        f"{abs(offset):.3g} is {'added to' if offset > 0 else 'taken off'} the result, in every case",
+        lambda f: after(f, lambda x: x + offset),
+    )
 
 
 def with_inputs(function: Callable, names: list[str], change: Callable[[Inputs], Inputs]) -> Callable:

@@ -28,7 +28,13 @@ def gae_cases(seed: int) -> list[Case]:
     """Full rows that terminate first; then padding, a bootstrap, and gaps."""
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for rows, steps, gamma, lam in [(1, 3, 1.0, 0.5), (1, 3, 0.9, 0.8), (2, 4, 0.5, 1.0), (1, 3, 0.9, 0.0), (3, 2, 0.9, 0.5)]:
+    for rows, steps, gamma, lam in [
+        (1, 3, 1.0, 0.5),
+        (1, 3, 0.9, 0.8),
+        (2, 4, 0.5, 1.0),
+        (1, 3, 0.9, 0.0),
+        (3, 2, 0.9, 0.5),
+    ]:
         arguments = {"rewards": numbers(g, rows, steps), "values": numbers(g, rows, steps)}
         arguments["mask"] = torch.ones(rows, steps, dtype=torch.bool)
         cases.append(Case(arguments, {"gamma": gamma, "gae_lambda": lam, "bootstrap": torch.zeros(rows).double()}))

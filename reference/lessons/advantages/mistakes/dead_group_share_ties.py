@@ -74,3 +74,28 @@ def dead_group_share__two_compared(rewards: Tensor, *, group_size: int) -> Tenso
 def dead_group_share__first_is_mean(rewards: Tensor, *, group_size: int) -> Tensor:
     groups = rows_of(rewards, group_size)
     return (groups[:, 0] == groups.mean(dim=1)).double().mean()
+
+
+@bug(
+    "down the columns",
+    mistake="the question is asked of each column of the table: those hold one completion of every prompt",
+    symptom="the share is far too low, since strangers seldom all agree",
+)
+def dead_group_share__columns(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return (groups.amax(dim=0) == groups.amin(dim=0)).double().mean()
+
+
+@bug(
+    "neighbours compared one by one",
+    mistake="pairs of neighbours are counted that are equal: a group is dead only if all of its pairs are",
+    symptom="the share is far too high, since live groups have equal neighbours too",
+    likewise=(
+        lambda r, *, group_size: (
+            (rows_of(r, group_size)[:, 1:] == rows_of(r, group_size)[:, :-1]).any(dim=1).double().mean()
+        ),
+    ),
+)
+def dead_group_share__neighbours(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return (groups[:, 1:] == groups[:, :-1]).double().mean()

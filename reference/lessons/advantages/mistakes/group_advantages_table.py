@@ -71,3 +71,33 @@ def group_advantages__range(rewards: Tensor, *, group_size: int, scale: str, eps
     spread = groups.amax(dim=1, keepdim=True) - groups.amin(dim=1, keepdim=True)
     whole = rewards.max() - rewards.min()
     return divided(centred_rows(rewards, group_size), scale, group=spread + eps, batch=whole + eps).flatten()
+
+
+@bug(
+    "put in the table by columns",
+    mistake="the table is filled by columns and flattened by rows: groups mix prompts, and the order is another one",
+    symptom="advantages belong to other completions, and nothing is learnt",
+)
+def group_advantages__filled_by_columns(rewards: Tensor, *, group_size: int, scale: str, eps: float) -> Tensor:
+    groups = rewards.view(group_size, -1).T
+    return scaled(groups - groups.mean(dim=1, keepdim=True), groups, scale, eps).flatten()
+
+
+@bug(
+    "worst of the group as the baseline",
+    mistake="every completion is compared with the worst of its group, not with the mean",
+    symptom="no advantage is below 0: whatever is written is made likelier",
+)
+def group_advantages__worst(rewards: Tensor, *, group_size: int, scale: str, eps: float) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return scaled(groups - groups.amin(dim=1, keepdim=True), groups, scale, eps).flatten()
+
+
+@bug(
+    "sum as the baseline",
+    mistake="every completion is compared with the sum of its group, not with the mean",
+    symptom="nearly all advantages have one sign, the more so the larger the groups are",
+)
+def group_advantages__sum(rewards: Tensor, *, group_size: int, scale: str, eps: float) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return scaled(groups - groups.sum(dim=1, keepdim=True), groups, scale, eps).flatten()

@@ -113,3 +113,14 @@ def clip_frac__dead_groups(
 ) -> Tensor:
     r = ratio_of(new, old)
     return share(((r > 1 + clip_high) & (advantages >= 0)) | ((r < 1 - clip_low) & (advantages <= 0)), mask)
+
+
+@bug(
+    "distance of the log-ratio",
+    mistake="the absolute log-ratio is compared with one bound: the clip acts on the ratio, and on one side of it",
+    symptom="it counts tokens on their way back, and is off as soon as clip_high differs from clip_low",
+)
+def clip_frac__log_distance(
+    new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    return share((new - old).abs() > clip_low, mask)

@@ -40,3 +40,21 @@ def kl_penalised_rewards__k2(rewards: Tensor, kl: Tensor, mask: Tensor, *, kl_co
 )
 def kl_penalised_rewards__last_column(rewards: Tensor, kl: Tensor, mask: Tensor, *, kl_coef: float) -> Tensor:
     return rewards - kl_coef * kl[:, -1]
+
+
+@bug(
+    "mean over the width",
+    mistake="the KL of a completion is divided by the width of the batch, padding included",
+    symptom="long completions may drift further per token, and the penalty shrinks in a wider batch",
+)
+def kl_penalised_rewards__over_width(rewards: Tensor, kl: Tensor, mask: Tensor, *, kl_coef: float) -> Tensor:
+    return rewards - kl_coef * row_sums(kl, mask) / mask.shape[1]
+
+
+@bug(
+    "largest token only",
+    mistake="only the largest kl of the completion is charged, not the sum",
+    symptom="one odd token costs as much as a whole completion far from the reference",
+)
+def kl_penalised_rewards__largest(rewards: Tensor, kl: Tensor, mask: Tensor, *, kl_coef: float) -> Tensor:
+    return rewards - kl_coef * (kl * mask).amax(dim=1)

@@ -59,3 +59,24 @@ def token_rewards__one_early(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_co
 def token_rewards__returns(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef: float) -> Tensor:
     rewards_of_tokens = laid(rewards, last_kept(mask), kl_coef * torch.where(mask, kl, 0.0))
     return rewards_of_tokens.flip(1).cumsum(dim=1).flip(1) * mask
+
+
+@bug(
+    "score at the end of the first turn",
+    mistake="the score stands on the last token before the first gap, not on the last kept token of the row",
+    symptom="after a tool call, what the policy writes next learns nothing from the score",
+)
+def token_rewards__first_turn(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef: float) -> Tensor:
+    after = torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
+    turn_ends = mask & ~after
+    return laid(rewards, turn_ends & (turn_ends.cumsum(dim=1) == 1), kl_coef * torch.where(mask, kl, 0.0))
+
+
+@bug(
+    "mean KL on every token",
+    mistake="every token is charged the mean kl of its row, not its own",
+    symptom="the totals are right, but a token that drifts pays no more than its neighbours",
+)
+def token_rewards__mean_kl(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef: float) -> Tensor:
+    mean = torch.where(mask, kl, 0.0).sum(dim=1, keepdim=True) / mask.sum(dim=1, keepdim=True).clamp_min(1)
+    return laid(rewards, last_kept(mask), kl_coef * mean * mask)

@@ -15,9 +15,7 @@ from .margin import margin_of
     mistake="the two log-ratios are added up: a pair is won if both completions become likelier",
     symptom="the loss falls while the rejected completions rise as much as the chosen ones",
 )
-def dpo_loss__sum(
-    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
-) -> Tensor:
+def dpo_loss__sum(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float) -> Tensor:
     return -logsigmoid(beta * ((chosen - ref_chosen) + (rejected - ref_rejected)))
 
 
@@ -48,9 +46,7 @@ def dpo_loss__smoothed(
     mistake="this is the loss of IPO, which aims at a margin; DPO pushes for a larger one at every pair",
     symptom="margins settle at 1 / (2 beta), and pairs beyond it are pulled back",
 )
-def dpo_loss__ipo(
-    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
-) -> Tensor:
+def dpo_loss__ipo(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float) -> Tensor:
     return (margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / (2 * beta)) ** 2
 
 
@@ -63,3 +59,25 @@ def dpo_loss__linear(
     chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
 ) -> Tensor:
     return -beta * margin_of(chosen, rejected, ref_chosen, ref_rejected)
+
+
+@bug(
+    "an exponential loss",
+    mistake="the exp of minus the margin is returned: without a bound on the pull of a pair that is lost by far",
+    symptom="one mislabelled pair outweighs the rest of the batch",
+)
+def dpo_loss__exponential(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return (-beta * margin_of(chosen, rejected, ref_chosen, ref_rejected)).exp()
+
+
+@bug(
+    "an SFT term on top",
+    mistake="the negative log-prob of the chosen completion is added: that is a second loss, as in RPO",
+    symptom="the loss starts at the length of the completions, and the pull of the pairs is small beside it",
+)
+def dpo_loss__with_sft(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return -logsigmoid(beta * margin_of(chosen, rejected, ref_chosen, ref_rejected)) - chosen

@@ -95,3 +95,21 @@ def implicit_reward__logsigmoid(logprobs: Tensor, ref_logprobs: Tensor, *, beta:
 )
 def implicit_reward__quotient(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
     return beta * logprobs / ref_logprobs
+
+
+@bug(
+    "beta on the reference alone",
+    mistake="beta multiplies the reference's log-prob and not the policy's",
+    symptom="the reward is that of an unscaled log-prob: long completions have very low ones",
+)
+def implicit_reward__beta_on_reference(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return logprobs - beta * ref_logprobs
+
+
+@bug(
+    "squared difference",
+    mistake="the difference is squared, so that a completion made less likely has a high reward as well",
+    symptom="rejected completions look as good as chosen ones once both have moved",
+)
+def implicit_reward__squared(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs - ref_logprobs) ** 2

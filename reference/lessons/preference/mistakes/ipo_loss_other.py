@@ -1,7 +1,8 @@
 """Other targets and other losses in the place of IPO's."""
 
+import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import huber_loss, logsigmoid
 
 from reference.teaching.bug import bug
 
@@ -48,9 +49,7 @@ def ipo_loss__two_beta(
     mistake="this is the loss of DPO, which pushes for ever; IPO aims at a margin",
     symptom="margins grow on and on where they should settle at 1 / (2 beta)",
 )
-def ipo_loss__dpo(
-    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
-) -> Tensor:
+def ipo_loss__dpo(chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float) -> Tensor:
     return -logsigmoid(beta * margin_of(chosen, rejected, ref_chosen, ref_rejected))
 
 
@@ -63,3 +62,27 @@ def ipo_loss__no_target(
     chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
 ) -> Tensor:
     return margin_of(chosen, rejected, ref_chosen, ref_rejected) ** 2
+
+
+@bug(
+    "a difference of squares",
+    mistake="margin and target are squared one by one: the square of a difference is another number",
+    symptom="the loss is smallest at a margin of 0, whatever the target is",
+)
+def ipo_loss__squares(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return margin_of(chosen, rejected, ref_chosen, ref_rejected) ** 2 - (1 / (2 * beta)) ** 2
+
+
+@bug(
+    "Huber's loss",
+    mistake="far from the target the loss grows like the distance, not like its square",
+    symptom="pairs far from the target are called back no harder than pairs at a distance of 1 nat",
+    likewise=(lambda c, r, rc, rr, *, beta: 2 * ipo_loss__huber.wrong(c, r, rc, rr, beta=beta),),
+)
+def ipo_loss__huber(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    margin = margin_of(chosen, rejected, ref_chosen, ref_rejected)
+    return huber_loss(margin, torch.full_like(margin, 1 / (2 * beta)), reduction="none")
