@@ -108,9 +108,10 @@ def in_words(exercise: Exercise, trials: list[Trial], wrong: list[Trial], found:
         message = f"✗ {name}: two mistakes at once. The first: {bug.mistake}.{seen}\n  The second: {slip}.{after}"
         return Verdict("mistake", message, bug, slip)
     if found.simplest_only:
-        message = f"✗ {name}: on the simplest case yours does this: {bug.mistake}.{seen}\n"
-        message += f"  Another case shows more. It is {count}. The simplest: {case}{after}"
-        return Verdict("mistake", message, bug)
+        known = (
+            f"On the simplest one yours gives what a known mistake gives: {bug.mistake}.\n  In other cases it does not."
+        )
+        return Verdict("mistake", f"✗ {name}: {count}. {known} The simplest: {case}{after}", bug)
     return Verdict("mistake", f"✗ {name}: {bug.mistake}.{seen}{only_with(trials, wrong)}{after}", bug)
 
 

@@ -227,15 +227,15 @@ def quantities(case: Case) -> dict[str, float]:
 def counts_of(case: Case) -> Iterator[tuple[str, float]]:
     tensors = [x for x in case.arguments.values() if isinstance(x, Tensor)]
     mask = case.arguments.get("mask")
+    if tensors and tensors[0].dim() == 2:
+        yield "the number of rows", float(len(tensors[0]))
+        yield "the number of columns", float(tensors[0].shape[1])
+        yield "the number of positions", float(tensors[0].numel())
     if isinstance(mask, Tensor):
         yield "the number of kept tokens", float(mask.sum())
         yield "the number of rows that keep something", float(mask.any(dim=1).sum())
         yield "the longest row", float(mask.sum(dim=1).max())
         yield "the number of rows times the longest row", float(len(mask) * mask.sum(dim=1).max())
-    if tensors and tensors[0].dim() == 2:
-        yield "the number of rows", float(len(tensors[0]))
-        yield "the number of columns", float(tensors[0].shape[1])
-        yield "the number of positions", float(tensors[0].numel())
     if tensors and tensors[0].dim() == 1:
         yield "the number of entries", float(len(tensors[0]))
         if "group_size" in case.options:

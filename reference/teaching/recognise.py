@@ -1,5 +1,6 @@
 """Which mistake is it? First the catalogue, then slips that any function can have, then two of these at once."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,6 +26,13 @@ class Found:
 
 
 def recognise(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found | None:
+    """What ``search`` finds. Torch warns of some mistakes that are tried, and the learner made none of those."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return search(exercise, bugs, trials)
+
+
+def search(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found | None:
     """The mistake that gives the learner's results, value for value and gradient for gradient.
 
     ``trials``: from the simplest on, some of them wrong. An entry that agrees in all cases comes first. One that agrees
@@ -43,12 +51,14 @@ def recognise(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found
         return Found(bug)
     whole = max((trial.case for trial in wrong), key=lambda case: len(case.options))  # with all options that there are
     common = list(slips_of_inputs(whole))
-    more = [*slips_of_results(wrong[0].got, wrong[0].wanted), *common, *slips_of_numbers(whole)]
+    shares = not whole.differentiable and isinstance(target := wrong[0].wanted.value, Tensor) and target.dim() == 0
+    more = list(slips_of_results(wrong[0].got, wrong[0].wanted, fit=len(wrong) >= FEW))
+    more += [] if shares else [*common, *slips_of_numbers(whole)]  # many a wrong input gives one and the same share
     if slip := first_slip(more, reference, wrong):
         return Found(slip=slip.says)
     if says := observation(wrong):
         return Found(slip=says)
-    if found := two_at_once(here, [*words, *common], wrong):
+    if not shares and (found := two_at_once(here, [*words, *common], wrong)):
         return found
     alike = [bug for bug in here if first([bug], wrong[:1])] if numbers_wrong(wrong[:1]) >= FEW else []
     return next((Found(bug, simplest_only=True) for bug in alike if agreeing(bug, wrong) >= 2), None)
@@ -84,9 +94,11 @@ def agreeing(bug: Bug, trials: list[Trial]) -> int:
 def two_at_once(bugs: list[Bug], slips: list[Slip], wrong: list[Trial]) -> Found | None:
     """An entry of the catalogue with a slip on top. There are hundreds of pairs, so it takes many numbers to tell."""
     wrong = plain_ones(wrong)
-    if numbers_wrong(wrong) < MANY:
+    if numbers_wrong(wrong) < MANY or len(wrong) < FEW:
         return None
     for bug in bugs:
+        if all(same(outcome(bug.wrong, trial.case), trial.wanted, trial.case) for trial in wrong):
+            continue  # it shows in none of these cases
         made = outcome(bug.wrong, wrong[0].case)
         scaled = list(fitted(wrong[0].got.value, made.value)) if isinstance(made, Outcome) else []
         if slip := first_slip([*scaled, *slips], bug.wrong, wrong):

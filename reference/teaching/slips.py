@@ -104,7 +104,7 @@ def slips_of_words(cases: list[Case]) -> Iterator[Slip]:
 
 
 SLIPS_OF_RESULTS = [
-    ("the result is 0 everywhere", torch.zeros_like),
+    ("the result is 0 wherever it is wrong", torch.zeros_like),
     ("the result has the wrong sign", torch.neg),
     ("the result is averaged already: one number is returned where several are wanted", torch.mean),
     ("the result is added up already: one number is returned where several are wanted", torch.sum),
@@ -138,11 +138,12 @@ SLIPS_OF_RESULTS = [
 ]
 
 
-def slips_of_results(got: Outcome, wanted: Outcome) -> Iterator[Slip]:
-    """What can be mistaken in the last line. A factor and an offset are those of the case with these outcomes."""
+def slips_of_results(got: Outcome, wanted: Outcome, *, fit: bool) -> Iterator[Slip]:
+    """What can be mistaken in the last line. ``fit``: a factor and an offset too, those between these two outcomes."""
     for says, change in SLIPS_OF_RESULTS:
         yield Slip(says, lambda function, change=change: after(function, change))
-    yield from fitted(got.value, wanted.value)
+    if fit:
+        yield from fitted(got.value, wanted.value)
 
 
 def fitted(yours: Any, target: Any) -> Iterator[Slip]:

@@ -1,8 +1,5 @@
 """What goes wrong when it is asked whether all rewards of a group are equal."""
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 
 from reference.teaching.bug import bug
@@ -31,28 +28,6 @@ def of_zero_by_n(rewards: Tensor, *, group_size: int) -> Tensor:
 )
 def dead_group_share__std_is_zero(rewards: Tensor, *, group_size: int) -> Tensor:
     return (rows_of(rewards, group_size).std(dim=1) == 0).double().mean()
-
-
-def below(limit: float) -> Callable[..., Tensor]:
-    return lambda rewards, *, group_size: (rows_of(rewards, group_size).std(dim=1) < limit).double().mean()
-
-
-def close_to_the_first(limit: float) -> Callable[..., Tensor]:
-    def share(rewards: Tensor, *, group_size: int) -> Tensor:
-        groups = rows_of(rewards, group_size)
-        return torch.isclose(groups, groups[:, :1], rtol=0.0, atol=limit).all(dim=1).double().mean()
-
-    return share
-
-
-@bug(
-    "a tolerance",
-    mistake="a group is called dead if its rewards differ by less than a tolerance; dead means equal",
-    symptom="with dense scores, groups that differ a little are filtered, though their advantages are as large as any",
-    likewise=tuple(make(10.0**-n) for n in range(2, 7) for make in (below, close_to_the_first)),
-)
-def dead_group_share__tolerance(rewards: Tensor, *, group_size: int) -> Tensor:
-    return below(5e-4)(rewards, group_size=group_size)
 
 
 @bug(

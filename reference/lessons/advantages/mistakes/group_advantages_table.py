@@ -101,3 +101,13 @@ def group_advantages__worst(rewards: Tensor, *, group_size: int, scale: str, eps
 def group_advantages__sum(rewards: Tensor, *, group_size: int, scale: str, eps: float) -> Tensor:
     groups = rows_of(rewards, group_size)
     return scaled(groups - groups.sum(dim=1, keepdim=True), groups, scale, eps).flatten()
+
+
+@bug(
+    "first of the group as the baseline",
+    mistake="every completion is compared with the first one of its group, not with the mean",
+    symptom="the first completion of each prompt never gets an advantage, and the others get a noisy one",
+)
+def group_advantages__first(rewards: Tensor, *, group_size: int, scale: str, eps: float) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return scaled(groups - groups[:, :1], groups, scale, eps).flatten()

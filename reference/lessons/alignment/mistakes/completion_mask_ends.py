@@ -67,23 +67,6 @@ def completion_mask__one_start(tokens: Tensor, completion_start: Tensor, *, eos_
     return (inside & (before == 0))[:, 1:]
 
 
-def searched_late(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
-    inside, _, before = spans(tokens, completion_start + 1, eos_token_id)
-    return (inside & (before == 0))[:, 1:]
-
-
-@bug(
-    "start shifted twice",
-    mistake="the mask begins one token late: the token at completion_start is left out, and the end is right",
-    symptom="the first token of each answer is never trained",
-    likewise=(searched_late,),
-)
-def completion_mask__late_start(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
-    _, _, before = spans(tokens, completion_start, eos_token_id)
-    late = torch.arange(tokens.shape[1]) > completion_start[:, None]
-    return (late & (before == 0))[:, 1:]
-
-
 def not_zero(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     return (spans(tokens, completion_start, eos_token_id)[0] & (tokens != 0))[:, 1:]
 

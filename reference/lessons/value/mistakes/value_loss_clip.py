@@ -71,7 +71,6 @@ def half_of_clipped(values: Tensor, returns: Tensor, *, old_values: Old = None, 
     "clipped loss",
     mistake="the loss is clipped, not the move of the value: above the limit there is no gradient at all",
     symptom="the worst errors of the critic are the ones that it never learns from",
-    wild="RLlib clips the squared error since ray PR #22171, as ray #19291 had asked",
     likewise=(half_of_clipped,),
 )
 def value_loss__loss_clipped(values: Tensor, returns: Tensor, *, old_values: Old = None, clip: Clip = None) -> Tensor:
