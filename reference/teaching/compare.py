@@ -50,8 +50,8 @@ def outcome(function: Callable, case: Case) -> Outcome | BaseException:
 
 def gradients_of(value: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:
     """Of a weighted sum of the entries, so that no two of them can stand for each other."""
-    weights = torch.linspace(1, 2, value.numel(), dtype=value.dtype).view(value.shape)
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        weights = torch.linspace(1, 2, value.numel(), dtype=value.dtype).view(value.shape)
         found = torch.autograd.grad((value * weights).sum(), leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves, strict=True))
 

@@ -101,9 +101,9 @@ def outcome_text(case: Case, value: Any, where: Tensor | None, in_words: InWords
 
 
 def telling(x: Tensor) -> int:
-    """Digits with which numbers that differ look different: 1 and 1.000001 need 9. Rounding residue needs none."""
+    """Digits with which most numbers that differ look different: 1 and 1.000001 need more than others."""
     values = x.detach().flatten().unique().tolist()
-    return next((d for d in DIGITS if len({as_text(v, d) for v in values}) == len(values)), DIGITS[0])
+    return next((d for d in DIGITS if 2 * len({as_text(v, d) for v in values}) > len(values)), DIGITS[0])
 
 
 def compact(value: Any, where: Tensor | None = None, digits: int = DIGITS[0]) -> str:
