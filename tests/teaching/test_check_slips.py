@@ -9,7 +9,6 @@ from verdicts import judge
 
 from reference.lessons import EXERCISES
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -139,7 +139,8 @@ def test_what_may_matter_elsewhere_is_remarked():
 
 
 def test_digits_are_shown_by_which_inputs_differ():
-    nearly, clearly = torch.tensor([1, 1.0000001, 1, 1]).double(), torch.tensor([0.1, 1 / 3, 7.25]).double()
+    nearly = torch.tensor([1, 1.0000001, 1, 1], dtype=torch.float64)
+    clearly = torch.tensor([0.1, 1 / 3, 7.25], dtype=torch.float64)
     assert compact(nearly, digits=telling(nearly)) == "[1, 1.0000001, 1, 1]"
     assert compact(clearly, digits=telling(clearly)) == "[0.1, 0.333, 7.25]"
 

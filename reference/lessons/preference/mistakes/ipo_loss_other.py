@@ -75,14 +75,26 @@ def ipo_loss__squares(
     return margin_of(chosen, rejected, ref_chosen, ref_rejected) ** 2 - (1 / (2 * beta)) ** 2
 
 
+def huber(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:  # fmt: skip
+    margin = margin_of(chosen, rejected, ref_chosen, ref_rejected)
+    return huber_loss(margin, torch.full_like(margin, 1 / (2 * beta)), reduction="none")
+
+
+def twice_huber(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:  # fmt: skip
+    return 2 * huber(chosen, rejected, ref_chosen, ref_rejected, beta=beta)
+
+
 @bug(
     "Huber's loss",
     mistake="far from the target the loss grows like the distance, not like its square",
     symptom="pairs far from the target are called back no harder than pairs at a distance of 1 nat",
-    likewise=(lambda c, r, rc, rr, *, beta: 2 * ipo_loss__huber.wrong(c, r, rc, rr, beta=beta),),
+    likewise=(twice_huber,),
 )
 def ipo_loss__huber(
     chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
 ) -> Tensor:
-    margin = margin_of(chosen, rejected, ref_chosen, ref_rejected)
-    return huber_loss(margin, torch.full_like(margin, 1 / (2 * beta)), reduction="none")
+    return huber(chosen, rejected, ref_chosen, ref_rejected, beta=beta)
