@@ -58,7 +58,7 @@ def search(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found | 
         return Found(slip=slip.says)
     if says := observation(wrong):
         return Found(slip=says)
-    if not shares and (found := two_at_once(here, [*words, *common], wrong)):
+    if not shares and (found := two_at_once(here, common, wrong)):
         return found
     alike = [bug for bug in here if first([bug], wrong[:1])] if numbers_wrong(wrong[:1]) >= FEW else []
     return next((Found(bug, simplest_only=True) for bug in alike if agreeing(bug, wrong) >= 2), None)

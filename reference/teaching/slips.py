@@ -95,7 +95,7 @@ def slips_of_words(cases: list[Case]) -> Iterator[Slip]:
     for option in (n for n, x in cases[0].options.items() if isinstance(x, str)):
         words = list(dict.fromkeys(case.options[option] for case in cases))
         for word in words:
-            says = f'whatever {option} is, yours gives what "{word}" gives'
+            says = f'where yours is wrong, it gives what {option}="{word}" gives'
             yield Slip(says, lambda f, o=option, w=word: with_inputs(f, names, set_to(o, lambda x: w)))
         for a, b in combinations(words, 2):
             turned = {word: word for word in words} | {a: b, b: a}

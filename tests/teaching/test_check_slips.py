@@ -71,7 +71,7 @@ SLIPS = [
     ("masked_mean", lambda x, mask: (x * mask).sum() / mask.shape[1], "divided by the number of columns"),
     ("masked_mean", lambda x, mask: (x * mask).sum() / x.isfinite().logical_not().sum(), "the result is infinite"),
     ("clip_frac", shares_turned_round, "the result is 1 minus the target"),
-    ("group_advantages", scale_ignored, 'whatever scale is, yours gives what "group" gives'),
+    ("group_advantages", scale_ignored, 'where yours is wrong, it gives what scale="group" gives'),
     ("group_advantages", two_scales_swapped, 'scale="group" and "batch" have changed places'),
     ("kl_penalised_rewards", lambda r, kl, m, *, kl_coef: r - (kl * m).sum(1) / kl_coef, "kl_coef divides where"),
     ("dpo_loss", half_of_beta, "beta enters as half of beta"),

@@ -124,3 +124,25 @@ def clip_frac__log_distance(
     new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
 ) -> Tensor:
     return share((new - old).abs() > clip_low, mask)
+
+
+@bug(
+    "clip_high ignored",
+    mistake="the range is symmetric: clip_high plays no part",
+    symptom="none while the two bounds are equal; with a higher upper bound the share is too large",
+)
+def clip_frac__one_low(
+    new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    return share(switched_off(ratio_of(new, old), advantages, clip_low, clip_low), mask)
+
+
+@bug(
+    "clip_low ignored",
+    mistake="the range is symmetric: clip_low plays no part",
+    symptom="none while the two bounds are equal; with a higher upper bound the share is too small",
+)
+def clip_frac__one_high(
+    new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    return share(switched_off(ratio_of(new, old), advantages, clip_high, clip_high), mask)
