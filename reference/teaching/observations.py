@@ -75,6 +75,8 @@ def form_of(trial: Trial) -> str:
     yours, target = trial.got.value, trial.wanted.value
     if not (isinstance(yours, Tensor) and isinstance(target, Tensor)) or yours.shape == target.shape:
         return ""
+    if yours.numel() == target.numel() and torch.allclose(yours.double().flatten(), target.double().flatten()):
+        return "the numbers are right, and their shape is not"
     here, there = tuple(yours.shape), tuple(target.shape)
     count = ("one number", "one number for each row", "one number for each position")
     if len(here) < len(there) <= 2 and len(here) <= 2:
