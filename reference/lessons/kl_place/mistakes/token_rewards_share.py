@@ -62,7 +62,7 @@ def token_rewards__returns(rewards: Tensor, mask: Tensor, *, kl: Tensor, kl_coef
 
 
 @bug(
-    "score at the end of the first turn",
+    "score ends the first turn",
     mistake="the score stands on the last token before the first gap, not on the last kept token of the row",
     symptom="after a tool call, what the policy writes next learns nothing from the score",
 )
