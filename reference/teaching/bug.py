@@ -19,11 +19,18 @@ class Bug:
     symptom: str  # how it shows in a training run
     wrong: Callable
     wild: str = ""  # where it happened, if we know, as docs/REFERENCES.md names it
+    likewise: tuple[Callable, ...] = ()  # the same mistake with another constant, or in another order of its steps
+
+    @property
+    def versions(self) -> tuple[Callable, ...]:
+        return (self.wrong, *self.likewise)
 
 
-def bug(name: str, *, mistake: str, symptom: str, wild: str = "") -> Callable[[Callable], Bug]:
+def bug(
+    name: str, *, mistake: str, symptom: str, wild: str = "", likewise: tuple[Callable, ...] = ()
+) -> Callable[[Callable], Bug]:
     """Make the decorated function an entry. Its own name, up to the double underscore, says what it breaks."""
-    return lambda wrong: Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild)
+    return lambda wrong: Bug(name, wrong.__name__.split("__")[0], mistake, symptom, wrong, wild, likewise)
 
 
 def bugs_of(file: ModuleType) -> list[Bug]:

@@ -3,23 +3,27 @@
     check.token_logprobs(my_token_logprobs)
 
 runs the learner's function and the reference on the same inputs and compares values and gradients. The verdict is one
-of four, in a line or two: passed; not attempted yet; a mistake of the catalogue, named; or the smallest failing case.
+of four, in a few lines: passed; not attempted yet; a mistake, named; or the smallest failing case.
 What was not begun is left out of it and named at the end. There is never a traceback, and never the answer.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dis import opmap
 from typing import Literal
 
 from torch import Tensor
 
 from .bug import Bug
-from .compare import Outcome, outcome, same
+from .compare import Outcome, outcome
 from .exercise import Case, Exercise
-from .failing_case import explain
+from .failing_case import IN_PLACE, explain, size
+from .observations import Trial
+from .recognise import Found, recognise
 
 SEED = 0
-IN_PLACE = "is changed in place: whoever called you goes on with other numbers. Work on a copy, or without _ and +=."
+CHANGED = "is changed in place, and whoever called you goes on with other numbers"
+RAISE = opmap["RAISE_VARARGS"]  # the instruction behind the word raise
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Verdict:
 
     status: Literal["passed", "not attempted", "mistake", "wrong"]
     message: str
-    bug: Bug | None = None
+    bug: Bug | None = None  # of the catalogue
+    slip: str = ""  # one that any function can have
 
     @property
     def passed(self) -> bool:
@@ -59,19 +64,6 @@ class Check:
         return run
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One case, what the learner's function made of it, and what the reference did."""
-
-    case: Case
-    got: Outcome | Exception
-    wanted: Outcome
-
-    @property
-    def right(self) -> bool:
-        return same(self.got, self.wanted, self.case)
-
-
 def judge(exercise: Exercise, bugs: list[Bug], function: Callable, seed: int = SEED) -> Verdict:
     """The verdict on ``function`` as a solution of the exercise; ``bugs`` is the catalogue of known mistakes."""
     name = exercise.name
@@ -82,25 +74,55 @@ def judge(exercise: Exercise, bugs: list[Bug], function: Callable, seed: int = S
     begun = [not untouched(g, got) for g in got]
     if not any(begun):
         return Verdict("not attempted", f'○ {name}: not attempted yet. hint("{name}") helps you start.')
-    trials = [
-        Trial(case, g, outcome(exercise.reference, case)) for case, g, b in zip(cases, got, begun, strict=True) if b
-    ]
+    trials = sorted(
+        (Trial(case, g, outcome(exercise.reference, case)) for case, g, b in zip(cases, got, begun, strict=True) if b),
+        key=lambda trial: size(trial.case),
+    )
     wrong = [trial for trial in trials if not trial.right]
-    if not wrong and (changed := next((t.got.changed for t in trials if t.got.changed), "")):
-        return Verdict("wrong", f"✗ {name}: the result is right, but {changed} {IN_PLACE}")
+    changed = next((t.got.changed for t in trials if isinstance(t.got, Outcome) and t.got.changed), "")
+    if not wrong and changed:
+        return Verdict("wrong", f"✗ {name}: the result is right, but {changed} {CHANGED}: {IN_PLACE}.")
     if not wrong and all(begun):
         what = "values and gradients" if cases[0].differentiable else "exactly"
         return Verdict("passed", f"✓ {name}: right on all {len(cases)} cases, {what}.{remark(exercise, function)}")
     left = still_to_do(cases, begun)
     if not wrong:
         return Verdict("wrong", f"○ {name}: right so far; still to do is {left}.")
-    after = "" if all(begun) else f"\n  Still to do is {left}."
-    if bug := recognise(bugs, name, trials):
-        seen = f"\n  Seen in: {bug.wild}." if bug.wild else ""
-        return Verdict("mistake", f"✗ {name}: {bug.mistake}.\n  In a run: {bug.symptom}.{seen}{after}", bug)
-    head = f"wrong on {len(wrong)} of {len(trials)} cases. The simplest: "
+    after = f"\n  Besides, {changed} is changed in place: {IN_PLACE}." if changed else ""
+    after += "" if all(begun) else f"\n  Still to do is {left}."
+    found = recognise(exercise, bugs, trials)
+    return in_words(exercise, trials, wrong, found, after)
+
+
+def in_words(exercise: Exercise, trials: list[Trial], wrong: list[Trial], found: Found | None, after: str) -> Verdict:
+    """What is wrong, in a few lines: the mistake if it was found, and the simplest case where it says something new."""
+    name, count = exercise.name, f"wrong on {len(wrong)} of {len(trials)} cases"
     case = explain(wrong[0].case, wrong[0].got, wrong[0].wanted, exercise.in_words)
-    return Verdict("wrong", f"✗ {name}: {head}{case}{after}")
+    if found is None:
+        return Verdict("wrong", f"✗ {name}: {count}. The simplest: {case}{after}")
+    bug, slip = found.bug, found.slip
+    if bug is None:
+        return Verdict("mistake", f"✗ {name}: {slip}.\n  It is {count}. The simplest: {case}{after}", slip=slip)
+    seen = f"\n  In a run: {bug.symptom}." + (f"\n  Seen in: {bug.wild}." if bug.wild else "")
+    if slip:
+        message = f"✗ {name}: two mistakes at once. The first: {bug.mistake}.{seen}\n  The second: {slip}.{after}"
+        return Verdict("mistake", message, bug, slip)
+    if found.simplest_only:
+        known = (
+            f"On the simplest one yours gives what a known mistake gives: {bug.mistake}.\n  In other cases it does not."
+        )
+        return Verdict("mistake", f"✗ {name}: {count}. {known} The simplest: {case}{after}", bug)
+    return Verdict("mistake", f"✗ {name}: {bug.mistake}.{seen}{only_with(trials, wrong)}{after}", bug)
+
+
+def only_with(trials: list[Trial], wrong: list[Trial]) -> str:
+    """Which option leads to the mistake, if one does and another does not."""
+    options = {name for trial in trials for name, x in trial.case.options.items() if isinstance(x, str)}
+    for name in sorted(options):
+        failing, others = ({t.case.options[name] for t in trials if t.right is right} for right in (False, True))
+        if failing and others and not failing & others:
+            return f"\n  It is so with {name}={' and '.join(map(repr, sorted(failing)))} only."
+    return ""
 
 
 def remark(exercise: Exercise, function: Callable) -> str:
@@ -111,12 +133,21 @@ def remark(exercise: Exercise, function: Callable) -> str:
         return ""
 
 
-def untouched(got: Outcome | Exception, all_of_them: list[Outcome | Exception]) -> bool:
+def untouched(got: Outcome | BaseException, all_of_them: list[Outcome | BaseException]) -> bool:
     """Not written yet: it says so, or it returns nothing where other inputs do give a result."""
     if isinstance(got, NotImplementedError):
-        return "not implemented for" not in str(got)  # torch raises it too: "bitwise_and" not implemented for 'Double'
+        return by_raise(got)
     others = any(isinstance(o, Outcome) and o.value is not None for o in all_of_them)
     return others and isinstance(got, Outcome) and got.value is None
+
+
+def by_raise(error: BaseException) -> bool:
+    """Whether a line of the learner's raised it, as that of a stub does. Torch raises NotImplementedError as well."""
+    trace = error.__traceback__
+    while trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return code.co_code[trace.tb_lasti] == RAISE and "site-packages" not in code.co_filename
 
 
 def still_to_do(cases: list[Case], begun: list[bool]) -> str:
@@ -128,17 +159,3 @@ def still_to_do(cases: list[Case], begun: list[bool]) -> str:
     seen = {text for texts, b in zip(options, begun, strict=True) if b for text in texts}
     left = dict.fromkeys(text for texts in options for text in texts if text not in seen)  # each once, in order
     return ", ".join(left) or f"{begun.count(False)} of {len(cases)} cases"
-
-
-def recognise(bugs: list[Bug], name: str, trials: list[Trial]) -> Bug | None:
-    """The first catalogued mistake that gives the learner's results, value for value and gradient for gradient.
-
-    Edge cases, such as an empty row, need not agree: two people can make one mistake and treat those differently. But
-    if only an edge case is wrong, it is what the mistake is about.
-    """
-    plain_ones = [trial for trial in trials if not trial.case.edge]
-    compared = trials if all(trial.right for trial in plain_ones) else plain_ones
-    for bug in bugs:
-        if bug.breaks == name and all(same(t.got, outcome(bug.wrong, t.case), t.case) for t in compared):
-            return bug
-    return None

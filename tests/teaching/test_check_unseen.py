@@ -5,6 +5,9 @@ import torch
 from lessons.value.solutions import returns_live_under_the_clip
 from verdicts import judge
 
+from reference.lessons import EXERCISES
+from reference.teaching.failing_case import compact, telling
+
 
 def test_the_gradient_that_is_wrong_is_the_one_shown():
     message = judge("value_loss", returns_live_under_the_clip).message
@@ -65,7 +68,7 @@ def eps_as_floor_of_the_group(rewards, *, group_size, scale, eps):
 def test_target_and_yours_are_not_printed_alike(name, wrong):
     verdict = judge(name, wrong)
     *_, target, yours = verdict.message.splitlines()
-    assert verdict.status == "wrong" and target.split(maxsplit=1)[1] != yours.split(maxsplit=1)[1]
+    assert not verdict.passed and target.split(maxsplit=1)[1] != yours.split(maxsplit=1)[1]
 
 
 def test_a_long_error_is_cut_and_one_without_a_message_is_none():
@@ -130,3 +133,46 @@ def test_what_may_matter_elsewhere_is_remarked():
     ):
         verdict = judge(name, right)
         assert verdict.passed and words in verdict.message, verdict.message
+
+
+# ---- cases that one can recompute ------------------------------------------------------------------------------------
+
+
+def test_digits_are_shown_by_which_inputs_differ():
+    nearly = torch.tensor([1, 1.0000001, 1, 1], dtype=torch.float64)
+    clearly = torch.tensor([0.1, 1 / 3, 7.25], dtype=torch.float64)
+    assert compact(nearly, digits=telling(nearly)) == "[1, 1.0000001, 1, 1]"
+    assert compact(clearly, digits=telling(clearly)) == "[0.1, 0.333, 7.25]"
+
+
+def test_a_std_of_0_is_named_by_its_rounding():
+    verdict = judge("dead_group_share", lambda r, *, group_size: (r.view(-1, group_size).std(1) == 0).double().mean())
+    assert verdict.bug.name == "rounding leaves a std above 0"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_case_is_small_enough_to_recompute(name):
+    sizes = [x.numel() for case in EXERCISES[name].cases(0) for x in case.arguments.values() if hasattr(x, "numel")]
+    assert max(sizes, default=0) <= 24, "no input of a case has more numbers than are printed"
+
+
+@pytest.mark.parametrize("name", ["gae", "discounted_returns", "position_ids"])
+def test_rows_that_are_taken_for_each_other_are_seen(name):
+    assert any(len(next(iter(case.arguments.values()))) == 3 for case in EXERCISES[name].cases(0))
+
+
+@pytest.mark.slow
+def test_of_a_large_gradient_one_part_is_shown():
+    message = judge("kl_full", lambda logits, ref: kl_without_one_word(logits, ref)).message
+    assert max(map(len, message.splitlines())) < 250
+
+
+def kl_without_one_word(logits, ref_logits):
+    logp, ref = logits[:, :-1].log_softmax(-1), ref_logits[:, :-1].log_softmax(-1)
+    value = (logp.exp() * (logp - ref)).sum(-1)
+    return value + (logp[..., 0] - logp[..., 0].detach()) * (logits.shape[0] > 2)
+
+
+def test_a_zero_has_no_sign():
+    message = judge("ipo_loss", lambda c, r, rc, rr, *, beta: -0.0 * c).message
+    assert "-0" not in message.split("yours")[-1]

@@ -62,7 +62,7 @@ def dead_group_share_cases(seed: int) -> list[Case]:
         (torch.tensor([0.4, 0.41, 0.42, 0.43], dtype=torch.float64), 4),  # one answer when rounded
         (torch.cat([tied, 0.5 + 1e-5 * numbers(g, 4)]), 4),  # alive, with a std that is nearly 0
         (torch.tensor([0.5, 0, 1, 0.5, 0.25, 0.25, 0.25, 0.25], dtype=torch.float64), 4),  # its first is its mean
-        (torch.tensor([1, 1.000001, 1, 1], dtype=torch.float64), 4),  # alive: equal is equal
+        (torch.tensor([1, 1.0000001, 1, 1], dtype=torch.float64), 4),  # alive: equal is equal
         (torch.full((7,), 0.3), 7),  # dead, though rounding may leave a std above 0
         (torch.full((3,), 0.1, dtype=torch.float64), 3),
     ]

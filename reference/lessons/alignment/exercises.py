@@ -15,7 +15,7 @@ EOS = 1
 def token_logprobs_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for batch, time, vocab, temperature in [(1, 3, 4, 1.0), (2, 4, 5, 1.0), (2, 5, 7, 0.5), (3, 6, 5, 1.5)]:
+    for batch, time, vocab, temperature in [(1, 3, 4, 1.0), (1, 3, 5, 0.5), (2, 4, 3, 1.0), (3, 4, 2, 1.5)]:
         tokens = torch.randint(vocab, (batch, time), generator=g)
         logits = 2 * numbers(g, batch, time, vocab)
         cases.append(Case({"logits": logits, "tokens": tokens}, {"temperature": temperature}, ("logits",)))
@@ -77,6 +77,7 @@ def position_ids_cases(seed: int) -> list[Case]:
         [[0, 1, 1, 1], [1, 1, 1, 1]],
         [[0] * pads[0] + [1] * (7 - pads[0]), [1] * 5 + [0] * 2],
         [[0, 1, 0, 1, 1]],  # two pieces joined with padding between them
+        [[1, 1, 0, 0], [0, 1, 1, 1], [0, 0, 1, 1]],
     ]
     cases = []
     for mask in map(torch.tensor, masks):

@@ -13,7 +13,7 @@ HOLES = torch.tensor([[0, 1, 1, 0, 1, 0], [0, 0, 1, 0, 0, 1]]).bool()  # two tur
 
 def masked_mean_cases(seed: int) -> list[Case]:
     g = torch.Generator().manual_seed(seed)
-    masks = [ragged_mask([2, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([7, 1, 3, 2], 9, start=2)]
+    masks = [ragged_mask([1, 3], 3), ragged_mask([1, 4], 5, start=1), HOLES, ragged_mask([4, 1, 3, 2], 6, start=2)]
     cases = [Case({"x": numbers(g, *mask.shape), "mask": mask}, {}, ("x",)) for mask in masks]
     empty_row = ragged_mask([2, 0, 5], 6)
     cases.append(Case({"x": numbers(g, 3, 6), "mask": empty_row}, {}, ("x",), edge=True))

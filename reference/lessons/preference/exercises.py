@@ -53,14 +53,20 @@ def implicit_reward_cases(seed: int) -> list[Case]:
 
 
 def breaks_far_out(solution: Callable) -> str:
-    """A remark on a solution whose sigmoid has already become 0 when its log is taken."""
-    lost, zero = torch.tensor([-2000.0]), torch.zeros(1)
-    right = torch.allclose(solution(lost, -lost, zero, zero, beta=1.0), torch.tensor([4000.0]))  # beta times the margin
-    return (
-        ""
-        if right
-        else "\n  A thought: for a pair that is lost by far, sigmoid is 0 and its log lost. logsigmoid takes both in one."
-    )
+    """A remark on a solution that leaves the range of float32 for a pair that is lost by far, and on how it does."""
+    if torch.allclose(lost_by(2000.0, solution), torch.tensor([4000.0])):  # beta times the margin
+        return ""
+    if lost_by(-10.0, solution) > 1e-9:  # won by 20 nats: log1p(exp(-20)) is still 2e-9, and the log of a sigmoid is 0
+        why = "exp is infinite. logsigmoid and softplus stay in range"
+    else:
+        why = "sigmoid is 0 and its log lost. logsigmoid takes both in one"
+    return f"\n  A thought: for a pair that is lost by far, {why}."
+
+
+def lost_by(nats: float, solution: Callable) -> Tensor:
+    """The loss of a pair whose chosen completion lost so many nats, and whose rejected one gained as many."""
+    lost, zero = torch.tensor([-nats]), torch.zeros(1)
+    return solution(lost, -lost, zero, zero, beta=1.0)
 
 
 EXERCISES = {

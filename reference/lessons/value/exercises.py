@@ -8,6 +8,7 @@ from reference.objectives import discounted_returns, gae, value_loss
 from reference.teaching.exercise import Case, Exercise, numbers, ragged_mask
 
 GAP = torch.tensor([[1, 1, 0, 0, 1, 0], [0, 1, 1, 0, 1, 1]]).bool()  # a tool wrote what lies between
+THREE_ROWS = torch.tensor([[1, 0, 1, 0], [0, 1, 1, 1], [1, 1, 0, 0]]).bool()
 AFTER_PROMPT = torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 0, 0]]).bool()  # prompt, completion, padding
 
 
@@ -15,10 +16,10 @@ def discounted_returns_cases(seed: int) -> list[Case]:
     """Full rows first; then prompts, padding and gaps, with rewards standing where none should count."""
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for rows, steps, gamma in [(1, 3, 1.0), (1, 4, 0.5), (2, 5, 0.9)]:
+    for rows, steps, gamma in [(1, 3, 1.0), (1, 3, 0.5), (2, 4, 0.9), (3, 2, 0.5)]:
         arguments = {"rewards": numbers(g, rows, steps), "mask": torch.ones(rows, steps, dtype=torch.bool)}
         cases.append(Case(arguments, {"gamma": gamma}))
-    for mask, gamma in [(ragged_mask([2, 4], 4), 1.0), (AFTER_PROMPT, 0.8), (GAP, 0.5)]:
+    for mask, gamma in [(ragged_mask([1, 2], 2), 1.0), (AFTER_PROMPT, 0.8), (GAP, 0.5), (THREE_ROWS, 0.5)]:
         cases.append(Case({"rewards": numbers(g, *mask.shape), "mask": mask}, {"gamma": gamma}, edge=True))
     return cases
 
@@ -27,18 +28,25 @@ def gae_cases(seed: int) -> list[Case]:
     """Full rows that terminate first; then padding, a bootstrap, and gaps."""
     g = torch.Generator().manual_seed(seed)
     cases = []
-    for rows, steps, gamma, lam in [(1, 3, 1.0, 0.5), (2, 4, 0.9, 0.8), (2, 5, 0.5, 1.0), (1, 5, 0.9, 0.0)]:
+    for rows, steps, gamma, lam in [
+        (1, 3, 1.0, 0.5),
+        (1, 3, 0.9, 0.8),
+        (2, 4, 0.5, 1.0),
+        (1, 3, 0.9, 0.0),
+        (3, 2, 0.9, 0.5),
+    ]:
         arguments = {"rewards": numbers(g, rows, steps), "values": numbers(g, rows, steps)}
         arguments["mask"] = torch.ones(rows, steps, dtype=torch.bool)
         cases.append(Case(arguments, {"gamma": gamma, "gae_lambda": lam, "bootstrap": torch.zeros(rows).double()}))
     for mask, gamma, lam, cut_off in [
-        (ragged_mask([2, 4], 4), 0.9, 0.7, False),
-        (ragged_mask([3, 3], 3), 0.9, 0.7, True),
+        (ragged_mask([1, 3], 3), 0.9, 0.7, False),
+        (ragged_mask([2, 2], 2), 0.9, 0.7, True),
         (ragged_mask([4, 2], 5), 0.8, 0.5, True),
         (GAP, 0.5, 0.9, True),
+        (THREE_ROWS, 0.5, 0.9, True),
     ]:
         arguments = {"rewards": numbers(g, *mask.shape), "values": numbers(g, *mask.shape), "mask": mask}
-        after = numbers(g, 2) if cut_off else torch.zeros(2).double()
+        after = numbers(g, len(mask)) if cut_off else torch.zeros(len(mask)).double()
         cases.append(Case(arguments, {"gamma": gamma, "gae_lambda": lam, "bootstrap": after}, edge=True))
     return cases
 

@@ -90,9 +90,9 @@ def like_the_first_of_the_batch(rewards, *, group_size):
         ("dead_group_share", like_the_first_of_the_batch),
     ],
 )
-def test_wrong_solutions_that_no_entry_describes_are_refused(name, solution):
+def test_other_wrong_solutions_are_refused(name, solution):
     for seed in SEEDS:
-        assert judge(name, solution, seed).status == "wrong"
+        assert judge(name, solution, seed).status in ("wrong", "mistake")
 
 
 def precedence(rewards, *, group_size, scale, eps):

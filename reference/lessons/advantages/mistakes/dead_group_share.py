@@ -1,5 +1,8 @@
 """What goes wrong when dead groups are counted."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from reference.teaching.bug import bug
@@ -35,13 +38,26 @@ def dead_group_share__zero_or_one(rewards: Tensor, *, group_size: int) -> Tensor
     return ((groups == 0).all(dim=1) | (groups == 1).all(dim=1)).double().mean()
 
 
+def std_below(limit: float) -> Callable[..., Tensor]:
+    return lambda rewards, *, group_size: (rows_of(rewards, group_size).std(dim=1) < limit).double().mean()
+
+
+def close_to_the_first(limit: float) -> Callable[..., Tensor]:
+    def share(rewards: Tensor, *, group_size: int) -> Tensor:
+        groups = rows_of(rewards, group_size)
+        return torch.isclose(groups, groups[:, :1], rtol=0.0, atol=limit).all(dim=1).double().mean()
+
+    return share
+
+
 @bug(
     "a generous threshold",
     mistake="you call a group dead whose rewards differ a little; its advantages need not be small at all",
     symptom="with scores of a reward model, groups are filtered that would have taught something",
+    likewise=tuple(make(10.0**-n) for n in range(2, 8) for make in (std_below, close_to_the_first)),
 )
 def dead_group_share__threshold(rewards: Tensor, *, group_size: int) -> Tensor:
-    return (rows_of(rewards, group_size).std(dim=1) < 0.01).double().mean()
+    return std_below(0.01)(rewards, group_size=group_size)
 
 
 @bug(

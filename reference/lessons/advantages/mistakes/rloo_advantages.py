@@ -1,5 +1,7 @@
 """What goes wrong with the leave-one-out baseline."""
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from reference.teaching.bug import bug
@@ -96,16 +98,61 @@ def rloo_advantages__baseline(rewards: Tensor, *, group_size: int) -> Tensor:
     return ((groups.sum(dim=1, keepdim=True) - groups) / (group_size - 1)).flatten()
 
 
+def over_the_std(eps: float, *, others: bool) -> Callable[..., Tensor]:
+    """Compared with the others, or with the whole group, and then divided by the std of the group plus eps."""
+
+    def divided(rewards: Tensor, *, group_size: int) -> Tensor:
+        groups = rows_of(rewards, group_size)
+        centred = groups - groups.mean(dim=1, keepdim=True)
+        factor = group_size / (group_size - 1) if others else 1.0
+        return (factor * centred / (groups.std(dim=1, keepdim=True) + eps)).flatten()
+
+    return divided
+
+
+EPS = (0.0, 1e-8, 1e-6, 1e-5, 1e-3)
+
+
 @bug(
     "divided by the std",
     mistake="you divide by the group's std as well; leave-one-out has no scale",
     symptom="the estimate you took for unbiased weighs prompts by their difficulty",
     wild="NeMo-RL's GRPO does something like it on purpose, with the std of the others",
+    likewise=tuple(over_the_std(eps, others=True) for eps in EPS),
 )
 def rloo_advantages__scaled(rewards: Tensor, *, group_size: int) -> Tensor:
+    return over_the_std(1e-4, others=True)(rewards, group_size=group_size)
+
+
+@bug(
+    "GRPO's advantage",
+    mistake="this is the advantage of GRPO: the group mean with the completion itself in it, and a division by the std",
+    symptom="a run called RLOO is a run of GRPO, biased and weighted by the difficulty of prompts",
+    likewise=tuple(over_the_std(eps, others=False) for eps in EPS),
+)
+def rloo_advantages__grpo(rewards: Tensor, *, group_size: int) -> Tensor:
+    return over_the_std(1e-4, others=False)(rewards, group_size=group_size)
+
+
+@bug(
+    "sum of the others",
+    mistake="the others are added up, and the sum is not divided by their number",
+    symptom="with rewards of 0 and 1 nearly every advantage is negative, the more so the larger the groups are",
+)
+def rloo_advantages__sum_of_others(rewards: Tensor, *, group_size: int) -> Tensor:
     groups = rows_of(rewards, group_size)
-    centred = group_size / (group_size - 1) * (groups - groups.mean(dim=1, keepdim=True))
-    return (centred / (groups.std(dim=1, keepdim=True) + 1e-4)).flatten()
+    return (groups - (groups.sum(dim=1, keepdim=True) - groups)).flatten()
+
+
+@bug(
+    "one other",
+    mistake="each completion is compared with one other completion of its group, not with the mean of all others",
+    symptom="the same mean gradient with far more noise",
+    likewise=(lambda r, *, group_size: (rows_of(r, group_size) - rows_of(r, group_size).roll(1, 1)).flatten(),),
+)
+def rloo_advantages__one_other(rewards: Tensor, *, group_size: int) -> Tensor:
+    groups = rows_of(rewards, group_size)
+    return (groups - groups.roll(-1, 1)).flatten()
 
 
 @bug(

@@ -139,10 +139,16 @@ def completion_mask__argmax(tokens: Tensor, completion_start: Tensor, *, eos_tok
     return (inside & (before == 0) & (ends.any(1, keepdim=True) | first))[:, 1:]
 
 
+def searched_late(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
+    inside, _, before = spans(tokens, completion_start + 1, eos_token_id)
+    return (inside & (before == 0))[:, 1:]
+
+
 @bug(
     "first token lost",
     mistake="the mask begins one token late: completion_start itself is a completion token",
     symptom="how to begin is never trained",
+    likewise=(searched_late,),
 )
 def completion_mask__late_start(tokens: Tensor, completion_start: Tensor, *, eos_token_id: int) -> Tensor:
     inside, _, before = spans(tokens, completion_start, eos_token_id)

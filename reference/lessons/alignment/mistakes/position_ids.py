@@ -52,3 +52,61 @@ def position_ids__from_first(attention_mask: Tensor) -> Tensor:
 def position_ids__all_pads(attention_mask: Tensor) -> Tensor:
     pads = (1 - attention_mask.long()).sum(dim=1, keepdim=True)
     return (torch.arange(attention_mask.shape[1]) - pads).clamp_min(0)
+
+
+@bug(
+    "counted over the batch",
+    mistake="the count runs down the rows of the batch, not along one row",
+    symptom="a text has other positions in another batch, and the same token is scored differently",
+    likewise=(lambda mask: mask.cumsum(dim=0), lambda mask: mask.cumsum(dim=0) - 1),
+)
+def position_ids__over_the_batch(attention_mask: Tensor) -> Tensor:
+    return (attention_mask.cumsum(dim=0) - 1).clamp_min(0)
+
+
+@bug(
+    "one count for all rows",
+    mistake="the count goes on from one row to the next: only the first row starts at 0",
+    symptom="the later rows of a batch get positions that the model has never seen",
+    likewise=(lambda mask: mask.flatten().cumsum(dim=0).view(mask.shape),),
+)
+def position_ids__one_count(attention_mask: Tensor) -> Tensor:
+    return (attention_mask.flatten().cumsum(dim=0).view(attention_mask.shape) - 1).clamp_min(0)
+
+
+@bug(
+    "counted from the right",
+    mistake="the real tokens are counted from the end of the row",
+    symptom="the model reads every text backwards, and the loss is that of noise",
+    likewise=(lambda mask: mask.flip(1).cumsum(dim=1).flip(1),),
+)
+def position_ids__from_the_right(attention_mask: Tensor) -> Tensor:
+    return (attention_mask.flip(1).cumsum(dim=1).flip(1) - 1).clamp_min(0)
+
+
+@bug(
+    "no position for pads",
+    mistake="pads get a number that is no position of the row",
+    symptom="the embedding table is read out of its range: an index error, on a GPU an assertion far away",
+    likewise=(lambda mask: (mask.cumsum(dim=1) - 1).masked_fill(mask == 0, mask.shape[1]),),
+)
+def position_ids__no_position(attention_mask: Tensor) -> Tensor:
+    return (attention_mask.cumsum(dim=1) - 1).masked_fill(attention_mask == 0, -100)
+
+
+@bug(
+    "the mask itself",
+    mistake="the mask is returned as it came: every real token gets position 1",
+    symptom="the model cannot tell the order of the words, and its loss hardly falls",
+)
+def position_ids__mask(attention_mask: Tensor) -> Tensor:
+    return attention_mask.long()
+
+
+@bug(
+    "positions as floats",
+    mistake="the numbers are right, but they are floats, and a position is an index",
+    symptom="the embedding refuses them with a type error",
+)
+def position_ids__floats(attention_mask: Tensor) -> Tensor:
+    return (attention_mask.float().cumsum(dim=1) - 1).clamp_min(0)

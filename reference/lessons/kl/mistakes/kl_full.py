@@ -121,10 +121,16 @@ def kl_full__first_dropped(logits: Tensor, ref_logits: Tensor) -> Tensor:
     return kl_full__not_cut.wrong(logits, ref_logits)[:, 1:]
 
 
+def over_all_positions(logits: Tensor, ref_logits: Tensor) -> Tensor:
+    logp, ref_logp = logits.log_softmax(1), ref_logits.log_softmax(1)
+    return (logp.exp() * (logp - ref_logp)).sum(-1)[:, :-1]
+
+
 @bug(
     "full KL, softmax over time",
     mistake="the softmax runs over the positions, not over the vocabulary",
     symptom="the KL of one token changes when another position is added to the row",
+    likewise=(over_all_positions,),
 )
 def kl_full__wrong_axis(logits: Tensor, ref_logits: Tensor) -> Tensor:
     logp, ref_logp = logits[:, :-1].log_softmax(1), ref_logits[:, :-1].log_softmax(1)

@@ -1,5 +1,7 @@
 """What goes wrong in k3: the direction of its ratio, its terms, and its gradient."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -75,11 +77,20 @@ def kl_k3__is_k2(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     return 0.5 * (token_logprobs - ref_logprobs) ** 2
 
 
+def log_ratio_cut(at: float) -> Callable[[Tensor, Tensor], Tensor]:
+    def cut(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+        d = (token_logprobs - ref_logprobs).clamp(-at, at)
+        return torch.expm1(-d) + d
+
+    return cut
+
+
 @bug(
     "k3, clamped",
     mistake="large values are cut, and with them their gradient; the estimator itself has no ceiling",
     symptom="tokens that have drifted far are not called back, and the logged KL flattens near the ceiling",
     wild="verl (low_var_kl) and OpenRLHF cut at 10, on purpose",
+    likewise=tuple(log_ratio_cut(at) for at in (1.0, 5.0, 10.0, 20.0)),
 )
 def kl_k3__clamped(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     d = token_logprobs - ref_logprobs
@@ -105,3 +116,33 @@ def kl_k3__ratio_detached(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tenso
 def kl_k3__forward(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     log_ratio = ref_logprobs - token_logprobs
     return log_ratio.exp() * log_ratio - torch.expm1(log_ratio)
+
+
+@bug(
+    "k1 in place of k3",
+    mistake="this is k1: it is below 0 for every token that the reference likes better",
+    symptom="the metric jumps around 0, and as a loss its mean gradient is 0",
+)
+def kl_k3__k1(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    return token_logprobs - ref_logprobs
+
+
+@bug(
+    "k3, log-ratio detached",
+    mistake="the value is right, but the log-ratio carries no gradient, so only that of the ratio is left",
+    symptom="where the policy equals the reference the gradient is not 0: it pushes every sampled token",
+)
+def kl_k3__log_ratio_detached(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return torch.expm1(-d) + d.detach()
+
+
+@bug(
+    "k3, with a live ratio of 1",
+    mistake="k3 is multiplied by a ratio whose value is 1 and whose gradient is not 0: the value is that of k3 alone",
+    symptom="the logged KL is that of k3, and the policy is pulled by another gradient",
+    wild="TRL and NeMo-RL do so on purpose, for the gradient",
+)
+def kl_k3__times_ratio(token_logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
+    d = token_logprobs - ref_logprobs
+    return (token_logprobs - token_logprobs.detach()).exp() * (torch.expm1(-d) + d)

@@ -1,5 +1,6 @@
 """What goes wrong in implicit_reward."""
 
+import torch
 from torch import Tensor
 
 from reference.teaching.bug import bug
@@ -67,3 +68,48 @@ def implicit_reward__ratio(logprobs: Tensor, ref_logprobs: Tensor, *, beta: floa
 )
 def implicit_reward__detached(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
     return beta * (logprobs.detach() - ref_logprobs)
+
+
+@bug(
+    "a probability",
+    mistake="a sigmoid is put around the reward: that is a probability, and a reward has no bounds",
+    symptom="the margin of two such rewards is never above 1, so no pair is ever won clearly",
+)
+def implicit_reward__sigmoid(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return torch.sigmoid(beta * (logprobs - ref_logprobs))
+
+
+@bug(
+    "the log of a probability",
+    mistake="the logsigmoid of the reward is returned: that is half of a loss already, and never above 0",
+    symptom="the accuracy and the margins that are logged are not those of the rewards",
+)
+def implicit_reward__logsigmoid(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return torch.nn.functional.logsigmoid(beta * (logprobs - ref_logprobs))
+
+
+@bug(
+    "log-probs divided",
+    mistake="a log-prob is divided by a log-prob: it is the probabilities that are divided, before the log",
+    symptom="the reward is near beta for every completion, whatever was learnt",
+)
+def implicit_reward__quotient(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * logprobs / ref_logprobs
+
+
+@bug(
+    "beta on the reference alone",
+    mistake="beta multiplies the reference's log-prob and not the policy's",
+    symptom="the reward is that of an unscaled log-prob: long completions have very low ones",
+)
+def implicit_reward__beta_on_reference(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return logprobs - beta * ref_logprobs
+
+
+@bug(
+    "squared difference",
+    mistake="the difference is squared, so that a completion made less likely has a high reward as well",
+    symptom="rejected completions look as good as chosen ones once both have moved",
+)
+def implicit_reward__squared(logprobs: Tensor, ref_logprobs: Tensor, *, beta: float) -> Tensor:
+    return beta * (logprobs - ref_logprobs) ** 2

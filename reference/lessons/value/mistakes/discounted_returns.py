@@ -123,3 +123,54 @@ def discounted_returns__gap_forgets(rewards: Tensor, mask: Tensor, *, gamma: flo
         running = (rewards[:, t] + gamma * running) * mask[:, t]
         returns[:, t] = running
     return returns
+
+
+@bug(
+    "one step ahead only",
+    mistake="a token gets its own reward and the next one: what comes after that is left out",
+    symptom="a reward at the end reaches the last two tokens, and no others",
+)
+def discounted_returns__one_step(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    ahead = torch.cat([(rewards * mask)[:, 1:], torch.zeros_like(rewards[:, :1])], dim=1)
+    return (rewards + gamma * ahead) * mask
+
+
+@bug(
+    "last token left out",
+    mistake="the loop starts one place too far left: the last column never gets its return",
+    symptom="the reward at the end is lost, and so is all that is learnt from it",
+)
+def discounted_returns__last_left_out(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    running, returns = torch.zeros_like(rewards[:, 0]), torch.zeros_like(rewards)
+    for t in reversed(range(rewards.shape[1] - 1)):
+        running = torch.where(mask[:, t], rewards[:, t] + gamma * running, running)
+        returns[:, t] = torch.where(mask[:, t], running, 0.0)
+    return returns
+
+
+@bug(
+    "carried over to the next row",
+    mistake="the running return is not set to 0 between rows: one completion starts with that of another",
+    symptom="returns depend on the order of the batch",
+)
+def discounted_returns__carried_over(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    running, returns = torch.zeros_like(rewards[0, 0]), torch.zeros_like(rewards)
+    for b in range(len(rewards)):
+        for t in reversed(range(rewards.shape[1])):
+            if mask[b, t]:
+                running = rewards[b, t] + gamma * running
+                returns[b, t] = running
+    return returns
+
+
+@bug(
+    "columns in the opposite order",
+    mistake="the returns are collected from the right to the left, and they are left in that order",
+    symptom="the critic learns for the first token what holds for the last one",
+)
+def discounted_returns__not_turned_back(rewards: Tensor, mask: Tensor, *, gamma: float) -> Tensor:
+    running, collected = torch.zeros_like(rewards[:, 0]), []
+    for t in reversed(range(rewards.shape[1])):
+        running = torch.where(mask[:, t], rewards[:, t] + gamma * running, running)
+        collected.append(running)
+    return torch.stack(collected, dim=1) * mask

@@ -27,10 +27,15 @@ def value_loss__no_half(
     return error
 
 
+def half_of_absolute(values: Tensor, returns: Tensor, *, old_values: Old = None, clip: float | None = None) -> Tensor:
+    return 0.5 * value_loss__absolute.wrong(values, returns, old_values=old_values, clip=clip)
+
+
 @bug(
     "absolute error",
     mistake="the error is not squared: such a loss is smallest at the median of the returns, V is their mean",
     symptom="with rewards of 0 and 1 the values go to 0 or to 1 and hardly stay between",
+    likewise=(half_of_absolute,),
 )
 def value_loss__absolute(
     values: Tensor, returns: Tensor, *, old_values: Old = None, clip: float | None = None
