@@ -107,7 +107,15 @@ def draw_row(ax: Axes, row: int, length: int, weight: float, heaviest: float, ma
                       edgecolor=BLUE if inside else DROPPED, linewidth=1)
         )  # fmt: skip
     tokens = "1 token" if length == 1 else f"{length} tokens"
-    ax.text(-0.25, row + 0.5, f"{as_fraction(weight)} each" if length else "-", ha="right", va="center", fontsize=13, color=INK)
+    ax.text(
+        -0.25,
+        row + 0.5,
+        f"{as_fraction(weight)} each" if length else "-",
+        ha="right",
+        va="center",
+        fontsize=13,
+        color=INK,
+    )
     ax.text(max_length + 0.3, row + 0.5, f"{tokens}, together {as_fraction(weight * length)}", va="center",
             fontsize=12, color=MUTED)  # fmt: skip
 
