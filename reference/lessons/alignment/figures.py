@@ -61,7 +61,7 @@ def figure_temperature(example: Example, *, temperature: float, position: int = 
         above.set_xticks(places, names, family="monospace")
         above.set_ylim(0, 1.12)
         above.set_ylabel("probability")
-        above.set_title(f"after {example.words[position]!r}  (grey: temperature 1, blue: {temperature:g})")
+        above.set_title(f"after {example.words[position]!r}  (left, grey: temperature 1; right, blue: {temperature:g})")
         below.bar(
             places,
             [r - 1 for r in ratios],

@@ -80,7 +80,7 @@ def figure_weights(lengths: list[int], *, max_length: int = 10) -> Figure:
                 draw_row(ax, row, length, weight, heaviest, max_length)
                 readings.append(f"{strategy} row of {length}: {as_fraction(weight)} per token")
             ax.set_title(f"{strategy}  ({WHOSE[strategy]})")
-            ax.set_xlim(-1.7, 1.55 * max_length)
+            ax.set_xlim(-2.2, 1.55 * max_length)
             ax.set_ylim(len(lengths), 0)
             ax.axis("off")
         return describe(figure, "Weight of each token. " + "; ".join(readings))
@@ -107,7 +107,15 @@ def draw_row(ax: Axes, row: int, length: int, weight: float, heaviest: float, ma
                       edgecolor=BLUE if inside else DROPPED, linewidth=1)
         )  # fmt: skip
     tokens = "1 token" if length == 1 else f"{length} tokens"
-    ax.text(-0.25, row + 0.5, as_fraction(weight) if length else "-", ha="right", va="center", fontsize=13, color=INK)
+    ax.text(
+        -0.25,
+        row + 0.5,
+        f"{as_fraction(weight)} each" if length else "-",
+        ha="right",
+        va="center",
+        fontsize=13,
+        color=INK,
+    )
     ax.text(max_length + 0.3, row + 0.5, f"{tokens}, together {as_fraction(weight * length)}", va="center",
             fontsize=12, color=MUTED)  # fmt: skip
 
