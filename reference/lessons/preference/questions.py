@@ -136,7 +136,7 @@ QUESTIONS = {
                 "It also moves away from the model that wrote the pairs, so they say less and less about what it does. "
                 "Fresh pairs (online DPO) are the cure.",
             ),
-            no("Beta, as margins grow.", "Beta is a constant."),
+            no("Beta, as margins grow.", "Beta is a constant of the loss."),
         ),
     ),
     "dpo_excerpt": Question(

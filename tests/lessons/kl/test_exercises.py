@@ -48,8 +48,8 @@ def test_a_term_with_the_right_mean_gradient_passes_and_hears_what_else_it_lacks
 
 def test_a_failing_term_sees_the_policies_and_both_mean_gradients():
     lines = judge("kl_unbiased", lambda p, q, old: 0.9 * (p - q) ** 2 / 2).message.splitlines()
-    assert lines[1:3] == ["  policy [[0.6, 0.3, 0.1]]", "  reference [[0.3, 0.3, 0.4]]"]
-    assert lines[4:] == [
+    assert lines[2:4] == ["  policy [[0.6, 0.3, 0.1]]", "  reference [[0.3, 0.3, 0.4]]"]
+    assert lines[5:] == [
         "    target mean gradient [[0.25, -0.0832, -0.166]]",
         "    yours  mean gradient [[0.225, -0.0749, -0.15]]",
     ]

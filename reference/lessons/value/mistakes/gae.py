@@ -176,7 +176,7 @@ def gae__pads_flow(
 
 
 @bug(
-    "next value from a masked position",
+    "residuals masked, next value not",
     mistake="the residuals are masked, but the next value is not: before a pad or a gap it is a value that does not count",
     symptom="the same completion has other advantages in a wider batch",
 )
