@@ -49,7 +49,9 @@ def bars(ax: Axes, values: Tensor, num_right: int) -> None:
         ax.text(i, value + (0.06 if value >= 0 else -0.06), f"{value + 0.0:+.2f}" if abs(value) > 0.005 else f"{value:.1g}",
                 ha="center", va="bottom" if value >= 0 else "top", fontsize=11, color=INK)  # fmt: skip
     ax.axhline(0, color=MUTED, linewidth=0.8)
-    names = [f"{'right' if i < num_right else 'wrong'}\n{kl:g} nats" for i, kl in enumerate(KL_OF_GROUP)]
+    names = [
+        f"{'right' if i < num_right else 'wrong'}\n{kl:g} nat{'s' * (kl != 1)}" for i, kl in enumerate(KL_OF_GROUP)
+    ]
     ax.set_xticks(range(4), names)
     ax.set_ylim(-2.0, 2.0)
 
@@ -57,7 +59,7 @@ def bars(ax: Axes, values: Tensor, num_right: int) -> None:
 CREDITS = {
     "own": "own: this token's",
     "to_go": "to_go: this and all later ones",
-    "sequence": "sequence: everybody's",
+    "sequence": "sequence: all tokens'",
 }
 
 

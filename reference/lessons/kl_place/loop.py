@@ -24,6 +24,7 @@ from reference.objectives import (
     group_advantages,
     kl_k1,  # noqa: F401  for the slip that takes it in the place of k2
     kl_k2,
+    kl_k3,  # noqa: F401  and for the one that takes this
     ppo_clip_loss,
     token_logprobs,
 )
@@ -78,20 +79,24 @@ def train(
 
 @dataclass(frozen=True)
 class Ran:
-    """Where a loop has taken the weights, and the mean reward of each step."""
+    """Where a loop has taken the weights, and what on_step got: the number of each step and its mean reward."""
 
     weights: Tensor
-    rewards: tuple[float, ...]
+    reports: tuple[tuple[int, float], ...]
 
 
 def ran(loop: Callable[..., Any]) -> Ran:
     """What a loop does in the small setting, from the shipped weights."""
     model, tokenizer = load()
-    ref_model, rewards = copy.deepcopy(model).requires_grad_(False), []
+    ref_model, reports = copy.deepcopy(model).requires_grad_(False), []
     torch.manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    loop(model, ref_model, tokenizer, optimizer, on_step=lambda step, reward: rewards.append(float(reward)), **SMALL)
-    return Ran(flat(model), tuple(rewards))
+
+    def on_step(step: int, reward: float) -> None:
+        reports.append((int(step), float(reward)))
+
+    loop(model, ref_model, tokenizer, optimizer, on_step=on_step, **SMALL)
+    return Ran(flat(model), tuple(reports))
 
 
 def flat(model: nn.Module) -> Tensor:
@@ -137,7 +142,7 @@ def verdict(loop: Callable[..., Any]) -> tuple[bool, str]:
         return bool((yours.weights - other.weights).norm() < NEAR * way)
 
     off = ((yours.weights - reference.weights).norm() / way).item()
-    if near(reference) and same_rewards(yours, reference):
+    if near(reference) and same_reports(yours, reference):
         told = f"your weights are where those of the reference are, but for {off:.0e} of the way"
         return True, f"✓ train: after {SMALL['steps']} steps {told}."
     if near(reference):
@@ -159,16 +164,19 @@ def verdict(loop: Callable[..., Any]) -> tuple[bool, str]:
     )
 
 
-def same_rewards(yours: Ran, reference: Ran) -> bool:
-    pairs = zip(yours.rewards, reference.rewards, strict=False)
-    return len(yours.rewards) == len(reference.rewards) and all(abs(a - b) < 1e-6 for a, b in pairs)
+def same_reports(yours: Ran, reference: Ran) -> bool:
+    if len(yours.reports) != len(reference.reports):
+        return False
+    pairs = zip(yours.reports, reference.reports, strict=True)
+    return all(step == its and abs(reward - right) < 1e-6 for (step, reward), (its, right) in pairs)
 
 
 def stage(yours: Ran, reference: Ran) -> str:
     """How far the two agree, by the rewards that they reported."""
-    if len(yours.rewards) != SMALL["steps"]:
-        return f"on_step was called {len(yours.rewards)} times in {SMALL['steps']} steps, and the weights differ too."
-    if abs(yours.rewards[0] - reference.rewards[0]) > 1e-6:
-        told = f"{yours.rewards[0]:.3f} where the reference has {reference.rewards[0]:.3f}"
+    if len(yours.reports) != SMALL["steps"]:
+        return f"on_step was called {len(yours.reports)} times in {SMALL['steps']} steps, and the weights differ too."
+    first, right = yours.reports[0][1], reference.reports[0][1]
+    if abs(first - right) > 1e-6:
+        told = f"{first:.3f} where the reference has {right:.3f}"
         return f"the mean reward of the first step is {told}: look at parts 1 and 2, and at the order in which rng is used."
     return "sampling and verifying agree with the reference in the first step: look at parts 3, 4 and 5."

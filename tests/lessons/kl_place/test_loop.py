@@ -91,6 +91,7 @@ def unsolved(*args, **kwargs):
         (lambda *args, **kwargs: None, "the weights did not move"),
         (changed("torch.tensor(verdicts)", "(1 - torch.tensor(verdicts))"), "look at parts 1 and 2"),
         (changed("rewards.mean().item()", "rewards.sum().item()"), "the weights are right. But on_step"),
+        (changed("(step + 1, rewards", "(step, rewards"), "But on_step did not get"),
         (changed("loss = aggregate(", "loss = 3 * kl_coef * logp.mean() + aggregate("), "look at parts 3, 4 and 5"),
         (changed("        on_step(step + 1, rewards.mean().item())", "        rewards += 1"), "But on_step did not get"),
     ],

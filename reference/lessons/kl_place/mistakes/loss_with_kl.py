@@ -53,6 +53,18 @@ def loss_with_kl__k1_in_loss(logp, ref_logp, rewards, mask, *, group_size, kl_co
 
 
 @bug(
+    "k3 in the loss",
+    mistake="in the loss stands k3, whose expected gradient is that of the KL in the other direction",
+    symptom="near the reference the runs are alike, and further away another policy is the optimum",
+    wild="GRPO's own KL term, by choice; verl's default estimator, if its KL loss is switched on",
+)
+def loss_with_kl__k3_in_loss(logp, ref_logp, rewards, mask, *, group_size, kl_coef, place):
+    if place == "reward":
+        return charged(logp, ref_logp, rewards, mask, group_size, kl_coef)
+    return added(logp, ref_logp, rewards, mask, group_size, kl_coef, kl_k3(logp, ref_logp))
+
+
+@bug(
     "a constant in the loss",
     mistake="the KL that is added to the loss has no gradient: it is detached",
     symptom="the loss shows a penalty, and nothing holds the policy",
