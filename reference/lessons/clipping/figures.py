@@ -75,7 +75,7 @@ def label_curves(
     x = 0.04 * end if advantage > 0 else min(1 + clip_high + 0.05, 0.7 * end)
     bottom = ax.get_ylim()[0]
     ax.text(x, bottom + 0.05 * room, "PPO", color=BLUE, fontweight="bold", fontsize=11)
-    ax.text(x, bottom + 0.17 * room, "clipped alone", color="#9c6500", fontsize=11)
+    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color="#9c6500", fontsize=11)
 
 
 FAMILY: dict[str, TokenLoss] = {
