@@ -41,9 +41,7 @@ QUESTIONS = {
                 "The paper maximises an objective, the code minimises a loss.",
                 "max(-a, -b) = -min(a, b). Either way the larger loss wins.",
             ),
-            no(
-                "It makes no difference which one is taken.", "It does: the smaller loss pushes on what went too far."
-            ),
+            no("It makes no difference which one is taken.", "It does: the smaller loss pushes on what went too far."),
             no("The max is a known bug that everybody copied.", "It is right; the question is asked again every year."),
         ),
     ),
