@@ -72,10 +72,10 @@ def label_curves(
         (left, right), (back, still) if advantage > 0 else (still, back), strict=True
     ):
         ax.text(x, up, words, ha=side, va="top", fontsize=10.5, color=colour)
-    x = 0.04 * end if advantage > 0 else min(1 + clip_high + 0.05, 0.7 * end)
+    x = 0.04 * end if advantage > 0 else min(1 + clip_high, 0.6 * end)
     bottom = ax.get_ylim()[0]
     ax.text(x, bottom + 0.05 * room, "PPO", color=BLUE, fontweight="bold", fontsize=11)
-    ax.text(x, bottom + 0.17 * room, "clipped alone", color="#9c6500", fontsize=11)
+    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color="#9c6500", fontsize=11)
 
 
 FAMILY: dict[str, TokenLoss] = {

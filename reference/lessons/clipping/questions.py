@@ -12,7 +12,7 @@ QUESTIONS = {
             ),
             no("It limits how far that step can move the policy.", "The step is over before any ratio has left 1."),
             no(
-                "It halves the gradient, as the two candidates are equal.",
+                "It halves the gradient, as the two losses are equal.",
                 "They are equal, value and gradient, so taking either gives the same.",
             ),
         ),
@@ -39,11 +39,9 @@ QUESTIONS = {
         (
             yes(
                 "The paper maximises an objective, the code minimises a loss.",
-                "max(-a, -b) = -min(a, b). Either way the pessimistic candidate wins.",
+                "max(-a, -b) = -min(a, b). Either way the larger loss wins.",
             ),
-            no(
-                "It makes no difference which one is taken.", "It does: the optimistic one pushes on what went too far."
-            ),
+            no("It makes no difference which one is taken.", "It does: the smaller loss pushes on what went too far."),
             no("The max is a known bug that everybody copied.", "It is right; the question is asked again every year."),
         ),
     ),

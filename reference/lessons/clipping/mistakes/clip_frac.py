@@ -97,3 +97,15 @@ def clip_frac__distance(
     new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
 ) -> Tensor:
     return share((ratio_of(new, old) - 1).abs() > clip_low, mask)
+
+
+@bug(
+    "equal losses counted",
+    mistake="tokens whose two losses are equal are counted as well: those are the tokens inside the range, which train",
+    symptom="clip_frac is 1 before the first step, when every ratio is 1, and falls as the policy moves",
+)
+def clip_frac__ties(
+    new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    r = ratio_of(new, old)
+    return share(-advantages * r.clamp(1 - clip_low, 1 + clip_high) >= -advantages * r, mask)

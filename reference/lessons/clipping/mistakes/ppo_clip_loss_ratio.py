@@ -30,6 +30,18 @@ def ppo_clip_loss__no_exp(new: Tensor, old: Tensor, advantages: Tensor, *, clip_
 
 
 @bug(
+    "difference of probabilities",
+    mistake="a difference of probabilities is used as if it were a ratio: it is 0, not 1, where nothing has changed",
+    symptom="bad tokens have no gradient from the first step on, as 0 lies below the range",
+)
+def ppo_clip_loss__difference(
+    new: Tensor, old: Tensor, advantages: Tensor, *, clip_low: float, clip_high: float
+) -> Tensor:
+    r = new.exp() - old.exp()
+    return worse_of(advantages, r, r.clamp(1 - clip_low, 1 + clip_high))
+
+
+@bug(
     "ratio of log-probs",
     mistake="log-probs are divided by one another: the ratio PPO means is one of probabilities",
     symptom="rare and common tokens are clipped at different distances; the direction is inverted",
