@@ -80,7 +80,7 @@ def figure_settled(runs: dict[float, Rows], *, folder: Path = RUNS) -> Figure:
             won = at_the_end(rows, "accuracy")
             words = (
                 f"β {beta:g}: {end:.1f} nats, {won:.0%} of pairs won",
-                f"held out {after['sampled']:.0%}, greedy {after['greedy']:.0%}",
+                f"held out: sampled {after['sampled']:.0%}, greedy {after['greedy']:.0%}",
             )
             for line, dy in zip(words, (6, -14), strict=True):
                 ax.annotate(line, (rows[-1]["step"], rest), xytext=(6, dy), textcoords="offset points", color=INK,

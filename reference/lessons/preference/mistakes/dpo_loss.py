@@ -46,6 +46,17 @@ def dpo_loss__reference_added(
 
 
 @bug(
+    "a bracket missing",
+    mistake="both log-probs of the reference are subtracted; a minus in front of a bracket turns the signs inside it",
+    symptom="the first loss is nearly 0: log-probs are negative, so every pair looks won by far",
+)
+def dpo_loss__bracket_missing(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return -logsigmoid(beta * (chosen - rejected - ref_chosen - ref_rejected))
+
+
+@bug(
     "chosen alone",
     mistake="only the chosen completion is compared with its reference; the rejected one plays no part",
     symptom="close to fine-tuning on the chosen completions: nothing is pushed down but by the softmax",

@@ -96,6 +96,17 @@ def ipo_loss__absolute(
 
 
 @bug(
+    "the slope in place of the loss",
+    mistake="this is the slope; the loss is the function that has this slope and is 0 at the target",
+    symptom="the loss is negative below the target, and its gradient is the same at every margin: nothing ever rests",
+)
+def ipo_loss__slope(
+    chosen: Tensor, rejected: Tensor, ref_chosen: Tensor, ref_rejected: Tensor, *, beta: float
+) -> Tensor:
+    return 2 * (margin_of(chosen, rejected, ref_chosen, ref_rejected) - 1 / (2 * beta))
+
+
+@bug(
     "averaged over the pairs",
     mistake="the mean over the pairs was taken; one number per pair was asked for",
     symptom="right on one batch; split into micro-batches of different sizes, pairs count differently",
