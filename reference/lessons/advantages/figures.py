@@ -133,7 +133,7 @@ def figure_difficulty(group_size: int) -> Figure:
             ax.plot(shares, weights, color=colour, linewidth=3 if highlight else 1.6, zorder=3 if highlight else 1)
             near = not highlight and abs(weights[0] - difficulty_weight(shares[0], group_size) / middle) < 0.16
             if not near:
-                text = f"G = {size}: {weights[0]:.2f}" if highlight else f"{size}"
+                text = f"G = {size}: {weights[0]:.2f}" if highlight else f"G = {size}"
                 ax.annotate(text, (shares[0], weights[0]), xytext=(-6, 0), textcoords="offset points", ha="right",
                             va="center", color=BLUE if highlight else MUTED, fontsize=12 if highlight else 10)  # fmt: skip
         ax.set_xlim(-0.16, 1.0)
@@ -161,7 +161,7 @@ def figure_noise(shares: list[float], noise: dict[str, list[float]]) -> Figure:
             ax.plot(shares, values, dashes, color=colour, marker="o", markersize=4)
             ax.annotate(label, (shares[-1], values[-1]), xytext=(8, 0), textcoords="offset points", color=colour, va="center",
                         fontsize=11)  # fmt: skip
-        ax.set_xlim(0, 1.3)
+        ax.set_xlim(0, 1.1)  # room for the words, without ticks
         ax.set_ylim(0, 1.1 * max(max(v) for v in noise.values()))
         ax.set_xticks([0.1, 0.3, 0.5, 0.7, 0.9])
         ax.set_xlabel("probability that a completion is right")
