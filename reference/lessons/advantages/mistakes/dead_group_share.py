@@ -61,17 +61,6 @@ def dead_group_share__threshold(rewards: Tensor, *, group_size: int) -> Tensor:
 
 
 @bug(
-    "rounding leaves a std above 0",
-    mistake="you ask whether the spread is exactly 0; the mean of equal rewards can be rounded, and then it is not",
-    symptom="the share is too low for some rewards, such as seven of 0.3, and right for others",
-)
-def dead_group_share__std_of_exactly_0(rewards: Tensor, *, group_size: int) -> Tensor:
-    groups = rows_of(rewards, group_size)
-    residue = groups - groups.sum(dim=1, keepdim=True) / group_size
-    return (residue == 0).all(dim=1).double().mean()
-
-
-@bug(
     "a count",
     mistake="you return how many groups are dead, not which share of them",
     symptom="the metric doubles with the batch",
