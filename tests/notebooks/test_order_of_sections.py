@@ -57,3 +57,12 @@ def test_another_order_is_noticed(sections, right):
 def test_a_label_that_is_missing_or_in_another_place_is_noticed():
     assert labels("**You need** a. **The question.** b. **It takes** c.") == [LABELS[1], LABELS[0], LABELS[3]]
     assert labels("**The question.** a **You need** b **You write** c **It takes** d") == list(LABELS)
+
+
+def test_the_passages_that_contributing_praises_stand_in_the_lessons():
+    page = (NOTEBOOKS[0].parents[1] / "CONTRIBUTING.md").read_text()
+    pairs = re.findall(r"^\[.+?\]\((notebooks/\S+)\), section \d+.*?> \*After\.\* (.+?)$", page, re.M | re.S)
+    assert len(pairs) == 3
+    for path, passage in pairs:
+        prose = "\n".join(texts(NOTEBOOKS[0].parents[1] / path)).replace("(../docs/", "(docs/")
+        assert passage in prose, path
