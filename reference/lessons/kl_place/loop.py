@@ -143,8 +143,8 @@ def verdict(loop: Callable[..., Any]) -> tuple[bool, str]:
 
     off = ((yours.weights - reference.weights).norm() / way).item()
     if near(reference) and same_reports(yours, reference):
-        told = f"your weights are where those of the reference are, but for {off:.0e} of the way"
-        return True, f"✓ train: after {SMALL['steps']} steps {told}."
+        rest = "" if off == 0 else f", up to rounding ({off:.0e} of the way that they moved)"
+        return True, f"✓ train: after {SMALL['steps']} steps your weights are those of the reference{rest}."
     if near(reference):
         return (
             False,
