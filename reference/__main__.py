@@ -138,7 +138,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     print(
         accuracy_report(
             args.run, problems=args.problems, samples=args.samples, max_new_tokens=args.max_new_tokens,
-            show=args.show, seed=args.seed, device=args.device,
+            show=args.show, seed=args.seed, device=args.device, task=args.task, max_calls=args.max_calls,
         )
     )  # fmt: skip
     return 0

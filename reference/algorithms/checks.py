@@ -14,6 +14,7 @@ from reference.algorithms.kl import needs_reference
 from reference.algorithms.limits import require_limits
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Kind, Recipe
+from reference.algorithms.rewards import reward_of
 from reference.algorithms.slots import try_pair_loss, try_slots
 from reference.algorithms.unread_options import require_no_unread, require_own_columns
 from reference.objectives.shapes import InputError
@@ -60,6 +61,8 @@ def conflicts(r: Recipe) -> list[tuple[bool, str]]:
     return [
         (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
          f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
+        (reward_of(r).needs_tools and r.task != "tools",
+         f"reward is {r.reward!r}, which reads calls, and task is {r.task!r}: choose 'success', or the task 'tools'"),
     ]  # fmt: skip
 
 
@@ -95,6 +98,11 @@ def require_preference(recipe: Recipe, ref_model: PreTrainedModel | None, *, dev
     """Refuse a recipe of preferences that could only fail later, after minutes of sampling."""
     require_kind(recipe, "preference", "of learning from preferences")
     require_two(recipe)
+    if recipe.pairs == "written" and (recipe.task != "tools" or recipe.online):
+        raise InputError(
+            f"pairs is 'written', task {recipe.task!r} and online {recipe.online}: pairs are written for tools, once, before "
+            "training; choose 'sampled'"
+        )
     loss, own = preference_loss_of(recipe), callable(recipe.loss)
     if loss.kl and not own and recipe.prompts_per_step < 2:
         raise InputError(

@@ -19,6 +19,7 @@ from reference.algorithms.data import Experience
 from reference.algorithms.kl import kl_of
 from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
+from reference.algorithms.rewards import reward_of
 from reference.algorithms.scoring import autocast
 from reference.objectives import (
     dead_group_share,
@@ -37,9 +38,10 @@ from reference.objectives import (
     truncated_share,
 )
 from reference.objectives.shapes import InputError, at_least_float32
+from reference.evaluation.tool_use import tool_scalars
+from reference.world.completions import Completions, complete, draw_problems, join_completions
 from reference.world.eval_mode import eval_mode
-from reference.world.rollout import Rollout, encode_prompts, join, row_seeds, sample
-from reference.world.tasks import Problem, draw_problem, verify
+from reference.world.rollout import Rollout, row_seeds
 from reference.world.workers import in_parallel, workers_for
 
 
@@ -54,10 +56,11 @@ def collect(
     kl_coef: float = 0.0,
 ) -> tuple[Experience, dict[str, float]]:
     """Sample, verify, shape the rewards, score with reference and critic, compare. The experience and its scalars."""
-    rollout, correct, rounds = sample_groups(model, tokenizer, recipe, rng)
+    completions, rounds = sample_groups(model, tokenizer, recipe, rng)
+    rollout, correct = completions.rollout, completions.correct
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
-    rewards = shaped_rewards(correct, mask.sum(dim=1), recipe)
+    rewards = shaped_rewards(reward_of(recipe).function(completions, recipe), mask.sum(dim=1), recipe)
 
     same = samples_as_it_trains(recipe)
     old = sampler if same else logprobs_of(model, rollout, recipe)
@@ -96,6 +99,8 @@ def collect(
     for name, those in (("length_right", correct > 0), ("length_wrong", correct == 0)):
         if those.any():
             metrics[name] = mean_length(mask[those])
+    if completions.trajectories is not None:
+        metrics |= {"earned": reward_mean(rewards)} | tool_scalars(completions)
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
@@ -118,43 +123,33 @@ def samples_as_it_trains(recipe: Recipe) -> bool:
 
 def sample_groups(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, rng: random.Random
-) -> tuple[Rollout, Tensor, int]:
-    """The rollout, whether each completion is right (1.0) or not (0.0), and how many rounds of sampling that took.
+) -> tuple[Completions, int]:
+    """The completions of a step, verified, and how many rounds of sampling that took.
 
     With ``max_rounds`` above 1, dead groups are replaced by new prompts in further rounds (DAPO's dynamic sampling);
     after the last round they fill what is still missing.
     """
     alive, dead = [], []
     for rounds in range(1, recipe.max_rounds + 1):
-        count = recipe.prompts_per_step - len(alive)
-        problems = [draw_problem(rng) for _ in range(count)]
-        rollout = sample(
-            model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
-            seeds=row_seeds(rng, count * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
-            temperature=recipe.temperature, top_k=recipe.top_k, top_p=recipe.top_p,
+        problems = draw_problems(recipe.task, rng, recipe.prompts_per_step - len(alive))
+        found = complete(
+            model, tokenizer, problems, task=recipe.task, group_size=recipe.group_size,
+            seeds=row_seeds(rng, len(problems) * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
+            max_calls=recipe.max_calls, temperature=recipe.temperature, top_k=recipe.top_k, top_p=recipe.top_p,
         )  # fmt: skip
-        correct = verify_all(rollout, tokenizer, [p for p in problems for _ in range(recipe.group_size)])
         if recipe.max_rounds == 1:
-            return rollout, correct, rounds
-        for group in torch.arange(len(correct), device=correct.device).split(recipe.group_size):
-            is_dead = dead_group_share(correct[group], group_size=recipe.group_size) == 1
-            (dead if is_dead else alive).append((rollout.rows(group), correct[group]))
+            return found, rounds
+        for group in torch.arange(len(found.correct), device=found.correct.device).split(recipe.group_size):
+            is_dead = dead_group_share(found.correct[group], group_size=recipe.group_size) == 1
+            (dead if is_dead else alive).append(found.rows(group))
         if len(alive) == recipe.prompts_per_step:
             break
     groups = (alive + dead)[: recipe.prompts_per_step]
-    rollout = join([rollout for rollout, _ in groups], pad_token_id=tokenizer.pad_token_id)
-    return rollout, torch.cat([correct for _, correct in groups]), rounds
+    return join_completions(groups, pad_token_id=tokenizer.pad_token_id), rounds
 
 
-def verify_all(rollout: Rollout, tokenizer: PreTrainedTokenizerBase, problems: list[Problem]) -> Tensor:
-    """Rewards (rows,): the verifier's verdict on each completion; 0 for one that never came to its end."""
-    verdicts = [verify(problem, text) for problem, text in zip(problems, rollout.texts(tokenizer), strict=True)]
-    return torch.tensor(verdicts, device=rollout.tokens.device) * ~rollout.truncated
-
-
-def shaped_rewards(correct: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
-    """What is added to a verdict before anything is compared: a price for length, DAPO's punishment near the budget."""
-    rewards = correct
+def shaped_rewards(rewards: Tensor, lengths: Tensor, recipe: Recipe) -> Tensor:
+    """What is added to a reward before anything is compared: a price for length, DAPO's punishment near the budget."""
     if recipe.length_coef:
         rewards = length_penalised_rewards(
             rewards, lengths, length_coef=recipe.length_coef, max_length=recipe.max_new_tokens

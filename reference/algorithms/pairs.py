@@ -11,20 +11,24 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.algorithms.collect import verify_all
 from reference.algorithms.data import Pairs
 from reference.algorithms.recipes import Recipe
+from reference.algorithms.tool_pairs import draw_tool_pool
 from reference.objectives.shapes import InputError
 from reference.world.chat import end_of_turn
-from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds, sample
-from reference.world.tasks import Problem, chat, draw_problem
+from reference.world.completions import complete, draw_problems
+from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds
+from reference.world.tasks import Problem, chat
 
 PROMPTS_AT_ONCE = 64
 
 
 def draw_pool(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: int = 0) -> Pairs:
     """The pairs of an offline run, from ``recipe.pool`` prompts. The same model and seed give the same pairs."""
-    return draw_pairs(model, tokenizer, recipe, random.Random(f"{seed}/pool"), prompts=recipe.pool)
+    rng = random.Random(f"{seed}/pool")
+    if recipe.pairs == "written":
+        return draw_tool_pool(tokenizer, recipe.pool, rng)
+    return draw_pairs(model, tokenizer, recipe, rng, prompts=recipe.pool)
 
 
 def draw_pairs(
@@ -44,13 +48,13 @@ def draw_pairs(
     parts, pair_problems, right = [], [], 0.0
     starts = range(0, prompts, PROMPTS_AT_ONCE)
     for first in tqdm(starts, desc="pairs", unit="batch", disable=len(starts) < 4, leave=False):
-        problems = [draw_problem(rng, held_out=held_out) for _ in range(min(PROMPTS_AT_ONCE, prompts - first))]
-        rollout = sample(
-            model, tokenizer, encode_prompts(tokenizer, problems), group_size=recipe.group_size,
+        problems = draw_problems(recipe.task, rng, min(PROMPTS_AT_ONCE, prompts - first), held_out=held_out)
+        found = complete(
+            model, tokenizer, problems, task=recipe.task, group_size=recipe.group_size,
             seeds=row_seeds(rng, len(problems) * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
-            temperature=recipe.temperature,
+            max_calls=recipe.max_calls, temperature=recipe.temperature,
         )  # fmt: skip
-        correct = verify_all(rollout, tokenizer, [p for p in problems for _ in range(recipe.group_size)])
+        rollout, correct = found.rollout, found.correct
         right += correct.sum().item()
         both = choose(correct.view(-1, recipe.group_size), rng)
         if both:

@@ -87,7 +87,7 @@ def train_rl(
             for _ in range(recipe.inner_epochs):
                 order = torch.tensor(rng.sample(range(rows), k=rows), device=model.device)
                 for index in order.chunk(recipe.minibatches):
-                    mix = draw_demonstrations(tokenizer, rng, recipe.prompts_per_step) if recipe.sft_coef else None
+                    mix = draw_demonstrations(tokenizer, rng, recipe) if recipe.sft_coef else None
                     part = experience.rows(index)
                     updates.append(
                         update(model, optimizer, part, recipe, critic=critic, kl_coef=kl_coef, demonstrations=mix)

@@ -28,6 +28,8 @@ from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 from reference.world.tokenizer import require_fast
+from reference.world.tool_calls import schemas
+from reference.world.trajectories import draw_chats
 from reference.world.workers import cores_of, workers_for
 
 
@@ -56,30 +58,38 @@ def train_sft(
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             set_rate(optimizer, step, recipe)
-            tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe.prompts_per_step)
+            tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe)
             metrics = sft_step(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):
                 return
 
 
-def draw_demonstrations(tokenizer: PreTrainedTokenizerBase, rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
-    """``count`` chats with careful solutions of training problems: tokens (count, time), right-padded, and their mask.
+def draw_demonstrations(
+    tokenizer: PreTrainedTokenizerBase, rng: random.Random, recipe: Recipe
+) -> tuple[Tensor, Tensor]:
+    """``prompts_per_step`` chats with good solutions of training problems: tokens (count, time), right-padded, and their
+    mask.
 
-    mask (count, pred): True on predictions of what the assistant says, its end-of-turn token among them. Raises
-    ``InputError`` when the chat template marks nothing, and for a tokenizer that cannot say what it marks.
+    mask (count, pred): True on predictions of what the assistant says, its end-of-turn tokens among them; with
+    ``mask_results`` off on all that follows the question, the tool's turns too. Raises ``InputError`` when the chat
+    template marks nothing, and for a tokenizer that cannot say what it marks.
     """
     require_fast(tokenizer, "the assistant's tokens cannot be marked")
-    problems = [draw_problem(rng) for _ in range(count)]
+    if recipe.task == "tools":
+        chats, tools = draw_chats(recipe.demonstrations, rng, recipe.prompts_per_step), schemas()
+    else:
+        problems = [draw_problem(rng) for _ in range(recipe.prompts_per_step)]
+        chats, tools = [chat(problem, demonstration(problem, rng)) for problem in problems], None
     encoded = tokenizer.apply_chat_template(
-        [chat(problem, demonstration(problem, rng)) for problem in problems],
-        return_assistant_tokens_mask=True,
-        return_dict=True,
+        chats, tools=tools, return_assistant_tokens_mask=True, return_dict=True
     )
     if not all(map(any, encoded["assistant_masks"])):
         raise InputError(NO_MARKS)
     tokens = [torch.tensor(ids) for ids in encoded["input_ids"]]
     masks = [torch.tensor(mask) for mask in encoded["assistant_masks"]]
+    if not recipe.mask_results:
+        masks = [mask.cummax(dim=0).values for mask in masks]  # once the assistant has begun, everything
     return (
         pad_sequence(tokens, batch_first=True, padding_value=tokenizer.pad_token_id),
         prediction_mask(pad_sequence(masks, batch_first=True)),

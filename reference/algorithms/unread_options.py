@@ -13,11 +13,13 @@ from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import name_of, options_in
+from reference.algorithms.rewards import REWARDS, Reward, reward_of
 from reference.objectives.shapes import InputError
 
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
-Entry = Advantage | PolicyLoss | PreferenceLoss
-DEFAULT_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip", "label_smoothing", "target_margin", "pool")
+Entry = Advantage | PolicyLoss | PreferenceLoss | Reward
+OF_TOOLS = ("max_calls", "demonstrations", "mask_results", "call_price", "invalid_price", "valid_bonus")
+DEFAULT_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip", "label_smoothing", "target_margin", "pool", *OF_TOOLS)
 DEFAULTS = {column.name: column.default for column in fields(Recipe)}
 
 
@@ -25,10 +27,23 @@ def unread(r: Recipe) -> dict[str, str]:
     """The options that nothing reads, of those that the recipe's command has, and why."""
     if r.kind == "reward":
         return {"eval_samples": "a reward model is measured on pairs, one of each held-out problem"}
+    found = unread_of_tools(r)
     if r.kind == "preference":
-        found = unread_by_entry(preference_loss_of(r), f"loss is {name_of(r.loss)}", PREFERENCE_LOSSES)
+        found |= unread_by_entry(preference_loss_of(r), f"loss is {name_of(r.loss)}", PREFERENCE_LOSSES)
         return found | ({"pool": "the recipe is online and draws new pairs at every step"} if r.online else {})
-    return unread_of_rl(r) if r.kind == "rl" else {}
+    return found | (unread_of_rl(r) if r.kind == "rl" else {})
+
+
+def unread_of_tools(r: Recipe) -> dict[str, str]:
+    """Of the calls of a trajectory, and of where trajectories to imitate come from."""
+    if r.task != "tools":
+        return dict.fromkeys(OF_TOOLS, f"task is {r.task}, which has no tools")
+    found = unread_by_entry(reward_of(r), f"reward is {name_of(r.reward)}", REWARDS) if r.kind == "rl" else {}
+    if r.kind == "rl" and not r.sft_coef:
+        found["demonstrations"] = "sft_coef is 0, and nothing is imitated"
+    if r.pairs == "written" and not r.online:
+        found |= dict.fromkeys(("group_size", "temperature"), "the pairs are written, and none is sampled")
+    return found
 
 
 def unread_of_rl(r: Recipe) -> dict[str, str]:

@@ -15,6 +15,11 @@ SIX_SCALARS = {
     "entropy": "entropy (nats/token)",
     "grad_norm": "grad_norm before clipping",
 }
+TOOLS = {
+    "calls": "calls per trajectory",
+    "waste": "share that calls where it is not needed",
+    "made_up": "share that answers with a number of its own",
+}
 LOSS = {"loss": "loss (nats/token)", "grad_norm": "grad_norm before clipping"}
 PANELS = {  # by kind of recipe
     "rl": SIX_SCALARS,

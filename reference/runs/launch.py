@@ -22,14 +22,17 @@ from reference.algorithms.rl import train_rl
 from reference.algorithms.step import new_optimizer
 from reference.algorithms.supervised import require_demonstrations, train_sft
 from reference.evaluation.accuracy import Accuracy
+from reference.evaluation.tool_use import ToolUse
 from reference.interrupt import route_signals, stop
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import State
-from reference.runs.curves import PANELS
+from reference.runs.curves import PANELS, TOOLS
 from reference.runs.folder import read_metrics
 from reference.runs.measure import change, forget, measure_once, measure_policy, measure_reward_model, read_accuracy
+from reference.runs.measure_tools import measure_tools
 from reference.runs.processes import number_of_processes
 from reference.runs.session import close_run, open_run, resumable, step_log
+from reference.world.completions import require_tools
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import BASE, load, pick_device
 
@@ -41,7 +44,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
     require_limits(recipe)
     if (processes := number_of_processes()) > 1:
         raise InputError(f"{processes} processes would each make this run: start one, or share it with --engine trl")
-    device, source, kind = pick_device(options["device"]), source_of(options), KINDS[recipe.kind]
+    device, source, kind = pick_device(options["device"]), source_of(options), kind_of(recipe)
     with resumable(resume, recipe.steps, options["save_every"]) as (checkpoint, first_step):
         if resume:
             read_accuracy(resume, kind.accuracy)  # damage is told before anything is loaded or written
@@ -71,8 +74,10 @@ def source_of(options: dict[str, Any]) -> str | Path:
 def require_start(
     recipe: Recipe, start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
 ) -> None:
-    """Refuse a model that cannot be sampled from or trained, and a chat template that demonstrations need."""
+    """Refuse a model that cannot be sampled from or trained, and a chat template that demonstrations or tools need."""
     require_sampler(start, tokenizer, max_new_tokens=recipe.max_new_tokens)
+    if recipe.task == "tools":
+        require_tools(start, tokenizer, max_new_tokens=recipe.max_new_tokens, max_calls=recipe.max_calls)
     require_gradient(start, tokenizer, model)
     require_demonstrations(start, tokenizer, recipe)
 
@@ -192,3 +197,12 @@ KINDS = {
     "preference": RunKind(load_policy, preference_loop, measure_policy, Accuracy, PANELS["preference"]),
     "reward": RunKind(load_rewards, reward_loop, measure_reward_model, PairAccuracy, PANELS["reward"]),
 }
+
+
+def kind_of(recipe: Recipe) -> RunKind:
+    """What the runs of this recipe have in common with others: with tools another measure, and more curves."""
+    kind = KINDS[recipe.kind]
+    if recipe.task != "tools":
+        return kind
+    panels = kind.panels | (TOOLS if recipe.kind == "rl" else {})
+    return kind._replace(measure=measure_tools, accuracy=ToolUse, panels=panels)

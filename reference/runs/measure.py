@@ -16,14 +16,19 @@ from reference.algorithms.pairs import draw_pairs
 from reference.algorithms.recipes import RECIPES, Recipe, recipe_from
 from reference.algorithms.reward_model import PairAccuracy, load_reward_model, pair_accuracy, rewards_of
 from reference.evaluation.accuracy import Accuracy, evaluate
+from reference.evaluation.tool_use import ToolUse
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
 from reference.runs.files import is_number, read_json, write_atomically
 from reference.runs.folder import is_run, read_options
+from reference.runs.measure_tools import tool_report
 from reference.world.gate import require_sampler
 from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
+
+
+Measured = Accuracy | PairAccuracy | ToolUse
 
 
 def measure_policy(
@@ -51,10 +56,13 @@ def measure_reward_model(
     return pair_accuracy(model, tokenizer, start, recipe, prompts=options["eval_problems"])
 
 
-def change(before: Accuracy | PairAccuracy, after: Accuracy | PairAccuracy) -> str:
+def change(before: Measured, after: Measured) -> str:
     """What the run has changed, in one line."""
-    if isinstance(after, PairAccuracy):
+    if isinstance(before, ToolUse) and isinstance(after, ToolUse):
+        return f"success  {before.success:.1%} -> {after.success:.1%}   calls per problem {before.calls:.2f} -> {after.calls:.2f}"
+    if isinstance(before, PairAccuracy) and isinstance(after, PairAccuracy):
         return f"pairs    {before.share:.1%} -> {after.share:.1%}"
+    assert isinstance(before, Accuracy) and isinstance(after, Accuracy)  # of one run: of one kind
     return f"sampled  {before.sampled:.1%} -> {after.sampled:.1%}   greedy {before.greedy:.1%} -> {after.greedy:.1%}"
 
 
@@ -102,16 +110,30 @@ def forget(run: Path, when: str, kind: type = Accuracy) -> None:
 
 
 def accuracy_report(
-    run: str, *, problems: int, samples: int, max_new_tokens: int, show: int, seed: int, device: str = "auto"
+    run: str,
+    *,
+    problems: int,
+    samples: int,
+    max_new_tokens: int,
+    show: int,
+    seed: int,
+    task: str = "of the run",
+    max_calls: int = 3,
+    device: str = "auto",
 ) -> str:
     """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged.
 
-    Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
+    With tools, where ``task`` or the run says so: how it uses them. Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
     """
     if (recipe := recipe_of_run(run)) and recipe.kind == "reward":
         return pair_report(run, recipe, prompts=problems, show=show, seed=seed, device=device)
     model, tokenizer = load(newest_model(run), device=pick_device(device))
     require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
+    if task == "tools" or (task == "of the run" and recipe and recipe.task == "tools"):
+        return tool_report(
+            model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, max_calls=max_calls,
+            show=show, seed=seed,
+        )  # fmt: skip
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
     rng = random.Random(seed)
     examples = [draw_problem(rng, held_out=True) for _ in range(show)]

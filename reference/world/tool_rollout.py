@@ -23,9 +23,7 @@ from reference.world.tool_calls import LONGEST_RESULT, TOOLS, Result, Tools, ans
 Ending = Literal["answer", "cut off", "forged turn", "unanswered call"]
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
 NONE_LEFT = Result("over budget", "error: no call is left, answer now")
-TURN = (
-    3 + LONGEST_RESULT
-)  # tokens of an answer at most: header, end, the next header, and a token a character  # tokens of a tool's turn at most: its header, its end, the next header, and a token a character
+TURN = 3 + LONGEST_RESULT  # tokens of a tool's turn at most: header, a token a character, end, and the next header
 
 
 @dataclass
@@ -61,6 +59,8 @@ def sample_with_tools(
     group_size: int = 1,
     seeds: Sequence[int] | None = None,
     temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float = 1.0,
     greedy: bool = False,
     tools: Tools = TOOLS,
 ) -> tuple[Rollout, list[Trajectory]]:
@@ -82,7 +82,7 @@ def sample_with_tools(
         begun = prompts if first else [prompts[i // group_size] + rows[i].ids for i in going]
         rollout = sample(
             model, tokenizer, begun, group_size=group_size if first else 1, greedy=greedy, temperature=temperature,
-            max_new_tokens=max(max_new_tokens - rows[i].spent for i in going),
+            top_k=top_k, top_p=top_p, max_new_tokens=max(max_new_tokens - rows[i].spent for i in going),
             seeds=None if seeds is None else [turn_seed(seeds[i], turn) for i in going],
         )  # fmt: skip
         for place, i in enumerate(going):

@@ -75,7 +75,7 @@ def demonstrations_dataset(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, *
 
     rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
     for step in range(recipe.steps):
-        tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe.prompts_per_step)
+        tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe)
         for ids, kept in zip(tokens, mask, strict=True):
             length = 2 + int(kept.nonzero()[-1])  # mask[t] is about token t + 1; nothing is learned behind the last
             learned = torch.cat([kept.new_zeros(1), kept])[:length]

@@ -1,0 +1,63 @@
+"""Rewards: what a completion earns, before lengths are priced and anything is compared. One entry for each.
+
+    success    the verifier's word, less what calls cost
+    rubric     points of a judge who reads the trajectory and does not know the right answer
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from reference.algorithms.recipes import Recipe
+from reference.algorithms.registry import entry_of, name_of
+from reference.evaluation.tool_use import stated_answer, tool_results
+from reference.objectives import trajectory_reward
+from reference.world.completions import Completions
+from reference.world.tool_rollout import Trajectory
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A reward: its function, and what the rest of the package asks about it."""
+
+    function: Callable[[Completions, Recipe], Tensor]  # -> (rows,)
+    words: str  # for the comparison table
+    reads: tuple[str, ...] = ()  # options of the recipe that not every reward reads
+    needs_tools: bool = False
+
+
+def success(c: Completions, r: Recipe) -> Tensor:
+    return trajectory_reward(
+        c.correct, c.calls(), c.calls(failed=True),
+        call_price=r.call_price, invalid_price=r.invalid_price, valid_bonus=r.valid_bonus,
+    )  # fmt: skip
+
+
+def rubric(c: Completions, r: Recipe) -> Tensor:
+    return c.of_rows([sum(points(trajectory).values()) / 4 for trajectory in c.trajectories or []])
+
+
+def points(trajectory: Trajectory) -> dict[str, bool]:
+    """The rubric: four questions about a trajectory, a quarter of the reward each. Nobody computes the right answer."""
+    answer = stated_answer(trajectory)
+    return {
+        "it calls the tool": bool(trajectory.calls),
+        "every call could be run": bool(trajectory.calls) and all(result.kind == "ok" for _, result in trajectory.calls),
+        "it ends with an answer": answer is not None,
+        "the tool has returned that number": answer is not None and answer in tool_results(trajectory),
+    }
+
+
+PRICES = ("call_price", "invalid_price", "valid_bonus")
+REWARDS = {
+    "success": Reward(success, "the verifier's word, less the price of calls", reads=PRICES),
+    "rubric": Reward(rubric, "a judge's points for how it was done, without the right answer", needs_tools=True),
+}
+
+
+def reward_of(recipe: Recipe) -> Reward:
+    """The entry of the recipe's reward; for a function of your own one that says nothing but its name."""
+    if callable(recipe.reward):
+        return Reward(recipe.reward, name_of(recipe.reward), reads=PRICES)
+    return entry_of(REWARDS, recipe.reward, "reward")
