@@ -21,6 +21,7 @@ from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.rewards import reward_of
 from reference.algorithms.scoring import autocast
+from reference.evaluation.tool_use import tool_scalars
 from reference.objectives import (
     dead_group_share,
     explained_variance,
@@ -38,7 +39,6 @@ from reference.objectives import (
     truncated_share,
 )
 from reference.objectives.shapes import InputError, at_least_float32
-from reference.evaluation.tool_use import tool_scalars
 from reference.world.completions import Completions, complete, draw_problems, join_completions
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout, row_seeds

@@ -15,7 +15,16 @@ from reference.algorithms.recipes import Recipe, options_of
 from reference.algorithms.registry import require_name
 from reference.objectives.shapes import InputError
 
-WEIGHTS = ("kl_coef", "entropy_coef", "sft_coef", "length_coef", "vf_coef", "call_price", "invalid_price", "valid_bonus")  # of terms of the loss or the reward
+WEIGHTS = (
+    "kl_coef",
+    "entropy_coef",
+    "sft_coef",
+    "length_coef",
+    "vf_coef",
+    "call_price",
+    "invalid_price",
+    "valid_bonus",
+)  # of terms of the loss or the reward
 COUNTS = ("pool", "steps", "prompts_per_step", "group_size", "inner_epochs", "minibatches", "max_rounds",
           "max_new_tokens", "max_calls", "micro_batch_size", "top_k")  # fmt: skip
 LIMITS = {  # the least, and the most

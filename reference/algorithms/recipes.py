@@ -1,12 +1,13 @@
 """The recipes. An algorithm is one row of choices: what the advantage is, how and where KL enters, how losses are aggregated.
 
 GRPO is a row, and Dr.GRPO is that row with two entries changed. What the names in a row stand for is in ``advantages``,
-``losses``, ``kl``, ``aggregation`` and ``preference_losses``; the loops (``rl``, ``supervised``, ``preference``) read
+``rewards``, ``losses``, ``kl``, ``aggregation`` and ``preference_losses``; the loops (``rl``, ``supervised``, ``preference``) read
 nothing but the row. Wherever a name stands, a function of your own may stand instead:
 
     from dataclasses import replace
     mine = replace(RECIPES["grpo"], advantage=lambda e, r: my_advantages(e.rewards, group_size=r.group_size))
 
+    reward(completions, recipe) -> (rows,)
     advantage(experience, recipe) -> (rows,), (rows, 1) or (rows, pred)
     loss(token_logprobs, experience, recipe) -> (rows, pred)            for reinforcement learning
     loss(pair_logprobs, recipe) -> (pairs,)                             for preferences

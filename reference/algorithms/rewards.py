@@ -1,7 +1,7 @@
 """Rewards: what a completion earns, before lengths are priced and anything is compared. One entry for each.
 
-    success    the verifier's word, less what calls cost
-    rubric     points of a judge who reads the trajectory and does not know the right answer
+success    the verifier's word, less what calls cost
+rubric     points of a judge who reads the trajectory and does not know the right answer
 """
 
 from collections.abc import Callable
@@ -43,7 +43,8 @@ def points(trajectory: Trajectory) -> dict[str, bool]:
     answer = stated_answer(trajectory)
     return {
         "it calls the tool": bool(trajectory.calls),
-        "every call could be run": bool(trajectory.calls) and all(result.kind == "ok" for _, result in trajectory.calls),
+        "every call could be run": bool(trajectory.calls)
+        and all(result.kind == "ok" for _, result in trajectory.calls),
         "it ends with an answer": answer is not None,
         "the tool has returned that number": answer is not None and answer in tool_results(trajectory),
     }

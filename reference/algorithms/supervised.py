@@ -81,9 +81,7 @@ def draw_demonstrations(
     else:
         problems = [draw_problem(rng) for _ in range(recipe.prompts_per_step)]
         chats, tools = [chat(problem, demonstration(problem, rng)) for problem in problems], None
-    encoded = tokenizer.apply_chat_template(
-        chats, tools=tools, return_assistant_tokens_mask=True, return_dict=True
-    )
+    encoded = tokenizer.apply_chat_template(chats, tools=tools, return_assistant_tokens_mask=True, return_dict=True)
     if not all(map(any, encoded["assistant_masks"])):
         raise InputError(NO_MARKS)
     tokens = [torch.tensor(ids) for ids in encoded["input_ids"]]

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from reference.algorithms.advantages import ADVANTAGES, Advantage, advantage_of
 from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
-from reference.algorithms.recipes import Recipe
+from reference.algorithms.recipes import Recipe, options_of
 from reference.algorithms.registry import name_of, options_in
 from reference.algorithms.rewards import REWARDS, Reward, reward_of
 from reference.objectives.shapes import InputError
@@ -37,7 +37,8 @@ def unread(r: Recipe) -> dict[str, str]:
 def unread_of_tools(r: Recipe) -> dict[str, str]:
     """Of the calls of a trajectory, and of where trajectories to imitate come from."""
     if r.task != "tools":
-        return dict.fromkeys(OF_TOOLS, f"task is {r.task}, which has no tools")
+        columns = [column.name for column in options_of(r.kind) if column.name in OF_TOOLS]
+        return dict.fromkeys(columns, f"task is {r.task}, which has no tools")
     found = unread_by_entry(reward_of(r), f"reward is {name_of(r.reward)}", REWARDS) if r.kind == "rl" else {}
     if r.kind == "rl" and not r.sft_coef:
         found["demonstrations"] = "sft_coef is 0, and nothing is imitated"

@@ -27,7 +27,9 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add("--max-new-tokens", type=positive(int), default=96, metavar="N", help="budget of a completion")
     add("--task", choices=("of the run", "chains", "tools"), default="of the run", metavar="TASK",
         help="chains of sums, or tools: problems with a calculator to call; a model of no run is asked chains")  # fmt: skip
-    add("--max-calls", type=positive(int), default=3, metavar="N", help="with tools: calls of a trajectory that are run")
+    add(
+        "--max-calls", type=positive(int), default=3, metavar="N", help="with tools: calls of a trajectory that are run"
+    )
     add("--show", type=not_negative, default=4, metavar="N", help="completions to print")
     add_seed(add, "decides the problems and the samples", default=12345)
     add_device(add)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.algorithms.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
+from reference.algorithms.unread_options import DEFAULTS, OF_TOOLS
 from reference.cli.parser import command_parser
 from reference.objectives.shapes import InputError
 from reference.runs.files import json_text, shell_path
@@ -13,6 +14,7 @@ from reference.runs.folder import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
+ADDED = {name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)}  # later than the others; a run without had no tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -70,6 +72,7 @@ def parse_options(options: dict[str, Any], path: Path, parser: argparse.Argument
     actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
     for name in sorted(options.keys() - actions.keys() - {"recipe"}):
         raise InputError(f"{path} has {name}, which is no option of {options['recipe']}: {remedy}")
+    options = {name: default for name, default in ADDED.items() if name in actions} | options
     for name in sorted(actions.keys() - options.keys()):
         raise InputError(f"{path} does not say what {name} is: {remedy}")
     return {name: value_of(action, options[name], path, remedy) for name, action in actions.items()}

@@ -99,7 +99,10 @@ def facts_of(completions: Completions) -> Tensor:
         completions.correct,
         (calls > 0).float(),
         completions.of_rows([made_up(trajectory) for trajectory in trajectories]),
-        *(x.float() for x in (calls, calls - completions.calls(unreadable=True), calls - completions.calls(failed=True))),
+        *(
+            x.float()
+            for x in (calls, calls - completions.calls(unreadable=True), calls - completions.calls(failed=True))
+        ),
     ]
     return torch.stack(columns, dim=1).cpu()
 

@@ -27,7 +27,6 @@ from reference.world.model import BASE, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
 
-
 Measured = Accuracy | PairAccuracy | ToolUse
 
 

@@ -87,7 +87,8 @@ def draw_trajectory(problem: ToolProblem, rng: random.Random, *, failures: float
     """
     messages: list[Message] = [{"role": "user", "content": problem.question}]
     if problem.chain is not None:
-        solution = tasks.draw_solution(problem.chain, rng, style="careful")
+        while "Wait, " in (solution := tasks.draw_solution(problem.chain, rng, style="careful")):
+            pass  # a false start, which the small model would learn to write, and hardly ever to take back
         return [*messages, {"role": "assistant", "content": solution}]
     for number, expression in enumerate(problem.calls):
         words = "" if number == 0 else f"The last two digits are {expression.partition('*')[2]}.\n"

@@ -142,7 +142,7 @@ def test_a_tokenizer_in_python_trains_by_reinforcement_and_is_refused_for_imitat
     assert not (tmp_path / "sft").exists()
     assert main(command("grpo", model, tmp_path / "grpo", *few)) == 0
     with pytest.raises(InputError, match="ByT5Tokenizer does not tell which characters"):
-        draw_demonstrations(ByT5Tokenizer(), random.Random(0), 1)
+        draw_demonstrations(ByT5Tokenizer(), random.Random(0), RECIPES["sft"])
 
 
 # --- written pairs are tokens as sampled ones are ---

@@ -197,7 +197,7 @@ def test_prompt_tuning_learns_from_demonstrations(peft, base):
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
     model = peft.get_peft_model(load()[0], config)
     recipe = replace(RECIPES["sft"], steps=2, prompts_per_step=1, lr=1e-2)
-    tokens, mask = draw_demonstrations(base[1], random.Random("0/0"), 1)
+    tokens, mask = draw_demonstrations(base[1], random.Random("0/0"), replace(RECIPES["sft"], prompts_per_step=1))
     with torch.no_grad():
         logits = model(tokens).logits
     assert logits.shape[1] == 4 + tokens.shape[1]

@@ -12,6 +12,7 @@ from reference.algorithms.limits import require_limits
 from reference.algorithms.losses import LOSSES
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, options_of, recipe_from
+from reference.algorithms.rewards import REWARDS
 from reference.algorithms.table import aspects, comparison, recipes_overview
 from reference.algorithms.unread_options import without_unread
 from reference.objectives.shapes import InputError
@@ -20,7 +21,7 @@ RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 
 
 def test_the_article_s_algorithms_are_rows():
-    expected = {"ppo", "grpo", "dr-grpo", "dapo", "gspo", "cispo", "rloo", "reinforce++", "reinforce++-baseline"}
+    expected = {"ppo", "grpo", "dr-grpo", "dapo", "gspo", "cispo", "rloo", "reinforce++", "reinforce++-baseline", "tool-rl"}
     assert {recipe.name for recipe in RL} == expected
     assert {
         "sft",
@@ -50,12 +51,14 @@ def test_the_choices_are_the_registries_and_every_entry_has_words_of_its_own():
         "advantage": columns["advantage"],
         "aggregation": columns["aggregation"],
         "kl": columns["kl"],
+        "reward": columns["reward"],
         **columns["loss"],
     }
     registries = {
         "advantage": ADVANTAGES,
         "aggregation": AGGREGATIONS,
         "kl": KL,
+        "reward": REWARDS,
         "rl": LOSSES,
         "preference": PREFERENCE_LOSSES,
     }

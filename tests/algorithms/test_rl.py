@@ -149,7 +149,7 @@ def test_the_sft_mix_is_added_with_its_weight(small_models, base):
     recipe = small("grpo", sft_coef=0.3, max_grad_norm=1e9, micro_batch_size=3)
     batch, _ = gathered((model, tokenizer), recipe)
     batch = replace(batch, advantages=torch.linspace(-1, 1, 16, dtype=torch.float64)[:, None])
-    demonstrations = draw_demonstrations(tokenizer, random.Random(0), 4)
+    demonstrations = draw_demonstrations(tokenizer, random.Random(0), replace(RECIPES["sft"], prompts_per_step=4))
     update(model, sgd(model), batch, recipe)
     alone = gradient(model)
     scalars = update(model, sgd(model), batch, recipe, demonstrations=demonstrations)

@@ -27,13 +27,18 @@ pytestmark = pytest.mark.slow
 SMALL = replace(RECIPES["sft"], prompts_per_step=6, steps=2, micro_batch_size=64, max_grad_norm=1e9, lr=0.0)
 
 
+def batch_of(count: int):
+    """The recipe with so many demonstrations in a batch."""
+    return replace(SMALL, prompts_per_step=count)
+
+
 def sft_metrics(model, tokenizer, recipe=SMALL, *, optimizer=None, **options) -> list[dict[str, float]]:
     return step_metrics(train_sft, model, tokenizer, optimizer or sgd(model), recipe, **options)
 
 
 @pytest.fixture(scope="module")
 def batch(base):
-    return draw_demonstrations(base[1], random.Random(0), 7)
+    return draw_demonstrations(base[1], random.Random(0), batch_of(7))
 
 
 def test_micro_batches_do_not_change_the_gradient(base, batch):
@@ -83,7 +88,7 @@ def test_micro_batches_hold_every_kept_token_once_and_little_else(batch):
 
 def test_demonstrations_are_careful_and_the_mask_keeps_all_of_the_answer(base):
     tokenizer = base[1]
-    tokens, mask = draw_demonstrations(tokenizer, random.Random(1), 50)
+    tokens, mask = draw_demonstrations(tokenizer, random.Random(1), batch_of(50))
     assert tokens.shape == (50, mask.shape[1] + 1)
     for row, kept in zip(tokens, mask, strict=True):
         said, heard = tokenizer.decode(row[1:][kept]), tokenizer.decode(row[1:][~kept])
@@ -91,7 +96,7 @@ def test_demonstrations_are_careful_and_the_mask_keeps_all_of_the_answer(base):
         assert said.endswith(tokenizer.eos_token) and "=" in said and "Wait" not in said
         problem = Problem(expression, ((0, "+", 0, eval(expression)),))
         assert verify(problem, said.removesuffix(tokenizer.eos_token)) == 1 and not problem.held_out
-    again = draw_demonstrations(tokenizer, random.Random(1), 50)
+    again = draw_demonstrations(tokenizer, random.Random(1), batch_of(50))
     assert torch.equal(tokens, again[0]) and torch.equal(mask, again[1])
 
 
@@ -127,7 +132,7 @@ def test_the_learning_rate_is_the_schedules_of_pretraining(base):
 def test_training_moves_the_model_towards_careful_solutions(base):
     model = copy.deepcopy(base[0])
     optimizer = torch.optim.AdamW(model.parameters())
-    tokens, mask = draw_demonstrations(base[1], random.Random("other"), 32)
+    tokens, mask = draw_demonstrations(base[1], random.Random("other"), batch_of(32))
     with torch.no_grad():
         before = sft_term(model, tokens, mask, SMALL).item()
     sft_metrics(model, base[1], replace(SMALL, steps=15, prompts_per_step=16, lr=4e-4), optimizer=optimizer)
@@ -160,7 +165,7 @@ def test_a_template_that_marks_nothing_is_refused(base):
     tokenizer = copy.deepcopy(base[1])
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     with pytest.raises(InputError, match=r"does not mark the assistant's tokens.*generation"):
-        draw_demonstrations(tokenizer, random.Random(0), 2)
+        draw_demonstrations(tokenizer, random.Random(0), batch_of(2))
 
 
 def test_a_gradient_that_is_not_finite_changes_no_weight(base, batch):

@@ -16,13 +16,14 @@ import trl.trainer.grpo_trainer
 import trl.trainer.rloo_trainer
 
 from reference.algorithms import preference, reward_model, rl, supervised
-from reference.algorithms.collect import collect, shaped_rewards, verify_all
+from reference.algorithms.collect import collect, shaped_rewards
 from reference.algorithms.pairs import draw_pool
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.engines.trl.config import gradient_scale, trl_config, trl_options
 from reference.engines.trl.data import draw_problems, pairs_chats, pairs_dataset, verifier
 from reference.engines.trl.trainer import run_trl, trl_trainer
 from reference.objectives import InputError
+from reference.world.completions import verify_all
 from reference.world.model import eos_ids, load
 from reference.world.rollout import encode_prompts, row_seeds, sample
 

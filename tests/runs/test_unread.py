@@ -41,6 +41,12 @@ def asked(*words: str) -> None:
         ("grpo --value-clip 0.2", "--value-clip", "there is no critic"),
         ("gspo --dual-clip 3", "--dual-clip", "loss is gspo, and only ppo_clip reads it"),
         ("grpo --kl-place measure --kl k1", "--kl", "kl_place is measure, where k1 and k3 are logged"),
+        ("grpo --call-price 0.1", "--call-price", "task is chains, which has no tools"),
+        ("sft --demonstrations hand-written", "--demonstrations", "task is chains, which has no tools"),
+        ("dpo --max-calls 2", "--max-calls", "task is chains, which has no tools"),
+        ("tool-rl --reward rubric --call-price 0.1", "--call-price", "reward is rubric, and only success reads it"),
+        ("tool-rl --demonstrations hand-written", "--demonstrations", "sft_coef is 0, and nothing is imitated"),
+        ("tool-dpo --group-size 3", "--group-size", "the pairs are written, and none is sampled"),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
 )
@@ -103,7 +109,8 @@ def check(recipe: Recipe) -> None:
 def test_every_row_passes_and_an_older_one_with_other_numbers_where_nothing_reads_them(recipe):
     check(recipe)
     numbers = {"gamma": 0.5, "gae_lambda": 0.5, "critic_lr": 0.5, "value_clip": 0.5, "dual_clip": 5.0,
-               "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64}  # fmt: skip
+               "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64, "max_calls": 7, "demonstrations": "hand-written",
+               "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3}  # fmt: skip
     assert numbers.keys() == set(DEFAULT_WHERE_UNREAD)
     older = replace(recipe, **{name: numbers[name] for name in unread(recipe) if name in numbers})
     assert without_unread(older) == recipe

@@ -22,7 +22,7 @@ from reference.objectives.shapes import InputError
 
 def require_same(recipe: Recipe, num_processes: int) -> None:
     """Refuse what TRL 1.16 does not do, or does differently, naming the nearest that it can do."""
-    rows = ("rl", recipe.advantage, "advantage"), ("rl", recipe.kl, "kl"), ("rl", recipe.aggregation, "aggregation")
+    rows = [("rl", getattr(recipe, slot), slot) for slot in ("reward", "advantage", "kl", "aggregation")]
     for kind, choice, name in (*rows, (recipe.kind, recipe.loss, "loss")):
         if kind == recipe.kind and callable(choice):
             raise InputError(f"{name} is a function of your own, which TRL cannot call: train without --engine trl")
@@ -40,6 +40,9 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
     trainer, one = trainer_name(r), r.inner_epochs * r.minibatches == 1
     rloo, loss = trainer == "RLOO", GRPO_LOSSES.get(r.loss, GRPOLoss())
     return [
+        (r.task == "tools",
+         "task is 'tools': TRL's own loop drops all calls of a turn where one is malformed, and counts the tool's words into "
+         "the budget: train without --engine trl"),
         (r.critic is not None or advantage_of(r).needs_critic,
          f"critic is {r.critic!r}, but TRL has none since it dropped PPO in 1.13: {elsewhere}"),
         (r.advantage not in {*SCALE_REWARDS, *RLOO},
@@ -82,6 +85,8 @@ def unsupported_preference(r: Recipe) -> list[tuple[bool, str]]:
     """Whether, and why. The first that holds is told."""
     mine = "train without --engine trl"
     return [
+        (r.task == "tools",
+         f"task is 'tools': TRL adds the log-probs of the tool's words to the sums of a pair: {mine}"),
         (r.online, f"online is set, TRL's DPOTrainer learns from pairs that are there already: {mine}"),
         (r.loss not in PAIR_LOSSES, f"{DIFFERENT.get(r.loss, f'loss is {r.loss!r}, which TRL does not have')}: {mine}"),
         (r.sft_coef != 0 and r.loss in PAIR_LOSSES and not PAIR_LOSSES[r.loss].nll,

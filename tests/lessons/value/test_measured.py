@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from reference import objectives
-from reference.algorithms.collect import verify_all
 from reference.algorithms.critic import Critic
 from reference.algorithms.scoring import forward
 from reference.lessons.value.measured import fit_head, new_endings, trunk_gradients
+from reference.world.completions import verify_all
 from reference.world.head import find_trunk
 from reference.world.model import load
 from reference.world.rollout import encode_prompts, sample
