@@ -14,7 +14,9 @@ from reference.runs.folder import is_run, read_options
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
-ADDED = {name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)}  # later than the others; a run without had no tools
+ADDED = {
+    name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
+}  # later than the others; a run without had no tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:

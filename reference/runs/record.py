@@ -1,13 +1,21 @@
-"""python -m reference record: make the recorded runs again, one after the other."""
+"""python -m reference record: make the recorded runs again, one after the other.
+
+An experiment may start from the model of another: ``tool-rl --model {tool-sft-seed-0}``. The other one is then recorded
+first, unless its model is still there from before, in ``.models`` beside the runs.
+"""
 
 import difflib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from reference.objectives.shapes import InputError
+from reference.runs.checkpoints import newest_checkpoint
 from reference.runs.lock import folder_lock
 
+MODELS = ".models"  # of the experiments that others start from
+NOT_OF_THE_MODEL = ("state.pt", "checksums.json")
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
 
@@ -26,10 +34,10 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
 
     ``train`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
     """
-    for name in find_experiments(names, experiments):
+    for name in with_starts(find_experiments(names, experiments), experiments, folder):
         draft = folder / f".{name}"
         resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
-        recipe, *options = experiments[name].split()
+        recipe, *options = [model_path(word, folder) for word in experiments[name].split()]
         if resume and "trl" in options:  # TRL's runs cannot be resumed
             with folder_lock(draft):  # another process may be recording it
                 pass
@@ -41,9 +49,44 @@ def record(names: list[str], experiments: dict[str, str], folder: Path, train: C
         (folder / name).mkdir(parents=True)
         for file in KEPT:
             shutil.copy(draft / file, folder / name / file)
+        if start := start_of(experiments[name]):  # its name, and not where it lies here
+            path = folder / name / "config.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"model": f"{{{start}}}"}, indent=2) + "\n")
+        if name in map(start_of, experiments.values()):
+            keep_model(draft, folder / MODELS / name)
         shutil.rmtree(draft)
         print(f"recorded {folder / name}", flush=True)
     return 0
+
+
+def start_of(command: str) -> str | None:
+    """The experiment whose model a command starts from; None where it starts from the shipped one."""
+    return next((word[1:-1] for word in command.split() if word.startswith("{")), None)
+
+
+def with_starts(names: list[str], experiments: dict[str, str], folder: Path) -> list[str]:
+    """The same experiments, each behind the one that it starts from where that one's model is not there."""
+    order: list[str] = []
+    for name in names:
+        start = start_of(experiments[name])
+        before = (
+            [] if start is None or (folder / MODELS / start).is_dir() else with_starts([start], experiments, folder)
+        )
+        order += [each for each in (*before, name) if each not in order]
+    return order
+
+
+def model_path(word: str, folder: Path) -> str:
+    """A word of a command: ``{NAME}`` as the folder of that experiment's model."""
+    return str(folder / MODELS / word[1:-1]) if word.startswith("{") else word
+
+
+def keep_model(run: Path, place: Path) -> None:
+    """Copy a run's newest checkpoint, without the state of its optimizer."""
+    checkpoint, _ = newest_checkpoint(run)
+    assert checkpoint is not None  # of a run that has reached its last step
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(checkpoint, place, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
 
 
 def find_experiments(names: list[str], experiments: dict[str, str]) -> list[str]:

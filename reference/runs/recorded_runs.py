@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from reference.algorithms.recipes import ROWS, Recipe
 from reference.algorithms.reward_model import PairAccuracy
 from reference.evaluation.accuracy import Accuracy
+from reference.evaluation.tool_use import ToolUse
 from reference.objectives.shapes import InputError
 from reference.runs.folder import read_metrics
 from reference.runs.measure import read_accuracy
@@ -44,7 +45,7 @@ def runs_of(folder: Path, recipe: Recipe, *, engine: str = "") -> list[Run]:
     for seed in SEEDS:
         path = folder / "-".join(filter(None, [recipe.name, engine, "seed", str(seed)]))
         if path.is_dir():
-            kind = PairAccuracy if recipe.kind == "reward" else Accuracy
+            kind = PairAccuracy if recipe.kind == "reward" else ToolUse if recipe.task == "tools" else Accuracy
             run = Run(recipe, seed, read_metrics(path), read_accuracy(path, kind))
             if not {"before", "after", "seconds"} <= run.accuracy.keys() or not run.metrics:
                 raise InputError(f"{path} is not a finished run: finish it with --resume, or take it out of {folder}")

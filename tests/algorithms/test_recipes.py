@@ -21,7 +21,18 @@ RL = [recipe for recipe in ROWS if recipe.kind == "rl"]
 
 
 def test_the_article_s_algorithms_are_rows():
-    expected = {"ppo", "grpo", "dr-grpo", "dapo", "gspo", "cispo", "rloo", "reinforce++", "reinforce++-baseline", "tool-rl"}
+    expected = {
+        "ppo",
+        "grpo",
+        "dr-grpo",
+        "dapo",
+        "gspo",
+        "cispo",
+        "rloo",
+        "reinforce++",
+        "reinforce++-baseline",
+        "tool-rl",
+    }
     assert {recipe.name for recipe in RL} == expected
     assert {
         "sft",
