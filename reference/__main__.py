@@ -97,6 +97,7 @@ def train_command(args: argparse.Namespace) -> int:
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
         from reference.runs.session import run_pretrain
+        from reference.world.model import SHIPPED
 
     if args.resume:
         from reference.cli.resume import options_of_run
@@ -107,7 +108,7 @@ def train_command(args: argparse.Namespace) -> int:
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
-    if args.model != "base" and os.path.isdir(args.model):
+    if args.model not in SHIPPED and os.path.isdir(args.model):
         require_no_run(args.model)
         options["model"] = os.path.realpath(args.model)  # so that the run can be resumed from any folder
     if args.engine == "trl":
@@ -151,12 +152,12 @@ def bench_command(args: argparse.Namespace) -> int:
         from reference.runs.bench_report import bench_report
         from reference.runs.folder import require_no_run
         from reference.world.gate import require_sampler
-        from reference.world.model import BASE, load, pick_device
+        from reference.world.model import SHIPPED, load, pick_device
 
     require_read_by_bench(args.before, args.typed)
-    if args.model != "base":
+    if args.model not in SHIPPED:
         require_no_run(args.model)
-    recipe, source = RECIPES[args.recipe], BASE if args.model == "base" else args.model
+    recipe, source = RECIPES[args.recipe], SHIPPED.get(args.model, args.model)
     model, tokenizer = load(source, device=pick_device(args.device))
     require_room(model, tokenizer, recipe)
     require_sampler(model, tokenizer, max_new_tokens=recipe.max_new_tokens)

@@ -40,6 +40,7 @@ class Recipe:
     source: str  # arXiv number, or author and year
     kind: Kind
     pitfall: str  # what goes wrong most often
+    start: str = "base"  # the shipped model that it begins with, unless another is named
 
     task: str = option(
         "chains", "what the prompts ask: chains of sums, or problems with a calculator to call (tools)", *WRITERS,

@@ -96,9 +96,9 @@ ROWS = (
         pitfall="whitened per micro-batch instead of per batch it is another algorithm",
     ),
     replace(
-        GRPO, name="tool-rl", title="GRPO with a tool in the loop", source="2503.09516", task="tools",
+        GRPO, name="tool-rl", title="GRPO with a tool in the loop", source="2503.09516", task="tools", start="tool-sft",
         advantage="group_mean", aggregation="token_mean", call_price=0.05,
-        pitfall="from a model that never calls there is nothing to reinforce: begin with one of tool-sft (--model)",
+        pitfall="from a model that never calls there is nothing to reinforce (--model base shows it)",
     ),
     Recipe(
         name="sft", title="Supervised fine-tuning on careful solutions", source="2203.02155", kind="sft",
@@ -115,7 +115,7 @@ ROWS = (
     ),
     DPO,
     replace(
-        DPO, name="tool-dpo", title="DPO on pairs of trajectories that differ in their calls", task="tools", pairs="written",
+        DPO, name="tool-dpo", title="DPO on pairs of trajectories that differ in their calls", task="tools", pairs="written", start="tool-sft",
         pitfall="many trainers add the log-probs of the tool's words to the sums; from a model that calls no tool it teaches none",
     ),
     replace(

@@ -61,7 +61,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         formatter_class=Defaults,
     )
     add = parser.add_argument_group("the run").add_argument
-    add_model(add)
+    add_model(add, recipe.start)
     add_folders(add, recipe.name, longer=recipe.kind in CONSTANT_RATE)
     add_seed(add, "decides problems, samples and minibatches of every step")
     add_device(add)

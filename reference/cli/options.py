@@ -15,9 +15,10 @@ class Defaults(argparse.ArgumentDefaultsHelpFormatter):
         return f"{action.help} (default: none)" if "none" in str(action.metavar) else action.help
 
 
-def add_model(add: Callable) -> None:
-    add("--model", type=source, metavar="NAME_OR_PATH", default="base",
-        help="causal LM: a folder (also of a peft adapter), a hub name, or 'base', the shipped one")  # fmt: skip
+def add_model(add: Callable, default: str = "base") -> None:
+    add("--model", type=source, metavar="NAME_OR_PATH", default=default,
+        help="causal LM: a folder (also of a peft adapter), a hub name, or a shipped one: 'base', or 'tool-sft', which is "
+        "the base after that recipe")  # fmt: skip
 
 
 def add_folders(add: Callable, recipe: str, *, longer: bool) -> None:

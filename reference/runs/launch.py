@@ -34,7 +34,7 @@ from reference.runs.processes import number_of_processes
 from reference.runs.session import close_run, open_run, resumable, step_log
 from reference.world.completions import require_tools
 from reference.world.gate import require_gradient, require_sampler
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import SHIPPED, load, pick_device
 
 Loop = Callable[[OnStep, int, Path], None]  # on_step, the steps that are done, the run folder with their log
 
@@ -67,8 +67,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
 
 
 def source_of(options: dict[str, Any]) -> str | Path:
-    """What --model names, the shipped model by its folder."""
-    return BASE if options["model"] == "base" else options["model"]
+    """What --model names, a shipped model by its folder."""
+    return SHIPPED.get(options["model"], options["model"])
 
 
 def require_start(

@@ -23,7 +23,7 @@ from reference.runs.files import is_number, read_json, write_atomically
 from reference.runs.folder import is_run, read_options
 from reference.runs.measure_tools import tool_report
 from reference.world.gate import require_sampler
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import SHIPPED, load, pick_device
 from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
 
@@ -152,7 +152,7 @@ def accuracy_report(
 def pair_report(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int, device: str) -> str:
     """The same for a run of a reward model, on pairs that its policy writes for held-out problems."""
     source = read_options(Path(run), recipe.name)["model"]
-    policy, tokenizer = load(BASE if source == "base" else source, device=pick_device(device))
+    policy, tokenizer = load(SHIPPED.get(source, source), device=pick_device(device))
     require_sampler(policy, tokenizer, max_new_tokens=recipe.max_new_tokens)
     model = load_reward_model(newest_model(run), device=pick_device(device))
     lines = [str(pair_accuracy(model, tokenizer, policy, recipe, prompts=prompts, seed=seed))]
@@ -181,8 +181,8 @@ def recipe_of_run(run: str) -> Recipe | None:
 def newest_model(run: str) -> Path | str:
     """The newest checkpoint if ``run`` is a run folder; else what ``load`` takes."""
     folder = Path(run)
-    if run == "base":
-        return BASE
+    if run in SHIPPED:
+        return SHIPPED[run]
     if not (folder / "checkpoints").is_dir() and not is_run(folder):
         return run
     checkpoint, _ = newest_checkpoint(folder)

@@ -32,6 +32,8 @@ from reference.world.weights import require_same_weights
 MOST_TOKENS = 2**31  # no vocabulary has so many
 MADE = {"a causal LM": "causal LM", "a reward model": "classifier"}  # what transformers makes of a config for each
 BASE = Path(__file__).with_name("base")  # the checkpoint that ships with the package
+TOOL_SFT = Path(__file__).with_name("tool_sft")  # the base after the recipe tool-sft: it calls the calculator
+SHIPPED = {"base": BASE, "tool-sft": TOOL_SFT}
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> LlamaForCausalLM:
