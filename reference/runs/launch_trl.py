@@ -13,7 +13,7 @@ from reference.engines.trl.model import require_no_noise, require_pad, require_r
 from reference.engines.trl.unsupported import require_same
 from reference.interrupt import interruptible
 from reference.objectives.shapes import InputError
-from reference.runs.launch import KINDS, require_start, source_of
+from reference.runs.launch import kind_of, require_start, source_of
 from reference.runs.measure import change, measure_once
 from reference.runs.processes import is_first_process, leave_group, number_of_processes
 from reference.runs.session import close_run, open_run, step_log
@@ -26,7 +26,7 @@ def run_on_trl(recipe: Recipe, options: dict[str, Any], *, out: Path | None) -> 
     processes = number_of_processes()
     if processes > 1 and out is None:
         raise InputError(f"{processes} processes would not agree on a run folder: name one with --out")
-    device, kind = pick_device(options["device"]), KINDS[recipe.kind]
+    device, kind = pick_device(options["device"]), kind_of(recipe)
     require_trl_recipe(recipe, device.type, processes)
     from reference.engines.trl.trainer import run_trl  # TRL takes seconds to import
 
