@@ -46,12 +46,35 @@ def per_seed(runs: list[Run], kind: str) -> str:
     return " / ".join(f"{run.accuracy['after'][kind]:.1%}".removesuffix("%") for run in runs)
 
 
+TOOL_COLUMNS = {  # of ToolUse -> the words above it
+    "success": "success, %", "recall": "calls where needed, %", "waste": "calls where not, %", "valid": "valid calls, %",
+    "made_up": "made up, %",
+}  # fmt: skip
+
+
+def tool_results_table(folder: Path) -> str:
+    """The recorded runs with a tool as a Markdown table: a row per recipe, a number per seed, after training."""
+    found = {name: runs for name, runs in all_runs(folder).items() if runs[0].recipe.task == "tools"}
+    head = ["`train`", "from", "steps", *TOOL_COLUMNS.values(), "calls per problem"]
+    rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name, runs in found.items():
+        calls = " / ".join(f"{run.accuracy['after']['calls']:.2f}" for run in runs)
+        cells = [f"`{name}`", f"`{runs[0].recipe.start}`", str(runs[0].recipe.steps)]
+        rows.append(f"| {' | '.join([*cells, *(per_seed(runs, kind) for kind in TOOL_COLUMNS), calls])} |")
+    return "\n".join(rows)
+
+
+TABLES = {"results": results_table, "tool results": tool_results_table}  # the marks of each in the README
+
+
 def update_readme(readme: Path, folder: Path) -> bool:
-    """Put the results table between its marks in the README. False if there are no marks to put it between."""
-    begin, end = "<!-- results -->", "<!-- end of results -->"
-    text = readme.read_text() if readme.exists() else ""
-    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        return False
-    head, tail = text.split(begin)[0], text.split(end)[1]
-    write_atomically(readme, f"{head}{begin}\n{results_table(folder)}\n{end}{tail}")
-    return True
+    """Put the tables of results between their marks in the README. False if there are no marks to put them between."""
+    text = old = readme.read_text() if readme.exists() else ""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if text.count(begin) == text.count(end) == 1 and text.index(begin) < text.index(end):
+            head, tail = text.split(begin)[0], text.split(end)[1]
+            text = f"{head}{begin}\n{table(folder)}\n{end}{tail}"
+    if text != old:
+        write_atomically(readme, text)
+    return any(f"<!-- {name} -->" in text for name in TABLES)
