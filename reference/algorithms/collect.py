@@ -39,7 +39,7 @@ from reference.objectives import (
     truncated_share,
 )
 from reference.objectives.shapes import InputError, at_least_float32
-from reference.world.completions import Completions, complete, draw_problems, join_completions
+from reference.world.completions import Completions, draw_problems, encode_questions, join_completions, judge, sampler
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import Rollout, row_seeds
 from reference.world.workers import in_parallel, workers_for
@@ -132,11 +132,12 @@ def sample_groups(
     alive, dead = [], []
     for rounds in range(1, recipe.max_rounds + 1):
         problems = draw_problems(recipe.task, rng, recipe.prompts_per_step - len(alive))
-        found = complete(
-            model, tokenizer, problems, task=recipe.task, group_size=recipe.group_size,
+        sampled = sampler(recipe.task, recipe.max_calls)(
+            model, tokenizer, encode_questions(tokenizer, problems), group_size=recipe.group_size,
             seeds=row_seeds(rng, len(problems) * recipe.group_size), max_new_tokens=recipe.max_new_tokens,
-            max_calls=recipe.max_calls, temperature=recipe.temperature, top_k=recipe.top_k, top_p=recipe.top_p,
+            temperature=recipe.temperature, top_k=recipe.top_k, top_p=recipe.top_p,
         )  # fmt: skip
+        found = judge(tokenizer, sampled, problems)
         if recipe.max_rounds == 1:
             return found, rounds
         for group in torch.arange(len(found.correct), device=found.correct.device).split(recipe.group_size):

@@ -7,8 +7,9 @@ Both come as a ``Rollout``. So whoever trains or measures need not ask which tas
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, cast, get_args
 
 import torch
@@ -104,19 +105,30 @@ def complete(
 
     ``seeds``: one per row; without them the likeliest token is taken each time (greedy). ``max_calls`` is of tools only.
     """
-    prompts, each = encode_questions(tokenizer, problems), [p for p in problems for _ in range(group_size)]
-    if task == "tools":
-        rollout, trajectories = sample_with_tools(
-            model, tokenizer, prompts, group_size=group_size, max_new_tokens=max_new_tokens, max_calls=max_calls,
-            seeds=seeds, temperature=temperature, top_k=top_k, top_p=top_p, greedy=seeds is None,
-        )  # fmt: skip
-        found = Completions(rollout, each, rollout.truncated.float(), trajectories)
-        return replace(found, correct=found.of_rows([verdict(p, t) for p, t in zip(each, trajectories, strict=True)]))
-    rollout = sample(
-        model, tokenizer, prompts, group_size=group_size, max_new_tokens=max_new_tokens, seeds=seeds,
-        temperature=temperature, top_k=top_k, top_p=top_p, greedy=seeds is None,
+    sampled = sampler(task, max_calls)(
+        model, tokenizer, encode_questions(tokenizer, problems), group_size=group_size, max_new_tokens=max_new_tokens,
+        seeds=seeds, temperature=temperature, top_k=top_k, top_p=top_p, greedy=seeds is None,
     )  # fmt: skip
-    return Completions(rollout, each, verify_all(rollout, tokenizer, cast(list[tasks.Problem], each)))
+    return judge(tokenizer, sampled, problems)
+
+
+def sampler(task: str, max_calls: int) -> Callable[..., Rollout | tuple[Rollout, list[Trajectory]]]:
+    """What samples for this task, with the arguments of ``sample``."""
+    return partial(sample_with_tools, max_calls=max_calls) if task == "tools" else sample
+
+
+def judge(
+    tokenizer: PreTrainedTokenizerBase,
+    sampled: Rollout | tuple[Rollout, list[Trajectory]],
+    problems: list[Problem],
+) -> Completions:
+    """What a ``sampler`` has written for these problems, equally many rows for each, with the verifier's verdicts."""
+    rollout, trajectories = sampled if isinstance(sampled, tuple) else (sampled, None)
+    each = [problem for problem in problems for _ in range(len(rollout.tokens) // len(problems))]
+    if trajectories is None:
+        return Completions(rollout, each, verify_all(rollout, tokenizer, cast(list[tasks.Problem], each)))
+    found = Completions(rollout, each, rollout.truncated.float(), trajectories)
+    return replace(found, correct=found.of_rows([verdict(p, t) for p, t in zip(each, trajectories, strict=True)]))
 
 
 def verify_all(rollout: Rollout, tokenizer: PreTrainedTokenizerBase, problems: list[tasks.Problem]) -> Tensor:
