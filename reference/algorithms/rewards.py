@@ -4,17 +4,22 @@ success    the verifier's word, less what calls cost
 rubric     points of a judge who reads the trajectory and does not know the right answer
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import entry_of, name_of
-from reference.evaluation.tool_use import stated_answer, tool_results
+from reference.evaluation.tool_answers import stated_answer, tool_results
 from reference.objectives import trajectory_reward
-from reference.world.completions import Completions
-from reference.world.tool_rollout import Trajectory
+
+if TYPE_CHECKING:
+    from reference.world.completions import Completions
+    from reference.world.tool_rollout import Trajectory
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Tool use on held-out problems: success, calls where they are needed and where they are a waste, numbers made up."""
 
 import random
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -11,10 +10,11 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.evaluation.statistics import wilson_interval
+from reference.evaluation.tool_answers import made_up
 from reference.world.completions import Completions, complete, draw_problems
 from reference.world.rollout import row_seeds
 from reference.world.tool_calls import KINDS
-from reference.world.tool_rollout import ENDINGS, Trajectory
+from reference.world.tool_rollout import ENDINGS
 from reference.world.tool_tasks import TOOL_KINDS, ToolProblem
 
 ROWS_AT_ONCE = 512
@@ -135,21 +135,3 @@ def tool_scalars(completions: Completions) -> dict[str, Tensor]:
     found |= {f"call {kind}": answers[kind] / max(1, answers.total()) for kind in KINDS}
     found |= {f"ending {ending}": endings[ending] / len(trajectories) for ending in ENDINGS}
     return {name: torch.tensor(value) for name, value in found.items()}
-
-
-def stated_answer(trajectory: Trajectory) -> str | None:
-    """The number behind ``Answer:`` in the last line of the last turn; None where the trajectory does not end so."""
-    match = re.search(r"(?:^|\n)Answer: (-?[0-9]+)\s*$", trajectory.answer)
-    return match[1] if match and trajectory.ending == "answer" else None
-
-
-def tool_results(trajectory: Trajectory) -> list[str]:
-    """What the tool has returned, errors left out."""
-    return [result.text for _, result in trajectory.calls if result.kind == "ok"]
-
-
-def made_up(trajectory: Trajectory) -> bool:
-    """Whether it pretends to be the tool, or answers with a number that no tool has returned. For problems that need the
-    tool: a good answer to such a problem is always the result of a call."""
-    answer = stated_answer(trajectory)
-    return trajectory.ending == "forged turn" or (answer is not None and answer not in tool_results(trajectory))

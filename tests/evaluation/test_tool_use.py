@@ -6,7 +6,8 @@ import pytest
 from scripted import BROKEN, CALL, scripted
 
 from reference.algorithms.rewards import points
-from reference.evaluation.tool_use import evaluate_tool_use, facts_of, made_up, tool_scalars, tool_use
+from reference.evaluation.tool_answers import made_up
+from reference.evaluation.tool_use import evaluate_tool_use, facts_of, tool_scalars, tool_use
 from reference.world.tool_tasks import ToolProblem, draw_tool_problem
 
 PRODUCT = ToolProblem("product", "What is 47*86?", 4042, ("47*86",))
