@@ -107,7 +107,7 @@ def encode_trajectory(
             "the chat template prints the prompt in another way when an answer follows: print the same in both"
         )
     written = str(tokenizer.decode([i for i, ours in zip(ids[start:], mask[start:], strict=True) if ours]))
-    names = [call["function"]["name"] for message in messages for call in message.get("tool_calls", [])]
+    names = [call.get("function", call)["name"] for message in messages for call in message.get("tool_calls") or []]
     if any(written.count(name) < names.count(name) for name in names):
         raise InputError(
             "the chat template does not print the calls of the assistant inside {% generation %}: print them there"
