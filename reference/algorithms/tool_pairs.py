@@ -65,9 +65,9 @@ def encode_trajectories(
         if question_of(pair.chosen) != question_of(pair.rejected):
             raise InputError("chosen and rejected differ before the assistant speaks: a pair is about one prompt")
         for messages in (pair.chosen, pair.rejected):
-            prompt, ids, mask = encode_trajectory(tokenizer, messages)
+            prompt, ids, ours = encode_trajectory(tokenizer, messages)
             prompts.append(prompt)
-            completions.append((ids, mask))
+            completions.append((ids, ours))
     start = max(map(len, prompts))
     length = start + max(len(ids) for ids, _ in completions)
     tokens, attention = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
@@ -75,9 +75,7 @@ def encode_trajectories(
     for row, (ids, ours) in enumerate(completions):
         tokens[row, start : start + len(ids)] = torch.tensor(ids)
         attention[row, start : start + len(ids)] = True
-        mask[row, start - 1 : start - 1 + len(ids)] = torch.tensor(
-            ours, dtype=torch.bool
-        )  # place t is about token t + 1
+        mask[row, start - 1 : start - 1 + len(ids)] = torch.tensor(ours) == 1  # place t is about token t + 1
     tensors = tokens, attention, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
     return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), [pair.problem for pair in pairs])
 
