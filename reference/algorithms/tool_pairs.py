@@ -65,9 +65,9 @@ def encode_trajectories(
         if question_of(pair.chosen) != question_of(pair.rejected):
             raise InputError("chosen and rejected differ before the assistant speaks: a pair is about one prompt")
         for messages in (pair.chosen, pair.rejected):
-            prompt, ids, mask = encode_trajectory(tokenizer, messages)
+            prompt, ids, ours = encode_trajectory(tokenizer, messages)
             prompts.append(prompt)
-            completions.append((ids, mask))
+            completions.append((ids, ours))
     start = max(map(len, prompts))
     length = start + max(len(ids) for ids, _ in completions)
     tokens, attention = left_padded(prompts, start, length, tokenizer.pad_token_id, torch.device("cpu"))
@@ -75,9 +75,7 @@ def encode_trajectories(
     for row, (ids, ours) in enumerate(completions):
         tokens[row, start : start + len(ids)] = torch.tensor(ids)
         attention[row, start : start + len(ids)] = True
-        mask[row, start - 1 : start - 1 + len(ids)] = torch.tensor(
-            ours, dtype=torch.bool
-        )  # place t is about token t + 1
+        mask[row, start - 1 : start - 1 + len(ids)] = torch.tensor(ours) == 1  # place t is about token t + 1
     tensors = tokens, attention, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
     return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), [pair.problem for pair in pairs])
 
@@ -107,7 +105,7 @@ def encode_trajectory(
             "the chat template prints the prompt in another way when an answer follows: print the same in both"
         )
     written = str(tokenizer.decode([i for i, ours in zip(ids[start:], mask[start:], strict=True) if ours]))
-    names = [call["function"]["name"] for message in messages for call in message.get("tool_calls", [])]
+    names = [call.get("function", call)["name"] for message in messages for call in message.get("tool_calls") or []]
     if any(written.count(name) < names.count(name) for name in names):
         raise InputError(
             "the chat template does not print the calls of the assistant inside {% generation %}: print them there"
