@@ -13,6 +13,7 @@
 | preference | how is one completion made more likely than another? |
 | preference_variants | and without a reference, or without pairs? |
 | steering | what is added to the loss, what to the reward, and with which sign? |
+| tool_use | which tokens of a trajectory with tool calls train, what does it earn, and which self-labelled call is kept? |
 | scalars | what should I watch? |
 
 Each docstring has one example that runs. It leaves out ``import torch`` and ``from reference.objectives import NAME``:
@@ -93,6 +94,7 @@ from .steering import (
     total_loss,
 )
 from .supervised import sft_loss, token_nll
+from .tool_use import future_loss, keep_call, tool_mask, trajectory_reward
 from .value import explained_variance, value_loss
 
 __all__ = [
@@ -113,6 +115,7 @@ __all__ = [
     "entropy",
     "explained_variance",
     "fixed_length",
+    "future_loss",
     "gae",
     "grad_norm",
     "group_advantages",
@@ -121,6 +124,7 @@ __all__ = [
     "hinge_loss",
     "implicit_reward",
     "ipo_loss",
+    "keep_call",
     "kl_abs",
     "kl_charge",
     "kl_full",
@@ -165,7 +169,9 @@ __all__ = [
     "token_mean",
     "token_nll",
     "token_rewards",
+    "tool_mask",
     "total_loss",
+    "trajectory_reward",
     "truncated_share",
     "value_loss",
     "whiten",
