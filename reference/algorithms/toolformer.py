@@ -3,12 +3,13 @@
     train_proposer   a model learns the form of a call from demonstrations; a large one reads some in its prompt instead
     propose          where a call is likeliest, several are sampled behind a forced <|call|>, and run
     measure          the loss of the next five tokens: behind call and result, behind the call alone, without a call
-    labelled         the texts with the best call that was kept
+
+``call_filter`` then keeps the calls that help.
 
 In our chats a call is a turn of its own: it ends there, the tool answers, and the text goes on behind a new header. "The
 call without its result" is then a tool's turn with nothing in it. Toolformer (arXiv 2302.04761) puts call and result in
-brackets into the running text, and leaves the result out of the brackets. Kept are calls that help to predict the text;
-nobody asks whether the text needed them, or whether they are right. Here both are known, and ``Proposal`` notes them.
+brackets into the running text, and leaves the result out of the brackets. No step asks whether a text needs a call, or
+whether the call is right. Here both are known, and ``Proposal`` says it for those who count.
 """
 
 import random
@@ -24,24 +25,26 @@ from reference.algorithms.recipes import RECIPES
 from reference.algorithms.step import set_rate
 from reference.algorithms.supervised import sft_step
 from reference.objectives import prediction_mask, token_logprobs
-from reference.objectives.tool_use import HORIZON, future_loss, keep_call
+from reference.objectives.tool_use import HORIZON, future_loss
 from reference.world.calculator import evaluate
 from reference.world.eval_mode import eval_mode
 from reference.world.rollout import row_seeds, sample
-from reference.world.tool_calls import Result, answer_call, parse_call
+from reference.world.tool_calls import Result, answer_call
 from reference.world.tool_rollout import Marks
-from reference.world.tool_tasks import Message, ToolProblem, draw_tool_problem, draw_trajectory, run
+from reference.world.tool_tasks import Message, ToolProblem, draw_tool_problem, draw_trajectory
 from reference.world.trajectories import draw_chats, shipped
 from reference.world.workers import cores_of
 
 LEARNING_RATE = 2e-3  # of the proposer: high, since it takes few steps
 LONGEST_CALL = 40  # tokens; 21 and the digits of the expression are enough
 ROWS = 64  # of a forward pass that scores
+# each (proposals,): behind call and result, behind the call alone, without a call
+Losses = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Text:
-    """A solution without calls, to be labelled. The problem is for those who count; no step of the labelling reads it."""
+    """A solution without calls, to be labelled. Of the problem the labelling reads the question alone."""
 
     problem: ToolProblem
     words: str
@@ -172,22 +175,24 @@ def word_ids(tokenizer: PreTrainedTokenizerBase, text: Text) -> list[int]:
 
 
 def measure(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, proposals: Sequence[Proposal]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss of the text behind each proposal, in nats, three times (proposals,): as ``keep_call`` takes them.
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, proposals: Sequence[Proposal], *, skip: int = 0
+) -> Losses:
+    """The loss of the text behind each proposal, in nats, in the order of ``keep_call``.
 
-    Behind the call and its result, behind the call and an empty answer, and without a call.
+    Behind the call and its result, behind the call and an empty answer, and without a call. ``skip``: so many tokens of
+    the text are read before the five that count. Behind a call our texts go on with "Answer: ", three tokens that every
+    result predicts, and the last two of the five are then the first two digits: a result that begins alike is kept.
     """
     marks = Marks.of(tokenizer)
     rows = []
     for proposal in proposals:
         words = word_ids(tokenizer, proposal.text)
-        before = prompt_ids(tokenizer, proposal.text) + words[: proposal.position]
-        after = [*words, marks.end][proposal.position :][:HORIZON]
+        prompt, at = prompt_ids(tokenizer, proposal.text) + words[: proposal.position], proposal.position + skip
+        seen, after = words[proposal.position : at], [*words, marks.end][at:][:HORIZON]
         call = [marks.call, *tokenizer(proposal.call, add_special_tokens=False)["input_ids"], marks.end]
         for answer in (proposal.result.text, ""):
-            rows.append((before + call + marks.tool_turn(tokenizer, answer) + [marks.assistant], after))
-        rows.append((before, after))
+            rows.append((prompt + call + marks.tool_turn(tokenizer, answer) + [marks.assistant] + seen, after))
+        rows.append((prompt + seen, after))
     with_result, without_result, without_call = future_losses(model, rows, tokenizer.pad_token_id).view(-1, 3).T
     return with_result, without_result, without_call
 
@@ -208,52 +213,3 @@ def future_losses(model: PreTrainedModel, rows: Sequence[tuple[list[int], list[i
         logprobs = token_logprobs(model(tokens).logits, tokens).gather(1, at)
         losses[index] = future_loss(logprobs, step < count).cpu()
     return losses
-
-
-def labelled(
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Sequence[Text],
-    proposals: Sequence[Proposal],
-    losses: tuple[Tensor, Tensor, Tensor],
-    *,
-    threshold: float,
-) -> list[list[Message]]:
-    """Chats: each text with the call that gains most, if one is kept; as it was, where no call could gain as much.
-
-    A call gains at most the loss without it. So a text whose proposals all have less than ``threshold`` of that is easy
-    as it is, and stays without a call. One that is hard, and that no proposal helps, is left out: it would teach to guess.
-    """
-    kept, gains = kept_calls(proposals, losses, threshold=threshold), gain(losses).tolist()
-    chats = []
-    for text in texts:
-        rows = [i for i, proposal in enumerate(proposals) if proposal.text is text]
-        best = max((i for i in rows if kept[i]), key=lambda i: gains[i], default=None)
-        if best is not None:
-            chats.append(chat_of(tokenizer, proposals[best]))
-        elif rows and all(losses[2][i] < threshold for i in rows):
-            chats.append([user(text), {"role": "assistant", "content": text.words}])
-    return chats
-
-
-def kept_calls(proposals: Sequence[Proposal], losses: tuple[Tensor, Tensor, Tensor], *, threshold: float) -> list[bool]:
-    """Which proposals are kept: those that were run, and whose result gains the threshold."""
-    helps = keep_call(*losses, threshold=threshold).tolist()
-    return [proposal.result.kind == "ok" and yes for proposal, yes in zip(proposals, helps, strict=True)]
-
-
-def gain(losses: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """By how much call and result make the text easier than the better of the two without a result, in nats."""
-    with_result, without_result, without_call = losses
-    return torch.minimum(without_call, without_result) - with_result
-
-
-def user(text: Text) -> Message:
-    return {"role": "user", "content": text.problem.question}
-
-
-def chat_of(tokenizer: PreTrainedTokenizerBase, proposal: Proposal) -> list[Message]:
-    """The text with the call in its place: what stands before it, the call, the tool's answer, and how the text goes on."""
-    words = word_ids(tokenizer, proposal.text)
-    before, after = (str(tokenizer.decode(part)) for part in (words[: proposal.position], words[proposal.position :]))
-    _, arguments = parse_call(proposal.call)
-    return [user(proposal.text), *run(before, arguments["expression"]), {"role": "assistant", "content": after}]

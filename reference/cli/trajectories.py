@@ -58,10 +58,10 @@ def add_self_labelled(rows: argparse._SubParsersAction) -> None:
         help="a model proposes calls, and a loss decides which are kept (Toolformer)",
         description=(
             "Take solutions without calls, and let a model propose calls in them. Each is run, and kept if call and result "
-            "lower the loss of the next five tokens by the threshold, compared with no call and with the call alone "
+            "lower the loss of five tokens behind it by the threshold, compared with no call and with the call alone "
             "(Toolformer, arXiv 2302.04761). Nobody says which problem needs a call. A model of this size cannot be "
-            "shown demonstrations in its prompt, so it is trained on some first. A text in which no call could gain the "
-            "threshold stays without one. At the end: precision and recall of the filter against the truth, which is "
+            "shown demonstrations in its prompt, so it is trained on some first. A text that is easy without a call "
+            "stays without one, and a hard one that no call helps is left out. At the end: precision and recall of the filter against the truth, which is "
             "known here, and the cost. " + FORMAT
         ),
         epilog="Example: python -m reference trajectories self-labelled --count 20 --threshold 0.5 --show 3",
@@ -69,15 +69,23 @@ def add_self_labelled(rows: argparse._SubParsersAction) -> None:
     )
     add = labelled.add_argument
     add("--count", type=positive(int), default=24, metavar="N", help="chats, with a call or without")
-    add("--threshold", type=not_below_zero, default=1.0, metavar="NATS", help="what a call must gain to be kept")
+    add(
+        "--threshold",
+        type=not_below_zero,
+        default=3.0,
+        metavar="NATS",
+        help="what a call must gain to be kept; Toolformer: 1, for its calculator 0.5",
+    )
+    add("--skip", type=not_negative, default=3, metavar="N",
+        help="tokens behind a call that the loss leaves out; 3 are 'Answer: ', which every result predicts; Toolformer: 0")  # fmt: skip
     add_model(add)
     add("--demonstrations", type=not_negative, default=400, metavar="N",
         help="generated chats that the proposer is trained on, beside the hand-written dozen")  # fmt: skip
     add("--steps", type=not_negative, default=100, metavar="N",
         help="steps of this training, 16 chats each; 0: the model proposes as it is")  # fmt: skip
-    add("--positions", type=positive(int), default=2, metavar="K", help="places of a text where calls are proposed")
+    add("--positions", type=positive(int), default=1, metavar="K", help="places of a text where calls are proposed")
     add("--samples", type=positive(int), default=4, metavar="M", help="calls that are sampled at each place")
-    add("--scores", type=file, metavar="FILE.json", help="also write the three losses of every proposal that ran")
+    add("--scores", type=file, metavar="FILE.json", help="also write the losses of the first 300 proposals that ran")
     add_device(add)
     add_output(add, "decides texts, demonstrations and samples")
 
@@ -138,12 +146,12 @@ def make_trajectories(args: argparse.Namespace) -> None:
         require_free(path, overwrite=args.overwrite)
     if args.source == "self-labelled":
         done = self_label(
-            args.model, count=args.count, threshold=args.threshold, demonstrations=args.demonstrations, steps=args.steps,
+            args.model, count=args.count, threshold=args.threshold, skip=args.skip, demonstrations=args.demonstrations, steps=args.steps,
             positions=args.positions, samples=args.samples, seed=args.seed, device=args.device,
         )  # fmt: skip
         chats, words = done.chats, report(done)
         if args.scores:
-            write_atomically(args.scores, json.dumps(scores(done), ensure_ascii=False) + "\n")
+            write_atomically(args.scores, json.dumps(scores(done), separators=(",", ":")) + "\n")
     else:
         chats = fixed_source(args.source, count=args.count, seed=args.seed, failures=getattr(args, "failures", 0.0))
         words = f"{len(chats)} chats. Cost: 0 model calls per chat."

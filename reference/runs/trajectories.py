@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from reference.algorithms.call_filter import filtered, labelled
 from reference.algorithms.toolformer import (
+    Losses,
     Proposal,
     Text,
     draw_demonstrations,
     draw_texts,
-    kept_calls,
-    labelled,
     measure,
     propose,
     train_proposer,
@@ -31,13 +30,14 @@ from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
 from reference.world.model import BASE, load, pick_device
 from reference.world.tool_rollout import Marks
-from reference.world.tool_tasks import TOOL_KINDS, Message
+from reference.world.tool_tasks import Message
 from reference.world.trajectories import Source, answered_again, calls_of, draw_chats, shipped
 
 BATCH = 48  # texts that are labelled together
 PATIENCE = 6  # batches without one kept call, after which it is given up
-THRESHOLDS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-Losses = tuple[Tensor, Tensor, Tensor]
+SCORED = 300  # proposals in the file of scores: enough to see the filter at work
+THRESHOLDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
+DECIDES, AT_ONCE, UNTRAINED = "as asked", "directly behind the call", "by the model without demonstrations"  # measured
 
 
 @dataclass
@@ -45,12 +45,12 @@ class Labelling:
     """What the self-labelled source has done."""
 
     threshold: float
+    skip: int
     chats: list[list[Message]] = field(default_factory=list)
     texts: int = 0
     samples: int = 0  # of calls; equal ones at one place are one proposal
     proposals: list[Proposal] = field(default_factory=list)
-    losses: list[Losses] = field(default_factory=list)  # of each batch, under the proposer
-    losses_before: list[Losses] = field(default_factory=list)  # and under the model that the proposer was made of
+    losses: dict[str, list[Losses]] = field(default_factory=dict)  # of each batch, by how they were measured
     valid_before: tuple[int, int] = (0, 0)  # of that model's own proposals for the first batch: those that run, and all
 
     @property
@@ -72,7 +72,7 @@ def fixed_source(source: Source, *, count: int | None, seed: int, failures: floa
 
 
 def self_label(
-    model_source: str, *, count: int, threshold: float, demonstrations: int, steps: int, positions: int, samples: int,
+    model_source: str, *, count: int, threshold: float, skip: int, demonstrations: int, steps: int, positions: int, samples: int,
     seed: int, device: str,
 ) -> Labelling:  # fmt: skip
     """Label texts until there are ``count`` chats. Raises ``InputError`` where no call is kept."""
@@ -83,7 +83,7 @@ def self_label(
         rng = random.Random(seed)
         for _ in train_proposer(proposer, tokenizer, draw_demonstrations(rng, demonstrations), steps=steps, seed=seed):
             bar.update()
-    done, batch = Labelling(threshold), 0
+    done, batch = Labelling(threshold, skip), 0
     done.valid_before = valid(propose(start, tokenizer, *batch_of(seed, 0), positions=positions, calls=samples))
     with tqdm(total=count, desc="self-labelled", unit="chat", leave=False) as bar:
         while len(done.chats) < count:
@@ -112,13 +112,17 @@ def label_batch(
 ) -> None:  # fmt: skip
     """A batch of texts: propose, run, measure, keep. Adds to ``done``."""
     proposals = propose(proposer, tokenizer, texts, rng, positions=positions, calls=samples)
-    losses = measure(proposer, tokenizer, proposals)
-    done.chats += labelled(tokenizer, texts, proposals, losses, threshold=done.threshold)
+    losses = {
+        DECIDES: measure(proposer, tokenizer, proposals, skip=done.skip),
+        AT_ONCE: measure(proposer, tokenizer, proposals),
+        UNTRAINED: measure(start, tokenizer, proposals, skip=done.skip),
+    }
+    done.chats += labelled(tokenizer, texts, proposals, losses[DECIDES], threshold=done.threshold)
     done.texts += len(texts)
     done.samples += samples * len({(id(proposal.text), proposal.position) for proposal in proposals})
     done.proposals += proposals
-    done.losses.append(losses)
-    done.losses_before.append(measure(start, tokenizer, proposals))
+    for how, measured in losses.items():
+        done.losses.setdefault(how, []).append(measured)
 
 
 def valid(proposals: Sequence[Proposal]) -> tuple[int, int]:
@@ -131,44 +135,10 @@ def joined(losses: Sequence[Losses]) -> Losses:
     return with_result, without_result, without_call
 
 
-@dataclass(frozen=True)
-class Filtered:
-    """How good the filter is at one threshold. ``good``: a call that the problem needs, and that is right."""
-
-    threshold: float
-    kept: int
-    good: int  # of those that were kept
-    waste: int  # kept, and the problem can be done by head
-    wrong: int  # kept, and the problem needs a call, but not this one
-    all_good: dict[str, int]  # of all proposals, by kind of problem
-
-    @property
-    def precision(self) -> float | None:
-        return self.good / self.kept if self.kept else None
-
-    @property
-    def recall(self) -> float | None:
-        return self.good / everything if (everything := sum(self.all_good.values())) else None
-
-
-def filtered(proposals: Sequence[Proposal], losses: Losses, threshold: float) -> Filtered:
-    """What is kept at this threshold, against the truth."""
-    rows = [p for p, keep in zip(proposals, kept_calls(proposals, losses, threshold=threshold), strict=True) if keep]
-    good = [p.text.problem.kind for p in proposals if p.needed and p.right]
-    return Filtered(
-        threshold=threshold,
-        kept=len(rows),
-        good=sum(p.needed and p.right for p in rows),
-        waste=sum(not p.needed for p in rows),
-        wrong=sum(p.needed and not p.right for p in rows),
-        all_good={kind: good.count(kind) for kind in TOOL_KINDS if kind != "by head"},
-    )
-
-
 def report(done: Labelling) -> str:
     """What the labelling found and cost, and how good its filter was."""
     runs, proposals = valid(done.proposals)
-    good = filtered(done.proposals, joined(done.losses), done.threshold).all_good
+    good = filtered(done.proposals, joined(done.losses[DECIDES]), done.threshold).all_good
     lines = [
         f"{done.texts} texts, {done.samples} samples, {proposals} different proposals: {runs} run "
         f"({100 * runs / proposals:.0f} %; before the demonstrations {done.valid_before[0]} of {done.valid_before[1]}).",
@@ -179,8 +149,12 @@ def report(done: Labelling) -> str:
         lines.append(
             f"Cost: {done.model_calls} rows through the model, {done.model_calls / done.with_call:.1f} per chat with a call."
         )
-    for who, losses in (("the proposer", done.losses), ("the model without demonstrations", done.losses_before)):
-        lines += ["", f"Kept where {who} measures the loss:", *table(done.proposals, joined(losses))]
+    for how, words in (
+        (DECIDES, f"Kept by the loss of five tokens, of which {done.skip} behind the call are left out:"),
+        (AT_ONCE, "Kept by the loss of the five tokens directly behind the call, as in Toolformer:"),
+        (UNTRAINED, "Kept if the model without demonstrations measures the loss, as asked:"),
+    ):
+        lines += ["", words, *table(done.proposals, joined(done.losses[how]))]
     return "\n".join(lines)
 
 
@@ -194,28 +168,27 @@ def table(proposals: Sequence[Proposal], losses: Losses) -> list[str]:
 
 
 def scores(done: Labelling) -> dict[str, Any]:
-    """The numbers of every proposal that ran, a column each: what a widget needs to move the threshold."""
-    losses, before = joined(done.losses), joined(done.losses_before)
-    rows = [i for i, proposal in enumerate(done.proposals) if proposal.result.kind == "ok"]
+    """The numbers of the first proposals that ran, a column each: what is needed to move the threshold afterwards."""
+    rows = [i for i, proposal in enumerate(done.proposals) if proposal.result.kind == "ok"][:SCORED]
     proposals = [done.proposals[i] for i in rows]
-    names = ("with_result", "without_result", "without_call")
     return {
         "threshold": done.threshold,
+        "skip": done.skip,
         "kind": [p.text.problem.kind for p in proposals],
         "question": [p.text.problem.question for p in proposals],
-        "text_behind": [p.text.words for p in proposals],
+        "text": [p.text.words for p in proposals],
         "position": [p.position for p in proposals],
         "call": [p.call for p in proposals],
         "result": [p.result.text for p in proposals],
         "needed": [p.needed for p in proposals],
         "right": [p.right for p in proposals],
-        **{name: rounded(loss, rows) for name, loss in zip(names, losses, strict=True)},
-        **{f"{name}_before": rounded(loss, rows) for name, loss in zip(names, before, strict=True)},
+        "losses": {how: columns(joined(losses), rows) for how, losses in done.losses.items()},
     }
 
 
-def rounded(loss: Tensor, rows: list[int]) -> list[float]:
-    return [round(loss[i].item(), 3) for i in rows]
+def columns(losses: Losses, rows: list[int]) -> dict[str, list[float]]:
+    names = ("with_result", "without_result", "without_call")
+    return {name: [round(loss[i].item(), 3) for i in rows] for name, loss in zip(names, losses, strict=True)}
 
 
 def shown(chat: Sequence[Message]) -> str:
