@@ -141,6 +141,8 @@ def propose(
         if row[place] > least
     ]
     begun = [prompt_ids(tokenizer, text) + word_ids(tokenizer, text)[:place] + [mark] for text, place in places]
+    if not begun:
+        return []
     seeds = row_seeds(rng, len(begun) * calls)
     written = sample(model, tokenizer, begun, max_new_tokens=LONGEST_CALL, group_size=calls, seeds=seeds)
     samples = [(*places[row // calls], call) for row, call in enumerate(written.texts(tokenizer))]
@@ -193,7 +195,9 @@ def measure(
         for answer in (proposal.result.text, ""):
             rows.append((prompt + call + marks.tool_turn(tokenizer, answer) + [marks.assistant] + seen, after))
         rows.append((prompt + seen, after))
-    with_result, without_result, without_call = future_losses(model, rows, tokenizer.pad_token_id).view(-1, 3).T
+    with_result, without_result, without_call = (
+        future_losses(model, rows, tokenizer.pad_token_id).view(len(proposals), 3).T
+    )
     return with_result, without_result, without_call
 
 

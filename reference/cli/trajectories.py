@@ -149,7 +149,7 @@ def make_trajectories(args: argparse.Namespace) -> None:
             args.model, count=args.count, threshold=args.threshold, skip=args.skip, demonstrations=args.demonstrations, steps=args.steps,
             positions=args.positions, samples=args.samples, seed=args.seed, device=args.device,
         )  # fmt: skip
-        chats, words = done.chats, report(done)
+        chats, words = done.chats[: args.count], report(done)
         if args.scores:
             write_atomically(args.scores, json.dumps(scores(done), separators=(",", ":")) + "\n")
     else:

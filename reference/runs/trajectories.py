@@ -75,7 +75,7 @@ def self_label(
     model_source: str, *, count: int, threshold: float, skip: int, demonstrations: int, steps: int, positions: int, samples: int,
     seed: int, device: str,
 ) -> Labelling:  # fmt: skip
-    """Label texts until there are ``count`` chats. Raises ``InputError`` where no call is kept."""
+    """Label texts, a batch at a time, until there are at least ``count`` chats. Raises ``InputError`` where no call is kept."""
     start, tokenizer = load(BASE if model_source == "base" else model_source, device=pick_device(device))
     Marks.of(tokenizer)  # refused before anything is trained
     proposer = copy.deepcopy(start)
@@ -96,7 +96,6 @@ def self_label(
                     f"none of {len(done.proposals)} proposed calls gains {threshold:g} nats: train the proposer with "
                     "more --steps or more --demonstrations, or lower --threshold"
                 )
-    del done.chats[count:]
     return done
 
 
@@ -141,18 +140,22 @@ def report(done: Labelling) -> str:
     good = filtered(done.proposals, joined(done.losses[DECIDES]), done.threshold).all_good
     lines = [
         f"{done.texts} texts, {done.samples} samples, {proposals} different proposals: {runs} run "
-        f"({100 * runs / proposals:.0f} %; before the demonstrations {done.valid_before[0]} of {done.valid_before[1]}).",
+        f"({100 * runs / max(1, proposals):.0f} %; before the demonstrations {done.valid_before[0]} of {done.valid_before[1]}).",
         f"Needed and right are {sum(good.values())}: " + ", ".join(f"{n} of {kind}" for kind, n in good.items()) + ".",
-        f"{len(done.chats)} chats: {done.with_call} with a call, {len(done.chats) - done.with_call} that need none.",
+        f"{len(done.chats)} chats: {done.with_call} with a call, {len(done.chats) - done.with_call} easy without one.",
     ]
     if done.with_call:
         lines.append(
-            f"Cost: {done.model_calls} rows through the model, {done.model_calls / done.with_call:.1f} per chat with a call."
+            f"Cost: {done.model_calls} model calls (rows), {done.model_calls / done.with_call:.1f} per chat with a call."
         )
+    lines.append(
+        "Precision: of the kept calls those that are needed and right; recall: of all that are. Wasted: the problem needs "
+        "none. Wrong: it needs another."
+    )
     for how, words in (
-        (DECIDES, f"Kept by the loss of five tokens, of which {done.skip} behind the call are left out:"),
-        (AT_ONCE, "Kept by the loss of the five tokens directly behind the call, as in Toolformer:"),
-        (UNTRAINED, "Kept if the model without demonstrations measures the loss, as asked:"),
+        (DECIDES, f"Kept by the loss of five tokens, behind {done.skip} that are left out:"),
+        (AT_ONCE, "Kept by the loss of the five tokens directly behind the call:"),
+        (UNTRAINED, "As the first, but the model without demonstrations measures the loss:"),
     ):
         lines += ["", words, *table(done.proposals, joined(done.losses[how]))]
     return "\n".join(lines)
