@@ -93,7 +93,8 @@ def self_label(
             batch += 1
             if batch >= PATIENCE and not done.with_call:
                 raise InputError(
-                    f"none of {len(done.proposals)} proposed calls gains {threshold:g} nats: train the proposer with "
+                    f"none of {len(done.proposals)} proposed calls, of which {valid(done.proposals)[0]} run, gains "
+                    f"{threshold:g} nats: train the proposer with "
                     "more --steps or more --demonstrations, or lower --threshold"
                 )
     return done

@@ -1,5 +1,6 @@
 """Chats with tool calls in files, and where they come from."""
 
+import copy
 import gzip
 import json
 import random
@@ -194,3 +195,20 @@ def test_a_source_that_is_none_is_refused():
     for function in (shipped, lambda source: draw_chats(source, random.Random(0), 1)):
         with pytest.raises(InputError, match="source is 'human': use one of 'generated', 'self-labelled'"):
             function("human")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", THERE)
+def test_trl_trains_on_the_same_tokens(source, tmp_path, base):
+    """What SFTTrainer makes of the file: the tokens of our template, and the assistant's in its loss."""
+    from datasets import load_dataset
+    from trl import SFTConfig, SFTTrainer
+
+    model, tokenizer = base
+    rows = load_dataset("json", data_files=str(FILES[source]), cache_dir=str(tmp_path / "cache"), split="train")
+    options = SFTConfig(tmp_path / "run", assistant_only_loss=True, max_length=None, report_to="none", use_cpu=True)
+    trainer = SFTTrainer(copy.deepcopy(model), options, train_dataset=rows, processing_class=copy.deepcopy(tokenizer))
+    encoded = tokenizer.apply_chat_template(shipped(source), return_dict=True, return_assistant_tokens_mask=True)
+    assert list(trainer.train_dataset["input_ids"]) == encoded["input_ids"]
+    kept = [[int(label != -100) for label in labels] for labels in trainer.train_dataset["labels"]]
+    assert kept == encoded["assistant_masks"]
