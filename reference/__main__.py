@@ -80,6 +80,7 @@ def parser(*, defaults: bool = True) -> Parser:
     commands = {
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
+        "trajectories": trajectories_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -197,6 +198,14 @@ def figures_command(args: argparse.Namespace) -> int:
     readme = args.folder.parent / "README.md"
     if update_readme(readme, args.folder / "runs"):
         print(f"{readme}: results table")
+    return 0
+
+
+def trajectories_command(args: argparse.Namespace) -> int:
+    with defer_signals():
+        from reference.cli.trajectories import make_trajectories
+
+    make_trajectories(args)
     return 0
 
 
