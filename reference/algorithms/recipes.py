@@ -116,6 +116,7 @@ ROWS = (
     DPO,
     replace(
         DPO, name="tool-dpo", title="DPO on pairs of trajectories that differ in their calls", task="tools", pairs="written", start="tool-sft",
+        steps=30, lr=1e-5,
         pitfall="many trainers add the log-probs of the tool's words to the sums; from a model that calls no tool it teaches none",
     ),
     replace(

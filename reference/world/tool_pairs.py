@@ -64,10 +64,7 @@ def call_is_a_waste(rng: random.Random, held_out: bool) -> ToolPair:
     problem = draw_tool_problem(rng, held_out=held_out, kind="by head")
     while "Wait, " in (chosen := draw_trajectory(problem, rng))[-1]["content"]:
         pass
-    assert problem.chain is not None  # as in every problem that is done by head
-    return ToolPair(
-        "call or not", problem, chosen, [asks(problem), *run("", problem.chain.expression), answers(problem.answer)]
-    )
+    return ToolPair("call or not", problem, chosen, wasteful(problem))
 
 
 def order_of_calls(rng: random.Random, held_out: bool) -> ToolPair:
@@ -102,12 +99,19 @@ def one_call_or_three(rng: random.Random, held_out: bool) -> ToolPair:
     """The rejected side does tens and ones apart: 47*80, 47*6, 3760+282 in the place of 47*86. It is right, but dearer."""
     while (problem := draw_tool_problem(rng, held_out=held_out, kind="product")).calls[0].partition("+")[0][-1] == "0":
         pass  # 47*80 has no ones
+    return ToolPair("one call or three", problem, draw_trajectory(problem, rng), wasteful(problem))
+
+
+def wasteful(problem: ToolProblem) -> list[Message]:
+    """A right solution with more calls than it needs: one for a chain, and three for a product. For "two calls" there is
+    none like that."""
+    if problem.chain is not None:
+        return [asks(problem), *run("", problem.chain.expression), answers(problem.answer)]
     factors, plus, added = problem.calls[0].partition("+")
     left, _, right = factors.partition("*")
     tens, ones = run("", f"{left}*{right[0]}0"), run("", f"{left}*{right[1]}")
     total = run("", f"{tens[-1]['content']}+{ones[-1]['content']}{plus}{added}")
-    rejected = [asks(problem), *tens, *ones, *total, answers(problem.answer)]
-    return ToolPair("one call or three", problem, draw_trajectory(problem, rng), rejected)
+    return [asks(problem), *tens, *ones, *total, answers(problem.answer)]
 
 
 def plausible(answer: int, rng: random.Random) -> int:

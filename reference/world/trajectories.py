@@ -19,7 +19,8 @@ from typing import Any, Literal, NoReturn, get_args
 
 from reference.objectives.shapes import InputError
 from reference.world.tool_calls import answer_call, schemas
-from reference.world.tool_tasks import Message, draw_tool_problem, draw_trajectory
+from reference.world.tool_pairs import wasteful
+from reference.world.tool_tasks import Message, ToolProblem, draw_tool_problem, draw_trajectory
 
 Source = Literal["generated", "self-labelled", "hand-written"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -31,19 +32,30 @@ FILES: dict[Source, Path] = {
 }
 ROLES = ("user", "assistant", "tool")
 CALL = "<|call|>"
-FAILURES = 0.2  # of the calls that are generated
+FAILURES = 0.1  # of the calls that are generated
+WASTE = 0.4  # of the generated solutions, but for those of two calls
 
 
-def draw_chats(source: Source, rng: random.Random, count: int, *, failures: float = FAILURES) -> list[list[Message]]:
+def draw_chats(
+    source: Source, rng: random.Random, count: int, *, failures: float = FAILURES, waste: float = WASTE
+) -> list[list[Message]]:
     """``count`` chats: drawn anew from ``generated``, else lines of the shipped file, with replacement.
 
-    ``failures``: the chance that a generated call is written wrongly at first, and repaired after the error; the other
-    sources do not read it. All problems are of the training split. Raises ``InputError`` for a source that is none.
+    ``failures``: the chance that a generated call is written wrongly at first, and repaired after the error. ``waste``: the
+    chance that a generated solution calls more often than it must, as one does that was kept because its answer is right.
+    The other sources read neither. All problems are of the training split. Raises ``InputError`` for a source that is none.
     """
     require_source(source)
     if source == "generated":
-        return [draw_trajectory(draw_tool_problem(rng), rng, failures=failures) for _ in range(count)]
+        return [generated(draw_tool_problem(rng), rng, failures, waste) for _ in range(count)]
     return rng.choices(shipped(source), k=count)
+
+
+def generated(problem: ToolProblem, rng: random.Random, failures: float, waste: float) -> list[Message]:
+    """One solution, right in any case."""
+    if problem.kind != "two calls" and rng.random() < waste:
+        return wasteful(problem)
+    return draw_trajectory(problem, rng, failures=failures)
 
 
 def shipped(source: Source) -> list[list[Message]]:
