@@ -11,7 +11,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 WORDS_PER_MINUTE = 130  # a reader whose first language is not English, formulas and tables among the words
-LINE, FIGURE, QUIZ = 0.25, 1.5, 1.0  # minutes for a line of given code, for a picture or widget, for a question
+LINE, FIGURE, QUIZ = 8 / 60, 1.5, 1.0  # minutes for a line of given code, for a picture or widget, for a question
 STATED = re.compile(r"^### Exercise .+ · (\d+) minutes$|\bThis takes (\d+) minutes\b", re.M)
 
 
