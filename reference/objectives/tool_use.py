@@ -91,10 +91,9 @@ def trajectory_reward(
       valid_bonus     calls for their own sake: above call_price every further valid call pays, needed or not
 
     Divided by a group's std (``group_advantages``), a small price becomes a full advantage in a group whose trajectories
-    all succeed. The sum is ours, of terms that are in use. OTC (2504.14870) multiplies: the success, times a factor that
-    falls with the calls. TRL counts calls and failures as metrics only and adds up the user's reward functions; verl
-    leaves rewards of tools to the user. Raises ``InputError`` for NaN or infinity, negative counts and prices, and more
-    invalid calls than calls.
+    all succeed. The sum is ours, of terms that are in use. OTC (2504.14870) has a factor that falls with the calls in the
+    place of a price. TRL counts calls and failures as metrics only, and adds up the user's reward functions. Raises
+    ``InputError`` for NaN or infinity, negative counts and prices, and more invalid calls than calls.
 
     Both succeed. The second calls once more than the first, in vain, and pays for it twice:
     >>> counts = torch.tensor([1, 2]), torch.tensor([0, 1])
