@@ -162,7 +162,7 @@ def keep_call(
         require_finite(loss, name)
         if (loss < 0).any():
             raise InputError(
-                f"{name} is {loss.min().item():g}, expected at least 0: pass the result of future_loss, not log-probs"
+                f"{name} is {loss.min():g}, expected at least 0: pass the result of future_loss, not log-probs"
             )
     with_result, without_result, without_call = map(at_least_float32, losses.values())
     return torch.minimum(without_call, without_result) - with_result >= threshold
@@ -178,11 +178,10 @@ def require_counts(num_calls: Tensor, num_invalid: Tensor) -> None:
     """Refuse negative counts, and more invalid calls than calls."""
     for name, count in (("num_calls", num_calls), ("num_invalid", num_invalid)):
         if (count < 0).any():
-            raise InputError(f"{name} holds {int(count.min())}, expected counts of at least 0")
+            raise InputError(f"{name} holds {count.min()}, expected counts of at least 0")
     more = num_invalid > num_calls
     if more.any():
-        row = int(more.nonzero()[0])
         raise InputError(
-            f"num_invalid is {int(num_invalid[row])} and num_calls {int(num_calls[row])} in row {row}: "
+            f"num_invalid is {num_invalid[more][0]} and num_calls {num_calls[more][0]} in row {more.nonzero()[0, 0]}: "
             "num_calls counts all calls, the invalid ones included"
         )
