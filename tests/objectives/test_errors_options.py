@@ -270,6 +270,11 @@ def test_more_invalid_calls_than_calls_are_refused_naming_the_first_row():
     call("trajectory_reward", num_calls=torch.tensor([0, 3]), num_invalid=torch.tensor([0, 3]))
 
 
+def test_a_weight_in_the_mask_is_refused_also_behind_the_five_tokens_that_count():
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 0.5]])
+    says(refused("future_loss", token_logprobs=-torch.ones(1, 7), mask=mask), "mask holds values other than 0 and 1")
+
+
 @pytest.mark.parametrize("argument", ["loss_with_result", "loss_without_result", "loss_without_call"])
 def test_log_probs_in_the_place_of_losses_are_refused(argument):
     for logprobs, least in (([-0.5, -2.0], "-2"), ([1.0, -0.001], "-0.001")):
