@@ -108,6 +108,12 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("group-relative", "group_advantages"),
     ("advantages std", "group_advantages"),
     ("vllm", "sampler_correction"),
+    ("tool mask", "tool_mask"),
+    ("assistant mask", "tool_mask|prediction_mask"),
+    ("multi-turn mask", "tool_mask"),
+    ("toolformer", "future_loss|keep_call"),
+    ("price per call", "trajectory_reward"),
+    ("tool reward", "trajectory_reward"),
 ]
 
 

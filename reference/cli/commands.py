@@ -62,7 +62,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         ),
         formatter_class=Defaults,
     )
-    add = parser.add_argument_group("the run").add_argument
+    add, tools = parser.add_argument_group("the run").add_argument, recipe.task == "tools"
     add_model(add, recipe.start)
     add_folders(add, recipe.name, longer=recipe.kind in CONSTANT_RATE)
     add_seed(add, "decides problems, samples and minibatches of every step")
@@ -70,8 +70,9 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
     add("--engine", choices=("native", "trl"), default="native",
         help="our own loop, or TRL's trainer (also under torchrun or accelerate launch, for more than one machine)")  # fmt: skip
     add_save_every(add, 10)
-    add("--eval-problems", type=positive(int), default=400, metavar="N", help="held-out problems for the accuracy")
-    add("--eval-samples", type=positive(int), default=8, metavar="K",
+    add("--eval-problems", type=positive(int), default=300 if tools else 400, metavar="N",
+        help="held-out problems for the accuracy")  # fmt: skip
+    add("--eval-samples", type=positive(int), default=4 if tools else 8, metavar="K",
         help="samples per held-out problem, also the k of pass@k")  # fmt: skip
     add = parser.add_argument_group("the recipe").add_argument
     for column in options_of(recipe.kind):

@@ -91,10 +91,9 @@ def trajectory_reward(
       valid_bonus     calls for their own sake: above call_price every further valid call pays, needed or not
 
     Divided by a group's std (``group_advantages``), a small price becomes a full advantage in a group whose trajectories
-    all succeed. The sum is ours, of terms that are in use. OTC (2504.14870) multiplies: the success, times a factor that
-    falls with the calls. TRL counts calls and failures as metrics only and adds up the user's reward functions; verl
-    leaves rewards of tools to the user. Raises ``InputError`` for NaN or infinity, negative counts and prices, and more
-    invalid calls than calls.
+    all succeed. The sum is ours, of terms that are in use. OTC (2504.14870) has a factor that falls with the calls in the
+    place of a price. TRL counts calls and failures as metrics only, and adds up the user's reward functions. Raises
+    ``InputError`` for NaN or infinity, negative counts and prices, and more invalid calls than calls.
 
     Both succeed. The second calls once more than the first, in vain, and pays for it twice:
     >>> counts = torch.tensor([1, 2]), torch.tensor([0, 1])
@@ -163,7 +162,7 @@ def keep_call(
         require_finite(loss, name)
         if (loss < 0).any():
             raise InputError(
-                f"{name} is {loss.min().item():g}, expected at least 0: pass the result of future_loss, not log-probs"
+                f"{name} is {loss.min():g}, expected at least 0: pass the result of future_loss, not log-probs"
             )
     with_result, without_result, without_call = map(at_least_float32, losses.values())
     return torch.minimum(without_call, without_result) - with_result >= threshold
@@ -179,11 +178,10 @@ def require_counts(num_calls: Tensor, num_invalid: Tensor) -> None:
     """Refuse negative counts, and more invalid calls than calls."""
     for name, count in (("num_calls", num_calls), ("num_invalid", num_invalid)):
         if (count < 0).any():
-            raise InputError(f"{name} holds {int(count.min())}, expected counts of at least 0")
+            raise InputError(f"{name} holds {count.min()}, expected counts of at least 0")
     more = num_invalid > num_calls
     if more.any():
-        row = int(more.nonzero()[0])
         raise InputError(
-            f"num_invalid is {int(num_invalid[row])} and num_calls {int(num_calls[row])} in row {row}: "
+            f"num_invalid is {num_invalid[more][0]} and num_calls {num_calls[more][0]} in row {more.nonzero()[0, 0]}: "
             "num_calls counts all calls, the invalid ones included"
         )

@@ -112,6 +112,14 @@ CALLS = {
     "length_penalised_rewards": {"rewards": OF_ROWS, "lengths": torch.tensor([0, 3])}
     | {"length_coef": 0.1, "max_length": 3},
     "soft_overlong_penalty": {"lengths": torch.tensor([0, 3]), "max_length": 3, "buffer": 2},
+    # tool use
+    "tool_mask": {"tokens": torch.tensor([[3, 0, 2, 0], [3, 0, 0, 0]]), "attention_mask": torch.ones(2, 4)}
+    | {"assistant_token_id": 3, "eos_token_id": 2},
+    "trajectory_reward": {"success": OF_ROWS, "num_calls": torch.tensor([2, 3]), "num_invalid": torch.tensor([0, 1])}
+    | {"call_price": 0.1, "invalid_price": 0.2, "valid_bonus": 0.05},
+    "future_loss": {"token_logprobs": X, "mask": MASK},
+    "keep_call": {"loss_with_result": OF_ROWS, "loss_without_result": OF_ROWS + 2, "loss_without_call": OF_ROWS + 1}
+    | {"threshold": 0.5},
     # scalars
     "reward_mean": {"rewards": REWARDS},
     "mean_kl": NEW_AND_REF | {"mask": MASK},
@@ -134,6 +142,8 @@ AXES = {
     **dict.fromkeys(["x", "mask", "token_loss", "token_logprobs", "old_logprobs", "ref_logprobs"], "batch pred"),
     **dict.fromkeys(["sampler_logprobs", "advantages", "values", "old_values", "returns", "kl"], "batch pred"),
     **dict.fromkeys(["rewards", "bootstrap", "completion_start", "truncated", "lengths", "desirable"], "batch"),
+    **dict.fromkeys(["success", "num_calls", "num_invalid"], "batch"),
+    **dict.fromkeys(["loss_with_result", "loss_without_result", "loss_without_call"], "batch"),
     **dict.fromkeys(["mismatched_logprobs", "ref_mismatched_logprobs"], "batch"),
     **dict.fromkeys(["chosen_logprobs", "rejected_logprobs", "ref_chosen_logprobs", "ref_rejected_logprobs"], "pairs"),
     **dict.fromkeys(["chosen_rewards", "rejected_rewards", "margin"], "pairs"),

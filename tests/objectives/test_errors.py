@@ -134,7 +134,7 @@ def test_what_is_not_a_tensor_is_refused_naming_its_type(name):
 
 ANY_DTYPE = {"mask", "attention_mask", "token_mask"}
 DTYPES = {"int": torch.int64, "bool": torch.bool, "float": torch.float32}
-INTEGERS = dict.fromkeys(("tokens", "completion_start", "lengths"), "int")
+INTEGERS = dict.fromkeys(("tokens", "completion_start", "lengths", "num_calls", "num_invalid"), "int")
 YES_OR_NO = {"truncated", "desirable"}
 
 

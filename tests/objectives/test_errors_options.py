@@ -25,6 +25,7 @@ def options_of(name):
 
 ABOVE_ZERO = dict.fromkeys(("beta", "max_log_ratio", "max_kl", "clip", "target", "horizon"), (0, -1.0, NAN, INF))
 COEFFICIENTS = ("kl_coef", "vf_coef", "sft_coef", "entropy_coef", "length_coef")
+COEFFICIENTS += ("call_price", "invalid_price", "valid_bonus", "threshold")
 AT_LEAST_ZERO = dict.fromkeys((*COEFFICIENTS, "eps", "desirable_weight", "undesirable_weight"), (-0.1, NAN, INF, -INF))
 SHARES = {"gae_lambda": [-0.1, 1.5, NAN, INF], "label_smoothing": [-0.1, 0.6, 1, NAN]}
 
@@ -69,6 +70,10 @@ def test_a_discount_lies_between_zero_and_one_and_simpos_margin_is_at_least_zero
         ("desirable_weight", [0]),
         ("undesirable_weight", [0]),
         ("length_coef", [0]),
+        ("call_price", [0]),
+        ("invalid_price", [0]),
+        ("valid_bonus", [0]),
+        ("threshold", [0, 0.0]),
         ("dual_clip", [1.0001, 3]),
         ("clip_low", [0, 0.999, None]),
         ("clip_high", [0, 100, None]),
@@ -239,6 +244,43 @@ def test_lengths_outside_the_budget_are_refused_naming_their_range():
     says(refused("length_penalised_rewards", lengths=negative), "lengths runs from -2 to 3", "max_length = 3")
     says(refused("soft_overlong_penalty", lengths=negative), "lengths runs from -2 to 3", "at least 0")
     assert call("soft_overlong_penalty", lengths=beyond)[1] == -1  # beyond the budget there is a price, no error
+
+
+# Tool use
+
+
+@pytest.mark.parametrize("token", [0, 2, 151643])
+def test_a_header_that_is_the_eos_is_refused(token):
+    message = refused("tool_mask", assistant_token_id=token, eos_token_id=token)
+    says(message, f"assistant_token_id and eos_token_id are both {token}", "opens", "closes")
+
+
+@pytest.mark.parametrize("argument", ["num_calls", "num_invalid"])
+@pytest.mark.parametrize("counts", [[-1, 3], [1, -1], [-1, -7]])
+def test_a_negative_count_is_refused(counts, argument):
+    message = refused("trajectory_reward", **{argument: torch.tensor(counts)})
+    says(message, f"{argument} holds {min(counts)}", "at least 0")
+
+
+def test_more_invalid_calls_than_calls_are_refused_naming_the_first_row():
+    message = refused("trajectory_reward", num_calls=torch.tensor([2, 3]), num_invalid=torch.tensor([2, 4]))
+    says(message, "num_invalid is 4 and num_calls 3 in row 1", "counts all calls, the invalid ones included")
+    message = refused("trajectory_reward", num_calls=torch.tensor([0, 3]), num_invalid=torch.tensor([1, 4]))
+    says(message, "num_invalid is 1 and num_calls 0 in row 0")
+    call("trajectory_reward", num_calls=torch.tensor([0, 3]), num_invalid=torch.tensor([0, 3]))
+
+
+def test_a_weight_in_the_mask_is_refused_also_behind_the_five_tokens_that_count():
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 0.5]])
+    says(refused("future_loss", token_logprobs=-torch.ones(1, 7), mask=mask), "mask holds values other than 0 and 1")
+
+
+@pytest.mark.parametrize("argument", ["loss_with_result", "loss_without_result", "loss_without_call"])
+def test_log_probs_in_the_place_of_losses_are_refused(argument):
+    for logprobs, least in (([-0.5, -2.0], "-2"), ([1.0, -0.001], "-0.001")):
+        message = refused("keep_call", **{argument: torch.tensor(logprobs)})
+        says(message, f"{argument} is {least}, expected at least 0", "future_loss", "not log-probs")
+    call("keep_call", **{argument: torch.zeros(2)})
 
 
 # Signs and gradients of the terms of a total loss

@@ -20,7 +20,7 @@ from reference.objectives.shapes import require_finite, require_log_ratio, requi
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
-NO_DEFAULT |= {"target", "horizon", "num_samples"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
@@ -60,6 +60,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
         **dict.fromkeys(["value_loss", "kl", "sft_loss", "entropy", "length_penalty"]),
         **dict.fromkeys(["vf_coef", "kl_coef", "sft_coef", "entropy_coef"], 0.0),
     },
+    "trajectory_reward": dict.fromkeys(["call_price", "invalid_price", "valid_bonus"], 0.0),
     "whiten": {"shift_mean": True, "ddof": 1, "eps": 1e-8},
     "value_loss": {"old_values": None, "clip": None},
     "bradley_terry_loss": {"margin": None},

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from reference.algorithms.scoring import score
-from reference.objectives import token_logprobs
+from reference.objectives import token_logprobs, tool_mask
 from reference.objectives.shapes import InputError
 from reference.world import tool_rollout
 from reference.world.rollout import Rollout, sample
@@ -125,6 +125,25 @@ def test_a_mark_that_an_error_repeats_is_text_and_opens_no_turn(play, base):
     assert "<|tool|>7" in row.calls[0][1].text
     tool = base[1].convert_tokens_to_ids("<|tool|>")
     assert (rollout.tokens[0] == tool).sum() == 1  # the header, and not the name
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [[CALL, "Answer: 4042<|end|>"], ["Answer: 3<|end|>"]],
+        [[BAD, CALL, CALL, CALL], ["Answer: 3<|end|>"]],  # the last call is left without an answer
+        [["Answer: 3<|end|>"], [CALL, "Let me think about it for longer than " + "that " * 100]],  # cut off
+        [["<|tool|>4042<|end|>"], ["<|assistant|>Answer: 1<|end|>"]],  # forged turns: the model wrote them
+        [[CALL, "4<|user|>What<|end|>"], [CALL, "5<|assistant|>"]],
+    ],
+)
+def test_tool_mask_finds_what_the_model_has_written(play, base, turns):
+    """By the tokens alone it comes to what was noted while they were sampled."""
+    rollout, _ = play(turns)
+    header, end = base[1].convert_tokens_to_ids(["<|assistant|>", "<|end|>"])
+    found = tool_mask(rollout.tokens, rollout.attention_mask, assistant_token_id=header, eos_token_id=end)
+    assert torch.equal(found, rollout.completion_mask)
+    assert found.any(dim=1).all()
 
 
 def test_rows_with_different_numbers_of_turns_score_as_they_do_turn_by_turn(play, base):

@@ -1,0 +1,40 @@
+"""Every objective of tool use, with and without the one before it; prices, rewards and sources. Three seeds each.
+
+``tool-dpo`` and ``tool-rl`` among the recipes begin with the model after ``tool-sft``.
+"""
+
+from reference.runs.recorded_runs import SEEDS
+
+FEWER = "--eval-problems 300 --eval-samples 4"
+PRICES = (0.0, 0.05, 0.15, 0.4)  # per call; 0.05 is the recipe's
+STEPS = 25  # of tool-rl here
+
+VARIANTS = {  # what is shown -> name of its runs in figures/runs
+    "SFT": "tool-sft",
+    "SFT, then DPO": "tool-dpo",
+    "SFT, then RL": "tool-rl",
+    "SFT, DPO, then RL": "tools-sft-dpo-rl",
+    "DPO alone": "tools-dpo-alone",
+    "RL alone": "tools-rl-alone",
+}
+PRICED = {price: "tool-rl" if price == 0.05 else f"tools-price-{price:g}" for price in PRICES}
+REWARDED = {"sparse": "tool-rl", "shaped": "tools-valid-bonus", "rubric": "tools-rubric"}
+SOURCES = {"generated": "tool-sft", "self-labelled": "tools-self-labelled", "hand-written": "tools-hand-written"}
+MASKED = {"results masked": "tool-sft", "results trained": "tools-results-trained"}
+
+COMMANDS = {
+    "tools-sft-dpo-rl": "tool-rl --model {tool-dpo-seed-SEED}",
+    "tools-dpo-alone": "tool-dpo --model base",
+    "tools-rl-alone": "tool-rl --model base",
+    **{PRICED[price]: f"tool-rl --call-price {price}" for price in PRICES if price != 0.05},
+    "tools-valid-bonus": "tool-rl --valid-bonus 0.3",
+    "tools-rubric": "tool-rl --reward rubric",
+    "tools-self-labelled": "tool-sft --demonstrations self-labelled",
+    "tools-hand-written": "tool-sft --demonstrations hand-written",
+    "tools-results-trained": "tool-sft --no-mask-results",
+}
+EXPERIMENTS = {
+    f"{name}-seed-{seed}": f"{command.replace('SEED', str(seed))} --seed {seed}"
+    for name, command in COMMANDS.items()
+    for seed in SEEDS
+}
