@@ -97,7 +97,7 @@ ROWS = (
     ),
     replace(
         GRPO, name="tool-rl", title="GRPO with a tool in the loop", source="2503.09516", task="tools", start="tool-sft",
-        advantage="group_mean", aggregation="token_mean", call_price=0.05,
+        advantage="group_mean", aggregation="token_mean", call_price=0.05, steps=25, lr=2e-4,
         pitfall="from a model that never calls there is nothing to reinforce (--model base shows it)",
     ),
     Recipe(
@@ -106,7 +106,7 @@ ROWS = (
     ),
     Recipe(
         name="tool-sft", title="Fine-tuning on trajectories with tool calls", source="2307.16789", kind="sft", task="tools",
-        steps=150, lr=1e-3, pitfall="what the tool wrote is no target: with its words in the loss the model learns to invent them",
+        steps=300, lr=1e-3, pitfall="what the tool wrote is no target: with its words in the loss the model learns to invent them",
     ),
     Recipe(
         name="reward-model", title="Bradley-Terry reward model", source="2203.02155", kind="reward",

@@ -5,9 +5,7 @@
 
 from reference.runs.recorded_runs import SEEDS
 
-FEWER = "--eval-problems 300 --eval-samples 4"
-PRICES = (0.0, 0.05, 0.15, 0.4)  # per call; 0.05 is the recipe's
-STEPS = 25  # of tool-rl here
+PRICES = (0.0, 0.05, 0.2, 0.4)  # per call; 0.05 is the recipe's
 
 VARIANTS = {  # what is shown -> name of its runs in figures/runs
     "SFT": "tool-sft",
@@ -29,8 +27,8 @@ COMMANDS = {
     **{PRICED[price]: f"tool-rl --call-price {price}" for price in PRICES if price != 0.05},
     "tools-valid-bonus": "tool-rl --valid-bonus 0.3",
     "tools-rubric": "tool-rl --reward rubric",
-    "tools-self-labelled": "tool-sft --demonstrations self-labelled",
-    "tools-hand-written": "tool-sft --demonstrations hand-written",
+    "tools-self-labelled": "tool-sft --demonstrations self-labelled --steps 150",
+    "tools-hand-written": "tool-sft --demonstrations hand-written --steps 150",
     "tools-results-trained": "tool-sft --no-mask-results",
 }
 EXPERIMENTS = {
