@@ -148,14 +148,18 @@ def sample_part(
     ends = torch.tensor(eos_ids(model, tokenizer), device=device)
     tokens, attention = left_padded(prompts, width, width + max_new_tokens, tokenizer.pad_token_id, device)
 
-    take_cores(len(tokens))
+    first_of = {tuple(prompt): row for row, prompt in reversed(list(enumerate(prompts)))}  # equal prompts are read once
+    number = {row: place for place, row in enumerate(first_of.values())}
+    different = torch.tensor(list(number), device=device)
+    take_cores(len(different))
     reader = new_reader(model)
-    logits = reader.next_logits(tokens[:, :width], attention[:, :width])
+    logits = reader.next_logits(tokens[different, :width], attention[different, :width])
 
     tokens, attention = (x.repeat_interleave(group_size, dim=0) for x in (tokens, attention))
     logprobs = torch.zeros(tokens.shape[0], tokens.shape[1] - 1, device=device)
     going = torch.arange(len(tokens), device=device)  # rows that are not finished
-    branch = going // group_size  # which row of the reader each of them is: rows that agree so far are one
+    read_as = torch.tensor([number[first_of[tuple(prompt)]] for prompt in prompts], device=device)
+    branch = read_as.repeat_interleave(group_size)  # which row of the reader each is: rows that agree so far are one
     for end in range(width, width + max_new_tokens):
         logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
         require_no_nan(logp[:, :1], "logits (of the sampling model, over the temperature)")  # one makes its row NaN
