@@ -1,8 +1,8 @@
 """A plugin for pytest that changes one objective at a time, and looks whether a test of the given files then fails.
 
 ``run(OUT.json, FILES)`` is pytest with this plugin, for a process of its own. It first runs every test as it is, to see
-which objectives it calls. Then it runs, for every objective and every change of its results, the tests that call it until one fails. OUT.json:
-{objective: {change: the test that failed, or ""}}. What is demanded of it stands in test_noticed.py.
+which objectives it calls. Then it runs, for every objective and every change of its results, the tests that call it until
+one fails. OUT.json: {objective: {change: the test that failed, or ""}}. What is demanded of it stands in test_noticed.py.
 """
 
 import json
@@ -95,7 +95,8 @@ def replace(name: str, after: Callable) -> Callable[[], None]:
 
 # ---- the runs ------------------------------------------------------------------------------------------------------------
 
-QUICKLY = "-q -p no:nbval -p no:cacheprovider --tb=no".split()  # nobody reads why a test failed, only that it did
+# nobody reads why a test failed, only that it did
+QUICKLY = ["-q", "-p", "no:nbval", "-p", "no:cacheprovider", "--tb=no"]
 
 
 def run(out: Path, files: list[Path]) -> None:
