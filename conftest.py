@@ -12,8 +12,8 @@ import pytest
 
 MINUTES = 15  # how long a cell's next output may take: a limit for what hangs, not for what a busy machine delays
 
-# The files of most CPU time, about in its order. A long file that begins last leaves the other processes without work, so a
-# new one of half a minute gets a line here. A file that is not here is slow or quick by its marks.
+# The files of most CPU time, about in its order. A long file that begins last leaves the other processes without work, so
+# a new one of half a minute gets a line here. A file that is not here is slow or quick by its marks.
 LONGEST = (
     "tests/browser/test_lab.py",
     "tests/algorithms/test_rl.py",
