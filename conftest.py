@@ -1,4 +1,4 @@
-"""How tests and notebooks run side by side (``-n 2``): one thread each, a file whole in one process, the slow ones first."""
+"""How tests and notebooks run side by side (``-n 2``): one thread each, a file whole in one process, the longest first."""
 
 import os
 
@@ -12,6 +12,24 @@ import pytest
 
 MINUTES = 15  # how long a cell's next output may take: a limit for what hangs, not for what a busy machine delays
 
+# The files of most CPU time, about in its order. A long file that begins last leaves the other processes without work, so
+# a new one of half a minute gets a line here. A file that is not here is slow or quick by its marks.
+LONGEST = (
+    "tests/browser/test_lab.py",
+    "tests/algorithms/test_rl.py",
+    "tests/runs/test_runs.py",
+    "tests/algorithms/test_preference.py",
+    "tests/notebooks/test_lessons.py",
+    "tests/runs/test_limits.py",
+    "tests/engines/test_trl_engine.py",
+    "tests/runs/test_signals.py",
+    "tests/algorithms/test_peft.py",
+    "tests/runs/test_extend.py",
+    "tests/engines/test_trl_model.py",
+    "tests/objectives/test_noticed.py",
+    "tests/world/test_architectures.py",
+)
+
 
 def is_notebook(nodeid: str) -> bool:
     return nodeid.partition("::")[0].endswith(".ipynb")
@@ -19,6 +37,12 @@ def is_notebook(nodeid: str) -> bool:
 
 def takes_long(item: pytest.Item) -> bool:
     return is_notebook(item.nodeid) or any(item.get_closest_marker(name) for name in ("slow", "browser"))
+
+
+def turn(item: pytest.Item) -> int:
+    """The place of an item's file among those above; then what takes long, then what takes less than a second."""
+    file = item.nodeid.partition("::")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST) + (not takes_long(item))
 
 
 def unit(nodeid: str) -> str:
@@ -32,8 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if is_notebook(item.nodeid):
             item.output_timeout = 60 * MINUTES  # nbval's own is 5 seconds, and has no option
-    if hasattr(config, "workerinput"):  # one of several processes: files of seconds last, so that all end together
-        items.sort(key=lambda item: not takes_long(item))
+    if hasattr(config, "workerinput"):  # one of several processes: long files first, so that all end together
+        items.sort(key=turn)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -284,10 +284,10 @@ def test_a_sampler_that_truncates_is_corrected_for(exact):
 def test_training_raises_the_reward(base):
     model, tokenizer = copy.deepcopy(base[0]), base[1]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.0)
-    recipe = replace(RECIPES["grpo"], steps=14, prompts_per_step=16)
+    recipe = replace(RECIPES["grpo"], steps=8, prompts_per_step=16)
     rows = rl_metrics(model, tokenizer, recipe, optimizer)
-    first, last = (sum(r["reward"] for r in part) / 4 for part in (rows[:4], rows[-4:]))
-    assert last > first + 0.05
+    first, last = (sum(r["reward"] for r in part) / len(part) for part in (rows[:2], rows[-3:]))
+    assert last > first + 0.1  # 0.42 and 0.67; at a learning rate of 0, on the same prompts, 0.43 and 0.40
     assert SIX_SCALARS.keys() <= rows[0].keys()
 
 

@@ -1,19 +1,16 @@
 """`--engine trl`: TRL's own trainers, driven by our recipes, against our own loops on the same tokens."""
 
 import copy
-import json
 import math
-import os
 import random
-import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 import trl.trainer.grpo_trainer
 import trl.trainer.rloo_trainer
+from two_processes import train_in_two
 
 from reference.algorithms import preference, reward_model, rl, supervised
 from reference.algorithms.collect import collect, shaped_rewards
@@ -432,37 +429,8 @@ def test_a_model_with_learned_positions_is_refused(small_models, tmp_path):
         run_trl(small("grpo"), model=model, tokenizer=tokenizer, out=tmp_path)
 
 
-TWO = """
-import json, sys
-from dataclasses import replace
-from pathlib import Path
-from accelerate import PartialState
-from reference.algorithms.recipes import RECIPES
-from reference.engines.trl.trainer import run_trl
-from reference.world.model import load
-
-out = Path(sys.argv[1])
-model, tokenizer = load()
-recipe = replace(RECIPES["grpo"], steps=2, prompts_per_step=4, group_size=4, max_new_tokens=24, kl_coef=0.01)
-logged = []
-rows = run_trl(recipe, model=model, tokenizer=tokenizer, out=out, on_step=lambda step, m: bool(logged.append(step)))
-state = PartialState()
-sums = [p.double().sum().item() for p in model.parameters()]
-result = {"processes": state.num_processes, "logged": logged, "rows": rows, "sums": sums}
-(out / f"rank-{state.process_index}.json").write_text(json.dumps(result))
-"""
-
-
 def test_two_processes_share_the_rows_and_end_with_one_model(base, tmp_path):
-    (tmp_path / "two.py").write_text(TWO)
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2]), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *command, str(tmp_path / "two.py"), str(tmp_path)],
-        env=env, capture_output=True, text=True, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in (0, 1))
+    first, second = train_in_two(tmp_path)
     assert first["processes"] == second["processes"] == 2
     assert (first["logged"], second["logged"]) == ([1, 2], [])
     assert first["sums"] == second["sums"]

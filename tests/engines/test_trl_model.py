@@ -63,16 +63,25 @@ ASKED_FOR = [  # some TRL passes itself, as our config says; the others it leave
 ]  # fmt: skip
 
 
+class Sampled(Exception):
+    """TRL has sampled: its argument says what. The update after it has nothing to say about that."""
+
+
 def sampled(base, out, asked_for: dict, **options: object) -> list[list[int]]:
-    """What TRL samples in one step from a checkpoint whose generation config asks for more."""
+    """What TRL samples in a step from a checkpoint whose generation config asks for more."""
     model = copy.deepcopy(base[0])
     ids = {"eos_token_id": model.generation_config.eos_token_id, "pad_token_id": 0}
     model.generation_config = GenerationConfig(**ids, **asked_for)
     trainer = trl_trainer(small("grpo", **options), model=model, tokenizer=base[1], out=out)
-    kept, generate = [], trainer._generate_single_turn
-    trainer._generate_single_turn = lambda *given: kept.append(generate(*given)) or kept[-1]
-    trainer.train()
-    return kept[0][0]
+    generate = trainer._generate_single_turn
+
+    def and_end(*given: object) -> None:
+        raise Sampled(generate(*given)[0])
+
+    trainer._generate_single_turn = and_end
+    with pytest.raises(Sampled) as ids:
+        trainer.train()
+    return ids.value.args[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 """A plugin for pytest that changes one objective at a time, and looks whether a test of the given files then fails.
 
-``python -m pytest FILES -p noticed --noticed OUT.json`` first runs every test as it is, to see which objectives it calls.
-Then it runs, for every objective and every change of its results, the tests that call it until one fails. OUT.json:
-{objective: {change: the test that failed, or ""}}. What is demanded of it stands in test_noticed.py.
+``run(OUT.json, FILES)`` is pytest with this plugin, for a process of its own. It first runs every test as it is, to see
+which objectives it calls. Then it runs, for every objective and every change of its results, the tests that call it until
+one fails. OUT.json: {objective: {change: the test that failed, or ""}}. What is demanded of it stands in test_noticed.py.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +25,7 @@ PACKAGE = str(Path(objectives.__file__).parent)
 FACTOR = 1.01  # a hundredth is more than every tolerance but that of the half precisions
 FEW = settings(
     deadline=None, max_examples=10, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
 )  # fmt: skip
 
 # ---- the changes ---------------------------------------------------------------------------------------------------------
@@ -93,6 +94,15 @@ def replace(name: str, after: Callable) -> Callable[[], None]:
 
 
 # ---- the runs ------------------------------------------------------------------------------------------------------------
+
+# nobody reads why a test failed, only that it did
+QUICKLY = ["-q", "-p", "no:nbval", "-p", "no:cacheprovider", "--tb=no"]
+
+
+def run(out: Path, files: list[Path]) -> None:
+    """In a forked process: it ends with pytest's exit code."""
+    os.chdir(Path(__file__).parents[2])
+    sys.exit(int(pytest.main([*QUICKLY, "-p", "noticed", "--noticed", str(out), *map(str, files)])))
 
 
 def fails(item: pytest.Item) -> bool:

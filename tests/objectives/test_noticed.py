@@ -1,35 +1,30 @@
 """The ladder again, by a trial: the tests that are an objective's evidence fail once its results are a hundredth off.
 
 The value is one trial, the gradient below a right value another; of masks and positions, one entry is changed. A test
-that only looks at shapes, or for finite numbers, is no evidence. About a minute of CPU time.
+that only looks at shapes, or for finite numbers, is no evidence. About half a minute of CPU time.
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from calls import CALLS, call
-from noticed import changes_of
+from forked import Forked
+from noticed import changes_of, run
 from test_ladder import PUBLIC, RUNGS, SAME_BY_DEFINITION
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
+PATIENCE = 15 * 60  # seconds: a limit for what hangs, not for what a busy machine delays
 TRIED = [rung for rung in RUNGS if rung.startswith(("a specification", "an enumeration"))]
 
 
 def trials(files: list[Path], folder: Path) -> dict[str, dict[str, str]]:
     """{objective: {change: the test of these files that failed, or ""}}."""
-    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "noticed", "--noticed", str(folder / "noticed.json"), *files]
-    run = subprocess.run(
-        command, cwd=HERE.parent.parent, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
-    )
-    assert run.returncode in (0, 5), run.stdout + run.stderr  # 5: no test was run to its report
+    process = Forked(run, folder / "noticed.json", files)
+    printed, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (0, 5), printed  # 5: no test was run to its report
     return json.loads((folder / "noticed.json").read_text())
 
 

@@ -1,12 +1,28 @@
-"""One finished run for all tests of run folders, and copies of it to damage."""
+"""One finished run for all tests of run folders, and copies of it to damage. Pictures are drawn, but not painted."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from small_runs import TINY
 
 from reference.__main__ import main
+from reference.runs import session
+from reference.runs.curves import figure_curves
+
+
+def unpainted(metrics: list[dict[str, float]], panels: dict[str, str], *, title: str) -> Figure:
+    figure = figure_curves(metrics, panels, title=title)
+    figure.savefig = lambda file, **_: Path(file).touch()
+    return figure
+
+
+@pytest.fixture(autouse=True)
+def without_paint(monkeypatch) -> None:
+    """To paint the pixels of its curves is half the time of a run of one step. ``finished``, the ``whole`` run of
+    test_runs.py and all processes do paint, and test_curves.py paints numbers at the ends of what a run can log."""
+    monkeypatch.setattr(session, "figure_curves", unpainted)
 
 
 @pytest.fixture(scope="session")

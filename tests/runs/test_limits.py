@@ -1,6 +1,7 @@
 """What the numbers of a recipe may be: refused before anything is loaded, or the run works."""
 
 import contextlib
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from model_folders import model_folder
 from small_runs import TINY, refusal
+from transformers import PreTrainedModel
 
 from reference.__main__ import main, parser
 from reference.algorithms.limits import LIMITS, WEIGHTS, require_limits
@@ -20,6 +22,8 @@ from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
 from reference.runs import launch
 from reference.runs.folder import read_metrics
+from reference.world.gate import require_sampler
+from reference.world.model import load
 
 EXTREMES = ("-1", "0", "1e-320", "1e30")
 NOT_OF_THE_RECIPE = ("seed", "save_every", "eval_problems", "eval_samples")  # whole numbers, checked by their types
@@ -64,13 +68,24 @@ def outcome(monkeypatch, out: Path, *arguments: str) -> str:
     return "refused"
 
 
+@pytest.fixture(scope="module")
+def reward_model() -> PreTrainedModel:
+    return launch.load_reward_model()
+
+
+@functools.cache
+def require_sampler_once(max_new_tokens: int) -> None:
+    """The budget is the only number that the gate reads; a refusal is not kept, so it is said again."""
+    require_sampler(*load(), max_new_tokens=max_new_tokens)
+
+
 @pytest.fixture
-def loaded_once(monkeypatch, base) -> None:
+def loaded_once(monkeypatch, base, reward_model) -> None:
     """Loading and asking a model takes most of the time, and no number changes what comes out."""
-    reward = launch.load_reward_model()
     monkeypatch.setattr(launch, "load", lambda *_, **__: base)
-    monkeypatch.setattr(launch, "load_reward_model", lambda *_, **__: reward)
+    monkeypatch.setattr(launch, "load_reward_model", lambda *_, **__: reward_model)
     monkeypatch.setattr(launch, "require_gradient", lambda *_: None)
+    monkeypatch.setattr(launch, "require_sampler", lambda *_, max_new_tokens: require_sampler_once(max_new_tokens))
 
 
 @pytest.mark.slow
