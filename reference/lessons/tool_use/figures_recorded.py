@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from reference.style import BLUE, GREEN, MUTED, ORANGE, PURPLE, RED, SKY, style
-from reference.teaching.labels import spread_labels
+from reference.teaching.labels import apart
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 
@@ -32,9 +32,13 @@ def figure_tradeoff(points: Mapping[str, Sequence[Point]], *, title: str, line: 
         ax.set(xlabel="calls per problem", ylabel="share of problems solved", ylim=(0, 1.02))
         ax.set_xlim(-0.08, 1.18 * max(x for x, _ in means.values()) + 0.3)
         ax.set_title(title)
-        low = spread_labels([y for _, y in means.values()], gap=0.06)
-        for (name, (x, y)), height in zip(means.items(), low, strict=True):
-            ax.annotate(name, (x, y), xytext=(x + 0.06, height), fontsize=11, va="center",
+        names = sorted(means, key=lambda name: means[name][1])
+        heights = [means[name][1] for name in names]
+        apart(heights, 0.07)
+        apart([*heights, 1.04], -0.07)  # none above the axis
+        for name, height in zip(names, heights, strict=True):
+            x, y = means[name]
+            ax.annotate(name, (x, y), xytext=(x + 0.07, height), fontsize=11, va="center",
                         arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6})  # fmt: skip
         said = ", ".join(f"{name}: {x:.2f} calls, {100 * y:.0f} % solved" for name, (x, y) in means.items())
         return describe(figure, f"{title}. Means over the seeds: {said}")
