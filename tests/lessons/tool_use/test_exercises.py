@@ -1,6 +1,7 @@
 """What ``check`` says on the exercises of the lesson on tool use."""
 
 import json
+import re
 
 import pytest
 
@@ -45,9 +46,7 @@ def test_an_error_on_a_call_is_shown_with_its_line():
         call = json.loads(text)
         return call["nam"], call["arguments"]
 
-    message = verdict(misspelt).message
-    assert "it raised KeyError in line 3" not in message or "nam" in message
-    assert "KeyError" in message
+    assert re.search(r"it raised KeyError in line \d+ of your cell: 'nam'", verdict(misspelt).message)
 
 
 @pytest.mark.parametrize("value", [None, "raises ValueError", ("calculator",), (3, {1, 2}), {"name": "calculator"}])
@@ -72,4 +71,4 @@ def test_some_gains_are_the_threshold_exactly():
             assert all((loss >= 0).all() for loss in case.arguments.values())
         ties = keep_call_cases(seed)[3]
         at, above = (keep_call(*ties.arguments.values(), threshold=t) for t in (0.5, 0.5001))
-        assert at.all() and not above.all() and above.sum() == 0
+        assert at.tolist() == [True, True, True, False] and not above.any()

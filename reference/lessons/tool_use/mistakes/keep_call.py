@@ -14,6 +14,7 @@ def gain(with_result: Tensor, without_result: Tensor, without_call: Tensor) -> T
     "compared with no call alone",
     mistake="the loss is compared with that of no call alone, so a call whose arguments give the answer away is kept too",
     symptom="calls are kept whose result is not used: the model learns to write what it knows already into a call",
+    likewise=(lambda a, b, c, *, threshold: c - a > threshold,),
 )
 def keep_call__no_call_alone(
     with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float
@@ -25,6 +26,7 @@ def keep_call__no_call_alone(
     "compared with the call alone",
     mistake="the loss is compared with that of the call without its result alone, and no call at all is not considered",
     symptom="a call that disturbs the text is kept, if only its result mends what the call has spoiled",
+    likewise=(lambda a, b, c, *, threshold: b - a > threshold,),
 )
 def keep_call__call_alone(
     with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float
@@ -36,6 +38,7 @@ def keep_call__call_alone(
     "the larger of the two",
     mistake="the result has to be better than one of the two texts without it, where it should be better than both",
     symptom="far more calls are kept than the threshold promises, and most of them help nobody",
+    likewise=(lambda a, b, c, *, threshold: torch.maximum(b, c) - a > threshold,),
 )
 def keep_call__maximum(
     with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float
@@ -47,6 +50,7 @@ def keep_call__maximum(
     "the mean of the two",
     mistake="the loss is compared with the mean of the two others, so a large one makes up for a small one",
     symptom="calls are kept that are no better than no call, because their arguments alone make the text unlikely",
+    likewise=(lambda a, b, c, *, threshold: (b + c) / 2 - a > threshold,),
 )
 def keep_call__mean(with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float) -> Tensor:
     return (without_result + without_call) / 2 - with_result >= threshold
@@ -87,6 +91,7 @@ def keep_call__any_gain(
     "a share of the loss",
     mistake="the gain is divided by the loss without a result: it is compared as a share, not in nats",
     symptom="texts that are easy anyway pass with a tiny gain, hard ones with a large gain do not",
+    likewise=(lambda a, b, c, *, threshold: 1 - a / torch.minimum(b, c) > threshold,),
 )
 def keep_call__share(with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float) -> Tensor:
     least = torch.minimum(without_result, without_call)

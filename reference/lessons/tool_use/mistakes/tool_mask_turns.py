@@ -8,12 +8,19 @@ from reference.teaching.bug import bug
 from .tool_mask import parts, to_come
 
 
+def from_the_first(tokens: Tensor, attention_mask: Tensor, *, assistant_token_id: int, eos_token_id: int) -> Tensor:
+    """The first header too."""
+    _, opens, _ = parts(tokens, attention_mask, assistant_token_id, eos_token_id)
+    return (attention_mask.bool() & (opens.cumsum(dim=1) > 0))[:, 1:]
+
+
 @bug(
     "everything behind the first header",
     mistake="everything behind the first header of the assistant is kept: what the tool wrote too, and every later user",
     symptom="the model learns to write results itself, and in RL it is paid for words that it has not chosen",
     wild="TRL PR #4975: the Liger loss of GRPO left out the mask of the tool's tokens; prime-rl PR #978: SFT trained on "
     "everything behind the prompt; TRL's DPO has no option against it",
+    likewise=(from_the_first,),
 )
 def tool_mask__behind_first(
     tokens: Tensor, attention_mask: Tensor, *, assistant_token_id: int, eos_token_id: int
