@@ -1,8 +1,8 @@
 """A trajectory with its mask, what a filter of self-labelled calls keeps, and what a long result does to GAE."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from matplotlib.axes import Axes
@@ -30,6 +30,7 @@ from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 from reference.teaching.strip import LINE, WIDTH
 
+from .scores import Score
 from .spans import Span
 
 COLOURS = {
@@ -105,7 +106,6 @@ GROUPS = {  # of proposed calls: colour, hatching, name
     "waste": (ORANGE, "//", "not needed"),
     "wrong": (RED, "xx", "needed, but another call"),
 }
-Score = Mapping[str, Any]
 
 
 def figure_keep(scores: Sequence[Score], *, threshold: float) -> Figure:
@@ -123,13 +123,13 @@ def figure_keep(scores: Sequence[Score], *, threshold: float) -> Figure:
     with style():
         figure = Figure(figsize=(WIDTH, 3.6), layout="constrained")
         ax = figure.subplots()
-        low, high = math.floor(4 * min(gains)) / 4, math.floor(4 * max(gains)) / 4 + 0.25
-        edges = [low + i / 4 for i in range(round(4 * (high - low)) + 1)]  # a bin begins at each quarter of a nat
+        low, high = math.floor(2 * min(gains)), math.floor(2 * max(gains)) + 1
+        edges = [half / 2 for half in range(low, high + 1)]  # a bin begins at each half of a nat
         columns = [[x for x, g in zip(gains, groups, strict=True) if g == name] for name in GROUPS]
         colours, hatches, names = zip(*GROUPS.values(), strict=True)
         labels = [f"{name}: {len(column)}" for name, column in zip(names, columns, strict=True)]
         ax.hist(columns, edges, stacked=True, color=colours, hatch=hatches, edgecolor=PAPER, label=labels)
-        ax.axvline(threshold, color=INK, linestyle="--")
+        ax.axvline(threshold, ymax=0.68, color=INK, linestyle="--")
         ax.set_xlabel("gain of the result, nats: min(without result, without call) - with result")
         ax.set_ylabel("proposed calls")
         ax.yaxis.get_major_locator().set_params(integer=True)
@@ -149,12 +149,6 @@ def group_of(score: Score) -> str:
 
 def share(part: int, whole: int) -> str:
     return f"{part / whole:.2f}" if whole else "-"
-
-
-def score_rows(columns: Mapping[str, Any], losses: Mapping[str, Sequence[float]]) -> list[dict[str, Any]]:
-    """One dict per call out of the columns ``needed`` and ``right``, and those of the three losses."""
-    table = {"needed": columns["needed"], "right": columns["right"], **losses}
-    return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
 
 
 CROSSINGS = {  # GAE over a tool's tokens: colour, line, how, value of the tool's tokens

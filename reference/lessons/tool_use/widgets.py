@@ -1,13 +1,12 @@
 """The widgets on tool use."""
 
-from collections.abc import Sequence
-
 from transformers import PreTrainedTokenizerBase
 
 from reference.teaching import controls
 from reference.teaching.controls import choice, dial
 
-from .figures import Score, figure_keep, figure_trajectory
+from .figures import figure_keep, figure_trajectory
+from .scores import shipped_scores
 from .spans import chats, spans_of
 
 
@@ -19,11 +18,13 @@ def trajectory(tokenizer: PreTrainedTokenizerBase) -> None:
     )
 
 
-def keep(scores: Sequence[Score], threshold: float = 0.5) -> None:
-    """Which self-labelled calls are kept: the threshold in nats, against what the calls are worth."""
+def keep() -> None:
+    """Which self-labelled calls are kept: the threshold in nats, and what text the losses are of."""
+    scores = shipped_scores()
     controls.interact(
-        lambda threshold: figure_keep(scores, threshold=threshold),
-        threshold=dial("threshold, nats", threshold, 0.0, 2.0, 0.25),
+        lambda how, threshold: figure_keep(scores[how], threshold=threshold),
+        how=choice("losses", list(scores)),
+        threshold=dial("threshold, nats", 1.0, 0.0, 5.0, 0.5),
     )
 
 

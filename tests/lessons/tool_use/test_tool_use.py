@@ -12,9 +12,9 @@ from reference.lessons.tool_use.figures import (
     figure_keep,
     figure_trajectory,
     lines_of,
-    score_rows,
 )
 from reference.lessons.tool_use.questions import QUESTIONS
+from reference.lessons.tool_use.scores import score_rows, shipped_scores
 from reference.lessons.tool_use.spans import chats, spans_of
 from reference.objectives import group_advantages, trajectory_reward
 from reference.teaching.show import description
@@ -93,6 +93,16 @@ def test_the_filter_s_precision_and_recall_are_those_of_what_it_keeps():
         assert bars == len(SCORES)  # no gain lies outside the bins
 
 
+@pytest.mark.slow
+def test_the_shipped_scores_are_of_the_same_calls_however_they_were_measured():
+    scores = shipped_scores()
+    truths = [[(row["needed"], row["right"]) for row in rows] for rows in scores.values()]
+    assert len(truths) == 3 and all(truth == truths[0] for truth in truths)
+    assert any(needed for needed, _ in truths[0]) and not all(needed for needed, _ in truths[0])
+    for rows in scores.values():
+        assert sum(patch.get_height() for patch in figure_keep(rows, threshold=1.0).axes[0].patches) == len(rows)
+
+
 def test_a_long_result_changes_nothing_where_it_is_skipped_and_much_where_it_is_not():
     lengths = [0, 1, 10, 100]
     skipped = advantages_of_call(lengths, "skip", 0.5)
@@ -139,4 +149,5 @@ def test_the_right_option_is_not_the_longest_as_a_rule():
 @pytest.mark.slow
 def test_every_control_redraws_over_its_whole_range(tokenizer, panel_of, pictures_at_the_ends):
     assert len(pictures_at_the_ends(panel_of(lambda: widgets.trajectory(tokenizer)))) == len(chats())
-    assert len(pictures_at_the_ends(panel_of(lambda: widgets.keep(SCORES)))) == 3  # first, none and all
+    panel = panel_of(widgets.keep)
+    assert len(pictures_at_the_ends(panel)) == 2 * len(shipped_scores()) + 1  # at 1 nat, and at both ends
