@@ -20,10 +20,10 @@ from reference.algorithms.toolformer import (
     Losses,
     Proposal,
     Text,
-    draw_demonstrations,
     draw_texts,
     measure,
     propose,
+    proposer_demonstrations,
     train_proposer,
 )
 from reference.objectives.shapes import InputError
@@ -81,7 +81,9 @@ def self_label(
     proposer = copy.deepcopy(start)
     with tqdm(total=steps, desc="proposer", unit="step", leave=False) as bar:
         rng = random.Random(seed)
-        for _ in train_proposer(proposer, tokenizer, draw_demonstrations(rng, demonstrations), steps=steps, seed=seed):
+        for _ in train_proposer(
+            proposer, tokenizer, proposer_demonstrations(rng, demonstrations), steps=steps, seed=seed
+        ):
             bar.update()
     done, batch = Labelling(threshold, skip), 0
     done.valid_before = valid(propose(start, tokenizer, *batch_of(seed, 0), positions=positions, calls=samples))
