@@ -28,7 +28,7 @@ from reference.algorithms.toolformer import (
 )
 from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import SHIPPED, load, pick_device
 from reference.world.tool_rollout import Marks
 from reference.world.tool_tasks import Message
 from reference.world.trajectories import Source, answered_again, calls_of, draw_chats, shipped
@@ -76,7 +76,7 @@ def self_label(
     seed: int, device: str,
 ) -> Labelling:  # fmt: skip
     """Label texts, a batch at a time, until there are at least ``count`` chats. Raises ``InputError`` where no call is kept."""
-    start, tokenizer = load(BASE if model_source == "base" else model_source, device=pick_device(device))
+    start, tokenizer = load(SHIPPED.get(model_source, model_source), device=pick_device(device))
     Marks.of(tokenizer)  # refused before anything is trained
     proposer = copy.deepcopy(start)
     with tqdm(total=steps, desc="proposer", unit="step", leave=False) as bar:
