@@ -78,7 +78,7 @@ def draw_texts(rng: random.Random, count: int) -> list[Text]:
     return [Text(problem, draw_trajectory(problem, rng)[-1]["content"]) for problem in problems]
 
 
-def draw_demonstrations(rng: random.Random, generated: int) -> list[list[Message]]:
+def proposer_demonstrations(rng: random.Random, generated: int) -> list[list[Message]]:
     """The hand-written dozen, and so many generated chats beside it, whose calls are right at once."""
     return [*shipped("hand-written"), *draw_chats("generated", rng, generated, failures=0.0)]
 

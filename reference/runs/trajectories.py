@@ -20,15 +20,15 @@ from reference.algorithms.toolformer import (
     Losses,
     Proposal,
     Text,
-    draw_demonstrations,
     draw_texts,
     measure,
     propose,
+    proposer_demonstrations,
     train_proposer,
 )
 from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
-from reference.world.model import BASE, load, pick_device
+from reference.world.model import SHIPPED, load, pick_device
 from reference.world.tool_rollout import Marks
 from reference.world.tool_tasks import Message
 from reference.world.trajectories import Source, answered_again, calls_of, draw_chats, shipped
@@ -76,12 +76,14 @@ def self_label(
     seed: int, device: str,
 ) -> Labelling:  # fmt: skip
     """Label texts, a batch at a time, until there are at least ``count`` chats. Raises ``InputError`` where no call is kept."""
-    start, tokenizer = load(BASE if model_source == "base" else model_source, device=pick_device(device))
+    start, tokenizer = load(SHIPPED.get(model_source, model_source), device=pick_device(device))
     Marks.of(tokenizer)  # refused before anything is trained
     proposer = copy.deepcopy(start)
     with tqdm(total=steps, desc="proposer", unit="step", leave=False) as bar:
         rng = random.Random(seed)
-        for _ in train_proposer(proposer, tokenizer, draw_demonstrations(rng, demonstrations), steps=steps, seed=seed):
+        for _ in train_proposer(
+            proposer, tokenizer, proposer_demonstrations(rng, demonstrations), steps=steps, seed=seed
+        ):
             bar.update()
     done, batch = Labelling(threshold, skip), 0
     done.valid_before = valid(propose(start, tokenizer, *batch_of(seed, 0), positions=positions, calls=samples))

@@ -1,4 +1,4 @@
-"""Chats with tool calls as lines of a file, and the three sources that they come from.
+r"""Chats with tool calls as lines of a file, and the three sources that they come from.
 
     generated        problems are drawn, solved by a program, and every call is run (ToolBench, arXiv 2307.16789)
     self-labelled    a model proposes calls, and a loss decides which are kept (Toolformer, arXiv 2302.04761)
@@ -7,6 +7,13 @@
 A line is one chat in the conversational format of TRL: ``{"messages": [...], "tools": [...]}``. A call is a name and a dict
 of arguments. A call that is no JSON has neither, so it stands in the content of its turn, behind ``<|call|>``. Every tool's
 turn holds what the tool really answered, and ``answered_again`` runs the calls once more. Nothing here needs a model.
+
+The shipped files are made by these commands (``--overwrite`` where they are there):
+
+    python -m reference trajectories generated --out reference/world/trajectories/generated.jsonl
+    python -m reference trajectories hand-written --out reference/world/trajectories/hand_written.jsonl
+    python -m reference trajectories self-labelled --count 240 --out reference/world/trajectories/self_labelled.jsonl.gz \
+        --scores reference/world/trajectories/self_labelled_scores.json
 """
 
 import gzip
@@ -30,6 +37,7 @@ FILES: dict[Source, Path] = {
     "self-labelled": FOLDER / "self_labelled.jsonl.gz",  # several hundred lines, each with the schema of the tool
     "hand-written": FOLDER / "hand_written.jsonl",
 }
+SCORES = FOLDER / "self_labelled_scores.json"
 ROLES = ("user", "assistant", "tool")
 CALL = "<|call|>"
 FAILURES = 0.1  # of the calls that are generated
@@ -62,6 +70,11 @@ def shipped(source: Source) -> list[list[Message]]:
     """The chats of the file that comes with the package, in its order."""
     require_source(source)
     return read_trajectories(FILES[source])
+
+
+def shipped_scores() -> dict[str, Any]:
+    """What the self-labelled file was chosen from: columns of the first proposals that ran, and the losses of each."""
+    return json.loads(SCORES.read_text())
 
 
 def require_source(source: str) -> None:

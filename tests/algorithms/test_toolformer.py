@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,20 +14,20 @@ from reference.algorithms.toolformer import (
     Proposal,
     Text,
     call_probabilities,
-    draw_demonstrations,
     draw_texts,
     encoded,
     future_losses,
     measure,
     prompt_ids,
     propose,
+    proposer_demonstrations,
     train_proposer,
     word_ids,
 )
 from reference.world.tasks import verify
 from reference.world.tool_calls import answer_call
 from reference.world.tool_tasks import ToolProblem, draw_tool_problem
-from reference.world.trajectories import answered_again, calls_of
+from reference.world.trajectories import answered_again, calls_of, shipped, shipped_scores
 
 PRODUCT = Text(ToolProblem("product", "What is 47*86?", 4042, ("47*86",)), "Answer: 4042")
 TWO = Text(
@@ -85,6 +86,7 @@ def test_losses_of_rows_of_any_length_are_those_of_a_loop(base):
     assert future_losses(model, [], 0).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skip", [0, 3])
 def test_the_three_losses_are_those_of_the_three_chats(base, skip):
     model, tokenizer = base
@@ -187,10 +189,68 @@ def test_the_filter_against_the_truth_by_hand():
     assert (high.kept, high.precision, high.recall) == (0, None, 0.0)
 
 
+def shipped_proposals() -> tuple[list[Proposal], dict[str, tuple[torch.Tensor, ...]]]:
+    """The proposals and losses in the file of scores."""
+    columns = shipped_scores()
+    rows = zip(columns["kind"], columns["question"], columns["text"], columns["position"], columns["call"], strict=True)
+    proposals = []
+    for kind, question, words, position, written in rows:
+        left = re.findall(r"[0-9]+\*[0-9]+(?:\+[0-9]+)?", question)
+        answer = int(words.rpartition("Answer: ")[2])
+        calls = () if kind == "by head" else tuple(left) if kind == "product" else (left[0], f"{answer}")
+        proposals.append(
+            Proposal(Text(ToolProblem(kind, question, answer, calls), words), position, written, answer_call(written))
+        )
+    assert [p.result.text for p in proposals] == columns["result"]
+    assert [p.needed for p in proposals] == columns["needed"] and [p.right for p in proposals] == columns["right"]
+    return proposals, {
+        how: tuple(torch.tensor(found[name]) for name in ("with_result", "without_result", "without_call"))
+        for how, found in columns["losses"].items()
+    }
+
+
+def test_the_shipped_chats_are_those_that_the_shipped_losses_keep():
+    proposals, measured = shipped_proposals()
+    found, threshold = measured["as asked"], shipped_scores()["threshold"]
+    kept, gains = kept_calls(proposals, found, threshold=threshold), gain(found).tolist()
+    best = {}
+    for i in sorted((i for i, keep in enumerate(kept) if keep), key=lambda i: gains[i]):
+        best[proposals[i].text.problem.question] = proposals[i].call
+    chats = {chat[0]["content"]: chat for chat in shipped("self-labelled")}
+    assert len(best) > 20
+    for question, written in best.items():
+        assert calls_of(chats[question][1]) == [written]
+    asked = {p.text.problem.question for p in proposals}
+    assert not any(calls_of(chats[q][1]) for q in asked & chats.keys() - best.keys())
+
+
+def test_the_shipped_losses_show_what_the_filter_can_do_and_what_not():
+    proposals, measured = shipped_proposals()
+    asked, at_once, untrained = measured.values()
+    low, high = filtered(proposals, asked, 0.0), filtered(proposals, asked, 3.0)
+    assert high.precision > low.precision + 0.2 and high.recall < low.recall  # a threshold buys precision with recall
+    assert low.waste == high.waste == 0  # a result does not help with a chain
+    # "Answer: " is what every result predicts: where it takes three of the five places, right and wrong are nearer
+    assert separated(proposals, gain(asked)) > separated(proposals, gain(at_once)) + 0.05
+    assert filtered(proposals, untrained, 3.0).kept == 0  # who cannot read a call gains nothing from it
+    # the second call is missing, so the result of the first does not show in the text
+    two = [i for i, p in enumerate(proposals) if p.text.problem.kind == "two calls" and p.right]
+    assert len(two) > 50 and sum(kept_calls(proposals, asked, threshold=3.0)[i] for i in two) <= 2
+
+
+def separated(proposals: list[Proposal], gains: torch.Tensor) -> float:
+    """How often a right call for a product gains more than a wrong one does."""
+    products = [
+        (p.right, g) for p, g in zip(proposals, gains.tolist(), strict=True) if p.text.problem.kind == "product"
+    ]
+    right, wrong = ([g for is_right, g in products if is_right == which] for which in (True, False))
+    return sum(r > w for r in right for w in wrong) / len(right) / len(wrong)
+
+
 @pytest.mark.slow
 def test_the_proposer_learns_its_demonstrations_and_the_seed_decides(base):
     model, tokenizer = base
-    demonstrations = draw_demonstrations(random.Random(0), 4)
+    demonstrations = proposer_demonstrations(random.Random(0), 4)
     assert len(demonstrations) == 16
     runs = []
     for seed in (0, 0, 1):

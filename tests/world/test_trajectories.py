@@ -23,7 +23,6 @@ from reference.world.trajectories import (
     write_trajectories,
 )
 
-THERE = [source for source in SOURCES if FILES[source].exists()]
 CALL = {"function": {"name": "calculator", "arguments": {"expression": "47*86"}}}
 CHAT = [
     {"role": "user", "content": "What is 47*86?"},
@@ -37,13 +36,13 @@ def kinds_of(chat: list) -> list[str]:
     return [answer_call(call).kind for message in chat for call in calls_of(message)]
 
 
-@pytest.mark.parametrize("source", THERE)
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_result_is_the_tools_own(source):
     for chat in shipped(source):
         assert answered_again(chat) == chat
 
 
-@pytest.mark.parametrize("source", THERE)
+@pytest.mark.parametrize("source", SOURCES)
 def test_every_chat_fits_the_context_and_trains_the_assistants_words(source, tokenizer):
     for chat in shipped(source):
         encoded = tokenizer.apply_chat_template(chat, return_dict=True, return_assistant_tokens_mask=True)
@@ -53,7 +52,7 @@ def test_every_chat_fits_the_context_and_trains_the_assistants_words(source, tok
         assert said == [len(kinds_of(chat)), 0, 0]
 
 
-@pytest.mark.parametrize("source", THERE)
+@pytest.mark.parametrize("source", SOURCES)
 def test_no_question_is_held_out(source):
     for chat in shipped(source):
         question = chat[0]["content"]
@@ -198,7 +197,7 @@ def test_a_source_that_is_none_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", THERE)
+@pytest.mark.parametrize("source", SOURCES)
 def test_trl_trains_on_the_same_tokens(source, tmp_path, base):
     """What SFTTrainer makes of the file: the tokens of our template, and the assistant's in its loss."""
     from datasets import load_dataset
