@@ -95,11 +95,24 @@ def test_the_dozen_is_right(question, answer):
 def test_a_share_of_the_generated_calls_fails_and_is_repaired():
     rng = random.Random(3)
     assert not any("refused by the tool" in kinds_of(chat) for chat in draw_chats("generated", rng, 100, failures=0.0))
-    refused = [kinds_of(chat).count("refused by the tool") for chat in draw_chats("generated", rng, 600, failures=0.5)]
-    good = [kinds_of(chat).count("ok") for chat in draw_chats("generated", rng, 600, failures=0.5)]
+    chats = draw_chats("generated", rng, 600, failures=0.5, waste=0.0)
+    refused = sum(kinds_of(chat).count("refused by the tool") for chat in chats)
+    good = sum(kinds_of(chat).count("ok") for chat in chats)
     # a third of the chats has one call, a third two: 600 calls, of which half fail, with a standard deviation of 12 and,
     # since the number of calls is drawn too, of 20 for that number
-    assert abs(sum(good) - 600) < 80 and abs(sum(refused) - 300) < 80
+    assert abs(good - 600) < 80 and abs(refused - 300) < 80
+
+
+def test_a_share_of_the_generated_solutions_calls_more_often_than_it_must():
+    rng = random.Random(4)
+    calls = {
+        waste: [kinds_of(chat).count("ok") for chat in draw_chats("generated", rng, 600, failures=0.0, waste=waste)]
+        for waste in (0.0, 0.5, 1.0)
+    }
+    assert max(calls[0.0]) == 2 and calls[0.0].count(0) > 150  # chains by head
+    assert calls[1.0].count(0) == 0 and max(calls[1.0]) == 3  # chains with a call, products with three
+    # half of the chains and products, a third of 600 each: 200 expected, with a standard deviation of 12
+    assert abs(calls[0.5].count(3) - 100) < 40 and abs(calls[0.5].count(0) - 100) < 40
 
 
 def test_lines_of_a_file_are_drawn_with_replacement_and_by_the_seed():
