@@ -28,6 +28,7 @@ LESSONS = (
     "aggregation",
     "kl_place",
     "preference",
+    "tool_use",
 )
 
 Entry = TypeVar("Entry")
