@@ -79,8 +79,8 @@ def draw_texts(rng: random.Random, count: int) -> list[Text]:
 
 
 def proposer_demonstrations(rng: random.Random, generated: int) -> list[list[Message]]:
-    """The hand-written dozen, and so many generated chats beside it, whose calls are right at once."""
-    return [*shipped("hand-written"), *draw_chats("generated", rng, generated, failures=0.0)]
+    """The hand-written dozen, and so many generated chats beside it, whose calls are right at once and needed."""
+    return [*shipped("hand-written"), *draw_chats("generated", rng, generated, failures=0.0, waste=0.0)]
 
 
 def train_proposer(

@@ -48,7 +48,7 @@ def add_generated(rows: argparse._SubParsersAction) -> None:
     )
     add = generated.add_argument
     add("--count", type=positive(int), default=24, metavar="N", help="chats")
-    add("--failures", type=share, default=0.2, metavar="SHARE", help="share of the calls that are wrong at first")
+    add("--failures", type=share, default=0.1, metavar="SHARE", help="share of the calls that are wrong at first")
     add_output(add, "decides problems and failures")
 
 
