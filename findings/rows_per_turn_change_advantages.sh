@@ -7,6 +7,7 @@
 # Seen: by default ("transition") every call of the model becomes a row, with the reward of the whole rollout, and the rows are
 # grouped by the task. So a rollout counts as often as it has turns. A rollout of 3 turns with reward 1 against one of 1
 # turn with reward 0: +0.5 for each of the three rows, and -1.5 for the other. The two rollouts as one row each: +-0.71.
+# 0.3.0 is the newest release that pip installs; the tag v1.0.0 compares whole rollouts (rollout_level_advantage.py).
 #
 # agentlightning's method is taken out of its module, which starts servers. The rows that it makes go to verl's function
 # for GRPO with the task as the group, as agentlightning's trainer does it.
