@@ -10,6 +10,7 @@ PRICES = (0.0, 0.05, 0.2, 0.4)  # per call; 0.05 is the recipe's
 VARIANTS = {  # what is shown -> name of its runs in figures/runs
     "SFT": "tool-sft",
     "SFT, then DPO": "tool-dpo",
+    "the same at 4 times the rate": "tools-dpo-fast",
     "SFT, then RL": "tool-rl",
     "SFT, DPO, then RL": "tools-sft-dpo-rl",
     "DPO alone": "tools-dpo-alone",
@@ -22,6 +23,7 @@ MASKED = {"results masked": "tool-sft", "results trained": "tools-results-traine
 
 COMMANDS = {
     "tools-sft-dpo-rl": "tool-rl --model {tool-dpo-seed-SEED}",
+    "tools-dpo-fast": "tool-dpo --lr 4e-5",
     "tools-dpo-alone": "tool-dpo --model base",
     "tools-rl-alone": "tool-rl --model base",
     **{PRICED[price]: f"tool-rl --call-price {price}" for price in PRICES if price != 0.05},

@@ -7,6 +7,12 @@ from typing import NamedTuple
 from reference.evaluation.tool_use import ToolUse
 from reference.runs.measure import read_accuracy
 from reference.runs.recorded_runs import RUNS, SEEDS, require_folder
+from reference.teaching.table import table
+
+WORDS = {  # of ToolUse -> above a column
+    "success": "solved", "by_head": "by head", "product": "product", "two_calls": "two calls", "recall": "calls if needed",
+    "waste": "calls if not", "valid": "readable", "made_up": "made up", "calls": "calls",
+}  # fmt: skip
 
 
 class Uses(NamedTuple):
@@ -18,9 +24,6 @@ class Uses(NamedTuple):
     def mean(self, name: str) -> float:
         """Mean of a share over the seeds, after training."""
         return sum(getattr(use, name) for use in self.after) / len(self.after)
-
-    def per_seed(self, name: str) -> list[float]:
-        return [getattr(use, name) for use in self.after]
 
 
 def recorded_use(names: Mapping[str, str], *, folder: Path = RUNS) -> dict[str, Uses]:
@@ -37,3 +40,14 @@ def recorded_use(names: Mapping[str, str], *, folder: Path = RUNS) -> dict[str, 
         if uses:
             found[label] = Uses(*([ToolUse(**use[when]) for use in uses] for when in ("before", "after")))
     return found
+
+
+def share_table(found: Mapping[str, Uses], *names: str) -> None:
+    """Print a row for each kind of run: the means over its seeds."""
+    rows = {label: [uses.mean(name) for name in names] for label, uses in found.items()}
+    table(rows, *(WORDS[name] for name in names), digits=2)
+
+
+def points_of(found: Mapping[str, Uses]) -> dict[str, list[tuple[float, float]]]:
+    """Calls per problem and success of every run, as ``figure_tradeoff`` takes them."""
+    return {label: [(use.calls, use.success) for use in uses.after] for label, uses in found.items()}
