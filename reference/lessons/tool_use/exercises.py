@@ -18,17 +18,13 @@ from .texts import CALLS, NO_CALLS
 LAYOUTS: tuple[list[list[tuple[str, int]]], ...] = (
     [[("user", 1), ("assistant", 2)]],
     [[("user", 1), ("assistant", 1), ("tool", 1), ("assistant", 1)]],
-    [[("user", 2), ("assistant", 3), ("tool", 2), ("assistant", 2)], [("user", 3), ("assistant", 2)]],
-    [  # two calls in one turn, so that two turns of the tool stand side by side; nobody has answered yet
-        [("user", 1), ("assistant", 3), ("tool", 1), ("tool", 2), ("assistant", 1)],
-        [("user", 4)],
-    ],
-    [  # a chat that goes on: the user speaks again
-        [("user", 1), ("assistant", 2), ("user", 1), ("assistant", 2), ("tool", 2), ("assistant", 1)],
-        [("user", 2), ("assistant", 1), ("tool", 1), ("assistant", 2), ("tool", 1), ("assistant", 2)],
-    ],
+    [[("user", 1), ("assistant", 2)], [("user", 5)]],
+    # two calls in one turn, so that two turns of the tool stand side by side
+    [[("user", 1), ("assistant", 2), ("tool", 1), ("tool", 1), ("assistant", 1)]],
+    # a chat that goes on: the user speaks again
+    [[("user", 1), ("assistant", 1), ("user", 1), ("assistant", 1), ("tool", 1), ("assistant", 1)]],
 )
-CUT_OFF = [[("user", 1), ("assistant", 2), ("tool", 1), ("cut", 2)], [("user", 2), ("cut", 1)]]
+CUT_OFF = [[("user", 1), ("assistant", 2), ("tool", 1), ("cut", 2)]]
 
 
 def tool_mask_cases(seed: int) -> list[Case]:
