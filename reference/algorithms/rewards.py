@@ -1,7 +1,9 @@
 """Rewards: what a completion earns, before lengths are priced and anything is compared. One entry for each.
 
-success    the verifier's word, less what calls cost
-rubric     points of a judge who reads the trajectory and does not know the right answer
+    success    the verifier's word
+    rubric     points of a judge who reads the trajectory and does not know the right answer
+
+What calls cost is taken off both.
 """
 
 from __future__ import annotations
@@ -28,19 +30,23 @@ class Reward:
 
     function: Callable[[Completions, Recipe], Tensor]  # -> (rows,)
     words: str  # for the comparison table
-    reads: tuple[str, ...] = ()  # options of the recipe that not every reward reads
     needs_tools: bool = False
 
 
 def success(c: Completions, r: Recipe) -> Tensor:
-    return trajectory_reward(
-        c.correct, c.calls(), c.calls(failed=True),
-        call_price=r.call_price, invalid_price=r.invalid_price, valid_bonus=r.valid_bonus,
-    )  # fmt: skip
+    return priced(c.correct, c, r)
 
 
 def rubric(c: Completions, r: Recipe) -> Tensor:
-    return c.of_rows([sum(points(trajectory).values()) / 4 for trajectory in c.trajectories or []])
+    return priced(c.of_rows([sum(points(trajectory).values()) / 4 for trajectory in c.trajectories or []]), c, r)
+
+
+def priced(earned: Tensor, c: Completions, r: Recipe) -> Tensor:
+    """(rows,): less the prices of the calls, plus the bonus for those that could be run."""
+    return trajectory_reward(
+        earned, c.calls(), c.calls(failed=True),
+        call_price=r.call_price, invalid_price=r.invalid_price, valid_bonus=r.valid_bonus,
+    )  # fmt: skip
 
 
 def points(trajectory: Trajectory) -> dict[str, bool]:
@@ -55,9 +61,8 @@ def points(trajectory: Trajectory) -> dict[str, bool]:
     }
 
 
-PRICES = ("call_price", "invalid_price", "valid_bonus")
 REWARDS = {
-    "success": Reward(success, "the verifier's word, less the price of calls", reads=PRICES),
+    "success": Reward(success, "the verifier's word, less the price of calls"),
     "rubric": Reward(rubric, "a judge's points for how it was done, without the right answer", needs_tools=True),
 }
 
@@ -65,5 +70,5 @@ REWARDS = {
 def reward_of(recipe: Recipe) -> Reward:
     """The entry of the recipe's reward; for a function of your own one that says nothing but its name."""
     if callable(recipe.reward):
-        return Reward(recipe.reward, name_of(recipe.reward), reads=PRICES)
+        return Reward(recipe.reward, name_of(recipe.reward))
     return entry_of(REWARDS, recipe.reward, "reward")

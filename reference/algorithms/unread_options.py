@@ -13,11 +13,10 @@ from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
 from reference.algorithms.recipes import Recipe, options_of
 from reference.algorithms.registry import name_of, options_in
-from reference.algorithms.rewards import REWARDS, Reward, reward_of
 from reference.objectives.shapes import InputError
 
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
-Entry = Advantage | PolicyLoss | PreferenceLoss | Reward
+Entry = Advantage | PolicyLoss | PreferenceLoss
 OF_TOOLS = ("max_calls", "demonstrations", "mask_results", "call_price", "invalid_price", "valid_bonus")
 DEFAULT_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip", "label_smoothing", "target_margin", "pool", *OF_TOOLS)
 DEFAULTS = {column.name: column.default for column in fields(Recipe)}
@@ -39,7 +38,7 @@ def unread_of_tools(r: Recipe) -> dict[str, str]:
     if r.task != "tools":
         columns = [column.name for column in options_of(r.kind) if column.name in OF_TOOLS]
         return dict.fromkeys(columns, f"task is {r.task}, which has no tools")
-    found = unread_by_entry(reward_of(r), f"reward is {name_of(r.reward)}", REWARDS) if r.kind == "rl" else {}
+    found = {}
     if r.kind == "rl" and not r.sft_coef:
         found["demonstrations"] = "sft_coef is 0, and nothing is imitated"
     if r.pairs == "written" and not r.online:

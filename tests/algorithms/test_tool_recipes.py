@@ -119,7 +119,8 @@ def test_what_a_trajectory_earns(exact):
     assert completions.correct.tolist() == [1, 0, 1, 0]
     earned = reward_of(recipe).function(completions, recipe)
     assert earned.tolist() == [1 - 0.125 + 0.5, 0, 1 - 0.25 + 1.0, -0.25 - 0.25 + 0.5]
-    rubric = reward_of(replace(recipe, reward="rubric")).function(completions, recipe)
+    free = replace(recipe, call_price=0.0, invalid_price=0.0, valid_bonus=0.0)
+    rubric = reward_of(replace(recipe, reward="rubric")).function(completions, free)
     assert rubric.tolist() == [1, 0.25, 1, 0.75]
 
 

@@ -44,7 +44,6 @@ def asked(*words: str) -> None:
         ("grpo --call-price 0.1", "--call-price", "task is chains, which has no tools"),
         ("sft --demonstrations hand-written", "--demonstrations", "task is chains, which has no tools"),
         ("dpo --max-calls 2", "--max-calls", "task is chains, which has no tools"),
-        ("tool-rl --reward rubric --call-price 0.1", "--call-price", "reward is rubric, and only success reads it"),
         ("tool-rl --demonstrations hand-written", "--demonstrations", "sft_coef is 0, and nothing is imitated"),
         ("tool-dpo --group-size 3", "--group-size", "the pairs are written, and none is sampled"),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),

@@ -28,7 +28,7 @@ COMMANDS = {
     "tools-rl-alone": "tool-rl --model base",
     **{PRICED[price]: f"tool-rl --call-price {price}" for price in PRICES if price != 0.05},
     "tools-valid-bonus": "tool-rl --valid-bonus 0.3",
-    "tools-rubric": "tool-rl --reward rubric",
+    "tools-rubric": "tool-rl --reward rubric --call-price 0",
     "tools-self-labelled": "tool-sft --demonstrations self-labelled --steps 150",
     "tools-hand-written": "tool-sft --demonstrations hand-written --steps 150",
     "tools-results-trained": "tool-sft --no-mask-results",
