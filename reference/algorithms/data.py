@@ -16,8 +16,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from reference.world.completions import Problem
     from reference.world.rollout import Rollout
-    from reference.world.tasks import Problem
 
 OnStep = Callable[[int, dict[str, float]], bool]  # steps taken, metrics of the last one; True ends the loop
 

@@ -4,6 +4,7 @@ The objectives know their own limits and refuse what they cannot take. A functio
 shape that ``recipes`` states, and a loss must have a gradient.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,14 +20,20 @@ from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Recipe
+from reference.algorithms.rewards import reward_of
 from reference.objectives.shapes import InputError
+from reference.world.completions import Completions, Problem
+from reference.world.rollout import Rollout
+from reference.world.tasks import draw_problem
+from reference.world.tool_rollout import Trajectory
+from reference.world.tool_tasks import draw_tool_problem
 
 MOST_ROWS = 2**14  # groups of millions would only take memory
 PRED = 2  # tokens of each completion
 
 
 def try_slots(recipe: Recipe, *, reference: bool, device: torch.device) -> None:
-    """Call advantage, loss, aggregation and KL. ``reference``: whether there is one in training."""
+    """Call reward, advantage, loss, aggregation and KL. ``reference``: whether there is one in training."""
     group_size = min(recipe.group_size, MOST_ROWS)
     prompts = min(recipe.prompts_per_step, MOST_ROWS // group_size)
     recipe = replace(recipe, group_size=group_size, prompts_per_step=prompts)
@@ -35,6 +42,8 @@ def try_slots(recipe: Recipe, *, reference: bool, device: torch.device) -> None:
     nothing = experience_of_nothing(recipe, rows, reference, device)
     new = nothing.old_logprobs.clone().requires_grad_()  # what the policy says of the same tokens
 
+    written = completions_of_nothing(recipe, nothing)
+    call(recipe, "reward", reward_of(recipe).function, {"(rows,)": (rows,)}, written, recipe)
     shapes = {"(rows,)": (rows,), "(rows, 1)": (rows, 1), **per_token}
     advantages = call(recipe, "advantage", advantage_of(recipe).function, shapes, nothing, recipe)
     nothing = replace(nothing, advantages=advantages[:, None] if advantages.dim() == 1 else advantages)
@@ -71,6 +80,18 @@ def experience_of_nothing(recipe: Recipe, rows: int, reference: bool, device: to
     nothing = replace(nothing, values=zero)
     gae = gae_of(nothing, recipe)
     return replace(nothing, gae=gae, returns=gae)
+
+
+def completions_of_nothing(recipe: Recipe, nothing: Experience) -> Completions:
+    """The same as they are sampled, before anything is compared; with tools trajectories that call none and end with 0."""
+    rows, mask = len(nothing.tokens), nothing.mask
+    cut = torch.zeros(rows, dtype=torch.bool, device=mask.device)
+    rollout = Rollout(nothing.tokens, nothing.attention_mask, mask, nothing.old_logprobs, cut, nothing.prompt_width)
+    if recipe.task != "tools":
+        problems: list[Problem] = [draw_problem(random.Random(0))] * rows
+        return Completions(rollout, problems, nothing.rewards)
+    trajectory = Trajectory([0] * PRED, [True] * PRED, [-1.0] * PRED, [], "Answer: 0", "answer")
+    return Completions(rollout, [draw_tool_problem(random.Random(0))] * rows, nothing.rewards, [trajectory] * rows)
 
 
 def try_pair_loss(recipe: Recipe, *, reference: bool, device: torch.device) -> None:

@@ -37,6 +37,10 @@ WITH_KL = {"kl_coef": 0.1}
         ("grpo", "advantage", lambda e, r: e.rewards.mean(), {}, r"shape \(\), expected"),
         ("grpo", "advantage", lambda e, r: e.rewards.tolist(), {}, "a list, expected"),
         ("grpo", "advantage", lambda e, r: e.values.sum(), {}, "raised AttributeError when it was tried: 'NoneType'"),
+        ("grpo", "reward", nothing, {}, r"a NoneType, expected a tensor \(rows,\), here \(256,\)"),
+        ("grpo", "reward", lambda c, r: c.correct - len(c.trajectories), {}, "raised TypeError"),  # without a tool there are none
+        ("tool-rl", "reward", lambda c, r: c.correct.mean(), {}, r"shape \(\), expected"),
+        ("tool-rl", "reward", lambda c, r: [len(t.calls) for t in c.trajectories], {}, "a list, expected"),
         ("grpo", "loss", fails, {}, "raised KeyError when it was tried: 'weights'"),
         ("grpo", "loss", lambda logp, e, r: -(logp * e.advantages).sum(1, keepdim=True), {},
          r"shape \(256, 1\), expected a tensor \(rows, pred\), here \(256, 2\)"),
