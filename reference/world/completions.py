@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -83,7 +83,9 @@ def encode_questions(tokenizer: PreTrainedTokenizerBase, problems: list[Problem]
     if all(isinstance(problem, tasks.Problem) for problem in problems):
         return encode_prompts(tokenizer, cast(list[tasks.Problem], problems))
     chats = [[{"role": "user", "content": problem.question}] for problem in problems]
-    ids = tokenizer.apply_chat_template(chats, tools=schemas(), add_generation_prompt=True, return_dict=False)
+    ids = tokenizer.apply_chat_template(
+        chats, tools=cast(list[Any], schemas()), add_generation_prompt=True, return_dict=False
+    )
     return cast(list[list[int]], ids)  # one list per problem, as return_dict=False and many chats have it
 
 
