@@ -17,7 +17,12 @@ VARIANTS = {  # what is shown -> name of its runs in figures/runs
     "RL alone": "tools-rl-alone",
 }
 PRICED = {price: "tool-rl" if price == 0.05 else f"tools-price-{price:g}" for price in PRICES}
-REWARDED = {"sparse": "tool-rl", "shaped": "tools-valid-bonus", "rubric": "tools-rubric"}
+REWARDED = {
+    "success - 0.05 per call": "tool-rl",
+    "and 0.3 per valid call": "tools-valid-bonus",
+    "and 1 per valid call": "tools-large-bonus",
+    "rubric alone": "tools-rubric",
+}
 SOURCES = {"generated": "tool-sft", "self-labelled": "tools-self-labelled", "hand-written": "tools-hand-written"}
 MASKED = {"results masked": "tool-sft", "results trained": "tools-results-trained"}
 
@@ -28,6 +33,7 @@ COMMANDS = {
     "tools-rl-alone": "tool-rl --model base",
     **{PRICED[price]: f"tool-rl --call-price {price}" for price in PRICES if price != 0.05},
     "tools-valid-bonus": "tool-rl --valid-bonus 0.3",
+    "tools-large-bonus": "tool-rl --valid-bonus 1",
     "tools-rubric": "tool-rl --reward rubric --call-price 0",
     "tools-self-labelled": "tool-sft --demonstrations self-labelled --steps 150",
     "tools-hand-written": "tool-sft --demonstrations hand-written --steps 150",
