@@ -48,6 +48,14 @@ def share_table(found: Mapping[str, Uses], *names: str) -> None:
     table(rows, *(WORDS[name] for name in names), digits=2)
 
 
+def shares_of(found: Mapping[str, Uses], *names: str) -> dict[str, dict[str, list[float]]]:
+    """The numbers of every seed, as ``figure_shares`` takes them."""
+    return {
+        label: {WORDS[name]: [getattr(use, name) for use in uses.after] for name in names}
+        for label, uses in found.items()
+    }
+
+
 def points_of(found: Mapping[str, Uses]) -> dict[str, list[tuple[float, float]]]:
     """Calls per problem and success of every run, as ``figure_tradeoff`` takes them."""
     return {label: [(use.calls, use.success) for use in uses.after] for label, uses in found.items()}

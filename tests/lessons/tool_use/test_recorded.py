@@ -3,9 +3,9 @@
 import pytest
 
 from reference.lessons.tool_use.experiments import MASKED, PRICED, REWARDED, SOURCES, VARIANTS
-from reference.lessons.tool_use.figures_recorded import figure_tradeoff
+from reference.lessons.tool_use.figures_recorded import figure_shares, figure_tradeoff
 from reference.lessons.tool_use.measured import ANSWERS, solved_by_kind
-from reference.lessons.tool_use.recorded import WORDS, Uses, points_of, recorded_use, share_table
+from reference.lessons.tool_use.recorded import WORDS, Uses, points_of, recorded_use, share_table, shares_of
 from reference.objectives.shapes import InputError
 from reference.teaching.show import description
 from reference.world.model import TOOL_SFT, load
@@ -56,9 +56,20 @@ def test_the_table_prints_means(capsys):
 
 
 def test_the_picture_says_its_means():
-    figure = figure_tradeoff({"one": [(1.0, 0.5), (3.0, 0.7)], "two": [(0.0, 0.1)]}, title="Both", line=True)
-    assert description(figure) == "Both. Means over the seeds: one: 2.00 calls, 60 % solved, two: 0.00 calls, 10 % solved"
+    figure = figure_tradeoff({"one": [(1.0, 0.5), (3.0, 0.7)], "two": [(0.0, 0.1)]}, title="Both")
+    assert (
+        description(figure) == "Both. Means over the seeds: one: 2.00 calls, 60 % solved, two: 0.00 calls, 10 % solved"
+    )
     assert points_of(recorded_use({"SFT": "tool-sft"}))["SFT"][0][0] > 1.0
+
+
+def test_the_picture_of_all_shares_says_each_seed():
+    uses = recorded_use({"SFT": "tool-sft"})
+    shares = shares_of(uses, "success", "calls")
+    assert shares["SFT"][WORDS["calls"]] == every(uses["SFT"], "calls")
+    figure = figure_shares({"SFT": {"solved": [0.7, 0.75], "calls": [1.4, 1.41]}}, title="All")
+    assert description(figure) == "All. Per seed: SFT: solved 0.70 0.75, calls 1.40 1.41"
+    assert [ax.get_title() for ax in figure.axes] == ["solved", "calls"]
 
 
 @pytest.mark.slow
