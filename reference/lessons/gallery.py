@@ -36,7 +36,9 @@ def draw_gallery(folder: Path) -> list[Path]:
         pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)
         if theirs := runs_of(folder / "runs", RECIPES["grpo"], engine="trl"):
             pictures["engines.png"] = figure_engines(runs["grpo"], theirs)
-    if reinforcing := [same for same in runs.values() if same[0].recipe.kind == "rl"]:
+    if reinforcing := [
+        same for same in runs.values() if same[0].recipe.kind == "rl" and same[0].recipe.task == "chains"
+    ]:
         pictures["recipes.png"] = figure_recipes(reinforcing)
     if others := {name: runs[name] for name in OTHERS if name in runs}:
         pictures["others.png"] = figure_others(others)
