@@ -69,7 +69,7 @@ def test_the_picture_of_all_shares_says_each_seed():
     assert shares["SFT"][WORDS["calls"]] == every(uses["SFT"], "calls")
     figure = figure_shares({"SFT": {"solved": [0.7, 0.75], "calls": [1.4, 1.41]}}, title="All")
     assert description(figure) == "All. Per seed: SFT: solved 0.70 0.75, calls 1.40 1.41"
-    assert [ax.get_title() for ax in figure.axes] == ["solved", "calls"]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["solved", "calls"]
 
 
 @pytest.mark.slow
