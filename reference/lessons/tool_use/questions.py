@@ -136,9 +136,9 @@ QUESTIONS = {
                 "It ends its turn, as it has learned to. Then the loop runs the tool, and the model gets no chance.",
             ),
             yes(
-                "Hardly: its turn ends at the EOS, and the tool writes the result.",
-                "What was spent on predicting the tool shows in the loss, and in RL in ratios of tokens that nobody sampled. "
-                "It shows in a sample where nobody stops the model: without the EOS, or without a tool.",
+                "It solves fewer problems, and seldom makes up a result.",
+                "Its turn ends at the EOS, and the tool writes the result. But a part of every gradient was about digits that "
+                "nobody can predict. A made-up result shows where nobody stops the model: without the EOS, or without a tool.",
             ),
             no(
                 "Its calls are malformed, because it was trained on fewer of them.",
