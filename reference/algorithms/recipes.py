@@ -106,7 +106,7 @@ ROWS = (
     ),
     Recipe(
         name="tool-sft", title="Fine-tuning on trajectories with tool calls", source="2307.16789", kind="sft", task="tools",
-        steps=300, lr=1e-3, pitfall="what the tool wrote is no target: with its words in the loss the model learns to invent them",
+        steps=300, lr=1e-3, pitfall="what the tool wrote is no target: with its words in the loss fewer problems are solved, and more results are made up",
     ),
     Recipe(
         name="reward-model", title="Bradley-Terry reward model", source="2203.02155", kind="reward",

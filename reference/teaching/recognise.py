@@ -3,13 +3,14 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .bug import Bug
 from .compare import Outcome, outcome, same
-from .exercise import Exercise
+from .exercise import Case, Exercise
 from .observations import Trial, observation
 from .slips import Slip, fitted, slips_of_inputs, slips_of_numbers, slips_of_results, slips_of_words
 
@@ -51,7 +52,7 @@ def search(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found | 
         return Found(bug)
     whole = max((trial.case for trial in wrong), key=lambda case: len(case.options))  # with all options that there are
     common = list(slips_of_inputs(whole))
-    shares = not whole.differentiable and isinstance(target := wrong[0].wanted.value, Tensor) and target.dim() == 0
+    shares = tells_little(whole, wrong[0].wanted.value)
     more = list(slips_of_results(wrong[0].got, wrong[0].wanted, fit=len(wrong) >= FEW))
     more += [] if shares else [*common, *slips_of_numbers(whole)]  # many a wrong input gives one and the same share
     if slip := first_slip(more, reference, wrong):
@@ -62,6 +63,14 @@ def search(exercise: Exercise, bugs: list[Bug], trials: list[Trial]) -> Found | 
         return found
     alike = [bug for bug in here if first([bug], wrong[:1])] if numbers_wrong(wrong[:1]) >= FEW else []
     return next((Found(bug, simplest_only=True) for bug in alike if agreeing(bug, wrong) >= 2), None)
+
+
+def tells_little(case: Case, target: Any) -> bool:
+    """Whether a result holds too little to tell slips apart: one share, or yes and no made of numbers."""
+    if case.differentiable or not isinstance(target, Tensor):
+        return False
+    of_numbers = any(isinstance(x, Tensor) and x.is_floating_point() for x in case.arguments.values())
+    return target.dim() == 0 or (target.dtype == torch.bool and of_numbers)
 
 
 def plain_ones(trials: list[Trial]) -> list[Trial]:

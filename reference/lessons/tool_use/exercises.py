@@ -212,9 +212,9 @@ def keep_call(loss_with_result, loss_without_result, loss_without_call, *, thres
         trajectory_reward,
         trajectory_reward_cases,
         (
-            "Three numbers of a trajectory are known: its success, all of its calls, and those that the tool refused. Which "
+            "Three numbers of a trajectory are known: its success, all of its calls, and those that gave no result. Which "
             "of the three does each price or bonus belong to?",
-            "A refused call pays both prices, that of a call and that of a refused one. How many calls get the bonus?",
+            "An invalid call pays both prices, that of a call and that of an invalid one. How many calls get the bonus?",
             "valid = num_calls - num_invalid; then one number per row: the success, two products taken off, one added.",
         ),
         """

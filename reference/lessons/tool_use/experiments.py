@@ -10,7 +10,7 @@ PRICES = (0.0, 0.05, 0.2, 0.4)  # per call; 0.05 is the recipe's
 VARIANTS = {  # what is shown -> name of its runs in figures/runs
     "SFT": "tool-sft",
     "SFT, then DPO": "tool-dpo",
-    "the same at 4 times the rate": "tools-dpo-fast",
+    "the same at lr 4e-5": "tools-dpo-fast",
     "SFT, then RL": "tool-rl",
     "SFT, DPO, then RL": "tools-sft-dpo-rl",
     "DPO alone": "tools-dpo-alone",

@@ -29,7 +29,7 @@ def figure_shares(shares: Mapping[str, Mapping[str, Sequence[float]]], *, title:
                 ax.scatter(seeds, [place] * len(seeds), color=BLUE, s=34, alpha=0.6, linewidths=0)
             most = max(1.0, 1.1 * max(max(shares[kind][heading]) for kind in kinds))
             ax.set(xlim=(-0.08 * most, 1.08 * most), ylim=(len(kinds) - 0.5, -0.5), xticks=[0, 1])
-            ax.set_title(heading, fontsize=11, fontweight="normal")
+            ax.set_title(heading.replace("calls ", "calls\n"), fontsize=11, fontweight="normal")
             ax.tick_params(left=False)
         axes[0].set_yticks(range(len(kinds)), kinds)
         figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")

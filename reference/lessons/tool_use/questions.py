@@ -92,7 +92,8 @@ QUESTIONS = {
         ),
     ),
     "tool_valid_bonus": Question(
-        "The reward is the success plus 0.1 for every valid call. A call is free. What does the policy learn?",
+        "The reward is the success plus 0.1 for every valid call. A further call lowers the success of no trajectory. What does "
+        "the policy learn?",
         (
             no(
                 "To write its calls without mistakes, and to use them where they help.",
@@ -104,7 +105,7 @@ QUESTIONS = {
             ),
             yes(
                 "To call as often as it may.",
-                "One call and success earn 1.1, six calls and success 1.6. A price per call of at least the bonus ends this.",
+                "One call and success earn 1.1, three calls and success 1.3. A price per call of at least the bonus ends this.",
             ),
         ),
     ),

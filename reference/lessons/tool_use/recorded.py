@@ -11,7 +11,7 @@ from reference.teaching.table import table
 
 WORDS = {  # of ToolUse -> above a column
     "success": "solved", "by_head": "by head", "product": "product", "two_calls": "two calls", "recall": "calls if needed",
-    "precision": "precision", "waste": "calls if not", "valid": "readable", "made_up": "made up", "calls": "calls",
+    "precision": "precision", "waste": "calls for chains", "valid": "readable", "made_up": "made up", "calls": "calls",
 }  # fmt: skip
 
 

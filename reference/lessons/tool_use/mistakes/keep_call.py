@@ -57,6 +57,31 @@ def keep_call__mean(with_result: Tensor, without_result: Tensor, without_call: T
 
 
 @bug(
+    "threshold for one of the two",
+    mistake="the threshold is asked for against one of the two texts without a result, and against the other any gain will do",
+    symptom="more calls are kept than the threshold promises, and of some the result adds next to nothing",
+    likewise=(
+        lambda a, b, c, *, threshold: (b - a >= threshold) & (c >= a),
+        lambda a, b, c, *, threshold: (c - a >= threshold) & (b > a),
+        lambda a, b, c, *, threshold: (c - a >= threshold) & (b >= a),
+    ),
+)
+def keep_call__threshold_for_one(
+    with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float
+) -> Tensor:
+    return (without_result - with_result >= threshold) & (without_call > with_result)
+
+
+@bug(
+    "the sum of the two",
+    mistake="the losses of both texts without a result are added up, and the loss with the result is taken off once",
+    symptom="nearly every call is kept: two losses are larger than one",
+)
+def keep_call__sum(with_result: Tensor, without_result: Tensor, without_call: Tensor, *, threshold: float) -> Tensor:
+    return without_result + without_call - with_result >= threshold
+
+
+@bug(
     "the sign of log-probs",
     mistake="the difference is taken the wrong way round: the losses are used as if they were log-probs, where more is better",
     symptom="exactly the calls whose result makes the text harder to predict are kept, or none",

@@ -10,7 +10,7 @@ def total(success: Tensor, price: Tensor, refused: Tensor, bonus: Tensor) -> Ten
 
 
 @bug(
-    "price of refused calls forgotten",
+    "price of invalid calls forgotten",
     mistake="a call that the tool refuses costs as much as any other: its own price is never charged",
     symptom="invalid calls do not become rarer, whatever invalid_price is",
 )
@@ -27,9 +27,9 @@ def trajectory_reward__no_invalid_price(
 
 
 @bug(
-    "every call pays for being refused",
-    mistake="the price of a refused call is charged for every call, valid ones too",
-    symptom="calls become rare altogether, and those that are left are refused as often as before",
+    "every call pays for being invalid",
+    mistake="the price of an invalid call is charged for every call, valid ones too",
+    symptom="calls become rare altogether, and those that are left are invalid as often as before",
 )
 def trajectory_reward__all_invalid(
     success: Tensor,
@@ -44,8 +44,8 @@ def trajectory_reward__all_invalid(
 
 
 @bug(
-    "refused calls pay once",
-    mistake="a refused call pays the price of a refused one alone, and not that of a call as well",
+    "invalid calls pay once",
+    mistake="an invalid call pays the price of an invalid one alone, and not that of a call as well",
     symptom="with invalid_price below call_price a malformed call is cheaper than a right one, and the model learns that",
 )
 def trajectory_reward__pays_once(
@@ -62,8 +62,8 @@ def trajectory_reward__pays_once(
 
 
 @bug(
-    "bonus for refused calls",
-    mistake="the bonus is paid for every call, refused ones too",
+    "bonus for invalid calls",
+    mistake="the bonus is paid for every call, invalid ones too",
     symptom="the number of calls rises, and the share that is valid does not: any text that looks like a call is paid for",
 )
 def trajectory_reward__bonus_for_all(
@@ -134,7 +134,7 @@ def trajectory_reward__once(
 
 @bug(
     "prices added",
-    mistake="the prices are added to the reward, so a call is paid for and a refused one even more",
+    mistake="the prices are added to the reward, so a call is paid for and an invalid one even more",
     symptom="calls rise to the budget, most of them refused, and the share right falls",
 )
 def trajectory_reward__added(
