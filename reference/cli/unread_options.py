@@ -19,15 +19,22 @@ def require_read(recipe: Recipe, typed: set[str]) -> None:
             raise InputError(f"nothing reads {flag(name)} here, since {why}: leave it out")
 
 
-def require_read_by_evaluate(run: str, typed: set[str]) -> None:
-    """The same for ``evaluate``: a reward model writes nothing, and the options of its pairs are those of its run."""
-    if not is_run(folder := Path(run)):
-        return
-    recipe = RECIPES.get(read_options(folder)["recipe"])
-    if recipe and recipe.kind == "reward" and (names := sorted(typed & {"samples", "max_new_tokens"})):
+def require_read_by_evaluate(run: str, task: str, typed: set[str]) -> None:
+    """The same for ``evaluate``: a reward model writes nothing, and the options of its pairs are those of its run. What is
+    asked chains has no tools."""
+    options = read_options(folder) if is_run(folder := Path(run)) else {}
+    recipe = RECIPES.get(options.get("recipe", ""))
+    of_pairs = {"samples", "max_new_tokens", "max_calls", "task"}
+    if recipe and recipe.kind == "reward" and (names := sorted(typed & of_pairs)):
         raise InputError(
             f"nothing reads {flag(names[0])} here, since {shell_path(folder)} is a reward model, which is measured on pairs as "
             "its run made them: leave it out"
+        )
+    if task == "of the run":
+        task = options.get("task", recipe.task if recipe else "chains")
+    if task != "tools" and "max_calls" in typed:
+        raise InputError(
+            "nothing reads --max-calls here, since the problems are chains, without a tool: add --task tools"
         )
 
 
