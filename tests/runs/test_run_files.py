@@ -102,6 +102,19 @@ def test_a_number_that_nothing_reads_in_the_config_of_an_older_run_is_passed_ove
     assert (recipe.gamma, recipe.gae_lambda, recipe.critic_lr, recipe.clip_low) == (None, None, None, 0.1)
 
 
+@pytest.mark.parametrize(("recipe", "told"), [("grpo", False), ("tool-rl", True)])
+def test_the_options_of_tools_may_be_missing_in_an_older_run_but_not_in_one_with_tools(recipe, told):
+    train = command_parser(parser(), ["train", recipe])
+    options = {action.dest: action.default for action in train._actions} | {"recipe": recipe}
+    for name in ("task", "help", "out", "resume"):
+        del options[name]
+    if told:  # it would go on with chains
+        with pytest.raises(InputError, match="does not say what task is: restore it"):
+            parse_options(options, Path("config.json"), train)
+    else:
+        assert parse_options(options, Path("config.json"), train)["task"] == "chains"
+
+
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "figures" / "runs").glob("*-seed-*/config.json"))
 
 
