@@ -209,6 +209,8 @@ def shown(chat: Sequence[Message]) -> str:
 
 def require_free(path: Path | None, *, overwrite: bool) -> None:
     """Refuse a file that is there already, before anything is computed."""
+    if path is not None and path.is_dir():
+        raise InputError(f"{shell_path(path)} is a folder: name a file in it")
     if path is not None and path.exists() and not overwrite:
         raise InputError(f"{shell_path(path)} is there already: name another file, or say --overwrite")
     if path is not None and not path.absolute().parent.is_dir():

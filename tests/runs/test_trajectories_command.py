@@ -48,6 +48,10 @@ def test_a_bad_place_is_refused_before_anything_is_computed(tmp_path, capsys, mo
     there.write_text("mine")
     assert "is there already" in refusal(capsys, *SMALL, "--scores", str(there))
     assert there.read_text() == "mine"
+    assert "is a folder: name a file in it" in refusal(capsys, *SMALL, "--out", str(tmp_path), "--overwrite")
+    both = ["--out", str(there), "--scores", str(there), "--overwrite"]
+    assert f"--out and --scores both name {there}: name two files" in refusal(capsys, *SMALL, *both)
+    assert there.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
