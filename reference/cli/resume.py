@@ -49,6 +49,11 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
 
 def require_start_model(model: str, run: Path) -> None:
     """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on."""
+    if model.startswith("{"):  # as record writes it: its folder is of the machine that recorded it
+        raise InputError(
+            f"{run} starts with the model of the experiment {model.strip('{}')}, which is not here: python -m reference "
+            f"record {shell_path(Path(run.name))} makes both again"
+        )
     if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path
         raise InputError(
             f"the start model of {run} is gone: its config.json says model {model}, and there is no such folder; put it "
