@@ -147,6 +147,13 @@ def test_a_labelling_that_keeps_nothing_ends_with_advice(labelling, monkeypatch,
     assert "none of 24 proposed calls, of which 24 run, gains 50 nats: train the proposer with more --steps" in words
 
 
+def test_texts_are_not_left_out_as_a_whole(labelling, capsys):
+    message = refusal(capsys, *SMALL, "--skip", "50", "--threshold", "0")
+    shortest = int(message.partition("the shortest text has ")[2].partition(" tokens: leave fewer out")[0])
+    assert 4 < shortest < 10  # "Answer: 4042" and the end of the turn
+    assert main([*SMALL, "--skip", str(shortest - 1), "--count", "1"]) == 0
+
+
 def test_the_seed_decides_the_texts():
     first, again, other = (trajectories.batch_of(seed, 0)[0] for seed in (0, 0, 1))
     assert first == again != other and first != trajectories.batch_of(0, 1)[0]
