@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES, Recipe
-from reference.algorithms.unread_options import unread
+from reference.algorithms.unread_options import DEFAULT_WHERE_UNREAD, DEFAULTS, unread
 from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
 from reference.runs.folder import is_run, read_options
@@ -12,11 +12,17 @@ from reference.runs.folder import is_run, read_options
 def require_read(recipe: Recipe, typed: set[str]) -> None:
     """Raise ``InputError`` for the first option that was typed and that the recipe, as it is now, does not read.
 
-    ``none`` asks for nothing, and is accepted.
+    ``none`` asks for nothing, and is accepted. So is the default where the row has another number, which must be taken back.
     """
     for name, why in unread(recipe).items():
-        if name in typed and getattr(recipe, name, "") is not None:
+        if name in typed and getattr(recipe, name, "") is not None and not takes_back(recipe, name):
             raise InputError(f"nothing reads {flag(name)} here, since {why}: leave it out")
+
+
+def takes_back(recipe: Recipe, name: str) -> bool:
+    """Whether an option is typed to have its default where the row has another, as --call-price 0 beside --task chains."""
+    default = DEFAULTS.get(name)
+    return name in DEFAULT_WHERE_UNREAD and getattr(recipe, name) == default != getattr(RECIPES[recipe.name], name)
 
 
 def require_read_by_evaluate(run: str, task: str, typed: set[str]) -> None:

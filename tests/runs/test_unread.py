@@ -158,3 +158,14 @@ def test_calls_are_counted_where_there_are_tools(tmp_path, run, options, refused
         return require_read_by_evaluate(args.run, args.task, typed)
     with pytest.raises(InputError, match="nothing reads --max-calls here, since the problems are chains"):
         require_read_by_evaluate(args.run, args.task, typed)
+
+
+def test_the_advice_to_take_back_a_number_of_the_row_can_be_followed():
+    chains = replace(RECIPES["tool-rl"], task="chains")
+    with pytest.raises(InputError, match=r"call_price is 0.05, and nothing reads it, .*: set it to 0.0"):
+        check(chains)
+    asked("tool-rl", "--task", "chains", "--call-price", "0")
+    check(replace(chains, call_price=0.0))
+    for other in (["tool-rl", "--task", "chains", "--call-price", "0.1"], ["grpo", "--call-price", "0"]):
+        with pytest.raises(InputError, match="nothing reads --call-price here"):
+            asked(*other)
