@@ -136,7 +136,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
         from reference.runs.measure import accuracy_report
 
     require_readable(args.run, parser())
-    require_read_by_evaluate(args.run, args.typed)
+    require_read_by_evaluate(args.run, args.task, args.typed)
     print(
         accuracy_report(
             args.run, problems=args.problems, samples=args.samples, max_new_tokens=args.max_new_tokens,

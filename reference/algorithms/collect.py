@@ -19,7 +19,7 @@ from reference.algorithms.data import Experience
 from reference.algorithms.kl import kl_of
 from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.rewards import reward_of
+from reference.algorithms.rewards import earned
 from reference.algorithms.scoring import autocast
 from reference.evaluation.tool_use import tool_scalars
 from reference.objectives import (
@@ -60,7 +60,7 @@ def collect(
     rollout, correct = completions.rollout, completions.correct
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
-    rewards = shaped_rewards(reward_of(recipe).function(completions, recipe), mask.sum(dim=1), recipe)
+    rewards = shaped_rewards(earned(completions, recipe), mask.sum(dim=1), recipe)
 
     same = samples_as_it_trains(recipe)
     old = sampler if same else logprobs_of(model, rollout, recipe)

@@ -18,6 +18,7 @@ from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import entry_of, name_of
 from reference.evaluation.tool_answers import stated_answer, tool_results
 from reference.objectives import trajectory_reward
+from reference.objectives.shapes import InputError
 
 if TYPE_CHECKING:
     from reference.world.completions import Completions
@@ -65,6 +66,18 @@ REWARDS = {
     "success": Reward(success, "the verifier's word, less the price of calls"),
     "rubric": Reward(rubric, "a judge's points for how it was done, without the right answer", needs_tools=True),
 }
+
+
+def earned(completions: Completions, recipe: Recipe) -> Tensor:
+    """(rows,) what the completions earn. Raises ``InputError`` where a function of your own returns no finite number."""
+    rewards = reward_of(recipe).function(completions, recipe)
+    if not rewards.isfinite().all():
+        row = int((~rewards.isfinite()).nonzero()[0])
+        raise InputError(
+            f"reward is a function of your own, which returned {rewards[row].item()} for completion {row}: return a finite "
+            "number for every one"
+        )
+    return rewards.detach()  # nothing is learned through a reward
 
 
 def reward_of(recipe: Recipe) -> Reward:

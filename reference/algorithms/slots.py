@@ -121,6 +121,11 @@ def call(
     if not isinstance(result, Tensor) or tuple(result.shape) not in shapes.values():
         expected = " or ".join(f"{words}, here {shape}" for words, shape in shapes.items())
         raise InputError(f"{slot} is a function of your own, which returned {found}, expected a tensor {expected}")
+    if not result.is_floating_point():  # of counts and of comparisons: they have no mean
+        raise InputError(
+            f"{slot} is a function of your own, which returned {str(result.dtype).removeprefix('torch.')}, expected "
+            "floating-point numbers: end it with .float()"
+        )
     return result
 
 

@@ -24,6 +24,7 @@ from reference.algorithms.step import backward, clip_gradient, set_rate, trainab
 from reference.objectives import prediction_mask, sft_loss, token_logprobs
 from reference.objectives.shapes import InputError
 from reference.world.chat import NO_MARKS, require_marks
+from reference.world.completions import require_calls
 from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
@@ -97,6 +98,8 @@ def draw_demonstrations(
 def require_demonstrations(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> None:
     """Refuse a chat template that a recipe with demonstrations cannot learn from. The others only read prompts."""
     if recipe.kind == "sft" or (recipe.kind == "rl" and recipe.sft_coef):
+        if recipe.task == "tools":
+            require_calls(tokenizer)
         require_marks(tokenizer, eos_ids(model, tokenizer))
 
 

@@ -16,7 +16,7 @@ BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
-}  # later than the others; a run without had no tools
+}  # later than the others; a run without had no tools, and recipes with tools came with them
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -49,6 +49,11 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
 
 def require_start_model(model: str, run: Path) -> None:
     """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on."""
+    if model.startswith("{"):  # as record writes it: its folder is of the machine that recorded it
+        raise InputError(
+            f"{run} starts with the model of the experiment {model.strip('{}')}, which is not here: python -m reference "
+            f"record {shell_path(Path(run.name))} makes both again"
+        )
     if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path
         raise InputError(
             f"the start model of {run} is gone: its config.json says model {model}, and there is no such folder; put it "
@@ -74,7 +79,8 @@ def parse_options(options: dict[str, Any], path: Path, parser: argparse.Argument
     actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
     for name in sorted(options.keys() - actions.keys() - {"recipe"}):
         raise InputError(f"{path} has {name}, which is no option of {options['recipe']}: {remedy}")
-    options = {name: default for name, default in ADDED.items() if name in actions} | options
+    if options["recipe"] not in RECIPES or RECIPES[options["recipe"]].task != "tools":
+        options = {name: default for name, default in ADDED.items() if name in actions} | options
     for name in sorted(actions.keys() - options.keys()):
         raise InputError(f"{path} does not say what {name} is: {remedy}")
     return {name: value_of(action, options[name], path, remedy) for name, action in actions.items()}

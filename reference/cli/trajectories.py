@@ -137,11 +137,14 @@ def not_below_zero(text: str) -> float:
 
 def make_trajectories(args: argparse.Namespace) -> None:
     """Make the chats, show some, write what was asked for, and say what it cost."""
+    from reference.objectives.shapes import InputError
     from reference.runs.files import write_atomically
     from reference.runs.trajectories import fixed_source, report, require_free, scores, self_label, shown
     from reference.world.trajectories import write_trajectories
 
     files = [args.out, getattr(args, "scores", None)]
+    if None not in files and args.out.absolute() == args.scores.absolute():
+        raise InputError(f"--out and --scores both name {args.out}: name two files")
     for path in files:
         require_free(path, overwrite=args.overwrite)
     if args.source == "self-labelled":

@@ -28,6 +28,7 @@ from reference.world.rollout import encode_prompts, row_seeds, sample
 from reference.world.tasks import draw_problem, verify
 
 Measured = Accuracy | PairAccuracy | ToolUse
+SHARES = ("pass_at_k", "longer", "by_head", "product", "two_calls", "recall", "waste", "valid", "ran", "made_up")
 
 
 def measure_policy(
@@ -95,8 +96,8 @@ def holds(kind: type, name: str, value: Any) -> bool:
         return False
     if not all(is_number(number) and math.isfinite(number) for number in value.values()):
         return False
-    try:
-        return names is None or bool(str(kind(**value)))
+    try:  # a share with an interval needs no other check: only numbers from 0 to 1 have one
+        return names is None or (bool(str(kind(**value))) and all(0 <= value.get(share, 0) <= 1 for share in SHARES))
     except (ValueError, ArithmeticError):
         return False
 

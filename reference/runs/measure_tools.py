@@ -54,9 +54,13 @@ def tool_report(
         for problem, right, trajectory in zip(
             shown.problems, shown.correct.tolist(), shown.trajectories or [], strict=True
         ):
-            verdict = "right" if right else f"{trajectory.ending}, the answer is {problem.answer}"
+            verdict = "right" if right else f"{how_wrong(trajectory)}, the answer is {problem.answer}"
             lines += ["", f"{problem.question}  [{verdict}]", *told(trajectory)]
     return "\n".join(lines)
+
+
+def how_wrong(trajectory: Trajectory) -> str:
+    return "wrong" if trajectory.ending == "answer" else str(trajectory.ending)
 
 
 def told(trajectory: Trajectory) -> list[str]:

@@ -82,11 +82,14 @@ def model_path(word: str, folder: Path) -> str:
 
 
 def keep_model(run: Path, place: Path) -> None:
-    """Copy a run's newest checkpoint, without the state of its optimizer."""
+    """Copy a run's newest checkpoint, without the state of its optimizer. Half a copy never has the model's name."""
     checkpoint, _ = newest_checkpoint(run)
     assert checkpoint is not None  # of a run that has reached its last step
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(checkpoint, place, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
+    draft = place.with_name(f".{place.name}")
+    for folder in (draft, place):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(checkpoint, draft, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
+    draft.rename(place)
 
 
 def find_experiments(names: list[str], experiments: dict[str, str]) -> list[str]:

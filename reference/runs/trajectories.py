@@ -25,6 +25,7 @@ from reference.algorithms.toolformer import (
     propose,
     proposer_demonstrations,
     train_proposer,
+    word_ids,
 )
 from reference.objectives.shapes import InputError
 from reference.runs.files import shell_path
@@ -78,6 +79,7 @@ def self_label(
     """Label texts, a batch at a time, until there are at least ``count`` chats. Raises ``InputError`` where no call is kept."""
     start, tokenizer = load(SHIPPED.get(model_source, model_source), device=pick_device(device))
     Marks.of(tokenizer)  # refused before anything is trained
+    require_skip(tokenizer, batch_of(seed, 0)[0], skip)
     proposer = copy.deepcopy(start)
     with tqdm(total=steps, desc="proposer", unit="step", leave=False) as bar:
         rng = random.Random(seed)
@@ -100,6 +102,13 @@ def self_label(
                     "more --steps or more --demonstrations, or lower --threshold"
                 )
     return done
+
+
+def require_skip(tokenizer: PreTrainedTokenizerBase, texts: list[Text], skip: int) -> None:
+    """Refuse to leave out whole texts: every loss would be 0, so nothing is gained and every text is easy."""
+    shortest = min(len(word_ids(tokenizer, text)) + 1 for text in texts)  # and the end of the turn
+    if skip >= shortest:
+        raise InputError(f"--skip is {skip}, and the shortest text has {shortest} tokens: leave fewer out")
 
 
 def batch_of(seed: int, batch: int) -> tuple[list[Text], random.Random]:
@@ -209,6 +218,8 @@ def shown(chat: Sequence[Message]) -> str:
 
 def require_free(path: Path | None, *, overwrite: bool) -> None:
     """Refuse a file that is there already, before anything is computed."""
+    if path is not None and path.is_dir():
+        raise InputError(f"{shell_path(path)} is a folder: name a file in it")
     if path is not None and path.exists() and not overwrite:
         raise InputError(f"{shell_path(path)} is there already: name another file, or say --overwrite")
     if path is not None and not path.absolute().parent.is_dir():

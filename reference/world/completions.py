@@ -22,7 +22,7 @@ from reference.world.reader import require_context
 from reference.world.rollout import Rollout, encode_prompts, join, sample
 from reference.world.tool_calls import schemas
 from reference.world.tool_rollout import TURN, Marks, Trajectory, sample_with_tools
-from reference.world.tool_tasks import ToolProblem, draw_tool_problem, verify_answer
+from reference.world.tool_tasks import Message, ToolProblem, draw_tool_problem, run, verify_answer
 
 Task = Literal["chains", "tools"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -147,8 +147,9 @@ def verdict(problem: Problem, trajectory: Trajectory) -> float:
 def require_tools(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_new_tokens: int, max_calls: int
 ) -> None:
-    """Refuse a tokenizer without the tokens of a call, and a context that the longest trajectory does not fit."""
-    Marks.of(tokenizer)
+    """Refuse a tokenizer without the tokens of a call, a chat template that prints no calls, and a context that the longest
+    trajectory does not fit."""
+    require_calls(tokenizer)
     longest = encode_questions(
         tokenizer, [ToolProblem("two calls", "What is 99 times the last two digits of 99*99?", 99, ())]
     )
@@ -156,3 +157,26 @@ def require_tools(
         require_context(model, len(longest[0]) + max_new_tokens + (max_calls + 1) * TURN)
     except InputError as error:
         raise InputError(f"{error}, or lower max_calls: each may bring {TURN} tokens of an answer") from None
+
+
+def require_calls(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer without the tokens of a call, and a chat template that prints calls and answers in another way
+    than a rollout has them."""
+    marks, chat = Marks.of(tokenizer), [{"role": "user", "content": "What is 1+2?"}, *run("", "1+2")]
+    try:
+        printed, begun = (ids_of(tokenizer, messages) for messages in (chat, chat[:1]))
+    except Exception as error:  # templates are programs: they may fail in any way
+        raise InputError(f"the chat template cannot render a call and its answer ({error})") from None
+    answer = [*marks.tool_turn(tokenizer, "3"), marks.assistant]
+    if marks.call not in printed or printed[-len(answer) :] != answer or begun[-1] != marks.assistant:
+        raise InputError(
+            "the chat template does not print a call as <|call|>{...}<|end|> and its answer as "
+            "<|tool|>...<|end|><|assistant|>, as rollouts with tools have them: take that of the shipped model"
+        )
+
+
+def ids_of(tokenizer: PreTrainedTokenizerBase, chat: list[Message]) -> list[int]:
+    """A chat and the header behind it, at which the assistant goes on."""
+    tools = cast(list[Any], schemas())
+    ids = tokenizer.apply_chat_template(chat, tools=tools, add_generation_prompt=True, return_dict=False)
+    return cast(list[int], ids)  # of one chat, as return_dict=False has it

@@ -7,20 +7,26 @@ runs the first call of a turn only. Neither tells the model.)
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, get_args
 
-from transformers.utils.chat_template_utils import get_json_schema
+from transformers.utils.chat_template_utils import (
+    DocstringParsingException,
+    TypeHintParsingException,
+    get_json_schema,
+)
 
-from reference.world.calculator import CalculatorError, calculator
+from reference.objectives.shapes import InputError
+from reference.world.calculator import calculator
 
 Kind = Literal["ok", "malformed", "unknown tool", "wrong arguments", "refused by the tool", "over budget"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 LONGEST = 200  # characters of a call; more are not read
 LONGEST_RESULT = 80  # characters of an answer
 
-Tools = Mapping[str, Callable[..., str]]
+Tools = Mapping[str, Callable[..., Any]]  # strings in; what comes out is written with str()
 TOOLS: Tools = {"calculator": calculator}
 
 
@@ -41,8 +47,22 @@ class CallError(ValueError):
 
 
 def schemas(tools: Tools = TOOLS) -> list[dict[str, Any]]:
-    """What ``apply_chat_template(..., tools=...)`` takes: the JSON schema of each tool, made of its docstring."""
-    return [get_json_schema(tool) for tool in tools.values()]
+    """What ``apply_chat_template(..., tools=...)`` takes: the JSON schema of each tool, made of its docstring.
+
+    Raises ``InputError`` for a tool that no schema can be made of.
+    """
+    return [schema_of(name, tool) for name, tool in tools.items()]
+
+
+def schema_of(name: str, tool: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        schema = get_json_schema(tool)
+    except (DocstringParsingException, TypeHintParsingException, ValueError) as error:
+        raise InputError(
+            f"the tool {name} has no schema ({error}): give it type hints, and a docstring that explains each argument"
+        ) from None
+    schema["function"]["name"] = name  # by which it is called, whatever the function is called in Python
+    return schema
 
 
 def answer_call(text: str, tools: Tools = TOOLS) -> Result:
@@ -50,11 +70,29 @@ def answer_call(text: str, tools: Tools = TOOLS) -> Result:
     try:
         name, arguments = parse_call(text)
         require_arguments(name, arguments, tools)
-        return Result("ok", shortened(tools[name](**arguments)))
+        return Result("ok", shortened(run_tool(name, tools[name], arguments)))
     except CallError as error:
         return Result(error.kind, shortened(f"error: {error}"))
-    except CalculatorError as error:
-        return Result("refused by the tool", shortened(f"error: {error}"))
+
+
+def run_tool(name: str, tool: Callable[..., Any], arguments: dict[str, str]) -> str:
+    """What the tool returns, as text. Raises ``CallError`` for whatever the tool raises: a run does not end with it.
+
+    A tool refuses with a ``ValueError``, as the calculator does. Any other exception may be a mistake in the tool, so a
+    warning names it.
+    """
+    try:
+        found = tool(**arguments)
+        if found is not None:
+            return str(found)
+        words = f"{name} returned nothing"
+    except ValueError as error:
+        words = str(error) or f"{name} refused"
+    except Exception as error:  # a tool is a program of somebody's own: it may fail in any way
+        kind = type(error).__name__
+        warnings.warn(f"the tool {name} raised {kind}, and the call counts as refused by the tool", stacklevel=1)
+        words = f"{name} failed with {kind}: {error}"
+    raise CallError("refused by the tool", words)
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
@@ -78,8 +116,9 @@ def require_arguments(name: str, arguments: dict[str, Any], tools: Tools) -> Non
     """Refuse a tool that is not there, and arguments that are missing, unknown, or no strings."""
     if name not in tools:
         raise CallError("unknown tool", f"there is no tool {name[:20]!a}, there is {', '.join(tools)}")
-    expected = get_json_schema(tools[name])["function"]["parameters"]["properties"]
-    for argument in expected:
+    parameters = schema_of(name, tools[name])["function"]["parameters"]
+    expected = parameters["properties"]
+    for argument in parameters.get("required", ()):
         if argument not in arguments:
             raise CallError("wrong arguments", f"{name} needs the argument {argument}")
     for argument, value in arguments.items():

@@ -18,7 +18,7 @@ from reference.world.model import eos_ids
 from reference.world.reader import require_context
 from reference.world.rollout import Rollout, left_padded, sample
 from reference.world.tokenizer import EOS
-from reference.world.tool_calls import LONGEST_RESULT, TOOLS, Result, Tools, answer_call
+from reference.world.tool_calls import LONGEST_RESULT, TOOLS, Result, Tools, answer_call, schemas
 
 Ending = Literal["answer", "cut off", "forged turn", "unanswered call"]
 ENDINGS: tuple[Ending, ...] = get_args(Ending)
@@ -70,9 +70,10 @@ def sample_with_tools(
     a trajectory that are run. Later ones of a turn are answered with one error, and if the model calls again after that,
     the trajectory ends.
     ``seeds``: one per row, as in ``sample``. Raises ``InputError`` when prompt, budget and the longest answers exceed the
-    model's context, and for a tokenizer without the tokens of a call.
+    model's context, for a tokenizer without the tokens of a call, and for a tool that no schema can be made of.
     """
     marks = Marks.of(tokenizer)
+    schemas(tools)  # refused before anything is sampled
     require_context(model, max(map(len, prompts)) + max_new_tokens + (max_calls + 1) * TURN)
     rows = [Trajectory() for _ in range(len(prompts) * group_size)]
     ends = eos_ids(model, tokenizer)

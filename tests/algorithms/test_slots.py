@@ -41,6 +41,8 @@ WITH_KL = {"kl_coef": 0.1}
         ("grpo", "reward", lambda c, r: c.correct - len(c.trajectories), {}, "raised TypeError"),  # without a tool there are none
         ("tool-rl", "reward", lambda c, r: c.correct.mean(), {}, r"shape \(\), expected"),
         ("tool-rl", "reward", lambda c, r: [len(t.calls) for t in c.trajectories], {}, "a list, expected"),
+        ("tool-rl", "reward", lambda c, r: c.calls(), {}, r"returned int64, expected floating-point .*end it with \.float"),
+        ("tool-rl", "reward", lambda c, r: c.correct > 0, {}, "returned bool, expected"),
         ("grpo", "loss", fails, {}, "raised KeyError when it was tried: 'weights'"),
         ("grpo", "loss", lambda logp, e, r: -(logp * e.advantages).sum(1, keepdim=True), {},
          r"shape \(256, 1\), expected a tensor \(rows, pred\), here \(256, 2\)"),

@@ -137,6 +137,23 @@ def test_a_reward_of_your_own_stands_in_the_row(exact):
     assert experience.rewards.tolist() == [0.5, 0, 0, -1] and metrics["earned"] == -0.125
 
 
+def test_a_reward_that_is_no_number_is_refused_by_its_name(exact):
+    """Of the calls that could be run, the share: without a call 0 / 0."""
+    mine = replace(VARIANTS["tool-rl"], reward=lambda c, r: 1 - c.calls(failed=True) / c.calls())
+    with pytest.raises(InputError, match="reward is a function of your own, which returned nan for completion 1"):
+        experience_of(exact, mine)
+
+
+def test_a_template_that_leaves_out_calls_is_nothing_to_imitate(base, monkeypatch):
+    from reference.algorithms.supervised import require_demonstrations
+    from reference.world.chat import PLAIN_TEMPLATE
+
+    monkeypatch.setattr(base[1], "chat_template", PLAIN_TEMPLATE)
+    require_demonstrations(*base, RECIPES["sft"])
+    with pytest.raises(InputError, match="does not print a call"):
+        require_demonstrations(*base, RECIPES["tool-sft"])
+
+
 def test_results_are_imitated_only_on_request(base):
     recipe = replace(RECIPES["tool-sft"], prompts_per_step=12)
     (tokens, mask), (same, whole) = (

@@ -87,3 +87,18 @@ def test_the_base_calls_no_tool_and_the_same_seed_gives_the_same(base):
 def test_a_number_is_made_up_if_no_result_is_it(base):
     trajectory = scripted(base, [PRODUCT], [[CALL.format("47*86"), "Answer: 404<|end|>"]]).trajectories[0]
     assert made_up(trajectory)  # 404 is part of 4042, and is not it
+
+
+def test_a_report_says_how_each_trajectory_is_wrong(base, monkeypatch):
+    from reference.runs import measure_tools
+
+    names = ("right", "guessed badly", "cut off", "forged")
+    shown = scripted(base, [PRODUCT] * len(names), [CASES[name][1] for name in names])
+    monkeypatch.setattr(measure_tools, "complete", lambda *_, **__: shown)
+    monkeypatch.setattr(measure_tools, "evaluate_tool_use", lambda *_, **__: "measured")
+    report = measure_tools.tool_report(
+        *base, problems=1, samples=1, max_new_tokens=96, max_calls=3, show=len(names), seed=0
+    ).splitlines()
+    verdicts = [line.rpartition("  ")[2] for line in report if line.startswith(PRODUCT.question)]
+    wrong = [f"[{how}, the answer is 4042]" for how in ("wrong", "cut off", "forged turn")]
+    assert verdicts == ["[right]", *wrong]

@@ -7,6 +7,7 @@ import pytest
 from reference.__main__ import main, parser
 from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
+from reference.runs import record as recording
 from reference.runs.record import KEPT, experiments_overview, find_experiments, record
 
 
@@ -61,3 +62,22 @@ def test_the_command_lists_and_refuses(capsys):
     assert "grpo-seed-0" in capsys.readouterr().out
     assert main(["record", "nothing"]) == 2
     assert "there is no experiment 'nothing'" in capsys.readouterr().err
+
+
+def test_half_a_copy_of_a_model_does_not_pass_for_the_model(tmp_path, monkeypatch):
+    """Another experiment starts from what has the model's name: an interruption must not leave half of it there."""
+    run, place = tmp_path / "run", tmp_path / ".models" / "tool-sft-seed-0"
+    (run / "checkpoints" / "step-000001").mkdir(parents=True)
+    (run / "checkpoints" / "step-000001" / "model.safetensors").write_text("weights")
+    monkeypatch.setattr(recording, "newest_checkpoint", lambda folder: (folder / "checkpoints" / "step-000001", 1))
+
+    def interrupted(source, target, **_):
+        target.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+        context.setattr(recording.shutil, "copytree", interrupted)
+        recording.keep_model(run, place)
+    assert not place.exists()
+    recording.keep_model(run, place)
+    assert (place / "model.safetensors").read_text() == "weights" and len(list(place.parent.iterdir())) == 1

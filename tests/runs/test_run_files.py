@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from model_folders import change_json
-from small_runs import last_weights, metrics_without_seconds, refusal
+from small_runs import last_weights, metrics_without_seconds, refusal, write_config
 
 from reference.__main__ import main, parser
 from reference.algorithms.checks import require_rl
@@ -16,6 +17,7 @@ from reference.algorithms.unread_options import without_unread
 from reference.cli.parser import command_parser
 from reference.cli.resume import parse_options
 from reference.evaluation.accuracy import Accuracy
+from reference.evaluation.tool_use import ToolUse
 from reference.objectives.shapes import InputError
 from reference.runs.files import read_json, write_atomically
 from reference.runs.folder import read_metrics, read_options, require_log, rewind_metrics
@@ -100,6 +102,28 @@ def test_a_number_that_nothing_reads_in_the_config_of_an_older_run_is_passed_ove
     assert main(["train", "grpo", "--resume", str(mine)]) == 0
     (recipe,) = asked
     assert (recipe.gamma, recipe.gae_lambda, recipe.critic_lr, recipe.clip_low) == (None, None, None, 0.1)
+
+
+@pytest.mark.parametrize(("recipe", "told"), [("grpo", False), ("tool-rl", True)])
+def test_the_options_of_tools_may_be_missing_in_an_older_run_but_not_in_one_with_tools(recipe, told):
+    train = command_parser(parser(), ["train", recipe])
+    options = {action.dest: action.default for action in train._actions} | {"recipe": recipe}
+    for name in ("task", "help", "out", "resume"):
+        del options[name]
+    if told:  # it would go on with chains
+        with pytest.raises(InputError, match="does not say what task is: restore it"):
+            parse_options(options, Path("config.json"), train)
+    else:
+        assert parse_options(options, Path("config.json"), train)["task"] == "chains"
+
+
+def test_a_recorded_run_that_starts_with_another_is_made_again_by_record(tmp_path, capsys):
+    run = tmp_path / "tools-sft-dpo-rl-seed-0"
+    run.mkdir()
+    write_config(run, "train", "tool-rl", model="{tool-dpo-seed-0}")
+    message = refusal(capsys, "train", "tool-rl", "--resume", str(run))
+    assert f"{run} starts with the model of the experiment tool-dpo-seed-0, which is not here" in message
+    assert "python -m reference record tools-sft-dpo-rl-seed-0 makes both again" in message
 
 
 RECORDED = sorted(path.parent for path in (Path(__file__).parents[2] / "figures" / "runs").glob("*-seed-*/config.json"))
@@ -247,7 +271,7 @@ SHARES = {"sampled": 0.5, "greedy": 0.5, "pass_at_k": 1.0, "problems": 4, "sampl
         '{"seconds": {"before": "long"}}', '{"seconds": {"before": null}}', '{"seconds": {"before": NaN}}',
         *(json.dumps({"before": {**SHARES, **bad}}) for bad in (
             {"sampled": None}, {"sampled": "half"}, {"sampled": float("inf")}, {"sampled": float("nan")},
-            {"sampled": True}, {"greedy": [0.5]}, {"problems": 0}, {"problems": 10**400}, {"more": 1},
+            {"sampled": True}, {"greedy": [0.5]}, {"pass_at_k": 7.0}, {"pass_at_k": -0.5}, {"problems": 0}, {"problems": 10**400}, {"more": 1},
         )),
         json.dumps({"after": {k: v for k, v in SHARES.items() if k != "greedy"}}),
     ],
@@ -256,6 +280,29 @@ def test_a_damaged_accuracy_is_told(tmp_path, text):
     (tmp_path / "accuracy.json").write_text(text)
     with pytest.raises(InputError, match=r"accuracy.json is damaged: delete it, and the accuracy is measured again"):
         read_accuracy(tmp_path)
+
+
+TOOL_USE = asdict(ToolUse(0.5, 1.0, 0.5, 0.0, 0.75, 0.25, 1.0, 0.5, 0.0, 1.5, problems=4, samples=2))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"success": 1.5},
+        {"recall": 71.0},
+        {"made_up": -0.1},
+        {"valid": None},
+        {"problems": 0},
+        SHARES,
+        {"recall": "all"},
+    ],
+)
+def test_a_damaged_accuracy_of_a_run_with_tools_is_told(tmp_path, change):
+    (tmp_path / "accuracy.json").write_text(json.dumps({"before": TOOL_USE}))
+    assert read_accuracy(tmp_path, ToolUse) == {"before": TOOL_USE}
+    (tmp_path / "accuracy.json").write_text(json.dumps({"before": TOOL_USE | change}))
+    with pytest.raises(InputError, match=r"accuracy.json is damaged: delete it, and the accuracy is measured again"):
+        read_accuracy(tmp_path, ToolUse)
 
 
 def test_a_folder_in_the_place_of_a_file_is_told(tmp_path):

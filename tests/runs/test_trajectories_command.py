@@ -48,6 +48,10 @@ def test_a_bad_place_is_refused_before_anything_is_computed(tmp_path, capsys, mo
     there.write_text("mine")
     assert "is there already" in refusal(capsys, *SMALL, "--scores", str(there))
     assert there.read_text() == "mine"
+    assert "is a folder: name a file in it" in refusal(capsys, *SMALL, "--out", str(tmp_path), "--overwrite")
+    both = ["--out", str(there), "--scores", str(there), "--overwrite"]
+    assert f"--out and --scores both name {there}: name two files" in refusal(capsys, *SMALL, *both)
+    assert there.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -141,6 +145,13 @@ def test_a_labelling_that_keeps_nothing_ends_with_advice(labelling, monkeypatch,
     monkeypatch.setattr(trajectories, "PATIENCE", 2)
     words = refusal(capsys, *SMALL, "--count", "1000", "--threshold", "50")
     assert "none of 24 proposed calls, of which 24 run, gains 50 nats: train the proposer with more --steps" in words
+
+
+def test_texts_are_not_left_out_as_a_whole(labelling, capsys):
+    message = refusal(capsys, *SMALL, "--skip", "50", "--threshold", "0")
+    shortest = int(message.partition("the shortest text has ")[2].partition(" tokens: leave fewer out")[0])
+    assert 4 < shortest < 10  # "Answer: 4042" and the end of the turn
+    assert main([*SMALL, "--skip", str(shortest - 1), "--count", "1"]) == 0
 
 
 def test_the_seed_decides_the_texts():

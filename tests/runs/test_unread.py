@@ -9,7 +9,7 @@ from reference.__main__ import parser, typed_options
 from reference.algorithms.checks import require_kind, require_preference, require_rl
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, recipe_from
 from reference.algorithms.unread_options import DEFAULT_WHERE_UNREAD, unread, without_unread
-from reference.cli.unread_options import require_read
+from reference.cli.unread_options import require_read, require_read_by_evaluate
 from reference.lessons import EXPERIMENTS
 from reference.objectives.shapes import InputError
 
@@ -126,10 +126,46 @@ def test_none_asks_for_nothing():
         require_read(RECIPES["grpo"], {"kl"})
 
 
-@pytest.mark.parametrize(("option", "value"), [("--samples", "99"), ("--max-new-tokens", "3")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--samples", "99"), ("--max-new-tokens", "3"), ("--max-calls", "2"), ("--task", "tools")]
+)
 def test_a_reward_model_is_measured_as_its_run_made_its_pairs(tmp_path, capsys, option, value):
     (tmp_path / "checkpoints").mkdir()
     write_config(tmp_path, "train", "reward-model")
     message = refusal(capsys, "evaluate", str(tmp_path), option, value)
     assert f"nothing reads {option} here, since {tmp_path} is a reward model" in message
     assert "nothing reads" not in refusal(capsys, "evaluate", str(tmp_path), "--show", "1", "--device", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "refused"),
+    [
+        ("base", ["--max-calls", "2"], True),
+        ("grpo", ["--max-calls", "2"], True),
+        ("tool-rl", ["--max-calls", "2", "--task", "chains"], True),
+        ("tool-rl", ["--max-calls", "2"], False),
+        ("grpo", ["--max-calls", "2", "--task", "tools"], False),
+        ("base", ["--task", "tools"], False),
+    ],
+)
+def test_calls_are_counted_where_there_are_tools(tmp_path, run, options, refused):
+    args = parser().parse_args(["evaluate", run, *options])
+    if run in RECIPES:
+        args.run = str(tmp_path)
+        write_config(tmp_path, "train", run)
+    typed = {option[2:].replace("-", "_") for option in options[::2]}
+    if not refused:
+        return require_read_by_evaluate(args.run, args.task, typed)
+    with pytest.raises(InputError, match="nothing reads --max-calls here, since the problems are chains"):
+        require_read_by_evaluate(args.run, args.task, typed)
+
+
+def test_the_advice_to_take_back_a_number_of_the_row_can_be_followed():
+    chains = replace(RECIPES["tool-rl"], task="chains")
+    with pytest.raises(InputError, match=r"call_price is 0.05, and nothing reads it, .*: set it to 0.0"):
+        check(chains)
+    asked("tool-rl", "--task", "chains", "--call-price", "0")
+    check(replace(chains, call_price=0.0))
+    for other in (["tool-rl", "--task", "chains", "--call-price", "0.1"], ["grpo", "--call-price", "0"]):
+        with pytest.raises(InputError, match="nothing reads --call-price here"):
+            asked(*other)

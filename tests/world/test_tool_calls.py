@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from reference.objectives.shapes import InputError
 from reference.world.tool_calls import KINDS, LONGEST, LONGEST_RESULT, TOOLS, answer_call, schemas
 
 GOOD = '{"name": "calculator", "arguments": {"expression": "47*86"}}'
@@ -78,6 +79,65 @@ def test_a_result_is_cut_to_its_longest_and_stays_ascii():
     tools = {"echo": lambda: "é" * 500}
     tools["echo"].__doc__ = "Say something."
     assert len(answer_call('{"name": "echo", "arguments": {}}', tools).text) == LONGEST_RESULT
+
+
+def tool_that(act):
+    """A tool named act, with an argument that may be left out."""
+
+    def tool(text: str = ""):
+        """Act.
+
+        Args:
+            text: some words
+        """
+        return act(text)
+
+    return {"act": tool}
+
+
+def failing(error: Exception):
+    def act(text):
+        raise error
+
+    return act
+
+
+ACT = '{"name": "act", "arguments": {"text": "abc"}}'
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "text"),
+    [
+        (str.upper, "ok", "ABC"),
+        (len, "ok", "3"),
+        (lambda text: "9" * 10_000, "ok", "9" * LONGEST_RESULT),
+        (lambda text: "é\n", "ok", "\\xe9\\n"),
+        (lambda text: None, "refused by the tool", "error: act returned nothing"),
+        (failing(ValueError("too long")), "refused by the tool", "error: too long"),
+        (failing(ValueError()), "refused by the tool", "error: act refused"),
+        (lambda text: 10**5000, "refused by the tool", "error: Exceeds the limit"),  # more digits than Python prints
+    ],
+)
+def test_whatever_a_tool_returns_or_refuses_is_an_answer(act, kind, text):
+    result = answer_call(ACT, tool_that(act))
+    assert result.kind == kind and result.text.startswith(text) and len(result.text) <= LONGEST_RESULT
+
+
+def test_a_tool_that_fails_is_an_answer_too_and_a_warning_names_it():
+    with pytest.warns(UserWarning, match="the tool act raised KeyError, and the call counts as refused by the tool"):
+        result = answer_call(ACT, tool_that(failing(KeyError("x" * 500))))
+    assert result.kind == "refused by the tool" and result.text.startswith("error: act failed with KeyError: 'xxx")
+    assert len(result.text) == LONGEST_RESULT
+
+
+def test_an_argument_with_a_default_may_be_left_out():
+    assert answer_call('{"name": "act", "arguments": {}}', tool_that(len)).text == "0"
+
+
+def test_a_tool_is_called_by_its_key_and_one_without_a_schema_is_refused():
+    assert [schema["function"]["name"] for schema in schemas(tool_that(len))] == ["act"]
+    with pytest.raises(InputError, match=r"the tool echo has no schema \(.*no docstring.*\): give it type hints"):
+        schemas({"echo": lambda text: text})
 
 
 def test_the_schemas_are_those_of_the_tools():

@@ -1,5 +1,7 @@
 """Rollouts with tools. What the model writes is given here, so that every case can be followed by hand."""
 
+import re
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from reference.algorithms.scoring import score
 from reference.objectives import token_logprobs, tool_mask
 from reference.objectives.shapes import InputError
 from reference.world import tool_rollout
+from reference.world.completions import require_calls
 from reference.world.rollout import Rollout, sample
 from reference.world.tool_rollout import Trajectory, as_rollout, sample_with_tools
 
@@ -180,6 +183,25 @@ def test_a_model_without_the_tokens_of_a_call_is_told(base, monkeypatch):
     monkeypatch.setattr(type(tokenizer), "get_added_vocab", lambda self: {"<|end|>": 1})
     with pytest.raises(InputError, match=r"no token <\|call\|>: tools are for models with the chat template"):
         sample_with_tools(model, tokenizer, [[1]], max_new_tokens=4, max_calls=1)
+
+
+def test_a_tool_without_a_schema_is_refused_before_anything_is_sampled(base):
+    with pytest.raises(InputError, match="the tool echo has no schema"):
+        sample_with_tools(*base, [[1]], max_new_tokens=4, max_calls=1, tools={"echo": lambda text: text})
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% for m in messages %}{{ m['content'] }}{% endfor %}", "does not print a call as <|call|>"),
+        ("{{ messages[0]['content'] + messages[1]['no such'] }}", "cannot render a call and its answer"),
+    ],
+)
+def test_a_chat_template_that_prints_no_calls_is_refused(base, monkeypatch, template, message):
+    require_calls(base[1])  # that of the shipped model prints them
+    monkeypatch.setattr(base[1], "chat_template", template)
+    with pytest.raises(InputError, match=re.escape(message)):
+        require_calls(base[1])
 
 
 def test_prompt_budget_and_answers_must_fit_the_context(base):
