@@ -136,7 +136,9 @@ def test_a_price_per_call_is_what_is_left_in_a_group_that_succeeds():
 def test_a_bonus_per_valid_call_pays_for_calls_alone():
     none = torch.zeros(2, dtype=torch.long)
     earned = trajectory_reward(torch.ones(2), torch.tensor([1, 3]), none, valid_bonus=0.1)
-    assert earned.tolist() == pytest.approx([1.1, 1.3]) and "1.1, three calls and success 1.3" in why("tool_valid_bonus")
+    assert earned.tolist() == pytest.approx([1.1, 1.3]) and "1.1, three calls and success 1.3" in why(
+        "tool_valid_bonus"
+    )
     priced = trajectory_reward(torch.ones(2), torch.tensor([1, 3]), none, valid_bonus=0.1, call_price=0.1)
     assert priced[0] == priced[1]
 
