@@ -24,6 +24,7 @@ import warnings
 
 from reference.algorithms.recipes import RECIPES, from_checkpoint, recipe_from
 from reference.cli.commands import build_parser
+from reference.cli.output import emit
 from reference.cli.parser import Parser, without_defaults
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
@@ -137,7 +138,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
     require_readable(args.run, parser())
     require_read_by_evaluate(args.run, args.task, args.typed)
-    print(
+    emit(
         accuracy_report(
             args.run, problems=args.problems, samples=args.samples, max_new_tokens=args.max_new_tokens,
             show=args.show, seed=args.seed, device=args.device, task=args.task, max_calls=args.max_calls,
@@ -168,14 +169,14 @@ def bench_command(args: argparse.Namespace) -> int:
             trl_micro_batch_size=args.trl_micro_batch_size, busy=args.busy, memory=args.memory, before=args.before,
             source=source,
         )  # fmt: skip
-    print(json.dumps(measured, indent=2) if args.json else bench_report(measured))
+    emit(json.dumps(measured, indent=2) if args.json else bench_report(measured))
     return 0
 
 
 def recipes_command(args: argparse.Namespace) -> int:
     from reference.algorithms.table import comparison, recipes_overview
 
-    print(comparison(args.names) if args.names else recipes_overview())
+    emit(comparison(args.names) if args.names else recipes_overview())
     return 0
 
 
@@ -184,7 +185,7 @@ def formulas_command(args: argparse.Namespace) -> int:
 
     if args.write:
         INDEX.write_text(index())
-    print(INDEX if args.write else matches(args.words))
+    emit(INDEX if args.write else matches(args.words))
     return 0
 
 
@@ -216,7 +217,7 @@ def record_command(args: argparse.Namespace) -> int:
 
     if args.names:
         return record(args.names, EXPERIMENTS, args.folder, main)
-    print(experiments_overview(EXPERIMENTS, args.folder))
+    emit(experiments_overview(EXPERIMENTS, args.folder))
     return 0
 
 

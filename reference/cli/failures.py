@@ -4,6 +4,7 @@ import errno
 
 from torch import OutOfMemoryError
 
+from reference.cli.output import OutputLost
 from reference.objectives.shapes import InputError
 
 EXPECTED = (InputError, OutOfMemoryError, MemoryError, RuntimeError, OSError)
@@ -20,7 +21,7 @@ def sentence(error: Exception, *, resumable: bool = True) -> str | None:
         return str(error)
     if isinstance(error, (OutOfMemoryError, MemoryError)) or any(words in str(error) for words in NO_MEMORY):
         return "out of memory: lower --micro-batch-size, --group-size, --prompts-per-step or --max-new-tokens"
-    if not isinstance(error, OSError) or isinstance(error, BrokenPipeError) or error.errno is None:
+    if not isinstance(error, OSError) or isinstance(error, (BrokenPipeError, OutputLost)) or error.errno is None:
         return None
     if error.errno in DISK_TROUBLE:
         return f"{error}: make room or fix the rights, then " + ("go on with --resume" if resumable else "try again")
