@@ -42,8 +42,9 @@ def try_slots(recipe: Recipe, *, reference: bool, device: torch.device) -> None:
     nothing = experience_of_nothing(recipe, rows, reference, device)
     new = nothing.old_logprobs.clone().requires_grad_()  # what the policy says of the same tokens
 
-    written = completions_of_nothing(recipe, nothing)
-    call(recipe, "reward", reward_of(recipe).function, {"(rows,)": (rows,)}, written, recipe)
+    if callable(recipe.reward):
+        written = completions_of_nothing(recipe, nothing)
+        call(recipe, "reward", reward_of(recipe).function, {"(rows,)": (rows,)}, written, recipe)
     shapes = {"(rows,)": (rows,), "(rows, 1)": (rows, 1), **per_token}
     advantages = call(recipe, "advantage", advantage_of(recipe).function, shapes, nothing, recipe)
     nothing = replace(nothing, advantages=advantages[:, None] if advantages.dim() == 1 else advantages)

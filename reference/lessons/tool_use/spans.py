@@ -1,11 +1,12 @@
 """A trajectory as spans: who wrote each, and whether the mask keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from reference.objectives import tool_mask
@@ -26,11 +27,13 @@ class Span:
     tokens: int
 
 
-def spans_of(tokenizer: PreTrainedTokenizerBase, chat: Sequence[Message]) -> list[Span]:
-    """The chat as its template prints it, with ``tool_mask`` on its tokens. The first token of a row is never trained."""
+def spans_of(
+    tokenizer: PreTrainedTokenizerBase, chat: Sequence[Message], mask_of: Callable[..., Tensor] = tool_mask
+) -> list[Span]:
+    """The chat as its template prints it, with ``mask_of`` on its tokens. The first token of a row is never trained."""
     ids = tokenizer.apply_chat_template(list(chat), return_dict=True)["input_ids"]
     tokens, (header, eos) = torch.tensor([ids]), tokenizer.convert_tokens_to_ids(["<|assistant|>", EOS])
-    kept = tool_mask(tokens, torch.ones_like(tokens), assistant_token_id=header, eos_token_id=eos)
+    kept = mask_of(tokens, torch.ones_like(tokens), assistant_token_id=header, eos_token_id=eos)
     trained = [False, *kept[0].tolist()]
     writers = writers_of(tokenizer.convert_ids_to_tokens(ids))
     spans = []

@@ -1,7 +1,11 @@
 """The widgets on tool use."""
 
+from collections.abc import Callable
+
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from reference.objectives import tool_mask
 from reference.teaching import controls
 from reference.teaching.controls import choice, dial
 
@@ -10,10 +14,13 @@ from .scores import shipped_scores
 from .spans import chats, spans_of
 
 
-def trajectory(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Who writes which part of a trajectory, and which parts the mask keeps: four trajectories to choose from."""
+def trajectory(tokenizer: PreTrainedTokenizerBase, mask_of: Callable[..., Tensor] = tool_mask) -> None:
+    """Who writes which part of a trajectory, and which parts the mask keeps: four trajectories to choose from.
+
+    ``mask_of``: a ``tool_mask`` of your own.
+    """
     controls.interact(
-        lambda name: figure_trajectory(spans_of(tokenizer, chats()[name]), title=name),
+        lambda name: figure_trajectory(spans_of(tokenizer, chats()[name], mask_of), title=name),
         name=choice("trajectory", list(chats())),
     )
 

@@ -41,6 +41,11 @@ def test_the_spans_are_the_assistant_mask_of_the_chat_template(name, tokenizer):
     assert {s.writer for s in spans if not s.trained} <= {"header", "user", "tool", "end"}
 
 
+def test_a_mask_of_your_own_is_drawn(tokenizer):
+    everything = spans_of(tokenizer, chats()["one call"], lambda tokens, attention, **_: attention[:, 1:] > 0)
+    assert [span.trained for span in everything] == [False] + [True] * (len(everything) - 1)
+
+
 def test_the_chats_are_what_their_names_say():
     calls = {name: sum("tool_calls" in m for m in chat) for name, chat in chats().items()}
     assert calls == {"one call": 1, "no call": 0, "two calls": 2, "a failed call, repaired": 2}
