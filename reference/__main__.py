@@ -81,7 +81,7 @@ def parser(*, defaults: bool = True) -> Parser:
     commands = {
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
-        "trajectories": trajectories_command,
+        "trajectories": trajectories_command, "complete": complete_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -210,14 +210,22 @@ def trajectories_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def complete_command(args: argparse.Namespace) -> int:
+    with defer_signals():
+        from reference.cli.complete import make_completions
+
+    emit(make_completions(args))
+    return 0
+
+
 def record_command(args: argparse.Namespace) -> int:
     with defer_signals():
-        from reference.lessons import EXPERIMENTS
+        from reference.lessons import COMPLETIONS, EXPERIMENTS
         from reference.runs.record import experiments_overview, record
 
     if args.names:
-        return record(args.names, EXPERIMENTS, args.folder, main)
-    emit(experiments_overview(EXPERIMENTS, args.folder))
+        return record(args.names, EXPERIMENTS, args.folder, main, COMPLETIONS)
+    emit(experiments_overview(EXPERIMENTS, args.folder, COMPLETIONS))
     return 0
 
 

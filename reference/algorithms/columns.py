@@ -82,6 +82,10 @@ class Recipe:
         "generated", "where trajectories with tools to imitate come from", "rl", "sft",
         choices=("generated", "self-labelled", "hand-written"),
     )  # fmt: skip
+    leak: str = option(
+        "none", "contamination on purpose: what of the first hundred test problems is among the demonstrations", "sft",
+        choices=("none", "control", "exact", "paraphrased", "steps"),
+    )  # fmt: skip
     pairs: str = option(
         "sampled", "pairs with tools: sampled and verified, or written to differ in one thing (a call, its order, ...)",
         "preference", choices=("sampled", "written"),

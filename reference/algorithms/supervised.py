@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.algorithms.checks import require_kind, require_trainable
 from reference.algorithms.data import OnStep
+from reference.algorithms.leaks import draw_with_leaks
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
 from reference.algorithms.step import backward, clip_gradient, set_rate, trainable
@@ -79,6 +80,8 @@ def draw_demonstrations(
     require_fast(tokenizer, "the assistant's tokens cannot be marked")
     if recipe.task == "tools":
         chats, tools = draw_chats(recipe.demonstrations, rng, recipe.prompts_per_step), schemas()
+    elif recipe.leak != "none":
+        chats, tools = draw_with_leaks(rng, recipe.prompts_per_step, recipe.leak), None
     else:
         problems = [draw_problem(rng) for _ in range(recipe.prompts_per_step)]
         chats, tools = [chat(problem, demonstration(problem, rng)) for problem in problems], None

@@ -18,7 +18,16 @@ from reference.objectives.shapes import InputError
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
 Entry = Advantage | PolicyLoss | PreferenceLoss
 OF_TOOLS = ("max_calls", "demonstrations", "mask_results", "call_price", "invalid_price", "valid_bonus")
-DEFAULT_WHERE_UNREAD = ("gamma", *OF_A_CRITIC, "dual_clip", "label_smoothing", "target_margin", "pool", *OF_TOOLS)
+DEFAULT_WHERE_UNREAD = (
+    "gamma",
+    *OF_A_CRITIC,
+    "dual_clip",
+    "label_smoothing",
+    "target_margin",
+    "pool",
+    "leak",
+    *OF_TOOLS,
+)
 DEFAULTS = {column.name: column.default for column in fields(Recipe)}
 
 
@@ -39,6 +48,8 @@ def unread_of_tools(r: Recipe) -> dict[str, str]:
         columns = [column.name for column in options_of(r.kind) if column.name in OF_TOOLS]
         return dict.fromkeys(columns, f"task is {r.task}, which has no tools")
     found = {}
+    if r.kind == "sft":
+        found["leak"] = "task is tools, and the test problems that leak are chains"
     if r.kind == "rl" and not r.sft_coef:
         found["demonstrations"] = "sft_coef is 0, and nothing is imitated"
     if r.pairs == "written" and not r.online:

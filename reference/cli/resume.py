@@ -15,7 +15,7 @@ from reference.runs.folder import is_run, read_options
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
-    name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
+    name: DEFAULTS[name] for name in ("task", "reward", "pairs", "leak", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
 
 

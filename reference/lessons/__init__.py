@@ -5,7 +5,8 @@
     questions.py     what ``quiz`` asks
     widgets.py       what ``play`` shows
     figures.py       pictures: pure functions from numbers to a matplotlib Figure (figures_*.py where they are many)
-    experiments.py   the recorded runs that the lesson shows: name in figures/runs -> options of train
+    experiments.py   the recorded runs that the lesson shows: name in figures/runs -> options of train; and the recorded
+                     completions, if it has any: name in figures/completions -> options of complete
 
 A new lesson takes its folder, its notebook and its name in LESSONS.
 """
@@ -63,6 +64,11 @@ def experiments() -> dict[str, str]:
     return union([recorded_runs.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
 
 
+def completions() -> dict[str, str]:
+    """The files of completions that lessons show."""
+    return union(getattr(file, "COMPLETIONS", {}) for file in files("experiments"))
+
+
 def bugs() -> list[Bug]:
     """The mistakes of all exercises."""
     found = []
@@ -77,6 +83,7 @@ TABLES: dict[str, Callable[[], Any]] = {
     "QUESTIONS": lambda: union(file.QUESTIONS for file in files("questions")),
     "WIDGETS": lambda: union(file.WIDGETS for file in files("widgets")),
     "EXPERIMENTS": experiments,
+    "COMPLETIONS": completions,
     "BUGS": bugs,
 }
 

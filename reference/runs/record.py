@@ -1,7 +1,8 @@
-"""python -m reference record: make the recorded runs again, one after the other.
+"""python -m reference record: make the recorded runs again, one after the other; and recorded completions.
 
 An experiment may start from the model of another: ``tool-rl --model {tool-sft-seed-0}``. The other one is then recorded
-first, unless its model is still there from before, in ``.models`` beside the runs.
+first, unless its model is still there from before, in ``.models`` beside the runs. Recorded completions are files that
+``complete`` writes, in ``completions`` beside the folder of the runs. They too may name the model of an experiment.
 """
 
 import difflib
@@ -14,49 +15,91 @@ from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
 from reference.runs.lock import folder_lock
 
+COMPLETIONS = "completions"
 MODELS = ".models"  # of the experiments that others start from
 NOT_OF_THE_MODEL = ("state.pt", "checksums.json")
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
 
-def experiments_overview(experiments: dict[str, str], folder: Path) -> str:
+def experiments_overview(experiments: dict[str, str], folder: Path, completions: dict[str, str] | None = None) -> str:
     """Every experiment with its command, and whether it is there."""
-    width = max(map(len, experiments))
-    lines = [
-        f"{'recorded' if is_recorded(folder / name) else '-':9}{name:{width}}  train {command}"
-        for name, command in experiments.items()
-    ]
+    completions = completions or {}
+    width = max(map(len, [*experiments, *completions]))
+    rows = [(name, is_recorded(folder / name), f"train {command}") for name, command in experiments.items()]
+    rows += [(name, place_of(name, folder).exists(), f"complete {command}") for name, command in completions.items()]
+    lines = [f"{'recorded' if there else '-':9}{name:{width}}  {command}" for name, there, command in rows]
     return "\n".join([*lines, "", "To make some again: python -m reference record NAME ..."])
 
 
-def record(names: list[str], experiments: dict[str, str], folder: Path, train: Callable[[list[str]], int]) -> int:
-    """Run the named experiments into ``folder``; what was there is replaced when the new one is whole.
+def record(
+    names: list[str],
+    experiments: dict[str, str],
+    folder: Path,
+    run: Callable[[list[str]], int],
+    completions: dict[str, str] | None = None,
+) -> int:
+    """Make the named experiments in ``folder``, and the named completions; what was there is replaced when the new one is
+    whole.
 
-    ``train`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
+    ``run`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
     """
-    for name in with_starts(find_experiments(names, experiments), experiments, folder):
-        draft = folder / f".{name}"
-        resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
-        recipe, *options = [model_path(word, folder) for word in experiments[name].split()]
-        if resume and "trl" in options:  # TRL's runs cannot be resumed
-            with folder_lock(draft):  # another process may be recording it
-                pass
-            shutil.rmtree(draft)
-            resume = None
-        if code := train(["train", recipe, *(resume or [*options, "--out", str(draft)])]):
+    completions = completions or {}
+    commands = experiments | completions
+    starts = {start_of(command) for command in commands.values()}
+    for name in with_starts(find_experiments(names, commands), commands, folder):
+        if name in completions:
+            code = record_completions(name, completions[name], folder, run)
+        else:
+            code = record_run(name, experiments[name], folder, run, keeps_model=name in starts)
+        if code:
             return code
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True)
-        for file in KEPT:
-            shutil.copy(draft / file, folder / name / file)
-        if start := start_of(experiments[name]):  # its name, and not where it lies here
-            path = folder / name / "config.json"
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"model": f"{{{start}}}"}, indent=2) + "\n")
-        if name in map(start_of, experiments.values()):
-            keep_model(draft, folder / MODELS / name)
-        shutil.rmtree(draft)
-        print(f"recorded {folder / name}", flush=True)
     return 0
+
+
+def record_run(
+    name: str, command: str, folder: Path, run: Callable[[list[str]], int], *, keeps_model: bool = False
+) -> int:
+    """Train, and keep the log; of an experiment that others start from, the model too."""
+    draft = folder / f".{name}"
+    resume = ["--resume", str(draft)] if (draft / "config.json").exists() else None
+    recipe, *options = [model_path(word, folder) for word in command.split()]
+    if resume and "trl" in options:  # TRL's runs cannot be resumed
+        with folder_lock(draft):  # another process may be recording it
+            pass
+        shutil.rmtree(draft)
+        resume = None
+    if code := run(["train", recipe, *(resume or [*options, "--out", str(draft)])]):
+        return code
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / name).mkdir(parents=True)
+    for file in KEPT:
+        shutil.copy(draft / file, folder / name / file)
+    if start := start_of(command):  # its name, and not where it lies here
+        path = folder / name / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": f"{{{start}}}"}, indent=2) + "\n")
+    if keeps_model:
+        keep_model(draft, folder / MODELS / name)
+    shutil.rmtree(draft)
+    print(f"recorded {folder / name}", flush=True)
+    return 0
+
+
+def record_completions(name: str, command: str, folder: Path, run: Callable[[list[str]], int]) -> int:
+    """Let a model answer, and keep the file. Interrupted, it goes on where it was."""
+    place = place_of(name, folder)
+    draft = place.with_name(f".{place.name}")
+    options = [model_path(word, folder) for word in command.split()]
+    model = start_of(command) or options[0]
+    if code := run(["complete", *options, "--name", model, "--out", str(draft)]):
+        return code
+    draft.replace(place)
+    print(f"recorded {place}", flush=True)
+    return 0
+
+
+def place_of(name: str, folder: Path) -> Path:
+    """The file of recorded completions, beside the folder of the runs."""
+    return folder.parent / COMPLETIONS / f"{name}.jsonl.gz"
 
 
 def start_of(command: str) -> str | None:

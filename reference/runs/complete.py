@@ -1,0 +1,98 @@
+"""The command ``complete``: held-out problems answered under a protocol, into a file; goes on where it was stopped.
+
+Lines are gathered in ``FILE.part`` as they come. Only a whole file gets its name, so nobody scores half a test.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from reference.evaluation.protocols import Line, completion_lines, protocol_of
+from reference.objectives.shapes import InputError
+from reference.runs.files import parse_json, shell_path
+from reference.runs.measure import newest_model
+from reference.world.completions import require_tools
+from reference.world.gate import require_sampler
+from reference.world.model import load, pick_device
+
+
+def complete_to_file(
+    source: str, out: Path, options: Mapping[str, Any], *, name: str | None = None, overwrite: bool = False,
+    device: str = "auto",
+) -> list[Line]:  # fmt: skip
+    """Write the completions of a run's newest checkpoint, a model folder, a hub model or a shipped one, and return the lines.
+
+    ``options``: those of ``completion_lines``, but for the model's name. ``name``: of the model in the protocol; without
+    one it is ``source``. Raises ``InputError`` where ``out`` is there and not to be replaced, and where a part of another
+    protocol lies beside it.
+    """
+    part = out.with_name(out.name + ".part")
+    if overwrite:
+        part.unlink(missing_ok=True)
+    elif out.exists():
+        raise InputError(f"{out} is there: name another file, or replace it with --overwrite")
+    done = begun(part, protocol_of(name=name or source, **{key: options[key] for key in options if key != "problems"}))
+    if len(done) < options["problems"]:
+        model, tokenizer = load(newest_model(source), device=pick_device(device))
+        require_sampler(model, tokenizer, max_new_tokens=options["max_new_tokens"])
+        if options["task"] == "tools":
+            require_tools(model, tokenizer, max_new_tokens=options["max_new_tokens"], max_calls=options["max_calls"])
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lines = completion_lines(model, tokenizer, name=name or source, first=len(done), **options)
+        with part.open("a") as file, tqdm(
+            total=options["problems"], initial=len(done), desc="complete", unit="problem", leave=False
+        ) as bar:  # fmt: skip
+            for line in lines:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                done.append(line)
+                bar.update()
+    data = part.read_bytes()
+    part.write_bytes(gzip.compress(data, mtime=0) if out.suffix == ".gz" else data)  # no clock: same lines, same bytes
+    part.replace(out)
+    return done
+
+
+def begun(part: Path, protocol: Line) -> list[Line]:
+    """The lines that an interrupted command has left. A last line that was cut is taken off the file."""
+    if not part.exists():
+        return []
+    lines, whole = [], 0
+    for text in part.read_bytes().splitlines(keepends=True):
+        try:
+            line = parse_json(text)
+        except ValueError:
+            break
+        if not text.endswith(b"\n") or not isinstance(line, dict) or line.get("id") != len(lines):
+            break
+        if line.get("protocol") != protocol:
+            raise InputError(
+                f"{part} was begun under another protocol ({differences(line.get('protocol'), protocol)}): finish it with "
+                f"that, delete it, or begin anew with --overwrite"
+            )
+        lines.append(line)
+        whole += len(text)
+    with part.open("r+b") as file:
+        file.truncate(whole)
+    return lines
+
+
+def differences(there: Any, asked: Line) -> str:
+    """What a protocol has in the place of what was asked for."""
+    there = there if isinstance(there, dict) else {}
+    names = [name for name in {**there, **asked} if there.get(name) != asked.get(name)]
+    return ", ".join(f"{name} {there.get(name)} and not {asked.get(name)}" for name in names[:3])
+
+
+def told(out: Path, lines: list[Line]) -> str:
+    """What was written, and what to do with it."""
+    completions = sum(len(line["completions"]) for line in lines)
+    cut = sum(sum(line["truncated"]) for line in lines)
+    return (
+        f"{len(lines)} problems, {completions} completions, {cut} of them truncated, "
+        f"{sum(sum(line['tokens']) for line in lines) / completions:.1f} tokens each.\n"
+        f"Score them: python -m reference score {shell_path(out)}"
+    )

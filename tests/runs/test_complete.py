@@ -1,0 +1,103 @@
+"""The command complete: a file that is whole or has another name, and a part that goes on."""
+
+import gzip
+import json
+
+import pytest
+
+from reference.__main__ import main
+from reference.cli.complete import WAYS
+from reference.runs import complete as command
+from reference.runs.complete import begun, differences
+from reference.world import prompts
+
+SMALL = ["complete", "base", "--problems", "5", "--samples", "2", "--max-new-tokens", "16", "--device", "cpu"]
+
+
+def lines_of(path):
+    data = path.read_bytes()
+    return [json.loads(line) for line in (gzip.decompress(data) if path.suffix == ".gz" else data).splitlines()]
+
+
+def test_the_help_has_a_word_for_every_way():
+    assert tuple(WAYS) == prompts.WAYS
+
+
+@pytest.mark.slow
+def test_an_interrupted_command_goes_on_and_gives_the_file_of_one_that_was_not(tmp_path, monkeypatch, capsys):
+    whole, stopped = tmp_path / "whole.jsonl.gz", tmp_path / "stopped.jsonl.gz"
+    assert main([*SMALL, "--out", str(whole)]) == 0
+    assert "5 problems, 10 completions" in capsys.readouterr().out
+
+    real = command.completion_lines
+
+    def cut_after_two(*args, **options):
+        for number, line in enumerate(real(*args, **options)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield line
+
+    with monkeypatch.context() as context:
+        context.setattr(command, "completion_lines", cut_after_two)
+        assert main([*SMALL, "--out", str(stopped)]) == 130
+    part = tmp_path / "stopped.jsonl.gz.part"
+    assert not stopped.exists()
+    assert [line["id"] for line in map(json.loads, part.read_text().splitlines())] == [0, 1]
+    with part.open("a") as file:
+        file.write('{"id": 2, "quest')  # the machine went off while this was written
+    assert main([*SMALL, "--out", str(stopped)]) == 0
+    assert lines_of(stopped) == lines_of(whole) and not part.exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_is_there_is_not_replaced_unless_asked(tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    assert main([*SMALL, "--out", str(out)]) == 2 and out.read_text() == "mine"
+    assert "is there: name another file, or replace it with --overwrite" in capsys.readouterr().err
+    assert main([*SMALL, "--out", str(out), "--overwrite", "--name", "mine"]) == 0
+    assert lines_of(out)[0]["protocol"]["model"] == "mine"
+
+
+def test_the_part_of_another_protocol_is_refused(tmp_path, capsys):
+    part = tmp_path / "out.jsonl.part"
+    part.write_text(json.dumps({"id": 0, "protocol": {"model": "base", "prompt": "bare"}}) + "\n")
+    assert main([*SMALL, "--out", str(tmp_path / "out.jsonl")]) == 2
+    assert "begun under another protocol (prompt bare and not chat" in capsys.readouterr().err
+    assert part.exists()
+
+
+def test_what_a_part_has_whole_is_kept(tmp_path):
+    protocol = {"model": "base"}
+    good = [json.dumps({"id": i, "protocol": protocol}) + "\n" for i in range(3)]
+    part = tmp_path / "part"
+    for text, count in (("".join(good), 3), (good[0] + good[2], 1), (good[0] + "{}\n" + good[1], 1),
+                        (good[0] + good[1].rstrip("\n"), 1), ("\0\0\0", 0), ("", 0)):  # fmt: skip
+        part.write_text(text)
+        assert len(begun(part, protocol)) == count
+        assert part.read_text() == "".join(good[:count])
+    assert begun(tmp_path / "none", protocol) == []
+
+
+def test_a_difference_is_named():
+    assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3}) == "b 2 and not 3"
+    assert differences(None, {"a": 1}) == "a None and not 1"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--greedy", "--top-p", "0.5"], "--top-p has no effect on --greedy"),
+        (["--max-calls", "2"], "--max-calls has no effect on chains"),
+        (["--greedy", "--samples", "3"], "greedy completions of one problem are all the same"),
+        (["--top-p", "0"], "0 is not above 0 and at most 1"),
+        (["--prompt", "spce"], "Did you mean space"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(tmp_path, capsys, options, why):
+    try:
+        code = main(["complete", "base", "--problems", "2", "--out", str(tmp_path / "x.jsonl"), *options])
+    except SystemExit as end:
+        code = end.code
+    assert code == 2 and why in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [] or (tmp_path / "x.jsonl.part").read_text() == ""
