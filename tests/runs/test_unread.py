@@ -109,7 +109,7 @@ def test_every_row_passes_and_an_older_one_with_other_numbers_where_nothing_read
     check(recipe)
     numbers = {"gamma": 0.5, "gae_lambda": 0.5, "critic_lr": 0.5, "value_clip": 0.5, "dual_clip": 5.0,
                "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64, "max_calls": 7, "demonstrations": "hand-written",
-               "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3}  # fmt: skip
+               "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3, "leak": "exact"}  # fmt: skip
     assert numbers.keys() == set(DEFAULT_WHERE_UNREAD)
     older = replace(recipe, **{name: numbers[name] for name in unread(recipe) if name in numbers})
     assert without_unread(older) == recipe
