@@ -10,7 +10,7 @@ from collections.abc import Collection
 from reference.objectives.shapes import InputError, typed
 
 # A word may have apostrophes inside, a number commas and points, and a sign of arithmetic is a word of its own.
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+(?:[.,]\d+)*|[-+*/=<>%^]")
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*|\d+(?:[.,]\d+)*|[-+*/=<>%^]")
 
 
 @typed
