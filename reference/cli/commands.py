@@ -1,4 +1,4 @@
-"""Every command with its options: train and pretrain here, the others in ``other_commands`` and ``trajectories``.
+"""Every command with its options: train and pretrain here, the others in ``other_commands``, ``score`` and ``trajectories``.
 
 Loads nothing heavy, so that --help appears at once.
 """
@@ -11,6 +11,7 @@ from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, opti
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
+from reference.cli.score import add_score
 from reference.cli.trajectories import add_trajectories
 from reference.cli.values import finite, one_of, optional, positive
 
@@ -42,6 +43,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_figures(subparsers).set_defaults(command=commands["figures"])
     add_record(subparsers).set_defaults(command=commands["record"])
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
+    add_score(subparsers).set_defaults(command=commands["score"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     return parser
 
