@@ -33,6 +33,7 @@ NAMES = {
                    "outputs", "output", "generated_text", "generated", "model_output", "model_response", "predictions", "prediction", "choices", "messages", "text"),
 }  # fmt: skip
 
+MOST_CHARACTERS = 1_000_000  # of a completion that extractors are given: its end
 EXAMPLE = '{"question": "...", "answer": "72", "completion": "..."}'
 NO_COMPLETION = "lines without a completion, left out"
 NO_GOLD = "lines without a gold answer, left out"
@@ -43,6 +44,7 @@ OTHER_ID = "lines whose question stands under another id too, kept as problems o
 SECOND_LIST = "lines with a further list of completions for a problem, added to the first list"
 REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
 FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
+LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
 NO_TEXT = "lines with a completion that is no text, kept as an empty one"
 
 
@@ -60,42 +62,48 @@ class Record:
 
 
 @dataclass
+class Golds:
+    """Gold answers of a file of their own, by ("id", id) and by ("question", question); and how that file was read."""
+
+    answers: dict[tuple[str, str], tuple[str, ...]]
+    reading: "Reading"
+
+    def of(self, identity: str | None, question: str) -> tuple[str, ...] | None:
+        return self.answers.get(("id", identity or "")) or self.answers.get(("question", same_words(question)))
+
+
+@dataclass
 class Reading:
     """How a file was read: which field was taken for what, what was wrong, and the problems that were met."""
 
     path: str
     fields: dict[str, str] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
-    objects: int = 0
+    golds: Golds | None = None  # where they stand in another file
     sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
     problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
     questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
     lines_seen: set[int] = field(default_factory=set)
 
 
-def read_completions(
-    path: str, reading: Reading, *, golds: dict[tuple[str, str], tuple[str, ...]] | None = None, progress: bool = True
-) -> Iterator[Record]:
+def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Record]:
     """The lines that can be scored, one after another. ``reading`` is filled on the way, also with what cannot.
 
-    ``golds``: of another file, as ``read_golds`` gives them; they go before those of the line. Raises ``InputError``
-    at the end if no line could be scored: it names the reason, and the option that helps.
+    With ``reading.golds`` the gold answers of the lines themselves are not looked at. Raises ``InputError`` at the end
+    if no line could be scored: it names the reason, and the option that helps.
     """
     good = 0
-    for line, row in read_objects(path, reading.trouble, progress=progress):
-        reading.objects += 1
+    for line, row in read_objects(reading.path, reading.trouble, progress=progress):
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
-        record = record_of(row, line, reading, golds)
+        record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
             good += 1
             yield record
     if not good:
-        raise InputError(nothing_read(reading, golds is not None))
+        raise InputError(nothing_read(reading))
 
 
-def record_of(
-    row: dict[str, Any], line: int, reading: Reading, golds: dict[tuple[str, str], tuple[str, ...]] | None
-) -> Record | None:
+def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None:
     """A line as a record; None, and a note, where something is missing."""
     leaves = found(row, "completion", reading, completions_of)
     if not leaves and (name := reading.fields.get("completion")) and name in row and row[name] is None:
@@ -104,20 +112,21 @@ def record_of(
         reading.trouble.note(NO_COMPLETION, line)
         return None
     identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of) or ""
-    own = found(row, "answer", reading, golds_of)
-    if golds is not None:
-        own = golds.get(("id", identity or "")) or golds.get(("question", same_words(question))) or own
-    if not own:
+    golds = reading.golds.of(identity, question) if reading.golds else found(row, "answer", reading, golds_of)
+    if not golds:
         reading.trouble.note(NO_GOLD, line)
         return None
-    flags = flags_of(row, len(leaves))
-    for strange, kind in ((any(text is None for text, _ in leaves), NO_TEXT), (flags is None, FLAGS_UNUSED)):
+    texts, flags = [text or "" for text, _ in leaves], flags_of(row, len(leaves))
+    for kind, strange in (
+        (NO_TEXT, any(text is None for text, _ in leaves)), (FLAGS_UNUSED, flags is None),
+        (LONG_TEXT, max(map(len, texts)) > MOST_CHARACTERS),
+    ):  # fmt: skip
         if strange:
             reading.trouble.note(kind, line)
+    cut = [cut or flag for (_, cut), flag in zip(leaves, flags or [False] * len(leaves), strict=True)]
     return Record(
-        line=line, key=identity or same_words(question) or f"line {line}", question=question, golds=own,
-        completions=[text or "" for text, _ in leaves], tokens=lengths_of(row, len(leaves)),
-        truncated=[cut or flag for (_, cut), flag in zip(leaves, flags or [False] * len(leaves), strict=True)],
+        line=line, key=identity or same_words(question) or f"line {line}", question=question, golds=golds,
+        completions=texts, truncated=cut, tokens=lengths_of(row, len(leaves)),
     )  # fmt: skip
 
 
@@ -146,26 +155,23 @@ def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
     return True
 
 
-def read_golds(
-    path: str, fields: dict[str, str], *, progress: bool = True
-) -> tuple[dict[tuple[str, str], tuple[str, ...]], Reading]:
-    """Gold answers of a file of their own, by id and by question. ``fields``: names that are given, not guessed."""
+def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> Golds:
+    """The gold answers of another file. ``fields``: names of fields that are given, not guessed."""
     reading = Reading(path, {role: name for role, name in fields.items() if role != "completion"})
-    golds: dict[tuple[str, str], tuple[str, ...]] = {}
+    golds = Golds({}, reading)
     for line, row in read_objects(path, reading.trouble, progress=progress):
-        reading.objects += 1
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of)
         own = found(row, "answer", reading, golds_of)
         if not own or not (identity or question):
             reading.trouble.note(NO_GOLD, line)
             continue
-        for key in [("id", identity)] * bool(identity) + [("question", same_words(question or ""))] * bool(question):
-            if golds.setdefault(key, own) != own:
+        for kind, key in (("id", identity), ("question", same_words(question or ""))):
+            if key and golds.answers.setdefault((kind, key), own) != own:
                 reading.trouble.note(OTHER_GOLD, line)
-    if not golds:
-        raise InputError(nothing_read(reading, False))
-    return golds, reading
+    if not golds.answers:
+        raise InputError(nothing_read(reading))
+    return golds
 
 
 def found(row: dict[str, Any], role: str, reading: Reading, of: Callable[[Any], Any]) -> Any:
@@ -179,7 +185,7 @@ def found(row: dict[str, Any], role: str, reading: Reading, of: Callable[[Any], 
     return None
 
 
-def nothing_read(reading: Reading, other_golds: bool) -> str:
+def nothing_read(reading: Reading) -> str:
     """Why no line could be scored, in one sentence with what helps."""
     has = "the first line has " + ", ".join(printable(name, 40) for name in reading.sample_fields[:12])
     if not reading.trouble.counts:
@@ -188,7 +194,7 @@ def nothing_read(reading: Reading, other_golds: bool) -> str:
     start = f"nothing in {reading.path} could be scored ({kind}: {count})"
     if kind == NO_COMPLETION:
         return f"{start}: name the field of the completions with --completion; {has}"
-    if kind == NO_GOLD and other_golds:
+    if kind == NO_GOLD and reading.golds:
         return f"{start}: no id and no question of this file is in the file of the gold answers; {has}"
     if kind == NO_GOLD:
         return f"{start}: name the field with --answer, or the file of the answers with --gold; {has}"

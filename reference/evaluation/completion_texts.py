@@ -129,7 +129,8 @@ def flags_of(row: dict[str, Any], n: int) -> list[bool] | None:
 def lengths_of(row: dict[str, Any], n: int) -> list[int] | None:
     """Tokens of each of n completions, from a count, a list of counts, or lists of tokens."""
     for name in COUNTS:
-        value = at(row, name)
+        if (value := at(row, name)) is None:
+            continue
         values = value if isinstance(value, list) and len(value) == n else [value]
         if len(values) == n and all(is_count(one) for one in values):
             return [int(one) for one in values]

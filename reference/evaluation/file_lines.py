@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
+from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
 BLANK = "\ufeff \t\r\n"
@@ -58,7 +59,7 @@ def read_objects(path: str, trouble: Trouble, *, progress: bool = True) -> Itera
     entries. Every number comes as the text that stands in the file, so that 72.50 stays 72.50; NaN comes as None.
     """
     with opened(path) as (stream, position, size), tqdm(
-        total=size, desc=f"read {os.path.basename(path)}", unit="B", unit_scale=True, leave=False, disable=not progress
+        total=size, desc="read" if path == "-" else f"read {printable(os.path.basename(path), 40)}", unit="B", unit_scale=True, leave=False, disable=not progress
     ) as bar:  # fmt: skip
         try:
             head = stream.peek(64)[:64]  # type: ignore[attr-defined]  # BufferedReader and GzipFile both have it
@@ -84,7 +85,8 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, Callable[[], int], int | None]
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder: name a file in it")
     with open(path, "rb") as raw:
-        yield unzipped(raw), raw.tell, os.path.getsize(path) or None
+        position = raw.tell if raw.seekable() else lambda: 0  # a pipe has no place and no size
+        yield unzipped(raw), position, os.path.getsize(path) or None
 
 
 def unzipped(raw: Any) -> Any:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from reference.evaluation.completion_files import Reading
 from reference.evaluation.paired import Paired
 from reference.evaluation.score_report import default_ks, instructive
 from reference.evaluation.scores import Scores
-from reference.evaluation.statistics import wilson_interval
 
 
 def as_json(
@@ -29,9 +29,8 @@ def one_file(scores: Scores, ks: Sequence[int], show: int) -> dict[str, Any]:
         "empty": scores.empty,
         "mean_characters": scores.characters / n,
         "mean_tokens": None if scores.tokens is None else scores.tokens / n,
-        "trouble": {
-            kind: {"lines": count, "first": reading.trouble.first[kind]} for kind, count in reading.trouble.counts.items()
-        },
+        "trouble": trouble(reading),
+        "answers": reading.golds and {"file": reading.golds.reading.path, "trouble": trouble(reading.golds.reading)},
         "ties": scores.ties,
         "extractors": {name: one_extractor(scores, name, ks) for name in scores.extractors},
         "disagreements": {
@@ -44,16 +43,20 @@ def one_file(scores: Scores, ks: Sequence[int], show: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def trouble(reading: Reading) -> dict[str, Any]:
+    found = reading.trouble
+    return {kind: {"lines": count, "first": found.first[kind]} for kind, count in found.counts.items()}
+
+
 def one_extractor(scores: Scores, name: str, ks: Sequence[int]) -> dict[str, Any]:
-    majority = min(1.0, scores.majority_rate(name))
     values = {k: scores.pass_at(name, k) for k in ks}
     return {
         "score": scores.rate(name),
         "interval": scores.interval(name),
         "no_answer": scores.completions - scores.answered[name],
         "failed": scores.failed.get(name, 0),
-        "majority": majority,
-        "majority_interval": wilson_interval(majority, len(scores.samples)),
+        "majority": scores.majority_rate(name),
+        "majority_interval": scores.majority_interval(name),
         "tied": scores.tied[name],
         "pass_at_k": {str(k): {"value": value, "problems_left_out": few} for k, (value, few) in values.items()},
         "takes": {"line": scores.first.line, "answer": scores.first.taken[name]},

@@ -7,7 +7,6 @@ from reference.evaluation.extractors import available
 from reference.evaluation.paired import Paired
 from reference.evaluation.printable import printable
 from reference.evaluation.scores import Example, Scores
-from reference.evaluation.statistics import wilson_interval
 
 WIDEST = 28  # characters of an answer in a table
 
@@ -26,16 +25,22 @@ def heading(scores: Scores) -> str:
     """The size of the file, what was read as what, and how long and how whole the completions are."""
     fewest, most = min(scores.samples), max(scores.samples)
     each = f"{most} for each problem" if fewest == most else f"{fewest} to {most} for each problem"
-    fields = ", ".join(f"{role} from {printable(name, 40)}" for role, name in scores.reading.fields.items())
     n = scores.completions
     length = f"{scores.characters / n:.1f} characters" + (
         "" if scores.tokens is None else f", {scores.tokens / n:.1f} tokens"
     )
     return (
         f"{printable(scores.reading.path, 200)}: {len(scores.samples)} problems, {n} completions, {each}\n"
-        f"Read: {fields}\n"
+        f"Read: {fields(scores.reading)}\n"
         f"Mean length: {length}. Truncated: {share(scores.truncated, n)}, which have no answer. Empty: {share(scores.empty, n)}"
     )
+
+
+def fields(reading: Reading) -> str:
+    """Which field was taken for what."""
+    own = ", ".join(f"{role} from {printable(name, 40)}" for role, name in reading.fields.items())
+    golds = reading.golds.reading if reading.golds else None
+    return own + (f"; from {printable(golds.path, 200)}: {fields(golds)}" if golds else "")
 
 
 def trouble_lines(reading: Reading) -> str:
@@ -43,6 +48,11 @@ def trouble_lines(reading: Reading) -> str:
     rows = [f"  {kind}: {count} ({places(reading, kind)})" for kind, count in reading.trouble.counts.most_common()]
     if "id" not in reading.fields and "question" not in reading.fields:
         rows.append("  the file has no id and no question: every line counts as a problem of its own")
+    if reading.golds:
+        rows += [
+            f"  in the file of the answers, {row.strip()}"
+            for row in trouble_lines(reading.golds.reading).splitlines()[1:]
+        ]
     return "\n".join(["Strange or left out:", *rows]) if rows else ""
 
 
@@ -90,7 +100,7 @@ def vote_table(scores: Scores) -> str:
     rows = [("extractor", "majority", "95 % interval", "problems with a tie")]
     n = len(scores.samples)
     for name in scores.extractors:
-        low, high = wilson_interval(min(1.0, scores.majority_rate(name)), n)
+        low, high = scores.majority_interval(name)
         rows.append((name, percent(scores.majority_rate(name)), f"[{percent(low)}, {percent(high)}]", share(scores.tied[name], n)))  # fmt: skip
     title = f"Majority vote of the answers of a problem; a tie is {rule[scores.ties]} (--ties {scores.ties})"
     return "\n".join([title, *table(rows)])

@@ -5,12 +5,13 @@ completions have another score under another extractor, so every score here belo
 the unit is the problem (``statistics``). A completion that was cut off has no answer, whatever the extractor.
 """
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from reference.evaluation.completion_files import Reading, Record, read_completions, read_golds
+from reference.evaluation.completion_files import MOST_CHARACTERS, Reading, Record, read_completions, read_golds
 from reference.evaluation.extractors import Extractor, available
 from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, compared, judge, vote
 from reference.evaluation.statistics import pass_at_k, wilson_interval
@@ -72,6 +73,10 @@ class Scores:
         """Mean over problems of the score of the majority vote."""
         return sum(self.majority[extractor]) / len(self.samples)
 
+    def majority_interval(self, extractor: str) -> tuple[float, float]:
+        """95 % Wilson interval of ``majority_rate``; its n is the number of problems."""
+        return wilson_interval(min(1.0, self.majority_rate(extractor)), len(self.samples))
+
     def pass_at(self, extractor: str, k: int) -> tuple[float | None, int]:
         """pass@k: its mean over the problems with at least k completions, and how many have fewer and are left out."""
         pairs = [(c, n) for c, n in zip(self.right[extractor], self.samples, strict=True) if n >= k]
@@ -90,12 +95,12 @@ def cached_pass_at_k(num_correct: int, num_samples: int, k: int) -> float:
 
 
 def score_file(
-    path: str,
+    path: str | os.PathLike[str],
     *,
     extractors: Collection[str | Extractor] | None = None,
     ties: Ties = "split",
     fields: dict[str, str] | None = None,
-    gold: str | None = None,
+    gold: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Scores:
     """Score the completions of a file under every extractor.
@@ -103,13 +108,14 @@ def score_file(
     ``extractors``: names of ``extractors.available()``, or extractors of your own; None: all but math-verify, which
     takes milliseconds for a completion. ``ties``: how a tied vote is scored, as in ``statistics.majority_score``.
     ``fields``: the names of the fields for "id", "question", "answer" and "completion", where they are not to be
-    guessed. ``gold``: another file, whose gold answers go before those of the lines. Raises ``InputError`` for an
-    unknown extractor, and if nothing can be scored.
+    guessed. ``gold``: another file, which has the gold answers by id or by question. Raises ``InputError`` for an unknown
+    extractor, and if nothing can be scored.
     """
     chosen = choose(extractors)
-    reading = Reading(path, dict(fields or {}))
-    golds = read_golds(gold, fields or {}, progress=progress)[0] if gold else None
-    records = read_completions(path, reading, golds=golds, progress=progress)
+    reading = Reading(os.fspath(path), dict(fields or {}))
+    if gold is not None:
+        reading.golds = read_golds(os.fspath(gold), fields or {}, progress=progress)
+    records = read_completions(reading, progress=progress)
     return score_records(records, chosen, ties=ties, reading=reading)
 
 
@@ -131,43 +137,64 @@ def choose(extractors: Collection[str | Extractor] | None) -> list[Extractor]:
     return list(chosen.values())
 
 
+@dataclass
+class Tally:
+    """What is counted while the records go by."""
+
+    problems: dict[str, Votes] = field(default_factory=dict)
+    verdicts: Counter[tuple[bool, ...]] = field(default_factory=Counter)
+    examples: dict[tuple[bool, ...], Example] = field(default_factory=dict)
+    failed: Counter[str] = field(default_factory=Counter)
+    first: Example | None = None  # the first completion in which an answer was found; else the first
+    truncated: int = 0
+    empty: int = 0
+    characters: int = 0
+    tokens: int | None = 0
+
+
 def score_records(
     records: Iterable[Record], extractors: Sequence[Extractor], *, ties: Ties, reading: Reading
 ) -> Scores:
     """The same for records, one at a time: memory grows with the number of completions, but not with their length."""
-    problems: dict[str, Votes] = {}
-    patterns: Counter[tuple[bool, ...]] = Counter()
-    examples: dict[tuple[bool, ...], Example] = {}
-    failed: Counter[str] = Counter()
-    first: Example | None = None
-    truncated = empty = characters = 0
-    tokens: int | None = 0
+    tally = Tally()
     for record in records:
-        votes = problems.setdefault(record.key, Votes())
-        tokens = None if tokens is None or record.tokens is None else tokens + sum(record.tokens)
-        for text, cut in zip(record.completions, record.truncated, strict=True):
-            taken, verdicts = judge("" if cut else text, record.golds, extractors, failed)
-            votes.answers.append([None if answer is None else compared(answer) for answer in taken])
-            votes.verdicts.append(verdicts)
-            patterns[verdicts] += 1
-            truncated, empty, characters = truncated + cut, empty + (not text.strip()), characters + len(text)
-            if first is None or verdicts not in examples or len(text) < examples[verdicts].length:
-                example = example_of(record, text, cut, taken, verdicts, extractors)
-                first, examples[verdicts] = first or example, example
-    if first is None:
+        add_record(tally, record, extractors)
+    if tally.first is None:
         raise InputError("there is no completion to score")
-    solved = list(problems.values())
-    voted = [[vote(votes, place, ties) for votes in solved] for place in range(len(extractors))]
-    names = [extractor.name for extractor in extractors]
+    solved, names = list(tally.problems.values()), [extractor.name for extractor in extractors]
+    voted = {name: [vote(votes, i, ties) for votes in solved] for i, name in enumerate(names)}
     return Scores(
-        extractors=tuple(names), ties=ties, ids=list(problems), samples=[len(votes.verdicts) for votes in solved],
+        extractors=tuple(names), ties=ties, ids=list(tally.problems), samples=[len(v.verdicts) for v in solved],
         right={name: [sum(row[i] for row in votes.verdicts) for votes in solved] for i, name in enumerate(names)},
-        majority={name: [score for score, _ in voted[i]] for i, name in enumerate(names)},
-        tied={name: sum(tie for _, tie in voted[i]) for i, name in enumerate(names)},
-        answered={name: sum(row[i] is not None for votes in solved for row in votes.answers) for i, name in enumerate(names)},
-        failed=dict(failed), verdicts=patterns, examples=examples, first=first, truncated=truncated, empty=empty,
-        characters=characters, tokens=tokens, reading=reading,
+        majority={name: [score for score, _ in rows] for name, rows in voted.items()},
+        tied={name: sum(tie for _, tie in rows) for name, rows in voted.items()},
+        answered={name: sum(row[i] is not None for v in solved for row in v.answers) for i, name in enumerate(names)},
+        failed=dict(tally.failed), verdicts=tally.verdicts, examples=tally.examples, first=tally.first,
+        truncated=tally.truncated, empty=tally.empty, characters=tally.characters, tokens=tally.tokens, reading=reading,
     )  # fmt: skip
+
+
+def add_record(tally: Tally, record: Record, extractors: Sequence[Extractor]) -> None:
+    """Judge the completions of one line, and count."""
+    votes = tally.problems.setdefault(record.key, Votes())
+    tally.tokens = None if tally.tokens is None or record.tokens is None else tally.tokens + sum(record.tokens)
+    for text, cut in zip(record.completions, record.truncated, strict=True):
+        taken, verdicts = judge("" if cut else text[-MOST_CHARACTERS:], record.golds, extractors, tally.failed)
+        votes.answers.append([None if answer is None else compared(answer) for answer in taken])
+        votes.verdicts.append(verdicts)
+        tally.verdicts[verdicts] += 1
+        tally.truncated += cut
+        tally.empty += not text.strip()
+        tally.characters += len(text)
+        known = tally.examples.get(verdicts)
+        if known is None or len(text) < known.length:
+            tally.examples[verdicts] = example_of(record, text, cut, taken, verdicts, extractors)
+        if tally.first is None or (is_nothing(tally.first) and any(answer is not None for answer in taken)):
+            tally.first = example_of(record, text, cut, taken, verdicts, extractors)
+
+
+def is_nothing(example: Example) -> bool:
+    return all(answer is None for answer in example.taken.values())
 
 
 def example_of(
