@@ -98,9 +98,10 @@ def score_command(args: argparse.Namespace) -> int:
     with defer_signals():
         from reference.evaluation.extractors import available
         from reference.evaluation.paired import compare
+        from reference.evaluation.paired_report import paired_report
         from reference.evaluation.score_figure import figure_scores
         from reference.evaluation.score_json import as_json
-        from reference.evaluation.score_report import paired_report, report
+        from reference.evaluation.score_report import report
         from reference.evaluation.scores import score_file
         from reference.objectives.shapes import InputError
 

@@ -1,17 +1,37 @@
-"""One completion under every extractor, and the vote among the completions of one problem."""
+"""Which extractors are meant; one completion under each of them; and the vote among the completions of one problem."""
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
 from reference.evaluation.answers import read_number
-from reference.evaluation.extractors import Extractor
+from reference.evaluation.extractors import Extractor, available
+from reference.objectives.shapes import InputError
 
 Ties = Literal["split", "first", "wrong"]
+ONLY_WHEN_ASKED = ("math-verify",)  # it takes milliseconds for a completion, the others microseconds
 LONGEST_ANSWER = 200  # characters by which answers are told apart in a vote
+
+
+def choose(extractors: Collection[str | Extractor] | None) -> list[Extractor]:
+    """The extractors that are meant, each once."""
+    there = available()
+    if extractors is None:
+        return [extractor for name, extractor in there.items() if name not in ONLY_WHEN_ASKED]
+    chosen = {}
+    for extractor in extractors:
+        if isinstance(extractor, str):
+            if extractor not in there:
+                hint = ": it is not installed" if extractor in ONLY_WHEN_ASKED else ""
+                raise InputError(f"there is no extractor {extractor!r}{hint}; there are {', '.join(there)}")
+            extractor = there[extractor]
+        chosen[extractor.name] = extractor
+    if not chosen:
+        raise InputError(f"extractors is empty: name at least one of {', '.join(there)}")
+    return list(chosen.values())
 
 
 @dataclass

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from reference.evaluation.completion_files import Reading
 from reference.evaluation.extractors import available
-from reference.evaluation.paired import Paired
-from reference.evaluation.printable import printable
+from reference.evaluation.printable import counted, file_name, percent, printable, share, table
 from reference.evaluation.scores import Example, Scores
 
 WIDEST = 28  # characters of an answer in a table
@@ -30,7 +29,7 @@ def heading(scores: Scores) -> str:
         "" if scores.tokens is None else f", {scores.tokens / n:.1f} tokens"
     )
     return (
-        f"{printable(scores.reading.path, 200)}: {len(scores.samples)} problems, {n} completions, {each}\n"
+        f"{file_name(scores.reading.path)}: {counted(len(scores.samples), 'problem')}, {counted(n, 'completion')}, {each}\n"
         f"Read: {fields(scores.reading)}\n"
         f"Mean length: {length}. Truncated: {share(scores.truncated, n)}, which have no answer. Empty: {share(scores.empty, n)}"
     )
@@ -40,7 +39,7 @@ def fields(reading: Reading) -> str:
     """Which field was taken for what."""
     own = ", ".join(f"{role} from {printable(name, 40)}" for role, name in reading.fields.items())
     golds = reading.golds.reading if reading.golds else None
-    return own + (f"; from {printable(golds.path, 200)}: {fields(golds)}" if golds else "")
+    return own + (f"; from {file_name(golds.path)}: {fields(golds)}" if golds else "")
 
 
 def trouble_lines(reading: Reading) -> str:
@@ -87,11 +86,13 @@ def spread(scores: Scores) -> str:
         return ""
     rates = {name: scores.rate(name) for name in scores.extractors}
     low, high = min(rates, key=rates.__getitem__), max(rates, key=rates.__getitem__)
-    shared = sum(n for verdicts, n in scores.verdicts.items() if len(set(verdicts)) == 1) / scores.completions
+    alike = sum(n for verdicts, n in scores.verdicts.items() if len(set(verdicts)) == 1) / scores.completions
+    agree = f"All extractors agree on {percent(alike)} of the completions."
+    if rates[low] == rates[high]:
+        return f"The score is the same under every extractor. {agree}"
     return (
         f"The same completions score from {percent(rates[low])} ({low}) to {percent(rates[high])} ({high}): "
-        f"{100 * (rates[high] - rates[low]):.1f} points lie in the extractor. All extractors agree on {percent(shared)} of "
-        "the completions."
+        f"{100 * (rates[high] - rates[low]):.1f} points lie in the extractor. {agree}"
     )
 
 
@@ -154,63 +155,8 @@ def examples(scores: Scores, show: int) -> list[str]:
     ]
 
 
-def paired_report(first: Scores, second: Scores, rows: Sequence[Paired]) -> str:
-    """The comparison of two files, a line for each extractor, and what can be claimed."""
-    one = rows[0]
-    cells = [("extractor", "first", "second", "difference", "95 % interval", "first better", "second better", "p")]
-    for row in rows:
-        low, high = (f"{100 * value:+.1f}" for value in row.interval)
-        cells.append((row.extractor, percent(row.first), percent(row.second), f"{100 * row.difference:+.1f}",
-                      f"[{low}, {high}]", str(row.first_better), str(row.second_better), f"{row.p_value:.2g}"))  # fmt: skip
-    several = max(*first.samples, *second.samples) > 1
-    test = (
-        "p: exact sign test on the problems of which one file has the larger share of right completions"
-        if several else "p: exact McNemar test on the problems that only one file solves"
-    )  # fmt: skip
-    left_out = (
-        f"Left out: {one.only_in_first} problems only in the first file, {one.only_in_second} only in the second, "
-        f"{one.other_gold} with another gold answer in the other file"
-    )
-    title = (
-        f"{printable(second.reading.path, 200)} (second) against {printable(first.reading.path, 200)} (first), on "
-        f"{one.problems} problems of the same id. Difference: second minus first, in points"
-    )
-    return "\n".join([title, *table(cells), test + "; interval: bootstrap over problems", left_out, *claims(rows)])
-
-
-def claims(rows: Sequence[Paired]) -> list[str]:
-    """What can be said of two files: under which extractors one is better, and under which neither."""
-    better = [
-        f"{row.extractor}: the {'second' if row.difference > 0 else 'first'} file is better by "
-        f"{100 * abs(row.difference):.1f} points"
-        for row in rows if row.claim
-    ]  # fmt: skip
-    neither = ", ".join(row.extractor for row in rows if not row.claim)
-    return better + [f"{neither}: neither file can be called better"] * bool(neither)
-
-
 def taken(example: Example, name: str) -> str:
     answer = example.taken[name]
     if answer is None:
         return "nothing: truncated" if example.truncated else "nothing"
     return printable(answer, WIDEST)
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def share(count: int, n: int) -> str:
-    return f"{count} ({percent(count / n)})" if count else "0"
-
-
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of columns; the first column begins at the left, the others end at the right, but for the last of words."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  "
-        + "  ".join(
-            cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from reference.evaluation.completion_files import MOST_CHARACTERS, Reading, Record, read_completions, read_golds
-from reference.evaluation.extractors import Extractor, available
-from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, compared, judge, vote
+from reference.evaluation.extractors import Extractor
+from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, choose, compared, judge, vote
 from reference.evaluation.statistics import pass_at_k, wilson_interval
 from reference.objectives.shapes import InputError
 
-ONLY_WHEN_ASKED = ("math-verify",)  # it takes milliseconds for a completion, the others microseconds
 SHOWN = 240  # characters of a completion that are kept as an example: its end, where answers stand
 
 
@@ -117,24 +116,6 @@ def score_file(
         reading.golds = read_golds(os.fspath(gold), fields or {}, progress=progress)
     records = read_completions(reading, progress=progress)
     return score_records(records, chosen, ties=ties, reading=reading)
-
-
-def choose(extractors: Collection[str | Extractor] | None) -> list[Extractor]:
-    """The extractors that are meant, each once."""
-    there = available()
-    if extractors is None:
-        return [extractor for name, extractor in there.items() if name not in ONLY_WHEN_ASKED]
-    chosen = {}
-    for extractor in extractors:
-        if isinstance(extractor, str):
-            if extractor not in there:
-                hint = ": it is not installed" if extractor in ONLY_WHEN_ASKED else ""
-                raise InputError(f"there is no extractor {extractor!r}{hint}; there are {', '.join(there)}")
-            extractor = there[extractor]
-        chosen[extractor.name] = extractor
-    if not chosen:
-        raise InputError(f"extractors is empty: name at least one of {', '.join(there)}")
-    return list(chosen.values())
 
 
 @dataclass
