@@ -15,17 +15,17 @@ if __name__ == "__main__":  # from the first moment: what comes now is noted, an
         signal.signal(number, note)
 
 import argparse
-import contextlib
 import functools
 import io
-import json
 import os
 import warnings
 
-from reference.algorithms.recipes import RECIPES, from_checkpoint, recipe_from
+from reference.algorithms.recipes import from_checkpoint, recipe_from
+from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
 from reference.cli.output import emit
 from reference.cli.parser import Parser, without_defaults
+from reference.cli.score import score_command
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 
@@ -81,7 +81,7 @@ def parser(*, defaults: bool = True) -> Parser:
     commands = {
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
-        "trajectories": trajectories_command, "complete": complete_command,
+        "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -144,32 +144,6 @@ def evaluate_command(args: argparse.Namespace) -> int:
             show=args.show, seed=args.seed, device=args.device, task=args.task, max_calls=args.max_calls,
         )
     )  # fmt: skip
-    return 0
-
-
-def bench_command(args: argparse.Namespace) -> int:
-    with defer_signals():
-        from reference.cli.unread_options import require_read_by_bench
-        from reference.runs.bench import bench, require_room
-        from reference.runs.bench_report import bench_report
-        from reference.runs.folder import require_no_run
-        from reference.world.gate import require_sampler
-        from reference.world.model import SHIPPED, load, pick_device
-
-    require_read_by_bench(args.before, args.typed)
-    if args.model not in SHIPPED:
-        require_no_run(args.model)
-    recipe, source = RECIPES[args.recipe], SHIPPED.get(args.model, args.model)
-    model, tokenizer = load(source, device=pick_device(args.device))
-    require_room(model, tokenizer, recipe)
-    require_sampler(model, tokenizer, max_new_tokens=recipe.max_new_tokens)
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the result
-        measured = bench(
-            recipe, model, tokenizer, turns=args.turns, seed=args.seed, micro_batch_size=args.micro_batch_size,
-            trl_micro_batch_size=args.trl_micro_batch_size, busy=args.busy, memory=args.memory, before=args.before,
-            source=source,
-        )  # fmt: skip
-    emit(json.dumps(measured, indent=2) if args.json else bench_report(measured))
     return 0
 
 

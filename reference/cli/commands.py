@@ -1,4 +1,4 @@
-"""Every command with its options: train and pretrain here, the others in ``other_commands`` and ``trajectories``.
+"""Every command with its options: train and pretrain here, the others in ``other_commands``, ``score`` and ``trajectories``.
 
 Loads nothing heavy, so that --help appears at once.
 """
@@ -12,6 +12,7 @@ from reference.cli.complete import add_complete
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
+from reference.cli.score import add_score
 from reference.cli.trajectories import add_trajectories
 from reference.cli.values import finite, one_of, optional, positive
 
@@ -43,6 +44,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_figures(subparsers).set_defaults(command=commands["figures"])
     add_record(subparsers).set_defaults(command=commands["record"])
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
+    add_score(subparsers).set_defaults(command=commands["score"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
     return parser

@@ -65,8 +65,10 @@ def experiments() -> dict[str, str]:
 
 
 def completions() -> dict[str, str]:
-    """The files of completions that lessons show."""
-    return union(getattr(file, "COMPLETIONS", {}) for file in files("experiments"))
+    """The files of completions that lessons show. No name is that of a run: ``record`` takes both."""
+    found = union(getattr(file, "COMPLETIONS", {}) for file in files("experiments"))
+    union([found, experiments()])
+    return found
 
 
 def bugs() -> list[Bug]:

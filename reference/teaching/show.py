@@ -9,20 +9,13 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
+from reference.style import describe as describe
+from reference.style import description
+
 # Set while notebooks are executed for the repository: widgets then leave their picture only, which any viewer shows.
 STATIC = bool(os.environ.get("REFERENCE_STATIC"))
 
 MARGIN, RADIUS = 14, 14  # in pixels, of the white card that a picture stands on
-
-
-def describe(figure: Figure, text: str) -> Figure:
-    """Attach what the figure shows, in a sentence with its numbers."""
-    figure.description = text
-    return figure
-
-
-def description(figure: Figure) -> str:
-    return getattr(figure, "description", "figure")
 
 
 def show(figure: Figure) -> None:

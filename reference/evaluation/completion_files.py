@@ -1,0 +1,202 @@
+"""Completions with their gold answers, from the files that evaluation tools and trainers write.
+
+One line is one completion, or one problem with a list of them. Which field holds what is guessed from the usual names
+(lm-eval, lighteval, GSM8K, verl's rollout dumps, TRL, OpenAI's messages), once per file, and said in the report.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from reference.evaluation.completion_texts import (
+    at,
+    completions_of,
+    flags_of,
+    golds_of,
+    lengths_of,
+    plain,
+    question_of,
+    same_words,
+)
+from reference.evaluation.file_lines import NOT_JSON, Trouble, read_objects
+from reference.evaluation.printable import printable
+from reference.objectives.shapes import InputError
+
+# In the order of trust: where a file has several, the first counts. A dot goes into an object.
+NAMES = {
+    "id": ("doc_id", "problem_id", "question_id", "task_id", "custom_id", "uid", "unique_id", "id", "idx"),
+    "question": ("question", "problem", "doc.question", "doc.problem", "doc.query", "query", "prompt", "input", "messages"),
+    "answer": ("gold", "gold_answer", "reference_answer", "ground_truth", "expected_answer", "expected", "gts", "target",
+               "answer", "reference", "label", "reward_model.ground_truth", "doc.answer", "solution",
+               "doc"),
+    "completion": ("completions", "completion", "responses", "response", "samples", "generations", "generation", "resps",
+                   "outputs", "output", "generated_text", "generated", "model_output", "model_response", "predictions", "prediction", "choices", "messages", "text"),
+}  # fmt: skip
+
+MOST_CHARACTERS = 1_000_000  # of a completion that extractors are given: its end
+EXAMPLE = '{"question": "...", "answer": "72", "completion": "..."}'
+NO_COMPLETION = "lines without a completion, left out"
+NO_GOLD = "lines without a gold answer, left out"
+OTHER_GOLD = "lines of a problem that has another gold answer in an earlier line, left out"
+OTHER_FILTER = "lines of lm-eval that repeat a problem for another filter, left out"
+OTHER_QUESTION = "lines of a problem that has another question in an earlier line, kept"
+OTHER_ID = "lines whose question stands under another id too, kept as problems of their own; --id question joins them"
+SECOND_LIST = "lines with a further list of completions for a problem, added to the first list"
+REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
+FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
+LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
+NO_TEXT = "lines with a completion that is no text, kept as an empty one"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line that can be scored."""
+
+    line: int
+    key: str  # of the problem: its id, else its question, else the line
+    question: str
+    golds: tuple[str, ...]  # any of them is right
+    completions: list[str]
+    truncated: list[bool]
+    tokens: list[int] | None
+
+
+@dataclass
+class Golds:
+    """Gold answers of a file of their own, by ("id", id) and by ("question", question); and how that file was read."""
+
+    answers: dict[tuple[str, str], tuple[str, ...]]
+    reading: "Reading"
+
+    def of(self, identity: str | None, question: str) -> tuple[str, ...] | None:
+        return self.answers.get(("id", identity or "")) or self.answers.get(("question", same_words(question)))
+
+
+@dataclass
+class Reading:
+    """How a file was read: which field was taken for what, what was wrong, and the problems that were met."""
+
+    path: str
+    fields: dict[str, str] = field(default_factory=dict)
+    trouble: Trouble = field(default_factory=Trouble)
+    golds: Golds | None = None  # where they stand in another file
+    sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
+    problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
+    questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
+    lines_seen: set[int] = field(default_factory=set)
+
+
+def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Record]:
+    """The lines that can be scored, one after another. ``reading`` is filled on the way, also with what cannot.
+
+    With ``reading.golds`` the gold answers of the lines themselves are not looked at. Raises ``InputError`` at the end
+    if no line could be scored: it names the reason, and the option that helps.
+    """
+    good = 0
+    for line, row in read_objects(reading.path, reading.trouble, progress=progress):
+        reading.sample_fields = reading.sample_fields or [str(name) for name in row]
+        record = record_of(row, line, reading)
+        if record and accepted(record, row, reading):
+            good += 1
+            yield record
+    if not good:
+        raise InputError(nothing_read(reading))
+
+
+def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None:
+    """A line as a record; None, and a note, where something is missing."""
+    leaves = found(row, "completion", reading, completions_of)
+    if not leaves and (name := reading.fields.get("completion")) and name in row and row[name] is None:
+        leaves = [(None, False)]  # a request that failed, say: to leave it out would raise the score
+    if not leaves:
+        reading.trouble.note(NO_COMPLETION, line)
+        return None
+    identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of) or ""
+    golds = reading.golds.of(identity, question) if reading.golds else found(row, "answer", reading, golds_of)
+    if not golds:
+        reading.trouble.note(NO_GOLD, line)
+        return None
+    texts, flags = [text or "" for text, _ in leaves], flags_of(row, len(leaves))
+    for kind, strange in (
+        (NO_TEXT, any(text is None for text, _ in leaves)), (FLAGS_UNUSED, flags is None),
+        (LONG_TEXT, max(map(len, texts)) > MOST_CHARACTERS),
+    ):  # fmt: skip
+        if strange:
+            reading.trouble.note(kind, line)
+    cut = [cut or flag for (_, cut), flag in zip(leaves, flags or [False] * len(leaves), strict=True)]
+    return Record(
+        line=line, key=identity or same_words(question) or f"line {line}", question=question, golds=golds,
+        completions=texts, truncated=cut, tokens=lengths_of(row, len(leaves)),
+    )  # fmt: skip
+
+
+def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
+    """Whether a line fits to the earlier ones of its problem; what is strange about it is noted."""
+    note, question = reading.trouble.note, hash(record.question)
+    rule = str(row["filter"]) if "filter" in row and "resps" in row else None
+    golds, first_question, first_rule = reading.problems.setdefault(record.key, (record.golds, question, rule))
+    fingerprint = hash((record.key, record.question, *record.completions))
+    new = golds is record.golds
+    if rule != first_rule:
+        note(OTHER_FILTER, record.line)
+        return False
+    if golds != record.golds:
+        note(OTHER_GOLD, record.line)
+        return False
+    if fingerprint in reading.lines_seen:
+        note(REPEATED, record.line)
+    elif not new and len(record.completions) > 1:
+        note(SECOND_LIST, record.line)
+    if record.question and reading.questions.setdefault(question, record.key) != record.key:
+        note(OTHER_ID, record.line)
+    if question != first_question:
+        note(OTHER_QUESTION, record.line)
+    reading.lines_seen.add(fingerprint)
+    return True
+
+
+def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> Golds:
+    """The gold answers of another file. ``fields``: names of fields that are given, not guessed."""
+    reading = Reading(path, {role: name for role, name in fields.items() if role != "completion"})
+    golds = Golds({}, reading)
+    for line, row in read_objects(path, reading.trouble, progress=progress):
+        reading.sample_fields = reading.sample_fields or [str(name) for name in row]
+        identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of)
+        own = found(row, "answer", reading, golds_of)
+        if not own or not (identity or question):
+            reading.trouble.note(NO_GOLD, line)
+            continue
+        for kind, key in (("id", identity), ("question", same_words(question or ""))):
+            if key and golds.answers.setdefault((kind, key), own) != own:
+                reading.trouble.note(OTHER_GOLD, line)
+    if not golds.answers:
+        raise InputError(nothing_read(reading))
+    return golds
+
+
+def found(row: dict[str, Any], role: str, reading: Reading, of: Callable[[Any], Any]) -> Any:
+    """What the line holds in this role. The first line that has a usable field decides which it is for the whole file."""
+    if name := reading.fields.get(role):
+        return of(at(row, name))
+    for name in NAMES[role]:
+        if value := of(at(row, name)):
+            reading.fields[role] = name
+            return value
+    return None
+
+
+def nothing_read(reading: Reading) -> str:
+    """Why no line could be scored, in one sentence with what helps."""
+    has = "the first line has " + ", ".join(printable(name, 40) for name in reading.sample_fields[:12])
+    if not reading.trouble.counts:
+        return f"{reading.path} is empty: expected JSON objects, one in each line, as in {EXAMPLE}"
+    kind, count = reading.trouble.counts.most_common(1)[0]
+    start = f"nothing in {reading.path} could be scored ({kind}: {count})"
+    if kind == NO_COMPLETION:
+        return f"{start}: name the field of the completions with --completion; {has}"
+    if kind == NO_GOLD and reading.golds:
+        return f"{start}: no id and no question of this file is in the file of the gold answers; {has}"
+    if kind == NO_GOLD:
+        return f"{start}: name the field with --answer, or the file of the answers with --gold; {has}"
+    begins = f"; the first such line begins with {printable(reading.trouble.no_json, 60)}" if kind == NOT_JSON else ""
+    return f"{start}: expected JSON objects, one in each line, as in {EXAMPLE}{begins}"
