@@ -11,6 +11,7 @@ solutions. So a run differs from its control by the hundred problems alone. The 
 """
 
 import random
+from functools import cache
 
 from reference.world.tasks import Problem, chat, draw_problem, draw_solution
 
@@ -20,10 +21,11 @@ TEST_SEED = 12345  # of evaluate and complete
 SIGNS = {"+": "add", "-": "take away"}
 
 
-def leaked_problems(leak: str) -> list[Problem]:
+@cache
+def leaked_problems(leak: str) -> tuple[Problem, ...]:
     """The hundred problems; for ``control`` as many of the training split."""
     rng = random.Random(TEST_SEED)
-    return [draw_problem(rng, held_out=leak != "control") for _ in range(LEAKED)]
+    return tuple(draw_problem(rng, held_out=leak != "control") for _ in range(LEAKED))
 
 
 def draw_with_leaks(rng: random.Random, count: int, leak: str) -> list[list[dict[str, str]]]:

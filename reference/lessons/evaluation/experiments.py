@@ -29,7 +29,8 @@ MANY = "--problems 2000 --samples 4"  # to see what a number of problems can tel
 CALLS = (1, 2, 3)
 
 LEAKS = ("control", "exact", "paraphrased", "steps")
-LEAK = "sft --leak {} --steps 400 --lr 1e-3 --seed {}"
+LEAK_STEPS = 400
+LEAK = f"sft --leak {{}} --steps {LEAK_STEPS} --lr 1e-3 --seed {{}}"
 
 EXPERIMENTS = {f"leak-{leak}-seed-{seed}": LEAK.format(leak, seed) for leak in LEAKS for seed in SEEDS}
 COMPLETIONS = {
