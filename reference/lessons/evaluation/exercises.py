@@ -1,6 +1,6 @@
 """The exercises extract_answer, pass_at_k, majority_vote, contaminated."""
 
-from reference.evaluation.answers import extract_answer
+from reference.evaluation.answers import declared_answer, extract_answer
 from reference.evaluation.contamination import contaminated
 from reference.evaluation.statistics import majority_vote, pass_at_k
 from reference.teaching.exercise import Exercise
@@ -28,6 +28,7 @@ def extract_answer(text):
     line = text[mark + len("Answer:") :].partition("\\n")[0]
     return read_number(line)
 """,
+        also=(declared_answer,),
         in_words=lambda case, value: value,
     ),
     "pass_at_k": Exercise(

@@ -34,7 +34,7 @@ def extract_answer__first_number(text: str) -> Fraction | None:
     "the last number",
     mistake="the last number of the text is taken, whether it is declared or not",
     symptom="a completion that was cut off, or that names many numbers, is right by chance; a remark behind the answer spoils it",
-    wild="lm-evaluation-harness, by choice: flexible-extract of gsm8k",
+    wild="lm-eval 0.4.13, by choice: flexible-extract of gsm8k",
 )
 def extract_answer__last_number(text: str) -> Fraction | None:
     return next(reversed(numbers_in(text)), None)
