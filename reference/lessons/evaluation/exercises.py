@@ -50,6 +50,7 @@ def pass_at_k(num_correct, num_samples, k):
         raise ValueError("more than was sampled")
     return 1 - comb(num_samples - num_correct, k) / comb(num_samples, k)
 """,
+        in_words=lambda case, value: value if isinstance(value, str) else f"{value:.6g}",
     ),
     "majority_vote": Exercise(
         majority_vote,
@@ -69,6 +70,7 @@ def majority_vote(answers):
     most = max(votes.values(), default=0)
     return [answer for answer, count in votes.items() if count == most]
 """,
+        in_words=lambda case, value: str(value),
     ),
     "contaminated": Exercise(
         contaminated,

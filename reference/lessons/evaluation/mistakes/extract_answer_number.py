@@ -97,7 +97,6 @@ def extract_answer__whole(text: str) -> Fraction | None:
     "the top of a fraction",
     mistake="a fraction is read up to its bar: 1/2 is 1",
     symptom="fractions are never right, and a wrong one with a right numerator is",
-    likewise=(lambda text: matched(r"(-?\d[\d,]*(?:\.\d+)?)", text),),
 )
 def extract_answer__top(text: str) -> Fraction | None:
     return alone(r"(-?\d[\d,]*(?:\.\d+)?)(?:/\d+)?", text)
