@@ -30,6 +30,7 @@ LESSONS = (
     "kl_place",
     "preference",
     "tool_use",
+    "evaluation",
 )
 
 Entry = TypeVar("Entry")

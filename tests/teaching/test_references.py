@@ -32,7 +32,7 @@ def references(text: str) -> list[str]:
         for match in LIST.finditer(text)
         for one in re.findall(ONE, match["numbers"])
     ]
-    return found + [f"? {' '.join(one.split())}" for one in re.findall(rf"(?<![\w&]){ONE}", LIST.sub("", text))]
+    return found + [f"? {' '.join(one.split())}" for one in re.findall(rf"(?<![\w&#]){ONE}", LIST.sub("", text))]
 
 
 def prose(file: Path) -> str:
@@ -131,6 +131,7 @@ def test_every_link_to_a_thread_is_a_link_of_the_table():
         ("minimind had the mean (#298, PR #659)", ["? #298", "? PR #659"]),
         ("TRL has it; #3750 says why", ["? #3750"]),
         ("see issue #3120, PR #12", ["? #3120", "? PR #12"]),
+        ("the mark of an answer, #### 72 or ####72", []),
         ("a colour, #0072B2 or #999999, a day, #07, and &#39; in HTML", []),
     ],
 )

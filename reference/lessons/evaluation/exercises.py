@@ -1,6 +1,6 @@
 """The exercises extract_answer, pass_at_k, majority_vote, contaminated."""
 
-from reference.evaluation.answers import extract_answer
+from reference.evaluation.answers import declared_answer, extract_answer
 from reference.evaluation.contamination import contaminated
 from reference.evaluation.statistics import majority_vote, pass_at_k
 from reference.teaching.exercise import Exercise
@@ -28,6 +28,7 @@ def extract_answer(text):
     line = text[mark + len("Answer:") :].partition("\\n")[0]
     return read_number(line)
 """,
+        also=(declared_answer,),
         in_words=lambda case, value: value,
     ),
     "pass_at_k": Exercise(
@@ -49,6 +50,7 @@ def pass_at_k(num_correct, num_samples, k):
         raise ValueError("more than was sampled")
     return 1 - comb(num_samples - num_correct, k) / comb(num_samples, k)
 """,
+        in_words=lambda case, value: value if isinstance(value, str) else f"{value:.6g}",
     ),
     "majority_vote": Exercise(
         majority_vote,
@@ -68,6 +70,7 @@ def majority_vote(answers):
     most = max(votes.values(), default=0)
     return [answer for answer, count in votes.items() if count == most]
 """,
+        in_words=lambda case, value: str(value),
     ),
     "contaminated": Exercise(
         contaminated,

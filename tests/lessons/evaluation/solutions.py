@@ -135,6 +135,12 @@ def covered_words(text, corpus, *, n, threshold):
     return len(covered) / len(own) >= threshold
 
 
+def jaccard(text, corpus, *, n, threshold):
+    """Never above the right share. No entry of the catalogue, since it would explain whatever is flagged too seldom."""
+    own, seen = ngrams(text, n), {gram for document in corpus for gram in ngrams(document, n)}
+    return len(own & seen) / len(own | seen) >= threshold
+
+
 WRONG = {
     "extract_answer": [
         lambda text: line_by_line(text.split("\n")[-1]),  # a declaration in the last line alone
@@ -160,6 +166,7 @@ WRONG = {
     ],
     "contaminated": [
         covered_words,
+        jaccard,
         lambda text, corpus, *, n, threshold: not one_by_one(text, corpus, n=n, threshold=threshold),
         lambda text, corpus, *, n, threshold: one_by_one(text, corpus[:1], n=n, threshold=threshold),
         lambda text, corpus, *, n, threshold: one_by_one(text, corpus, n=2, threshold=threshold),

@@ -25,16 +25,6 @@ def contaminated__of_corpus(text: str, corpus: Collection[str], *, n: int, thres
 
 
 @bug(
-    "a share of both together",
-    mistake="what is shared is divided by the number of runs that the text and the corpus have together",
-    symptom="nothing is flagged: the larger the corpus, the smaller the share",
-)
-def contaminated__of_both(text: str, corpus: Collection[str], *, n: int, threshold: float) -> bool:
-    own, seen = own_and_seen(text, corpus, n)
-    return len(own & seen) / len(own | seen) >= threshold
-
-
-@bug(
     "more than the threshold",
     mistake="a share of exactly the threshold is not flagged",
     symptom="with a threshold of 1 nothing is flagged at all; elsewhere few texts differ",

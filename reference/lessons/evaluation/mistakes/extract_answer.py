@@ -25,6 +25,10 @@ def last_line(text: str) -> str:
     "the first number",
     mistake="the first number of the text is taken, whether it is declared or not",
     symptom="completions that show their steps score next to nothing, and those that only answer score well",
+    likewise=(
+        lambda text: Fraction(found[0]) if (found := re.findall(r"-?\d+", text)) else None,
+        lambda text: Fraction(found[0]) if (found := re.findall(r"\d+", text)) else None,
+    ),
 )
 def extract_answer__first_number(text: str) -> Fraction | None:
     return next(iter(numbers_in(text)), None)
@@ -34,7 +38,13 @@ def extract_answer__first_number(text: str) -> Fraction | None:
     "the last number",
     mistake="the last number of the text is taken, whether it is declared or not",
     symptom="a completion that was cut off, or that names many numbers, is right by chance; a remark behind the answer spoils it",
-    wild="lm-evaluation-harness, by choice: flexible-extract of gsm8k",
+    wild="lm-eval 0.4.13, by choice: flexible-extract of gsm8k",
+    likewise=(
+        lambda text: Fraction(found[-1]) if (found := re.findall(r"-?\d+", text)) else None,
+        lambda text: Fraction(found[-1]) if (found := re.findall(r"\d+", text)) else None,
+        lambda text: Fraction(found[-1]) if (found := re.findall(r"-?\d+(?:\.\d+)?", text)) else None,
+        lambda text: Fraction(found[-1].replace(",", "")) if (found := re.findall(r"-?\d[\d,]*\.?\d*", text)) else None,
+    ),
 )
 def extract_answer__last_number(text: str) -> Fraction | None:
     return next(reversed(numbers_in(text)), None)
@@ -77,6 +87,17 @@ def extract_answer__last_readable(text: str) -> Fraction | None:
     "the first of two candidates",
     mistake="where several numbers are declared at once, the first of them is taken",
     symptom='a model learns to write "71 or 72": whoever names two numbers is right too often',
+    likewise=tuple(
+        lambda text, pattern=pattern: (
+            read_number(found[-1].rstrip(",")) if (found := re.findall(pattern, text)) else None
+        )
+        for pattern in (
+            r"Answer: (-?[\d,.]+)",
+            r"Answer:[*\s]*(-?[\d,.]+)",
+            r"Answer: (-?[\d,.]+(?:/\d+)?)",
+            r"Answer:[*\s]*(-?[\d,.]+(?:/\d+)?)",
+        )
+    ),
 )
 def extract_answer__first_candidate(text: str) -> Fraction | None:
     return next(iter(numbers_in(last_line(text))), None)
@@ -89,6 +110,19 @@ def extract_answer__first_candidate(text: str) -> Fraction | None:
 )
 def extract_answer__last_candidate(text: str) -> Fraction | None:
     return next(reversed(numbers_in(last_line(text))), None)
+
+
+@bug(
+    "the space is a part of the mark",
+    mistake="the mark is looked for with a space behind it, so a mark in bold letters is not seen",
+    symptom="models that write markdown have no answer where others have one",
+    likewise=(
+        lambda text: read_number(text.rpartition("Answer: ")[2].partition("\n")[0]) if "Answer: " in text else None,
+    ),
+)
+def extract_answer__space(text: str) -> Fraction | None:
+    found = re.findall(r"Answer: (.*)", text)
+    return read_number(found[-1]) if found else None
 
 
 @bug(

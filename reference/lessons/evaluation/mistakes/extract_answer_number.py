@@ -72,7 +72,7 @@ def extract_answer__decimal_comma(text: str) -> Fraction | None:
     "the last digit is lost",
     mistake="the pattern ends in a point that stands for any character: without a full stop it takes the last digit",
     symptom="answers at the very end of a completion lose a digit; those that end in a full stop are right",
-    wild="lm-evaluation-harness: strict-match of gsm8k_cot, whose examples all end in a full stop",
+    wild="lm-eval 0.4.13: strict-match of gsm8k_cot, whose examples all end in a full stop",
     likewise=(
         lambda text: matched(r"(-?[\d.,/]+).", text),
         lambda text: read_number(f[-1]) if (f := re.findall(r"Answer:[*\s]*(-?[\d.,]+).", text)) else None,
@@ -97,7 +97,6 @@ def extract_answer__whole(text: str) -> Fraction | None:
     "the top of a fraction",
     mistake="a fraction is read up to its bar: 1/2 is 1",
     symptom="fractions are never right, and a wrong one with a right numerator is",
-    likewise=(lambda text: matched(r"(-?\d[\d,]*(?:\.\d+)?)", text),),
 )
 def extract_answer__top(text: str) -> Fraction | None:
     return alone(r"(-?\d[\d,]*(?:\.\d+)?)(?:/\d+)?", text)
@@ -107,7 +106,7 @@ def extract_answer__top(text: str) -> Fraction | None:
     "text in place of a number",
     mistake="the text of the answer is returned, so it is compared letter by letter with the right one",
     symptom="50.0, 50. and **50** are wrong where 50 is right: what is measured is how an answer is written",
-    wild="lm-evaluation-harness, by choice: exact_match compares texts, some signs left out",
+    wild="lm-eval 0.4.13, by choice: exact_match compares texts, some signs left out",
     likewise=(
         lambda text: last_line(text).strip() or None,
         lambda text: last_line(text).strip(" *."),

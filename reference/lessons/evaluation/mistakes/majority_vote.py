@@ -17,7 +17,7 @@ def votes_of(answers: Answers) -> Counter:
     "completions without an answer vote",
     mistake="None is counted as if it were an answer, so what could not be read can win",
     symptom="hard problems are lost to None, and a stricter reader of answers changes who wins",
-    wild='lm-evaluation-harness: its majority_vote filter counts the text "[invalid]"',
+    wild='lm-eval 0.4.13: its majority_vote filter counts the text "[invalid]"',
 )
 def majority_vote__none(answers: Answers) -> list[Hashable]:
     votes = Counter(answers)
@@ -29,7 +29,7 @@ def majority_vote__none(answers: Answers) -> list[Hashable]:
     mistake="of several answers with equally many votes the first one that was seen is returned alone",
     symptom="the score depends on the order of the samples: two runs with the same answers have two scores",
     wild="NeMo-RL, by choice, in cons@k",
-    likewise=(lambda answers: [answer for answer, _ in votes_of(answers).most_common(1)],),
+    likewise=(lambda answers: [answer for answer, _ in Counter(answers).most_common(1)],),
 )
 def majority_vote__first(answers: Answers) -> list[Hashable]:
     return majority_vote(answers)[:1]
@@ -48,7 +48,8 @@ def majority_vote__last(answers: Answers) -> list[Hashable]:
     "one answer, no list",
     mistake="the winner is returned by itself: where answers are tied nobody can see that they are",
     symptom="a tie is decided by the order of the samples, and the score does not show how often",
-    wild="lm-evaluation-harness, in its majority_vote filter",
+    wild="lm-eval 0.4.13, in its majority_vote filter",
+    likewise=(lambda answers: Counter(answers).most_common(1)[0][0],),
 )
 def majority_vote__bare(answers: Answers) -> Hashable:
     return votes_of(answers).most_common(1)[0][0]
