@@ -45,6 +45,7 @@ SECOND_LIST = "lines with a further list of completions for a problem, added to 
 REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
 FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
 LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
+OTHER_PROTOCOL = "lines with another protocol than the first line, kept"
 NO_TEXT = "lines with a completion that is no text, kept as an empty one"
 
 
@@ -80,6 +81,7 @@ class Reading:
     fields: dict[str, str] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
     golds: Golds | None = None  # where they stand in another file
+    protocol: Any = None  # how the completions were made, if the first line that can be scored says it
     sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
     problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
     questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
@@ -97,6 +99,10 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
+            if not good:
+                reading.protocol = row.get("protocol")
+            elif row.get("protocol") != reading.protocol:
+                reading.trouble.note(OTHER_PROTOCOL, line)
             good += 1
             yield record
     if not good:
