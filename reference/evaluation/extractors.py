@@ -45,9 +45,8 @@ def same_number(found: str, gold: str) -> bool:
 # ---- the plain ones --------------------------------------------------------------------------------------------------
 
 _PHRASE = re.compile(r"(?i)\bthe (?:final )?answer is\b:?\s*")
-_ANYWHERE = re.compile(
-    r"(?<![\w)^])(?<![0-9]\.)" + NUMBER.pattern
-)  # in 5-3 the last number is 3, and m^2 and v1 have none
+_NOT_INSIDE = r"(?<![\w)^])(?<![0-9]\.)"  # of 5-3 the last number is 3, not -3; m^2 and v1 have none
+_ANYWHERE = re.compile(_NOT_INSIDE + NUMBER.pattern)
 
 
 def last(matches: Iterator[re.Match[str]]) -> re.Match[str] | None:
