@@ -43,6 +43,7 @@ OTHER_QUESTION = "lines of a problem that has another question in an earlier lin
 OTHER_ID = "lines whose question stands under another id too, kept as problems of their own; --id question joins them"
 SECOND_LIST = "lines with a further list of completions for a problem, added to the first list"
 REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
+REPEATED_LIST = "lines that repeat a list of completions word for word, left out"
 FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
 LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
 OTHER_PROTOCOL = "lines with another protocol than the first line, kept"
@@ -148,6 +149,9 @@ def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
         return False
     if golds != record.golds:
         note(OTHER_GOLD, record.line)
+        return False
+    if fingerprint in reading.lines_seen and len(record.completions) > 1:
+        note(REPEATED_LIST, record.line)  # one completion may well be drawn twice, a list of them is a copy
         return False
     if fingerprint in reading.lines_seen:
         note(REPEATED, record.line)

@@ -134,6 +134,12 @@ def test_what_is_strange_between_lines_is_noted(tmp_path):
     assert records[5].completions == [""] and records[6].completions == ["a", "", ""]
 
 
+def test_a_list_that_is_copied_is_left_out(tmp_path):
+    row = {**LINE, "completion": ["72", "72"]}
+    records, reading = read(write(tmp_path / "f.jsonl", row, row))
+    assert len(records) == 1 and strange(reading) == {files.REPEATED_LIST: (1, 2)}
+
+
 def test_the_second_filter_of_lm_eval_is_no_second_sample(tmp_path):
     rows = [FORMATS["lm-eval"], {**FORMATS["lm-eval"], "filter": "flexible-extract"}]
     records, reading = read(write(tmp_path / "f.jsonl", *rows))

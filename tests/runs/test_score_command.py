@@ -74,7 +74,7 @@ def test_what_could_not_be_read_is_printed_with_its_lines(tmp_path, capsys):
     assert "lines that are not JSON: 7 (lines 3, 7, 8, 9, 10, ...)" in out
     assert "empty lines: 1 (line 4)" in out
     assert "lines without a gold answer, left out: 1 (line 5)" in out
-    assert "lines that repeat an earlier line word for word, kept as further samples: 1 (line 6)" in out
+    assert "lines that repeat a list of completions word for word, left out: 1 (line 6)" in out
 
 
 def test_two_files_are_compared_with_a_claim(tmp_path, capsys):
