@@ -51,7 +51,7 @@ def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     )
     add("--extractors", type=extractor_names, metavar="NAMES",
         help=f"some of {', '.join(NAMES)}, with commas between them; all: every one. Without the option all but "
-             "math-verify, which needs the package of that name and takes milliseconds for a completion")  # fmt: skip
+             "math-verify, which needs the package of that name and takes about a millisecond for a completion")  # fmt: skip
     add("--ties", choices=("split", "first", "wrong"), default="split",
         help="a tied vote scores the share of right answers among the tied ones, or what came first, or nothing")  # fmt: skip
     add(

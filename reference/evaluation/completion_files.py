@@ -43,8 +43,10 @@ OTHER_QUESTION = "lines of a problem that has another question in an earlier lin
 OTHER_ID = "lines whose question stands under another id too, kept as problems of their own; --id question joins them"
 SECOND_LIST = "lines with a further list of completions for a problem, added to the first list"
 REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
+REPEATED_LIST = "lines that repeat a list of completions word for word, left out"
 FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
 LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
+OTHER_PROTOCOL = "lines with another protocol than the first line, kept"
 NO_TEXT = "lines with a completion that is no text, kept as an empty one"
 
 
@@ -80,6 +82,7 @@ class Reading:
     fields: dict[str, str] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
     golds: Golds | None = None  # where they stand in another file
+    protocol: Any = None  # how the completions were made, if the first line that can be scored says it
     sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
     problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
     questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
@@ -97,6 +100,10 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
+            if not good:
+                reading.protocol = row.get("protocol")
+            elif row.get("protocol") != reading.protocol:
+                reading.trouble.note(OTHER_PROTOCOL, line)
             good += 1
             yield record
     if not good:
@@ -142,6 +149,9 @@ def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
         return False
     if golds != record.golds:
         note(OTHER_GOLD, record.line)
+        return False
+    if fingerprint in reading.lines_seen and len(record.completions) > 1:
+        note(REPEATED_LIST, record.line)  # one completion may well be drawn twice, a list of them is a copy
         return False
     if fingerprint in reading.lines_seen:
         note(REPEATED, record.line)

@@ -23,7 +23,7 @@ REASONS = ("finish_reason", "stop_reason", "finish_reasons", "stop_reasons")
 CUT = {"length", "max_tokens", "max_new_tokens", "max_length"}  # OpenAI and vLLM; Anthropic and inspect; others
 FLAGS = ("truncated", "is_truncated")
 COUNTS = ("tokens", "num_tokens", "n_tokens", "completion_tokens", "output_tokens", "completion_length", "response_length",
-          "usage.completion_tokens", "response.body.usage.completion_tokens")  # fmt: skip
+          "usage.completion_tokens", "model_response.output_tokens", "response.body.usage.completion_tokens")  # fmt: skip
 DEEPEST = 8  # wrappings around a text
 
 Leaf = tuple[str | None, bool]  # a completion, and whether its wrapping says that it was cut off

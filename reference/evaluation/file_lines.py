@@ -94,12 +94,14 @@ def unzipped(raw: Any) -> Any:
 
 
 def encoding_of(head: bytes) -> str:
-    """utf-8, unless the first bytes say otherwise: a byte order mark, or a zero byte beside the first brace."""
+    """utf-8, unless the first bytes say otherwise: a byte order mark, or a zero byte beside the first bracket."""
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    return {b"{\0": "utf-16-le", b"\0{": "utf-16-be"}.get(head[:2], "utf-8")
+    if head.startswith((b"{\0", b"[\0")):
+        return "utf-16-le"
+    return "utf-16-be" if head.startswith((b"\0{", b"\0[")) else "utf-8"
 
 
 def line_values(stream: BinaryIO, encoding: str, trouble: Trouble) -> Iterator[tuple[int, Any]]:

@@ -12,7 +12,7 @@ from reference.evaluation.extractors import Extractor, available
 from reference.objectives.shapes import InputError
 
 Ties = Literal["split", "first", "wrong"]
-ONLY_WHEN_ASKED = ("math-verify",)  # it takes milliseconds for a completion, the others microseconds
+ONLY_WHEN_ASKED = ("math-verify",)  # about a millisecond for a completion, more than all the others together
 LONGEST_ANSWER = 200  # characters by which answers are told apart in a vote
 
 

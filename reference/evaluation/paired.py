@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from reference.evaluation.printable import counted, printable
 from reference.evaluation.scores import Scores
 from reference.objectives.shapes import InputError, typed
 
@@ -126,8 +127,9 @@ def shares_of(scores: Scores, extractor: str) -> dict[str, Fraction]:
 def no_common_problem(first: Scores, second: Scores, both: int) -> str:
     paths = f"{first.reading.path} and {second.reading.path}"
     if both:
-        return f"{paths} have {both} problems of the same id, but every one has another gold answer in the other file"
+        return f"{paths} have {counted(both, 'problem')} of the same id, but every one has another gold answer in the other file"
     return (
-        f"{paths} have no problem in common: the first file has {first.ids[0][:40]!r}, the second {second.ids[0][:40]!r}; "
+        f"{paths} have no problem in common: the first file has "
+        f"'{printable(first.ids[0], 40)}', the second '{printable(second.ids[0], 40)}'; "
         "name a field that both have with --id"
     )

@@ -23,6 +23,7 @@ def one_file(scores: Scores, ks: Sequence[int], show: int) -> dict[str, Any]:
     return {
         "file": reading.path,
         "fields": reading.fields,
+        "protocol": reading.protocol,
         "problems": len(scores.samples),
         "completions": n,
         "truncated": scores.truncated,

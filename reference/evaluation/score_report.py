@@ -30,7 +30,7 @@ def heading(scores: Scores) -> str:
     )
     return (
         f"{file_name(scores.reading.path)}: {counted(len(scores.samples), 'problem')}, {counted(n, 'completion')}, {each}\n"
-        f"Read: {fields(scores.reading)}\n"
+        f"Read: {fields(scores.reading)}\n{protocol(scores.reading)}"
         f"Mean length: {length}. Truncated: {share(scores.truncated, n)}, which have no answer. Empty: {share(scores.empty, n)}"
     )
 
@@ -40,6 +40,14 @@ def fields(reading: Reading) -> str:
     own = ", ".join(f"{role} from {printable(name, 40)}" for role, name in reading.fields.items())
     golds = reading.golds.reading if reading.golds else None
     return own + (f"; from {file_name(golds.path)}: {fields(golds)}" if golds else "")
+
+
+def protocol(reading: Reading) -> str:
+    """How the completions were made, where the file says it."""
+    if not isinstance(reading.protocol, dict):
+        return ""
+    words = ", ".join(f"{name} {value}" for name, value in reading.protocol.items())
+    return f"Protocol: {printable(words, 300)}\n"
 
 
 def trouble_lines(reading: Reading) -> str:

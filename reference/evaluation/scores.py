@@ -105,7 +105,7 @@ def score_file(
     """Score the completions of a file under every extractor.
 
     ``extractors``: names of ``extractors.available()``, or extractors of your own; None: all but math-verify, which
-    takes milliseconds for a completion. ``ties``: how a tied vote is scored, as in ``statistics.majority_score``.
+    is slower than all the others together. ``ties``: how a tied vote is scored, as in ``statistics.majority_score``.
     ``fields``: the names of the fields for "id", "question", "answer" and "completion", where they are not to be
     guessed. ``gold``: another file, which has the gold answers by id or by question. Raises ``InputError`` for an unknown
     extractor, and if nothing can be scored.
