@@ -28,7 +28,7 @@ def figure_swings(rows: Mapping[str, Mapping[str, Estimate]], *, baseline: float
         figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * lines + 0.12 * len(rows)), layout="constrained")
         ax = figure.subplots()
         y, middles, said = 0.0, [], []
-        for (variable, settings), (colour, _, marker) in zip(rows.items(), LINES, strict=True):
+        for (variable, settings), (colour, _, marker) in zip(rows.items(), LINES, strict=False):
             places = [y + i for i in range(len(settings))]
             middles.append(sum(places) / len(places))
             for place, (setting, estimate) in zip(places, settings.items(), strict=True):
