@@ -225,4 +225,27 @@ QUESTIONS = {
             ),
         ),
     ),
+    "eval_harness_excerpt": Question(
+        "One of the eight samples of a problem is right. What do these lines add to pass@16 for it?",
+        (
+            no(
+                "1.0: fewer than 16 samples are wrong, so each draw of 16 has a right one.",
+                "So say the estimators of evalplus and lighteval, and they would say it without any right sample too. "
+                "These lines count no draws without replacement.",
+            ),
+            no(
+                "Nothing: k is larger than n, so they raise an error.",
+                "They should, because eight samples cannot give an unbiased estimate of pass@16. No line compares k with n.",
+            ),
+            yes(
+                "0.88, as for 16 draws with replacement out of the eight samples.",
+                "1 - (7/8)^16. It is too low on average also for k up to n: at k = 8 it is 0.66, where the unbiased estimator "
+                "says 1, since every draw of all eight has the right sample.",
+            ),
+            no(
+                "0.125, the share of right samples.",
+                "That estimates pass@1. These lines raise the share of wrong samples to the power k.",
+            ),
+        ),
+    ),
 }
