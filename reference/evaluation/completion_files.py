@@ -19,7 +19,8 @@ from reference.evaluation.completion_texts import (
     same_words,
 )
 from reference.evaluation.file_lines import NOT_JSON, Trouble, read_objects
-from reference.evaluation.printable import printable
+from reference.evaluation.judging import compared
+from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
 
 # In the order of trust: where a file has several, the first counts. A dot goes into an object.
@@ -27,10 +28,10 @@ NAMES = {
     "id": ("doc_id", "problem_id", "question_id", "task_id", "custom_id", "uid", "unique_id", "id", "idx"),
     "question": ("question", "problem", "doc.question", "doc.problem", "doc.query", "query", "prompt", "input", "messages"),
     "answer": ("gold", "gold_answer", "reference_answer", "ground_truth", "expected_answer", "expected", "gts", "target",
-               "answer", "reference", "label", "reward_model.ground_truth", "doc.answer", "solution",
-               "doc"),
+               "answer", "reference", "label", "reward_model.ground_truth", "doc.answer", "solution", "doc"),
     "completion": ("completions", "completion", "responses", "response", "samples", "generations", "generation", "resps",
-                   "outputs", "output", "generated_text", "generated", "model_output", "model_response", "predictions", "prediction", "choices", "messages", "text"),
+                   "outputs", "output", "generated_text", "generated", "model_output", "model_response",
+                   "predictions", "prediction", "choices", "messages", "text"),
 }  # fmt: skip
 
 MOST_CHARACTERS = 1_000_000  # of a completion that extractors are given: its end
@@ -147,7 +148,7 @@ def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
     if rule != first_rule:
         note(OTHER_FILTER, record.line)
         return False
-    if golds != record.golds:
+    if golds != record.golds and set(map(compared, golds)) != set(map(compared, record.golds)):
         note(OTHER_GOLD, record.line)
         return False
     if fingerprint in reading.lines_seen and len(record.completions) > 1:
@@ -177,7 +178,8 @@ def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> G
             reading.trouble.note(NO_GOLD, line)
             continue
         for kind, key in (("id", identity), ("question", same_words(question or ""))):
-            if key and golds.answers.setdefault((kind, key), own) != own:
+            first = golds.answers.setdefault((kind, key), own) if key else own
+            if first != own and set(map(compared, first)) != set(map(compared, own)):
                 reading.trouble.note(OTHER_GOLD, line)
     if not golds.answers:
         raise InputError(nothing_read(reading))
@@ -199,9 +201,9 @@ def nothing_read(reading: Reading) -> str:
     """Why no line could be scored, in one sentence with what helps."""
     has = "the first line has " + ", ".join(printable(name, 40) for name in reading.sample_fields[:12])
     if not reading.trouble.counts:
-        return f"{reading.path} is empty: expected JSON objects, one in each line, as in {EXAMPLE}"
+        return f"{file_name(reading.path)} is empty: expected JSON objects, one in each line, as in {EXAMPLE}"
     kind, count = reading.trouble.counts.most_common(1)[0]
-    start = f"nothing in {reading.path} could be scored ({kind}: {count})"
+    start = f"nothing in {file_name(reading.path)} could be scored ({kind}: {count})"
     if kind == NO_COMPLETION:
         return f"{start}: name the field of the completions with --completion; {has}"
     if kind == NO_GOLD and reading.golds:

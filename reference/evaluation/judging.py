@@ -22,7 +22,7 @@ def choose(extractors: Collection[str | Extractor] | None) -> list[Extractor]:
     if extractors is None:
         return [extractor for name, extractor in there.items() if name not in ONLY_WHEN_ASKED]
     chosen = {}
-    for extractor in extractors:
+    for extractor in [extractors] if isinstance(extractors, str) else extractors:
         if isinstance(extractor, str):
             if extractor not in there:
                 hint = ": it is not installed" if extractor in ONLY_WHEN_ASKED else ""
@@ -73,10 +73,16 @@ def known_same(same: Callable[[str, str], bool], answer: str, gold: str) -> bool
     return same(answer, gold)
 
 
-@lru_cache(maxsize=100_000)
 def compared(answer: str) -> str:
-    """An answer as a vote compares it: 1,234 and 1234.0 are one number; of other texts case and white space do not count."""
-    answer = answer[:LONGEST_ANSWER]
+    """An answer as a vote compares it: 1,234 and 1234.0 are one number; of other texts case and white space do not count.
+
+    What is longer than 200 characters is told apart by the first 200.
+    """
+    return known_compared(str(answer[:LONGEST_ANSWER]))
+
+
+@lru_cache(maxsize=100_000)
+def known_compared(answer: str) -> str:
     number = read_number(answer)
     return sys.intern(" ".join(answer.split()).casefold() if number is None else str(number))
 

@@ -12,7 +12,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from reference.evaluation.printable import counted, printable
+from reference.evaluation.judging import compared
+from reference.evaluation.printable import counted, file_name, printable
 from reference.evaluation.scores import Scores
 from reference.objectives.shapes import InputError, typed
 
@@ -99,7 +100,10 @@ def compare(first: Scores, second: Scores, extractor: str) -> Paired:
     is in both files.
     """
     shares = [shares_of(scores, extractor) for scores in (first, second)]
-    golds = [{key: set(known[0]) for key, known in scores.reading.problems.items()} for scores in (first, second)]
+    golds = [
+        {key: set(map(compared, known[0])) for key, known in scores.reading.problems.items()}
+        for scores in (first, second)
+    ]
     both = [key for key in shares[0] if key in shares[1]]
     same = [key for key in both if golds[0][key] & golds[1][key]]
     if not same:
@@ -125,7 +129,7 @@ def shares_of(scores: Scores, extractor: str) -> dict[str, Fraction]:
 
 
 def no_common_problem(first: Scores, second: Scores, both: int) -> str:
-    paths = f"{first.reading.path} and {second.reading.path}"
+    paths = f"{file_name(first.reading.path)} and {file_name(second.reading.path)}"
     if both:
         return f"{paths} have {counted(both, 'problem')} of the same id, but every one has another gold answer in the other file"
     return (

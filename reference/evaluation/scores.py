@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import get_args
 
-from reference.evaluation.completion_files import MOST_CHARACTERS, Reading, Record, read_completions, read_golds
+from reference.evaluation.completion_files import MOST_CHARACTERS, NAMES, Reading, Record, read_completions, read_golds
 from reference.evaluation.extractors import Extractor
 from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, choose, compared, judge, vote
 from reference.evaluation.statistics import pass_at_k, wilson_interval
@@ -108,8 +109,12 @@ def score_file(
     is slower than all the others together. ``ties``: how a tied vote is scored, as in ``statistics.majority_score``.
     ``fields``: the names of the fields for "id", "question", "answer" and "completion", where they are not to be
     guessed. ``gold``: another file, which has the gold answers by id or by question. Raises ``InputError`` for an unknown
-    extractor, and if nothing can be scored.
+    extractor, rule or field, and if nothing can be scored.
     """
+    if ties not in get_args(Ties) or (fields or {}).keys() - NAMES.keys():
+        raise InputError(
+            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(get_args(Ties))}, and fields of {', '.join(NAMES)}"
+        )
     chosen = choose(extractors)
     reading = Reading(os.fspath(path), dict(fields or {}))
     if gold is not None:
@@ -190,6 +195,6 @@ def example_of(
     names = [extractor.name for extractor in extractors]
     short = [None if answer is None else answer[:LONGEST_ANSWER] for answer in taken]
     return Example(
-        line=record.line, key=record.key, golds=record.golds, text=text[-SHOWN:], length=len(text), truncated=cut,
+        line=record.line, key=record.key, golds=tuple(gold[:LONGEST_ANSWER] for gold in record.golds), text=text[-SHOWN:], length=len(text), truncated=cut,
         taken=dict(zip(names, short, strict=True)), right=dict(zip(names, verdicts, strict=True)),
     )  # fmt: skip

@@ -134,6 +134,12 @@ def test_what_is_strange_between_lines_is_noted(tmp_path):
     assert records[5].completions == [""] and records[6].completions == ["a", "", ""]
 
 
+def test_a_gold_may_be_written_in_another_way(tmp_path):
+    rows = [{**LINE, "answer": gold, "completion": gold} for gold in ("1,234", "#### 1234", "1235")]
+    records, reading = read(write(tmp_path / "f.jsonl", *rows))
+    assert len(records) == 2 and strange(reading) == {files.OTHER_GOLD: (1, 3)}
+
+
 def test_a_list_that_is_copied_is_left_out(tmp_path):
     row = {**LINE, "completion": ["72", "72"]}
     records, reading = read(write(tmp_path / "f.jsonl", row, row))

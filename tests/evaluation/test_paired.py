@@ -124,6 +124,12 @@ def test_better_is_claimed_where_the_test_and_the_interval_say_so(tmp_path):
     assert not compare(first, five, "end").claim  # p is 2/32
 
 
+def test_a_gold_that_is_written_in_another_way_is_the_same(tmp_path):
+    first = scored(tmp_path / "a.jsonl", {"a": "7"}, golds={"a": "1,234"})
+    second = scored(tmp_path / "b.jsonl", {"a": "7"}, golds={"a": "so #### 1234"})
+    assert compare(first, second, "end").problems == 1
+
+
 def test_a_problem_with_another_gold_is_another_problem(tmp_path):
     first = scored(tmp_path / "a.jsonl", {"a": "7", "b": "7"})
     second = scored(tmp_path / "b.jsonl", {"a": "1", "b": "1"}, golds={"b": "8"})

@@ -103,6 +103,7 @@ def test_votes_are_those_of_the_statistics(ties):
 def test_answers_are_compared_as_numbers_or_without_case_and_spaces():
     assert compared("1,234") == compared("$1234.0") == "1234"
     assert compared(" Two  apples") == compared("two apples") != compared("two pears")
+    assert compared("1" * 200 + "2") == compared("1" * 201)
     assert compared("1/3") == compared("\\frac{1}{3}") != compared("0.333")
 
 
@@ -122,8 +123,17 @@ def test_the_extractors_are_all_but_the_slow_one_and_can_be_named(tmp_path):
     assert score_file(path, extractors=["boxed", END, "boxed"]).extractors == ("boxed", "end")
     with pytest.raises(InputError, match="there is no extractor 'box'; there are stated, phrase"):
         score_file(path, extractors=["box"])
+    assert score_file(path, extractors="boxed").extractors == ("boxed",)
     with pytest.raises(InputError, match="extractors is empty"):
         score_file(path, extractors=[])
+
+
+@pytest.mark.parametrize("options", [{"ties": "last"}, {"fields": {"gold": "answer"}}])
+def test_unknown_rules_and_fields_are_refused(options, tmp_path):
+    with pytest.raises(
+        InputError, match="expected ties of split, first, wrong, and fields of id, question, answer, compl"
+    ):
+        score_file(write(tmp_path / "f.jsonl", *FILE), **options)
 
 
 def test_the_order_of_lines_and_of_completions_changes_no_score(tmp_path):
