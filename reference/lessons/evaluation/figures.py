@@ -55,10 +55,11 @@ READABLE = 16  # texts whose first words are written beside their marks
 FIRST_WORDS = 34  # characters
 
 
-def overlap_with(text: str, corpus: Collection[str], n: int) -> float:
-    """The share that ``contaminated`` compares with its threshold: for a text of fewer than n words n is its length."""
-    n = min(n, max(1, len(words(text))))
-    return ngram_overlap(text, {gram for document in corpus for gram in ngrams(document, n)}, n=n)
+def overlaps_with(texts: Sequence[Text], corpus: Collection[str], n: int) -> list[float]:
+    """The shares that ``contaminated`` compares with its threshold: for a text of fewer than n words n is its length."""
+    sizes = [min(n, max(1, len(words(t.text)))) for t in texts]
+    seen = {size: {gram for document in corpus for gram in ngrams(document, size)} for size in set(sizes)}
+    return [ngram_overlap(t.text, seen[size], n=size) for t, size in zip(texts, sizes, strict=True)]
 
 
 def figure_detector(texts: Sequence[Text], corpus: Collection[str], *, n: int, threshold: float) -> Figure:
@@ -67,30 +68,24 @@ def figure_detector(texts: Sequence[Text], corpus: Collection[str], *, n: int, t
     Precision is the share of flagged texts that are in the corpus, word for word or in other words. Recall is the share of
     these texts that is flagged.
     """
-    shown = sorted(texts, key=lambda t: list(TRUTHS).index(t.truth))
-    shares = [overlap_with(t.text, corpus, n) for t in shown]
+    few = len(texts) <= READABLE
+    pairs = list(zip(texts, overlaps_with(texts, corpus, n), strict=True))
+    # by truth, and many texts by their share too; of few texts each keeps its line when n changes
+    pairs.sort(key=lambda pair: (list(TRUTHS).index(pair[0].truth), 0.0 if few else -pair[1]))
+    shown, shares = [text for text, _ in pairs], [share for _, share in pairs]
     flagged = [share >= threshold for share in shares]
     held = [t.truth != "clean" for t in shown]
     hits = sum(f and h for f, h in zip(flagged, held, strict=True))
     precision, recall = (f"{hits / whole:.2f}" if whole else "-" for whole in (sum(flagged), sum(held)))
     title = f"n = {n}, threshold {threshold:g}: precision {precision}, recall {recall}"
     with style():
-        figure = Figure(
-            figsize=(WIDTH, 1.0 + (0.29 * len(shown) if len(shown) <= READABLE else 3.2)), layout="constrained"
-        )
+        figure = Figure(figsize=(WIDTH, 1.0 + (0.29 * len(shown) if few else 3.2)), layout="constrained")
         ax = figure.subplots()
         for place, (text, share, flag) in enumerate(zip(shown, shares, flagged, strict=True)):
             colour, marker = TRUTHS[text.truth]
             ax.plot([0, share], [place, place], color=FAINT, linewidth=1, zorder=0)
-            ax.plot(
-                share,
-                place,
-                marker,
-                color=colour,
-                markerfacecolor=colour if flag else PAPER,
-                markersize=7,
-                clip_on=False,
-            )
+            ax.plot(share, place, marker, color=colour, markerfacecolor=colour if flag else PAPER, clip_on=False,
+                    markersize=7 if few else 4)  # fmt: skip
         ax.axvline(threshold, color=INK, linestyle="--", linewidth=1.2)
         ax.set(xlim=(0, 1.02), ylim=(len(shown) - 0.4, -0.6), xlabel="share of the n-grams that stand in the corpus")
         label_texts(ax, shown)

@@ -32,5 +32,5 @@ def half_width(spread: float, n: float) -> float:
 
 
 def problems_needed(spread: float, difference: float) -> int:
-    """The smallest n whose half-width is not above the difference. In half of all measurements that is enough to see it."""
+    """The smallest n whose half-width is not above the difference. About half of all measurements with n problems then see it."""
     return max(1, math.ceil((Z / difference) ** 2 * spread))

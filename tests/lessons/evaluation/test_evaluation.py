@@ -16,7 +16,7 @@ from reference.lessons.evaluation.expected import (
     expected_power,
     votes_of,
 )
-from reference.lessons.evaluation.figures import figure_detector, figure_pass_k, overlap_with
+from reference.lessons.evaluation.figures import figure_detector, figure_pass_k, overlaps_with
 from reference.lessons.evaluation.figures_scores import figure_ranks, figure_samples, figure_separation, figure_swings
 from reference.lessons.evaluation.questions import QUESTIONS
 from reference.lessons.evaluation.separation import half_width, problems_needed, spread_paired, spread_unpaired
@@ -75,9 +75,9 @@ def test_the_detector_finds_what_was_copied_and_nothing_that_was_said_in_other_w
     assert text.endswith("flagged 0 of 3 paraphrased; flagged 0 of 5 clean")  # 4 of 7 that the corpus holds
     eager = description(figure_detector(TEXTS, CORPUS, n=1, threshold=0.5))
     assert "flagged 4 of 4 leaked" in eager and "flagged 4 of 5 clean" in eager  # single words are everywhere
-    for t in TEXTS:
-        for n in (1, 3, 8, 13):
-            assert (overlap_with(t.text, CORPUS, n) >= 0.5) == contaminated(t.text, CORPUS, n=n)
+    for n in (1, 3, 8, 13):
+        shares = overlaps_with(TEXTS, CORPUS, n)
+        assert [share >= 0.5 for share in shares] == [contaminated(t.text, CORPUS, n=n) for t in TEXTS]
 
 
 def test_of_many_texts_the_numbers_are_told_and_no_words():
