@@ -30,7 +30,7 @@ _LATEX = {
     r"\tfrac": r"\frac", r"\(": "$", r"\)": "$", r"\[": "$", r"\]": "$", r"\times": "\u00d7", r"\cdot": "·", r"\div": "÷",
     r"^\circ": "°", r"^{\circ}": "°",
 }  # fmt: skip
-_LATEX_RE = re.compile("|".join(map(re.escape, sorted(_LATEX, key=len, reverse=True))))
+_LATEX_RE = re.compile("|".join(map(re.escape, _LATEX)))
 
 _WHOLE = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[1-9][0-9]{0,2}(?: [0-9]{3})+(?![0-9])|[0-9]+)"
 _FRACTION = r"(?:\\frac\{{ ?(?P<{0}>[0-9]+) ?\}}\{{ ?(?P<{1}>[0-9]+) ?\}})"
@@ -75,7 +75,7 @@ def value_of(match: re.Match[str]) -> Fraction | None:
         size = int(part.get("mixed", 0)) + Fraction(int(top), int(bottom))
     else:
         power = part.get("power", part.get("exp", "e0"))[1:]
-        if len(power) > 5 or abs(int(power)) > MOST:
+        if abs(int(power)) > MOST:
             return None
         digits = part.get("int", part.get("whole", "0")) + part.get("part", "")
         size = Fraction(digits) * Fraction(10) ** int(power)

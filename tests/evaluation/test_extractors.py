@@ -163,7 +163,7 @@ def test_nothing_found_is_not_right(name):
         ("hashes", "#### 71\n#### 72", "72"), ("hashes", "####", None), ("hashes", "### 72", None),
         ("boxed", r"\boxed{\frac{1}{2}} and \boxed{", r"\frac{1}{2}"), ("boxed", r"\boxed{}", None),
         ("last-number", "5-3", "3"), ("last-number", "5 - 3", "3"), ("last-number", "5, -3", "-3"), ("last-number", "v1", None),
-        ("last-number", "72 m^2", "72"), ("last-number", "3.14", "3.14"), ("last-number", "1/2 km", "1/2"),
+        ("last-number", "72 m^2", "72"), ("last-number", "1,2345", "2345"), ("last-number", "1 2345", "2345"), ("last-number", "3.14", "3.14"), ("last-number", "1/2 km", "1/2"),
     ],
 )  # fmt: skip
 def test_corners_of_the_plain_ones(name, text, found):
