@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from reference.evaluation import completion_fields as kinds
 from reference.evaluation.completion_texts import (
     at,
     completions_of,
@@ -15,6 +16,7 @@ from reference.evaluation.completion_texts import (
     golds_of,
     lengths_of,
     plain,
+    protocol_of,
     question_of,
     same_words,
 )
@@ -22,33 +24,6 @@ from reference.evaluation.file_lines import NOT_JSON, Trouble, read_objects
 from reference.evaluation.judging import compared
 from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
-
-# In the order of trust: where a file has several, the first counts. A dot goes into an object.
-NAMES = {
-    "id": ("doc_id", "problem_id", "question_id", "task_id", "custom_id", "uid", "unique_id", "id", "idx"),
-    "question": ("question", "problem", "doc.question", "doc.problem", "doc.query", "query", "prompt", "input", "messages"),
-    "answer": ("gold", "gold_answer", "reference_answer", "ground_truth", "expected_answer", "expected", "gts", "target",
-               "answer", "reference", "label", "reward_model.ground_truth", "doc.answer", "solution", "doc"),
-    "completion": ("completions", "completion", "responses", "response", "samples", "generations", "generation", "resps",
-                   "outputs", "output", "generated_text", "generated", "model_output", "model_response",
-                   "predictions", "prediction", "choices", "messages", "text"),
-}  # fmt: skip
-
-MOST_CHARACTERS = 1_000_000  # of a completion that extractors are given: its end
-EXAMPLE = '{"question": "...", "answer": "72", "completion": "..."}'
-NO_COMPLETION = "lines without a completion, left out"
-NO_GOLD = "lines without a gold answer, left out"
-OTHER_GOLD = "lines of a problem that has another gold answer in an earlier line, left out"
-OTHER_FILTER = "lines of lm-eval that repeat a problem for another filter, left out"
-OTHER_QUESTION = "lines of a problem that has another question in an earlier line, kept"
-OTHER_ID = "lines whose question stands under another id too, kept as problems of their own; --id question joins them"
-SECOND_LIST = "lines with a further list of completions for a problem, added to the first list"
-REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
-REPEATED_LIST = "lines that repeat a list of completions word for word, left out"
-FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
-LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
-OTHER_PROTOCOL = "lines with another protocol than the first line, kept"
-NO_TEXT = "lines with a completion that is no text, kept as an empty one"
 
 
 @dataclass(frozen=True)
@@ -83,7 +58,7 @@ class Reading:
     fields: dict[str, str] = field(default_factory=dict)
     trouble: Trouble = field(default_factory=Trouble)
     golds: Golds | None = None  # where they stand in another file
-    protocol: Any = None  # how the completions were made, if the first line that can be scored says it
+    protocol: dict[str, str | bool] | None = None  # of the first line that can be scored
     sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
     problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
     questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
@@ -101,10 +76,11 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
+            protocol = protocol_of(row)
             if not good:
-                reading.protocol = row.get("protocol")
-            elif row.get("protocol") != reading.protocol:
-                reading.trouble.note(OTHER_PROTOCOL, line)
+                reading.protocol = protocol
+            elif protocol != reading.protocol:
+                reading.trouble.note(kinds.OTHER_PROTOCOL, line)
             good += 1
             yield record
     if not good:
@@ -117,17 +93,17 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
     if not leaves and (name := reading.fields.get("completion")) and name in row and row[name] is None:
         leaves = [(None, False)]  # a request that failed, say: to leave it out would raise the score
     if not leaves:
-        reading.trouble.note(NO_COMPLETION, line)
+        reading.trouble.note(kinds.NO_COMPLETION, line)
         return None
     identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of) or ""
     golds = reading.golds.of(identity, question) if reading.golds else found(row, "answer", reading, golds_of)
     if not golds:
-        reading.trouble.note(NO_GOLD, line)
+        reading.trouble.note(kinds.NO_GOLD, line)
         return None
     texts, flags = [text or "" for text, _ in leaves], flags_of(row, len(leaves))
     for kind, strange in (
-        (NO_TEXT, any(text is None for text, _ in leaves)), (FLAGS_UNUSED, flags is None),
-        (LONG_TEXT, max(map(len, texts)) > MOST_CHARACTERS),
+        (kinds.NO_TEXT, any(text is None for text, _ in leaves)), (kinds.FLAGS_UNUSED, flags is None),
+        (kinds.LONG_TEXT, max(map(len, texts)) > kinds.MOST_CHARACTERS),
     ):  # fmt: skip
         if strange:
             reading.trouble.note(kind, line)
@@ -141,27 +117,27 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
 def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
     """Whether a line fits to the earlier ones of its problem; what is strange about it is noted."""
     note, question = reading.trouble.note, hash(record.question)
-    rule = str(row["filter"]) if "filter" in row and "resps" in row else None
+    rule = plain(row.get("filter")) if "resps" in row else None
     golds, first_question, first_rule = reading.problems.setdefault(record.key, (record.golds, question, rule))
     fingerprint = hash((record.key, record.question, *record.completions))
     new = golds is record.golds
     if rule != first_rule:
-        note(OTHER_FILTER, record.line)
+        note(kinds.OTHER_FILTER, record.line)
         return False
     if golds != record.golds and set(map(compared, golds)) != set(map(compared, record.golds)):
-        note(OTHER_GOLD, record.line)
+        note(kinds.OTHER_GOLD, record.line)
         return False
     if fingerprint in reading.lines_seen and len(record.completions) > 1:
-        note(REPEATED_LIST, record.line)  # one completion may well be drawn twice, a list of them is a copy
+        note(kinds.REPEATED_LIST, record.line)  # one completion may well be drawn twice, a list of them is a copy
         return False
     if fingerprint in reading.lines_seen:
-        note(REPEATED, record.line)
+        note(kinds.REPEATED, record.line)
     elif not new and len(record.completions) > 1:
-        note(SECOND_LIST, record.line)
+        note(kinds.SECOND_LIST, record.line)
     if record.question and reading.questions.setdefault(question, record.key) != record.key:
-        note(OTHER_ID, record.line)
+        note(kinds.OTHER_ID, record.line)
     if question != first_question:
-        note(OTHER_QUESTION, record.line)
+        note(kinds.OTHER_QUESTION, record.line)
     reading.lines_seen.add(fingerprint)
     return True
 
@@ -175,12 +151,12 @@ def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> G
         identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of)
         own = found(row, "answer", reading, golds_of)
         if not own or not (identity or question):
-            reading.trouble.note(NO_GOLD, line)
+            reading.trouble.note(kinds.NO_GOLD, line)
             continue
         for kind, key in (("id", identity), ("question", same_words(question or ""))):
             first = golds.answers.setdefault((kind, key), own) if key else own
             if first != own and set(map(compared, first)) != set(map(compared, own)):
-                reading.trouble.note(OTHER_GOLD, line)
+                reading.trouble.note(kinds.OTHER_GOLD, line)
     if not golds.answers:
         raise InputError(nothing_read(reading))
     return golds
@@ -190,7 +166,7 @@ def found(row: dict[str, Any], role: str, reading: Reading, of: Callable[[Any], 
     """What the line holds in this role. The first line that has a usable field decides which it is for the whole file."""
     if name := reading.fields.get(role):
         return of(at(row, name))
-    for name in NAMES[role]:
+    for name in kinds.NAMES[role]:
         if value := of(at(row, name)):
             reading.fields[role] = name
             return value
@@ -201,14 +177,14 @@ def nothing_read(reading: Reading) -> str:
     """Why no line could be scored, in one sentence with what helps."""
     has = "the first line has " + ", ".join(printable(name, 40) for name in reading.sample_fields[:12])
     if not reading.trouble.counts:
-        return f"{file_name(reading.path)} is empty: expected JSON objects, one in each line, as in {EXAMPLE}"
+        return f"{file_name(reading.path)} is empty: expected JSON objects, one in each line, as in {kinds.EXAMPLE}"
     kind, count = reading.trouble.counts.most_common(1)[0]
     start = f"nothing in {file_name(reading.path)} could be scored ({kind}: {count})"
-    if kind == NO_COMPLETION:
+    if kind == kinds.NO_COMPLETION:
         return f"{start}: name the field of the completions with --completion; {has}"
-    if kind == NO_GOLD and reading.golds:
+    if kind == kinds.NO_GOLD and reading.golds:
         return f"{start}: no id and no question of this file is in the file of the gold answers; {has}"
-    if kind == NO_GOLD:
+    if kind == kinds.NO_GOLD:
         return f"{start}: name the field with --answer, or the file of the answers with --gold; {has}"
     begins = f"; the first such line begins with {printable(reading.trouble.no_json, 60)}" if kind == NOT_JSON else ""
-    return f"{start}: expected JSON objects, one in each line, as in {EXAMPLE}{begins}"
+    return f"{start}: expected JSON objects, one in each line, as in {kinds.EXAMPLE}{begins}"

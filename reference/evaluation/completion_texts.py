@@ -20,7 +20,7 @@ WRAPPINGS = (
     "solution",
 )
 REASONS = ("finish_reason", "stop_reason", "finish_reasons", "stop_reasons")
-CUT = {"length", "max_tokens", "max_new_tokens", "max_length"}  # OpenAI and vLLM; Anthropic and inspect; others
+CUT = ("length", "max_tokens", "max_new_tokens", "max_length")  # OpenAI and vLLM; Anthropic and inspect; others
 FLAGS = ("truncated", "is_truncated")
 COUNTS = ("tokens", "num_tokens", "n_tokens", "completion_tokens", "output_tokens", "completion_length", "response_length",
           "usage.completion_tokens", "model_response.output_tokens", "response.body.usage.completion_tokens")  # fmt: skip
@@ -91,7 +91,7 @@ def golds_of(value: Any) -> tuple[str, ...]:
     """Gold answers; a list means that any of them is right."""
     if isinstance(value, dict):
         if isinstance(value.get("choices"), list) and (place := plain(value.get("gold_index"))):  # lighteval's doc
-            value = value["choices"][int(place)] if place.isdecimal() and int(place) < len(value["choices"]) else None
+            value = value["choices"][int(place)] if is_count(place) and int(place) < len(value["choices"]) else None
         else:
             value = value.get("ground_truth")
     values = value if isinstance(value, list) else [value]
@@ -118,7 +118,7 @@ def flags_of(row: dict[str, Any], n: int) -> list[bool] | None:
         values = value if isinstance(value, list) else [value]
         if len(values) != n:
             return None
-        cut = CUT if name in REASONS else {"true", "True", "1"}
+        cut = CUT if name in REASONS else ("true", "True", "1")
         flags = [
             flag or one is True or (isinstance(one, str) and one in cut)
             for flag, one in zip(flags, values, strict=True)
@@ -141,3 +141,9 @@ def lengths_of(row: dict[str, Any], n: int) -> list[int] | None:
 
 def is_count(value: Any) -> bool:
     return isinstance(value, str) and len(value) < 12 and value.isdecimal()
+
+
+def protocol_of(row: dict[str, Any]) -> dict[str, str | bool] | None:
+    """How the completions were made, as ``python -m reference complete`` writes it: names and plain values."""
+    value = row.get("protocol")
+    return {name: v for name, v in value.items() if isinstance(v, str | bool)} if isinstance(value, dict) else None

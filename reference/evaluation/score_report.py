@@ -44,7 +44,7 @@ def fields(reading: Reading) -> str:
 
 def protocol(reading: Reading) -> str:
     """How the completions were made, where the file says it."""
-    if not isinstance(reading.protocol, dict):
+    if not reading.protocol:
         return ""
     words = ", ".join(f"{name} {value}" for name, value in reading.protocol.items())
     return f"Protocol: {printable(words, 300)}\n"

@@ -7,7 +7,7 @@ import json
 import pytest
 from completion_lines import write
 
-from reference.evaluation import completion_files as files
+from reference.evaluation import completion_fields as kinds
 from reference.evaluation import file_lines
 from reference.evaluation.completion_files import Reading, read_completions, read_golds
 from reference.evaluation.completion_texts import gold_text
@@ -74,7 +74,7 @@ def test_flags_and_counts_of_tokens_are_read(tmp_path):
 def test_flags_of_another_number_than_completions_are_not_read(tmp_path):
     (record,), reading = read(write(tmp_path / "f.jsonl", {**FORMATS["ours"], "truncated": [True]}))
     assert record.truncated == [False, False]
-    assert strange(reading) == {files.FLAGS_UNUSED: (1, 1)}
+    assert strange(reading) == {kinds.FLAGS_UNUSED: (1, 1)}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_first_usable_line_decides_the_fields(tmp_path):
     records, reading = read(write(tmp_path / "f.jsonl", *rows))
     assert [record.line for record in records] == [2]
     assert reading.fields == {"completion": "completion", "id": "id", "question": "question", "answer": "answer"}
-    assert strange(reading) == {files.NO_COMPLETION: (2, 1, 3)}
+    assert strange(reading) == {kinds.NO_COMPLETION: (2, 1, 3)}
 
 
 def test_a_field_that_is_named_goes_before_the_usual_ones(tmp_path):
@@ -128,8 +128,8 @@ def test_what_is_strange_between_lines_is_noted(tmp_path):
     records, reading = read(write(tmp_path / "f.jsonl", *rows))
     assert [record.line for record in records] == [1, 2, 4, 5, 6, 7, 8, 9]
     assert strange(reading) == {
-        files.REPEATED: (1, 2), files.OTHER_GOLD: (1, 3), files.OTHER_QUESTION: (1, 4), files.SECOND_LIST: (1, 6),
-        files.OTHER_ID: (5, 5, 6, 7, 8, 9), files.NO_TEXT: (2, 7, 8), files.OTHER_PROTOCOL: (1, 9),
+        kinds.REPEATED: (1, 2), kinds.OTHER_GOLD: (1, 3), kinds.OTHER_QUESTION: (1, 4), kinds.SECOND_LIST: (1, 6),
+        kinds.OTHER_ID: (5, 5, 6, 7, 8, 9), kinds.NO_TEXT: (2, 7, 8), kinds.OTHER_PROTOCOL: (1, 9),
     }  # fmt: skip
     assert records[5].completions == [""] and records[6].completions == ["a", "", ""]
 
@@ -137,19 +137,19 @@ def test_what_is_strange_between_lines_is_noted(tmp_path):
 def test_a_gold_may_be_written_in_another_way(tmp_path):
     rows = [{**LINE, "answer": gold, "completion": gold} for gold in ("1,234", "#### 1234", "1235")]
     records, reading = read(write(tmp_path / "f.jsonl", *rows))
-    assert len(records) == 2 and strange(reading) == {files.OTHER_GOLD: (1, 3)}
+    assert len(records) == 2 and strange(reading) == {kinds.OTHER_GOLD: (1, 3)}
 
 
 def test_a_list_that_is_copied_is_left_out(tmp_path):
     row = {**LINE, "completion": ["72", "72"]}
     records, reading = read(write(tmp_path / "f.jsonl", row, row))
-    assert len(records) == 1 and strange(reading) == {files.REPEATED_LIST: (1, 2)}
+    assert len(records) == 1 and strange(reading) == {kinds.REPEATED_LIST: (1, 2)}
 
 
 def test_the_second_filter_of_lm_eval_is_no_second_sample(tmp_path):
     rows = [FORMATS["lm-eval"], {**FORMATS["lm-eval"], "filter": "flexible-extract"}]
     records, reading = read(write(tmp_path / "f.jsonl", *rows))
-    assert len(records) == 1 and strange(reading) == {files.OTHER_FILTER: (1, 2)}
+    assert len(records) == 1 and strange(reading) == {kinds.OTHER_FILTER: (1, 2)}
 
 
 GOOD = json.dumps(LINE).encode() + b"\n"
@@ -163,10 +163,15 @@ HOSTILE = {  # what stands before the good line, and what is said of it
     "zero bytes": (b"\0\0\0\n", {file_lines.NOT_JSON: (1, 1)}),
     "deep nesting": (b'{"a":' + DEEP, {file_lines.NOT_JSON: (1, 1)}),
     "deep objects": (b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"\n", {file_lines.NOT_JSON: (1, 1)}),
-    "no gold": (b'{"id": 7, "completion": "x"}\n', {files.NO_GOLD: (1, 1)}),
-    "gold NaN": (b'{"id": 7, "answer": NaN, "completion": "x"}\n', {files.NO_GOLD: (1, 1)}),
-    "no completion": (b'{"id": 7, "answer": 1}\n', {files.NO_COMPLETION: (1, 1)}),
-    "completion true": (b'{"id": 7, "answer": 1, "completion": true}\n', {files.NO_COMPLETION: (1, 1)}),
+    "no gold": (b'{"id": 7, "completion": "x"}\n', {kinds.NO_GOLD: (1, 1)}),
+    "gold NaN": (b'{"id": 7, "answer": NaN, "completion": "x"}\n', {kinds.NO_GOLD: (1, 1)}),
+    "no completion": (b'{"id": 7, "answer": 1}\n', {kinds.NO_COMPLETION: (1, 1)}),
+    "a list of golds that is too short": (
+        b'{"id": 7, "doc": {"choices": ["1"], "gold_index": ' + b"9" * 5000 + b'}, "completion": "x"}\n',
+        {kinds.NO_GOLD: (1, 1)},
+    ),
+    "a reason that is a list": (b'{"id": 7, "completion": {"finish_reason": [], "a": 1}}\n', {kinds.NO_GOLD: (1, 1)}),
+    "completion true": (b'{"id": 7, "answer": 1, "completion": true}\n', {kinds.NO_COMPLETION: (1, 1)}),
 }
 
 
@@ -265,12 +270,12 @@ def test_golds_of_another_file_are_matched_by_id_then_by_question(tmp_path):
         {"question": "b", "answer": "21"}, {"question": "c"},
     )  # fmt: skip
     golds = read_golds(path, {}, progress=False)
-    assert strange(golds.reading) == {files.OTHER_GOLD: (1, 3), files.NO_GOLD: (1, 4)}
+    assert strange(golds.reading) == {kinds.OTHER_GOLD: (1, 3), kinds.NO_GOLD: (1, 4)}
     rows = [{"id": 1, "completion": "x"}, {"id": 9, "question": " b ", "completion": "y", "answer": "own"},
             {"id": 8, "question": "z", "completion": "y", "answer": "own"}]  # fmt: skip
     reading = Reading(write(tmp_path / "f.jsonl", *rows), golds=golds)
     assert [record.golds for record in read_completions(reading, progress=False)] == [("10",), ("20",)]
-    assert strange(reading) == {files.NO_GOLD: (1, 3)}
+    assert strange(reading) == {kinds.NO_GOLD: (1, 3)}
     assert "answer" not in reading.fields  # it was not looked at
 
 

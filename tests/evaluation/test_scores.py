@@ -6,12 +6,18 @@ import random
 
 import pytest
 from completion_lines import BROKEN, END, FIRST, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reference.evaluation.judging import Votes, compared, vote
+from reference.evaluation.score_json import as_json
+from reference.evaluation.score_report import report
 from reference.evaluation.scores import score_file
 from reference.evaluation.statistics import majority_score, pass_at_k, wilson_interval
 from reference.objectives import InputError
 
+FIELDS = ("id", "question", "answer", "completion", "completions", "messages", "choices", "message", "role", "content", "type", "text",
+          "truncated", "finish_reason", "tokens", "doc", "resps", "filter", "gold_index", "ground_truth", "protocol")  # fmt: skip
 FILE = [  # END and FIRST judge: right right, right wrong, wrong right | wrong wrong (nothing found by END)
     {"id": "a", "answer": "7", "completions": ["7 = 7", "1 = 7", "7 = 1"]},
     {"id": "b", "answer": "8", "completions": ["1"]},
@@ -162,3 +168,37 @@ def test_hundreds_of_samples_of_one_problem_are_one_trial(tmp_path):
     row = json.loads(json.dumps({"id": 1, "answer": "7", "completions": ["= 7", "= 8"] * 200}))
     scores = score_file(write(tmp_path / "f.jsonl", row), extractors=[END])
     assert scores.interval("end") == wilson_interval(0.5, 1)
+
+
+WORDS = st.sampled_from(
+    ["7", "= 7", "#### 7", "\\boxed{", "the answer is 7", "assistant", "length", "\ud800", "", "1e999", "½"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4), max_leaves=8,
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6), min_size=1, max_size=4))
+def test_whatever_the_fields_hold_is_scored_or_refused(tmp_path, rows):
+    path = write(tmp_path / "f.jsonl", {"id": "x", "answer": "7", "completion": "= 7"}, *rows)
+    scores = score_file(path)
+    assert scores.completions == sum(scores.verdicts.values()) >= 1
+    assert all(0 <= scores.rate(name) <= 1 for name in scores.extractors)
+    left_out = sum(n for kind, n in scores.reading.trouble.counts.items() if "left out" in kind)
+    assert left_out + len(scores.reading.problems) <= 1 + len(rows)
+    assert report(scores, ks=[1, 2]) and json.dumps(as_json([scores], []))
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200), st.booleans())
+def test_whatever_the_bytes_are_the_file_is_scored_or_refused(tmp_path, data, behind):
+    good = b'{"id": "x", "answer": "7", "completion": "= 7"}\n'
+    path = write(tmp_path / "f.jsonl", good + data if behind else data + good)
+    try:
+        assert score_file(path, extractors=[END]).completions >= 1
+    except InputError as refusal:
+        assert not behind and "could be scored" in str(refusal)

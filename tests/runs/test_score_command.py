@@ -102,6 +102,7 @@ def test_json_holds_everything_and_nothing_else_is_printed(file, tmp_path, capsy
     assert [row["difference"] for row in found["comparison"]] == [0.0] * len(found["comparison"])
 
 
+@pytest.mark.slow
 def test_all_are_those_that_are_installed(file, capsys):
     found = json.loads(printed(capsys, file, "--json", "--extractors", "all"))
     assert list(found["files"][0]["extractors"]) == list(available())
