@@ -109,13 +109,13 @@ def above(row: Mapping[str, Estimate], one: str, other: str) -> bool:
 
 
 def leak_scores(leak: str, way: str, *, seeds: Sequence[int] = SEEDS) -> tuple[float, ...]:
-    """Of models that have seen a part of the test: their score on that part, on the rest, and the difference. Means over seeds,
-    and the lowest and the highest difference."""
+    """Of models that have seen a part of the test: their score on that part, on the rest, on the whole test, and the
+    difference of the first two. Means over seeds; then the lowest and the highest difference."""
     each = []
     for seed in seeds:
         problems = problems_of(f"leak-{leak}-{way}-{seed}")
         seen, rest = estimate(problems[:LEAKED])[0], estimate(problems[LEAKED:])[0]
-        each.append((seen, rest, seen - rest))
+        each.append((seen, rest, estimate(problems)[0], seen - rest))
     means = [sum(column) / len(each) for column in zip(*each, strict=True)]
     differences = [difference for *_, difference in each]
     return (*means, min(differences), max(differences))
