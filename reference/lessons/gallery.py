@@ -7,9 +7,14 @@ from reference.lessons.advantages.figures import figure_successes
 from reference.lessons.aggregation.figures import figure_split
 from reference.lessons.alignment.figures import figure_walk
 from reference.lessons.clipping.figures import figure_quadrants
+from reference.lessons.evaluation.figures_scores import figure_ranks
+from reference.lessons.evaluation.recorded import rank_scores
 from reference.lessons.kl.figures import figure_kl_follow
 from reference.lessons.masking.figures import figure_weights
 from reference.lessons.preference.figures import figure_beta
+from reference.lessons.tool_use.experiments import PRICED
+from reference.lessons.tool_use.figures_recorded import figure_tradeoff
+from reference.lessons.tool_use.recorded import points_of, recorded_use
 from reference.lessons.value.figures import figure_lambda
 from reference.runs.recorded_runs import all_runs, runs_of
 from reference.teaching.example import example
@@ -30,7 +35,12 @@ def draw_gallery(folder: Path) -> list[Path]:
         "successes.png": figure_successes(8),
         "split.png": figure_split([2, 8, 3, 7]),
         "beta.png": figure_beta(),
+        "ranks.png": figure_ranks(rank_scores()),
     }
+    if prices := points_of(
+        recorded_use({f"{price:g} per call": run for price, run in PRICED.items()}, folder=folder / "runs")
+    ):
+        pictures["prices.png"] = figure_tradeoff(prices, title="RL with a price per call")
     if "grpo" in runs:
         title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds"
         pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)

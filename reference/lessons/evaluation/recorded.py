@@ -108,6 +108,16 @@ def above(row: Mapping[str, Estimate], one: str, other: str) -> bool:
     return one in row and other in row and row[one][1] > row[other][2]
 
 
+def rank_scores() -> dict[str, dict[str, Estimate]]:
+    """The one pair of models that changes places, on 2,000 problems: by token budget."""
+    protocols = {"96 tokens": "many", "56 tokens": "many-budget-56"}
+    models = {"after GRPO": "grpo", "after SFT": "sft"}
+    return {
+        budget: {label: estimate(problems_of(f"{model}-{name}")) for label, model in models.items()}
+        for budget, name in protocols.items()
+    }
+
+
 def leak_scores(leak: str, way: str, *, seeds: Sequence[int] = SEEDS) -> tuple[float, ...]:
     """Of models that have seen a part of the test: their score on that part, on the rest, on the whole test, and the
     difference of the first two. Means over seeds; then the lowest and the highest difference."""
