@@ -26,7 +26,7 @@ _VULGAR = {
 }
 _CHARACTERS = str.maketrans(_DASHES | _SPACES | _VULGAR | {"\u2044": "/"})
 _LATEX = {
-    "{,}": ",", r"\,": " ", r"\;": " ", r"\:": " ", r"\!": "", r"\%": "%", r"\$": "$", r"\dfrac": r"\frac",
+    "{,}": ",", r"\,": " ", r"\;": " ", r"\:": " ", r"\ ": " ", r"\!": "", r"\%": "%", r"\$": "$", r"\dfrac": r"\frac",
     r"\tfrac": r"\frac", r"\(": "$", r"\)": "$", r"\[": "$", r"\]": "$", r"\times": "\u00d7", r"\cdot": "·", r"\div": "÷",
     r"^\circ": "°", r"^{\circ}": "°",
 }  # fmt: skip
@@ -90,7 +90,9 @@ _START = re.compile(  # spaces and signs of markdown and math, then x = and 60 +
     r"(?:[\s$*_`:({]|\\(?:text|mathrm|mathbf)\b)*"
     rf"(?:[A-Za-z]\w{{0,20}} *= *)?(?:{_TERM}(?: ?[-+*/\u00d7·÷] ?{_TERM})* ?= ?)*[$*]*"
 )
-_NO_VALUE = re.compile(r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?\w|\s*\\(?!text|mathrm|mbox))")  # 72x, 72\pi, 72 + x, 72?
+_NO_VALUE = re.compile(
+    r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?[^\W_]|\s*\\(?!text|mathrm|mbox))"
+)  # 72x, 72\pi, 72 + x, 72?
 _ANOTHER = re.compile(r"(?<![\w^])(?<!\^\{)[0-9]")  # not the 2 of m^2 and cm2
 _BRACES = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
 _LISTED = re.compile(r"[\s$]*(?:[,;]|[,;]?\s*\b(?:or|and)\b)[\s$]*")  # between two boxes

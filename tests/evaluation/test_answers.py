@@ -121,11 +121,14 @@ def test_any_text_has_one_answer_or_none(text):
 DECLARED = {
     "Answer: 72": 72, "answer: 72": 72, "ANSWER: 72": 72, "Final Answer: 72": 72, "Answer:72": 72, "Answer:\n\n72": 72,
     "The answer is 72.": 72, "the final answer is 72": 72, "The answer is: 72": 72, "My answer is 72": 72,
-    "#### 72": 72, "####72": 72, "##### 72": 72, r"\boxed{72}": 72, r"\boxed {72}": 72, r"$\boxed{\frac{1}{2}}$": "1/2",
+    "#### 72": 72, "####$72": 72, "##### 72": 72, r"\boxed{72}": 72, r"\boxed {72}": 72, r"$\boxed{\frac{1}{2}}$": "1/2",
     "**Answer:** 72": 72, "**Answer**: **72**": 72, "The answer is **72**.": 72, "The answer is $72$.": 72,
-    r"The answer is \(72\).": 72, r"The answer is \boxed{72}.": 72, r"\boxed{\text{72}}": 72, "Answer: (72)": 72,
-    "The answer is x = 72.": 72, "Answer: 48 + 24 = 72": 72, r"Answer: $2 \times 36 = 72$": 72, r"Answer: $2 \cdot 36 = 72$": 72, r"Answer: $144 \div 2 = 72$": 72, r"\boxed{x = 72}": 72,
-    "Answer: 72 clips": 72, "Answer: $18.00": 18, "Answer: 72%": 72, r"\boxed{72\text{ clips}}": 72,
+    r"The answer is \(72\).": 72, r"The answer is \boxed{72}.": 72, r"\boxed{\text{72}}": 72, r"\boxed{\mathrm{72}}": 72,
+    r"$\mathbf{\boxed{72}}$": 72, r"Answer: \mathbf{72}": 72, "Answer: (72)": 72, "Answer: `72`": 72, "Answer: _72_": 72,
+    "The answer is x = 72.": 72, "Answer: 48 + 24 = 72": 72, "Answer: -3 + 75 = 72": 72,
+    "Answer: (70.5 + 1.5) * 1 = 72": 72, "Answer: 48 + 24 = 50 + 22 = 72": 72, "Answer: x = $72$": 72, "Answer: x = **72**": 72,
+    r"Answer: $2 \times 36 = 72$": 72, r"Answer: $2 \cdot 36 = 72$": 72, r"Answer: $144 \div 2 = 72$": 72, r"\boxed{x = 72}": 72,
+    "Answer: 72 clips": 72, "Answer: $18.00": 18, "Answer: 72%": 72, r"\boxed{72\text{ clips}}": 72, r"\boxed{72\mbox{ m}}": 72, r"\boxed{72\ \mathrm{m}}": 72,
     "Answer: 72 m^2": 72, "Answer: 72 m^{2}": 72, "Answer: 72 cm2": 72, r"Answer: 72^\circ": 72, r"Answer: 72^{\circ}": 72, "Answer: 1,234.": 1234,
     "Answer: -3": -3, "Answer: \u22123": -3, "Answer: 2 1/2 cups": "5/2", "Answer: 2½": "5/2", "Answer: 72</answer>": 72,
 }  # fmt: skip
@@ -142,13 +145,14 @@ def test_a_declared_answer_is_found(text, value):
     "text",
     [
         "", "72", "So 72.", "x = 72", "The result is 72", "Theanswer is 72", "The answer is", "Answer:", "####", r"\boxed{",
-        r"\boxed{72", r"\boxed{}", r"\boxed{x}", "Answer: seventy-two", "The answer is not 72", "#### Step 3",
+        r"\boxed{72", r"\boxed{}", r"\boxed{x}", "Answer: seventy-two", "The answer is not 72", "The answer is72", "#### Step 3",
         "The answer is in step 3.", "Answer: about 72", "Answer: - 72",  # no number follows the mark
         "Answer: 71 or 72", "Answer: 71, 72", "Answer: 71 and 72", "Answer: 71/72/73", "Answer: 7 2", "Answer: 1,2",
         "Answer: 3-5", r"\boxed{71, 72}", r"\boxed{71} or \boxed{72}", r"$\boxed{71}$, $\boxed{72}$", "Answer: 10:30",
         "The answer is 72 because 48 + 24 = 72.", "The answer is 72, 24 more than 48.",  # a second number
         "Answer: 72x", "Answer: 72 + x", r"\boxed{72\pi}", "Answer: 72/x", "Answer: 72 = x", "Answer: 72^x", "Answer: 72?",
-        "Answer: 2 \u00d7 36", "Answer: 1/0", "Answer: 1e999999999",
+        "Answer: 2 \u00d7 36", "Answer: 72 \u00d7 x", "Answer: 72 · x", "Answer: 72 ÷ x", "Answer: ½ = x",
+        "Answer: $72$ + x", "Answer: 72%x", "Answer: 72-x", "Answer: 1/0", "Answer: 1e999999999",
     ],
 )  # fmt: skip
 def test_nothing_or_more_than_one_number_is_no_answer(text):
