@@ -141,7 +141,7 @@ def declared_answer(text: str) -> str | None:
         raise TypeError(f"declared_answer: text is {type(text).__name__}, expected a str: pass the completion's text")
     text = tidy(text)
     closed = boxes(text)
-    listed = {b[0] for a, b in pairwise(closed) if a[2] < b[0] and _LISTED.fullmatch(text, a[2] + 1, b[0])}
+    listed = {b[0] for a, b in pairwise(closed) if _LISTED.fullmatch(text, a[2] + 1, b[0])}
     marks = closed + [(mark.start(), mark.end(), len(text)) for mark in _MARK.finditer(text)]
     following = len(text)
     for start, content, end in sorted(marks, reverse=True):

@@ -149,6 +149,7 @@ def test_a_declared_answer_is_found(text, value):
         "The answer is in step 3.", "Answer: about 72", "Answer: - 72",  # no number follows the mark
         "Answer: 71 or 72", "Answer: 71, 72", "Answer: 71 and 72", "Answer: 71/72/73", "Answer: 7 2", "Answer: 1,2",
         "Answer: 3-5", r"\boxed{71, 72}", r"\boxed{71} or \boxed{72}", r"$\boxed{71}$, $\boxed{72}$", "Answer: 10:30",
+        r"\boxed{71}; \boxed{72}", r"\boxed{71} and \boxed{72}",
         "The answer is 72 because 48 + 24 = 72.", "The answer is 72, 24 more than 48.",  # a second number
         "Answer: 72x", "Answer: 72 + x", r"\boxed{72\pi}", "Answer: 72/x", "Answer: 72 = x", "Answer: 72^x", "Answer: 72?",
         "Answer: 2 \u00d7 36", "Answer: 72 \u00d7 x", "Answer: 72 · x", "Answer: 72 ÷ x", "Answer: ½ = x",
@@ -173,6 +174,8 @@ def test_nothing_or_more_than_one_number_is_no_answer(text):
         (r"\boxed{71 \boxed{72}}", 72),
         ("Answer: 72\n72 = 60 + 12", 72),  # an equation ends with its line
         ("Answer: 72. 72 - 24 = 48.", 72),  # and with its sentence
+        ("The answer is **72.** I used 3 steps.", 72),
+        ("Answer: 72 #### Step 3", 72),  # a declaration ends where the next mark is
     ],
 )
 def test_the_last_declaration_counts(text, value):

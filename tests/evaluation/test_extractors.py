@@ -162,6 +162,7 @@ def test_nothing_found_is_not_right(name):
         ("phrase", "The answer isn't 72", None), ("phrase", "The answer is", None),
         ("hashes", "#### 71\n#### 72", "72"), ("hashes", "####", None), ("hashes", "### 72", None),
         ("boxed", r"\boxed{\frac{1}{2}} and \boxed{", r"\frac{1}{2}"), ("boxed", r"\boxed{}", None),
+        ("boxed", r"\boxed{71 \boxed{ 72 }}", "72"), ("last-number", "(8)-3", "3"), ("last-number", "1.2.5", "1.2"),
         ("last-number", "5-3", "3"), ("last-number", "5 - 3", "3"), ("last-number", "5, -3", "-3"), ("last-number", "v1", None),
         ("last-number", "72 m^2", "72"), ("last-number", "1,2345", "2345"), ("last-number", "1 2345", "2345"), ("last-number", "3.14", "3.14"), ("last-number", "1/2 km", "1/2"),
     ],
@@ -190,7 +191,7 @@ def test_lm_eval_was_asked_about_every_judged_completion():
 
 
 def test_lm_eval_compares_texts():
-    assert lm_eval_same("1,234.", "$1234") and lm_eval_same("12", "5 + 7 = 12\n#### 12")
+    assert lm_eval_same("1,234.", "$1234") and lm_eval_same("12", "5 + 7 = 12\n#### 12") and lm_eval_same("E", "e")
     assert not lm_eval_same("72.0", "72") and not lm_eval_same("72%", "72") and not lm_eval_same("72..", "72")
 
 
