@@ -84,7 +84,7 @@ def value_of(match: re.Match[str]) -> Fraction | None:
 
 # ---- which text states the answer ------------------------------------------------------------------------------------
 
-_MARK = re.compile(r"(?i:(?<![a-z])answer[*_]*\s*(?::|is\b))|####+")
+_MARK = re.compile(r"(?i:(?<![a-z])answer[*_]*\s*(?::|is\b))|####+|(?m:^[ \t]*A:)(?=[^\n]*+\s*+\Z)")
 _TERM = r"[-(]*[0-9]+(?:[.,][0-9]+)*[)%]*"
 _START = re.compile(  # spaces and signs of markdown and math, then x = and 60 + 12 =
     r"(?:[\s$*_`:({]|\\(?:text|mathrm|mathbf)\b)*"
@@ -127,8 +127,9 @@ def declared_answer(text: str) -> str | None:
 
     A declaration is one of these marks, directly followed by its number (``**``, ``$`` and ``x =`` may stand between):
 
-        Answer: 72      the answer is 72      #### 72      \boxed{72}
+        Answer: 72      the answer is 72      #### 72      \boxed{72}      A: 72
 
+    - "A:" is one only where it begins the last line: so OpenAI's solutions of GSM8K end. Elsewhere it may name a choice.
     - The sentence, the line or the box has no other number in it. "71 or 72" and "71, 72" are no answer, and a reason in
       the same sentence costs the answer too: whoever may name two numbers is right too often.
     - The last declaration counts, as people correct themselves. Where that one names two numbers, there is no answer.

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import get_args
 
 from reference.evaluation.completion_fields import MOST_CHARACTERS, NAMES
-from reference.evaluation.completion_files import Reading, Record, read_completions, read_golds
+from reference.evaluation.completion_files import read_completions, read_golds
+from reference.evaluation.completion_reading import Reading, Record
 from reference.evaluation.extractors import Extractor
 from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, choose, compared, judge, vote
 from reference.evaluation.statistics import pass_at_k, wilson_interval
