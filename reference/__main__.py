@@ -33,16 +33,15 @@ EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
     the run can be resumed."""
+    args = None
     try:
         args = parser().parse_args(arguments)
         args.typed = typed_options(arguments)
         with route_signals(stop):
             return run_command(args)
     except KeyboardInterrupt:
-        print(
-            "\nreference: interrupted; a run that has begun can be continued with --resume (not one of TRL)",
-            file=sys.stderr,
-        )
+        goes_on = "; a run that has begun can be continued with --resume (not one of TRL)"
+        print("\nreference: interrupted" + ("" if args and args.command is score_command else goes_on), file=sys.stderr)
         return exit_code()
     finally:
         received_signals.clear()

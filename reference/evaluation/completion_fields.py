@@ -16,6 +16,7 @@ NAMES = {
                    "rollout", "solutions", "predictions", "prediction", "choices", "messages", "text", "code", "answer"),
 }  # fmt: skip
 
+LISTS = ("samples", "results", "data", "examples", "records", "details", "instances", "rows")  # of lines, in one object
 MOST_CHARACTERS = 1_000_000  # of a completion that extractors are given: its end
 EXAMPLE = '{"question": "...", "answer": "72", "completion": "..."}'
 NO_COMPLETION = "lines without a completion, left out"

@@ -10,7 +10,7 @@ from typing import Any
 
 from reference.evaluation import completion_fields as kinds
 from reference.evaluation.answers import read_number
-from reference.evaluation.completion_reading import Golds, Reading, Record, completions_in, found
+from reference.evaluation.completion_reading import Golds, Reading, Record, completions_in, found, rows_of
 from reference.evaluation.completion_texts import (
     flags_of,
     golds_of,
@@ -20,7 +20,7 @@ from reference.evaluation.completion_texts import (
     question_of,
     same_words,
 )
-from reference.evaluation.file_lines import NOT_JSON, read_objects
+from reference.evaluation.file_lines import NOT_JSON
 from reference.evaluation.judging import compared
 from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
@@ -33,7 +33,7 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
     if no line could be scored: it names the reason, and the option that helps.
     """
     good = 0
-    for line, row in read_objects(reading.path, reading.trouble, progress=progress):
+    for line, row in rows_of(reading.path, reading.trouble, progress=progress):
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
@@ -110,7 +110,7 @@ def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> G
     """The gold answers of another file. ``fields``: names of fields that are given, not guessed."""
     reading = Reading(path, {role: name for role, name in fields.items() if role != "completion"})
     golds = Golds({}, reading)
-    for line, row in read_objects(path, reading.trouble, progress=progress):
+    for line, row in rows_of(path, reading.trouble, progress=progress):
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of)
         own = found(row, "answer", reading, golds_of)

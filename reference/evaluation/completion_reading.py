@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from reference.evaluation.completion_fields import NAMES
-from reference.evaluation.completion_texts import Leaf, at, completions_of, same_words
-from reference.evaluation.file_lines import Trouble
+from reference.evaluation.completion_fields import LISTS, NAMES
+from reference.evaluation.completion_texts import Leaf, at, completions_of, golds_of, same_words
+from reference.evaluation.file_lines import Trouble, read_objects
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,20 @@ def completions_in(row: dict[str, Any], reading: Reading) -> list[Leaf]:
     if leaves and name.endswith("_steps"):
         return [("\n".join(text or "" for text, _ in leaves), any(cut for _, cut in leaves))]
     return leaves
+
+
+def rows_of(path: str, trouble: Trouble, *, progress: bool) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file. One that wraps a list of them, as the logs of inspect-ai do, gives those, numbered from 1."""
+    for line, row in read_objects(path, trouble, progress=progress):
+        inner = next((row[name] for name in LISTS if wraps(row, row.get(name))), None)
+        yield from enumerate(inner, start=1) if inner else [(line, row)]
+
+
+def wraps(row: dict[str, Any], value: Any) -> bool:
+    """Whether a list in the line has lines of its own: objects with gold answers, where the line itself has none."""
+    objects = isinstance(value, list) and bool(value) and all(isinstance(entry, dict) for entry in value)
+    return objects and has_gold(value[0]) and not has_gold(row)
+
+
+def has_gold(row: dict[str, Any]) -> bool:
+    return any(golds_of(at(row, name)) for name in NAMES["answer"])

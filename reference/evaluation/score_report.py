@@ -85,7 +85,7 @@ def score_table(scores: Scores) -> str:
     errors = [
         f"  {name} failed with an error on {n} completions, which have no answer" for name, n in scores.failed.items()
     ]
-    title = f"Score (pass@1) and 95 % Wilson interval; n is {len(scores.samples)} problems"
+    title = f"Score (pass@1) and 95 % Wilson interval; n is {counted(len(scores.samples), 'problem')}"
     return "\n".join([title, *table(rows), "What counts as the answer:", *notes, *errors])
 
 

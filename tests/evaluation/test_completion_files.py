@@ -277,8 +277,8 @@ def test_digits_without_end_are_a_text_like_another(tmp_path):
         (b"", "is empty: expected JSON objects, one in each line, as in"),
         (b"\n\n", r"could be scored \(empty lines: 2\)"),
         (b"question,answer\n1,2\n", r"\(lines that are not JSON: 2\).* begins with question,answer"),
-        (b'{\n "id": 1}\n', r"\(lines that are not JSON: 2\).*one in each line"),
-        (b"PAR1\x1b[2J", r"begins with PAR1\\x1b\[2J"),
+        (b'{\n "id": 1\n', r"\(lines that are not JSON: 2\).*one in each line"),
+        (b"XAR1\x1b[2J", r"begins with XAR1\\x1b\[2J"),
         (b"\x1f\x8b\x08", "compressed data that end too early"),
         (b'{"id": 1, "completion": "x"}', r"name the field with --answer, or the file .* --gold; the first line has id, completion"),
         (b'{"id": 1, "answer": "x", "\x1b": 1}', r"with --completion; the first line has id, answer, \\x1b"),
@@ -317,3 +317,35 @@ def test_a_gold_file_of_other_problems_is_refused(tmp_path):
     golds = read_golds(write(tmp_path / "gold.jsonl", {"id": 5, "answer": "1"}), {}, progress=False)
     with pytest.raises(InputError, match="no id and no question of this file is in the file of the gold answers"):
         list(read_completions(Reading(write(tmp_path / "f.jsonl", LINE), golds=golds), progress=False))
+
+
+INSPECT = {"version": 2, "eval": {"task": "gsm8k"}, "samples": [
+    {"id": 7, "epoch": 1, "input": "q", "target": "5", "output": {"choices": CHOICES}},
+    {"id": 7, "epoch": 2, "input": [{"role": "user", "content": "q"}], "target": ["5"], "output": {"choices": CHOICES}},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_object_with_a_list_of_lines_is_read_as_these(tmp_path, indent):
+    records, reading = read(write(tmp_path / "f.json", json.dumps(INSPECT, indent=indent).encode()))
+    assert [(r.line, r.key, r.golds, r.completions) for r in records] == [(n, "7", ("5",), ["so 5"]) for n in (1, 2)]
+    assert strange(reading) == {kinds.REPEATED: (1, 2)}
+
+
+def test_an_object_over_several_lines_is_one_line(tmp_path):
+    (record,), reading = read(write(tmp_path / "f.json", json.dumps(LINE, indent=2).encode()))
+    assert record.key == "1" and strange(reading) == {}
+
+
+def test_a_list_of_samples_beside_a_gold_belongs_to_one_problem(tmp_path):
+    row = {"question": "q", "answer": "5", "samples": [{"text": "so 5", "answer": "5"}, {"text": "6", "answer": "6"}]}
+    (record,), _ = read(write(tmp_path / "f.jsonl", row))
+    assert record.completions == ["so 5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [(b"PAR1\x15\x04", "Parquet"), (b"PK\x03\x04\x14\0", "zip"), (b"\xfd7zXZ\0", "xz")]
+)
+def test_a_file_of_another_format_is_refused_with_the_way_out(tmp_path, head, words):
+    with pytest.raises(InputError, match=f"{words}.*JSONL"):
+        read(write(tmp_path / "f.bin", head + b"\xff" * 100))
