@@ -28,23 +28,28 @@ from reference.cli.parser import Parser, without_defaults
 from reference.cli.score import score_command
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
+RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
+GOES_ON = {"score": "", "complete": "; the same command goes on where it stopped"}  # what else can be interrupted
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
     the run can be resumed."""
-    args = None
     try:
         args = parser().parse_args(arguments)
         args.typed = typed_options(arguments)
         with route_signals(stop):
             return run_command(args)
     except KeyboardInterrupt:
-        goes_on = "; a run that has begun can be continued with --resume (not one of TRL)"
-        print("\nreference: interrupted" + ("" if args and args.command is score_command else goes_on), file=sys.stderr)
+        print(f"\nreference: interrupted{GOES_ON.get(name_of(arguments), RUNS_GO_ON)}", file=sys.stderr)
         return exit_code()
     finally:
         received_signals.clear()
+
+
+def name_of(arguments: list[str] | None) -> str:
+    """The command that was typed, as "score"; "" for none."""
+    return next(iter(sys.argv[1:] if arguments is None else arguments), "")
 
 
 def run_command(args: argparse.Namespace) -> int:
