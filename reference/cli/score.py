@@ -25,7 +25,7 @@ def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
         "score",
         help="score a file of completions under several answer extractors, or compare two files",
         description=(
-            "Score completions that any tool wrote. FILE is JSONL, also compressed by gzip, or one JSON array; - is the "
+            "Score completions that any tool wrote. FILE is JSONL, also compressed by gzip, or one JSON array or object; - is the "
             "standard input. A line is one completion, or one problem with a list of completions. Which text of a "
             "completion counts as its answer is decided by an extractor, so one run shows the score under several of "
             "them, what each took as the answer, and where they disagree: a score is a statement about a model and an "

@@ -13,7 +13,7 @@ NAMES = {
                    "outputs", "output", "generated_text", "generated", "generated_answer", "generated_solution",
                    "model_output", "model_output_steps", "model_response", "model_solution", "model_answer", "llm_output",
                    "llm_response", "llm_answer", "raw_output", "raw_response", "output_str", "output_text", "rollouts",
-                   "rollout", "solutions", "predictions", "prediction", "choices", "messages", "text", "code", "answer"),
+                   "rollout", "solutions", "predictions", "prediction", "choices", "messages", "content", "text", "code", "answer"),
 }  # fmt: skip
 
 LISTS = ("samples", "results", "data", "examples", "records", "details", "instances", "rows")  # of lines, in one object

@@ -99,11 +99,11 @@ def unzipped(raw: Any) -> Any:
 
 
 def refuse_other_formats(head: bytes, path: str) -> None:
-    """Say what a file is that other tools write and that is read in vain as lines."""
+    """Say what a file of another format is, and how it becomes lines."""
     for start, words in OTHER_FORMATS.items():
         if head.startswith(start):
             raise InputError(
-                f"{file_name(path)} is {words}: write its rows as JSONL first (inspect-ai: inspect log convert --to json; "
+                f"{file_name(path)} is {words}: unpack it, or write its rows as JSONL (inspect-ai: inspect log dump; "
                 "Parquet: to_json(orient='records', lines=True) of pandas)"
             )
 
@@ -181,8 +181,7 @@ def parsed(text: str, number: int, trouble: Trouble) -> Any:
 
 
 def array_entries(stream: BinaryIO, encoding: str, trouble: Trouble) -> Iterator[tuple[int, Any]]:
-    """The entries of a file that is one JSON array, numbered from 1, or its one object. Of lines that are arrays each: one
-    line after another."""
+    """The entries of a file that is one array, numbered from 1, or its one object. If it is neither: one line after another."""
     data = bytearray()
     try:
         while piece := stream.read(2**20):

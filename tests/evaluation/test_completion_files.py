@@ -50,6 +50,7 @@ FORMATS = {
     "ToRA": {"idx": 0, "question": "q", "gt_cot": "x", "gt": "5", "code": ["so 5"], "pred": ["5"], "report": [None]},
     "Abel": {"id": 0, "prompt": "q", "response": "so 5", "pred": "5", "gold": "5", "result": True},
     "PAL": {"question": "q", "generated_answer": "so 5", "answer": "A: 5", "is_correct": 1},
+    "reasoning": {"question": "q", "gold": "5", "reasoning_content": "5?", "content": "so 5"},
     "RAG": {"question": "q", "answer": "so 5", "contexts": [], "ground_truth": "5"},
     "a problem inside": {"index": 0, "gsm8k_data": {"question": "q", "answer": "x #### 5"}, "output_str": "so 5"},
     "metadata": {"Prompt": "q", "generation": {"model": "m", "top_p": 1}, "Response": "so 5", "metadata": {"answer": "5"}},
