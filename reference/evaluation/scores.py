@@ -116,7 +116,7 @@ def score_file(
     rules = get_args(Ties)
     if ties not in rules or (fields or {}).keys() - NAMES.keys():
         raise InputError(
-            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(rules)}, fields of {', '.join(NAMES)}"
+            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(rules)}, and fields of {', '.join(NAMES)}"
         )
     chosen = choose(extractors)
     reading = Reading(os.fspath(path), dict(fields or {}))

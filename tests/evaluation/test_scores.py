@@ -2,8 +2,8 @@
 
 import itertools
 import json
-import re
 import random
+import re
 
 import pytest
 from completion_lines import BROKEN, END, FIRST, write
