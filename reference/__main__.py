@@ -28,6 +28,8 @@ from reference.cli.parser import Parser, without_defaults
 from reference.cli.score import score_command
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
+RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
+GOES_ON = {"score": "", "complete": "; the same command goes on where it stopped"}  # what else can be interrupted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,13 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
         with route_signals(stop):
             return run_command(args)
     except KeyboardInterrupt:
-        print(
-            "\nreference: interrupted; a run that has begun can be continued with --resume (not one of TRL)",
-            file=sys.stderr,
-        )
+        print(f"\nreference: interrupted{GOES_ON.get(name_of(arguments), RUNS_GO_ON)}", file=sys.stderr)
         return exit_code()
     finally:
         received_signals.clear()
+
+
+def name_of(arguments: list[str] | None) -> str:
+    """The command that was typed, as "score"; "" for none."""
+    return next(iter(sys.argv[1:] if arguments is None else arguments), "")
 
 
 def run_command(args: argparse.Namespace) -> int:

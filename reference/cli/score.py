@@ -25,7 +25,7 @@ def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
         "score",
         help="score a file of completions under several answer extractors, or compare two files",
         description=(
-            "Score completions that any tool wrote. FILE is JSONL, also compressed by gzip, or one JSON array; - is the "
+            "Score completions that any tool wrote. FILE is JSONL, also compressed by gzip, or one JSON array or object; - is the "
             "standard input. A line is one completion, or one problem with a list of completions. Which text of a "
             "completion counts as its answer is decided by an extractor, so one run shows the score under several of "
             "them, what each took as the answer, and where they disagree: a score is a statement about a model and an "
@@ -114,13 +114,12 @@ def score_command(args: argparse.Namespace) -> int:
         for path in (args.file, args.other) if path is not None
     ]  # fmt: skip
     paired = [compare(files[0], files[-1], name) for name in files[0].extractors] if args.other else []
-    if args.figure:
-        figure_scores(files).savefig(args.figure)
     if args.json:
         emit(json.dumps(as_json(files, paired, ks=args.k, show=args.show), indent=2))
     else:
         parts = [report(scores, ks=args.k, show=args.show) for scores in files]
         emit("\n\n\n".join([*parts, paired_report(files[0], files[-1], paired)] if paired else parts))
-    if args.figure:
+    if args.figure:  # at last: what was counted is printed even where no picture can be written
+        figure_scores(files).savefig(args.figure)
         print(args.figure, file=sys.stderr)
     return 0

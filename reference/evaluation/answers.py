@@ -6,7 +6,7 @@ Decisions, each of which another library takes differently:
 - A comma separates thousands, and only where three digits follow each: 1,234 and LaTeX's 1{,}234. So do spaces, also the
   thin ones: 1 234. "1,2" may be 1.2 or a list of two, and is no number. A leading 0 is no thousand: "0,123" is none either.
 - Minus is written with any of the hyphens and dashes that are in use. A currency sign in front is dropped.
-- Fractions are a/b, \frac{a}{b}, ½ and so on; 2 1/2, 2\frac{1}{2} and 2½ are two and a half. 1.5e3 is 1500.
+- Fractions are a/b, \frac{a}{b}, \frac12, ½ and so on; 2 1/2, 2\frac{1}{2} and 2½ are two and a half. 1.5e3 is 1500.
 - A number of more than 1000 digits, or beyond 1e1000, is no number: nobody means it, and to compute it would take forever.
 - Digits are 0 to 9: those of other scripts are not read.
 """
@@ -30,6 +30,7 @@ _LATEX = {
     r"\tfrac": r"\frac", r"\(": "$", r"\)": "$", r"\[": "$", r"\]": "$", r"\times": "\u00d7", r"\cdot": "·", r"\div": "÷",
     r"^\circ": "°", r"^{\circ}": "°",
 }  # fmt: skip
+_SHORT_FRACTION = re.compile(r"\\frac ?([0-9]) ?([0-9])(?![0-9])")  # \frac12 of LaTeX
 _LATEX_RE = re.compile("|".join(map(re.escape, _LATEX)))
 
 _WHOLE = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9])|[1-9][0-9]{0,2}(?: [0-9]{3})+(?![0-9])|[0-9]+)"
@@ -46,7 +47,9 @@ _WRAPPING = " \t\r\n$€£*_`"
 def tidy(text: str) -> str:
     """The text with one way to write each thing: minus, space, thousands comma, fraction, the brackets of math."""
     text = text.translate(_CHARACTERS)
-    return _LATEX_RE.sub(lambda match: _LATEX[match[0]], text) if "\\" in text or "{" in text else text
+    if "\\" not in text and "{" not in text:
+        return text
+    return _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", _LATEX_RE.sub(lambda match: _LATEX[match[0]], text))
 
 
 def read_number(text: str) -> Fraction | None:
@@ -84,15 +87,20 @@ def value_of(match: re.Match[str]) -> Fraction | None:
 
 # ---- which text states the answer ------------------------------------------------------------------------------------
 
-_MARK = re.compile(r"(?i:(?<![a-z])answer[*_]*\s*(?::|is\b))|####+")
+_MARK = re.compile(
+    r"(?im:^[ \t#*_]*+(?:final[ \t]+)?answer[ \t*_]*$)"  # a heading
+    r"|(?i:(?<![a-z])answer[*_\"']*\s*(?:[:\uff1a]|is\b))|(?i:<answer>)|####+"
+    r"|(?m:^[ \t]*A:)(?=[^\n]*+\s*+\Z)"
+)
+_FIRST_STEP = re.compile(r"[ \t*_]*\n[\s*_]*+1[.)][*_]*\s+\S")  # of a list, under the mark
 _TERM = r"[-(]*[0-9]+(?:[.,][0-9]+)*[)%]*"
 _START = re.compile(  # spaces and signs of markdown and math, then x = and 60 + 12 =
-    r"(?:[\s$*_`:({]|\\(?:text|mathrm|mathbf)\b)*"
+    r"(?:[\s$*_`:({\[\"']|\\(?:text|mathrm|mathbf)\b)*"
     rf"(?:[A-Za-z]\w{{0,20}} *= *)?(?:{_TERM}(?: ?[-+*/\u00d7·÷] ?{_TERM})* ?= ?)*[$*]*"
 )
-_NO_VALUE = re.compile(
-    r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?[^\W_]|\s*\\(?!text|mathrm|mbox))"
-)  # 72x, 72\pi, 72 + x, 72?
+_NO_VALUE = re.compile(  # 72x, 72\pi, 72 + x, 72?, 72 million
+    r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?\w|\s*\\(?!text|mathrm|mbox)|\s+(?i:hundred|thousand|million|billion|dozen)\b)"
+)
 _ANOTHER = re.compile(r"(?<![\w^])(?<!\^\{)[0-9]")  # not the 2 of m^2 and cm2
 _BRACES = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")
 _LISTED = re.compile(r"[\s$]*(?:[,;]|[,;]?\s*\b(?:or|and)\b)[\s$]*")  # between two boxes
@@ -115,8 +123,10 @@ def boxes(text: str) -> list[tuple[int, int, int]]:
 
 def stated(text: str) -> str | None:
     """The text of the number at the start; "" where a second one follows, or no end; None where none is at the start."""
-    before = _START.match(text)
-    number = NUMBER.match(text, before.end() if before else 0)
+    before = None if _FIRST_STEP.match(text) else _START.match(text)
+    if before is None:
+        return None
+    number = NUMBER.match(text, before.end())
     if number is None:
         return None
     end = SENTENCE_END.search(text, number.end())
@@ -129,8 +139,10 @@ def declared_answer(text: str) -> str | None:
 
     A declaration is one of these marks, directly followed by its number (``**``, ``$`` and ``x =`` may stand between):
 
-        Answer: 72      the answer is 72      #### 72      \boxed{72}
+        Answer: 72      the answer is 72      #### 72      \boxed{72}      <answer>72</answer>      A: 72
 
+    - A heading "Answer" or "Final Answer" in a line of its own is one too, but not with a list of steps under it.
+    - "A:" is one only where it begins the last line: so OpenAI's solutions of GSM8K end. Elsewhere it may name a choice.
     - The sentence, the line or the box has no other number in it. "71 or 72" and "71, 72" are no answer, and a reason in
       the same sentence costs the answer too: whoever may name two numbers is right too often.
     - The last declaration counts, as people correct themselves. Where that one names two numbers, there is no answer.

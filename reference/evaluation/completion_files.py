@@ -1,17 +1,17 @@
 """Completions with their gold answers, from the files that evaluation tools and trainers write.
 
 One line is one completion, or one problem with a list of them. Which field holds what is guessed from the usual names
-(lm-eval, lighteval, GSM8K, verl's rollout dumps, TRL, OpenAI's messages), once per file, and said in the report.
+(lm-eval, lighteval, GSM8K, verl's rollout dumps, TRL, OpenAI's messages), once per file, and said in the report
+(``completion_reading``).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from reference.evaluation import completion_fields as kinds
+from reference.evaluation.answers import read_number
+from reference.evaluation.completion_reading import Golds, Reading, Record, completions_in, found, rows_of
 from reference.evaluation.completion_texts import (
-    at,
-    completions_of,
     flags_of,
     golds_of,
     lengths_of,
@@ -20,49 +20,10 @@ from reference.evaluation.completion_texts import (
     question_of,
     same_words,
 )
-from reference.evaluation.file_lines import NOT_JSON, Trouble, read_objects
+from reference.evaluation.file_lines import NOT_JSON
 from reference.evaluation.judging import compared
 from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
-
-
-@dataclass(frozen=True)
-class Record:
-    """One line that can be scored."""
-
-    line: int
-    key: str  # of the problem: its id, else its question, else the line
-    question: str
-    golds: tuple[str, ...]  # any of them is right
-    completions: list[str]
-    truncated: list[bool]
-    tokens: list[int] | None
-
-
-@dataclass
-class Golds:
-    """Gold answers of a file of their own, by ("id", id) and by ("question", question); and how that file was read."""
-
-    answers: dict[tuple[str, str], tuple[str, ...]]
-    reading: "Reading"
-
-    def of(self, identity: str | None, question: str) -> tuple[str, ...] | None:
-        return self.answers.get(("id", identity or "")) or self.answers.get(("question", same_words(question)))
-
-
-@dataclass
-class Reading:
-    """How a file was read: which field was taken for what, what was wrong, and the problems that were met."""
-
-    path: str
-    fields: dict[str, str] = field(default_factory=dict)
-    trouble: Trouble = field(default_factory=Trouble)
-    golds: Golds | None = None  # where they stand in another file
-    protocol: dict[str, str | bool] | None = None  # of the first line that can be scored
-    sample_fields: list[str] = field(default_factory=list)  # of the first object, for a message
-    problems: dict[str, tuple[tuple[str, ...], int, str | None]] = field(default_factory=dict)
-    questions: dict[int, str] = field(default_factory=dict)  # to the first problem that asks it
-    lines_seen: set[int] = field(default_factory=set)
 
 
 def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Record]:
@@ -72,7 +33,7 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
     if no line could be scored: it names the reason, and the option that helps.
     """
     good = 0
-    for line, row in read_objects(reading.path, reading.trouble, progress=progress):
+    for line, row in rows_of(reading.path, reading.trouble, progress=progress):
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         record = record_of(row, line, reading)
         if record and accepted(record, row, reading):
@@ -89,14 +50,16 @@ def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Rec
 
 def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None:
     """A line as a record; None, and a note, where something is missing."""
-    leaves = found(row, "completion", reading, completions_of)
-    if not leaves and (name := reading.fields.get("completion")) and name in row and row[name] is None:
-        leaves = [(None, False)]  # a request that failed, say: to leave it out would raise the score
+    golds = (
+        () if reading.golds else found(row, "answer", reading, golds_of)
+    )  # first, since no field is gold and completion
+    leaves = completions_in(row, reading)
     if not leaves:
         reading.trouble.note(kinds.NO_COMPLETION, line)
         return None
     identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of) or ""
-    golds = reading.golds.of(identity, question) if reading.golds else found(row, "answer", reading, golds_of)
+    if reading.golds:
+        golds = reading.golds.of(identity, question)
     if not golds:
         reading.trouble.note(kinds.NO_GOLD, line)
         return None
@@ -104,6 +67,7 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
     for kind, strange in (
         (kinds.NO_TEXT, any(text is None for text, _ in leaves)), (kinds.FLAGS_UNUSED, flags is None),
         (kinds.LONG_TEXT, max(map(len, texts)) > kinds.MOST_CHARACTERS),
+        (kinds.TEXT_GOLD, all(read_number(gold) is None for gold in golds)),
     ):  # fmt: skip
         if strange:
             reading.trouble.note(kind, line)
@@ -116,7 +80,7 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
 
 def accepted(record: Record, row: dict[str, Any], reading: Reading) -> bool:
     """Whether a line fits to the earlier ones of its problem; what is strange about it is noted."""
-    note, question = reading.trouble.note, hash(record.question)
+    note, question = reading.trouble.note, hash(same_words(record.question))
     rule = plain(row.get("filter")) if "resps" in row else None
     golds, first_question, first_rule = reading.problems.setdefault(record.key, (record.golds, question, rule))
     fingerprint = hash((record.key, record.question, *record.completions))
@@ -146,7 +110,7 @@ def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> G
     """The gold answers of another file. ``fields``: names of fields that are given, not guessed."""
     reading = Reading(path, {role: name for role, name in fields.items() if role != "completion"})
     golds = Golds({}, reading)
-    for line, row in read_objects(path, reading.trouble, progress=progress):
+    for line, row in rows_of(path, reading.trouble, progress=progress):
         reading.sample_fields = reading.sample_fields or [str(name) for name in row]
         identity, question = found(row, "id", reading, plain), found(row, "question", reading, question_of)
         own = found(row, "answer", reading, golds_of)
@@ -160,17 +124,6 @@ def read_golds(path: str, fields: dict[str, str], *, progress: bool = True) -> G
     if not golds.answers:
         raise InputError(nothing_read(reading))
     return golds
-
-
-def found(row: dict[str, Any], role: str, reading: Reading, of: Callable[[Any], Any]) -> Any:
-    """What the line holds in this role. The first line that has a usable field decides which it is for the whole file."""
-    if name := reading.fields.get(role):
-        return of(at(row, name))
-    for name in kinds.NAMES[role]:
-        if value := of(at(row, name)):
-            reading.fields[role] = name
-            return value
-    return None
 
 
 def nothing_read(reading: Reading) -> str:

@@ -5,6 +5,7 @@ Numbers are texts already (``file_lines``). Everything here is pure, and gives N
 
 from typing import Any
 
+from reference.evaluation.answers import declared_answer
 from reference.evaluation.extractors import EXTRACTORS
 
 WRAPPINGS = (
@@ -100,12 +101,13 @@ def golds_of(value: Any) -> tuple[str, ...]:
 
 
 def gold_text(text: str) -> str:
-    """The answer in a gold: what stands behind the last ``####`` (GSM8K), else in the last box (MATH), else all of it."""
+    """The answer in a gold: what stands behind the last ``####`` (GSM8K), else in the last box (MATH), else what it declares
+    ("A: 72" of OpenAI's solutions of GSM8K, "The answer is: 72"), else all of it."""
     if "####" in text:
         return text.rpartition("####")[2].strip()
     if "\\boxed" in text and (boxed := EXTRACTORS["boxed"].find(text)):
         return boxed.strip()
-    return text.strip()
+    return declared_answer(text) or text.strip()
 
 
 def flags_of(row: dict[str, Any], n: int) -> list[bool] | None:

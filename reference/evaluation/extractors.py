@@ -150,11 +150,15 @@ def math_verify_find(completion: str) -> str | None:
 
 
 def math_verify_same(found: str, gold: str) -> bool:
-    """``verify`` of math-verify, with its default options. A text that ``math_verify_find`` did not give is parsed first."""
+    r"""``verify`` of math-verify, with its default options. A text that ``math_verify_find`` did not give is parsed first.
+
+    A gold answer that is LaTeX or letters, as 4a-2, is put between dollars: bare, the package takes the -2 alone.
+    """
     from math_verify import verify
 
     values = found.values if isinstance(found, Parsed) else _parse(found)
-    wanted = _parse(gold)
+    is_plain = "$" in gold or "\\boxed" in gold or (read_number(gold) is not None and "\\" not in gold)
+    wanted = _parse(gold if is_plain else f"${gold}$")
     with _quiet():
         return verify(wanted, values, timeout_seconds=_limit())
 

@@ -9,6 +9,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 import zlib
 from collections import Counter
@@ -19,13 +20,16 @@ from typing import Any, BinaryIO
 
 from tqdm import tqdm
 
-from reference.evaluation.printable import printable
+from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
 
 BLANK = "\ufeff \t\r\n"
 BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)  # what gzip raises for a file that was cut or damaged
 LONGEST_LINE = 64 * 2**20  # bytes: 256 samples of 60,000 tokens fit
 LARGEST_ARRAY = 2**29  # bytes of a file that is one JSON array: such a file is not streamed
+ONE_VALUE = re.compile(r"\[|\{[ \t]*\r?\n")  # begins a file that is one array, or one object over many lines
+OTHER_FORMATS = {b"PAR1": "Parquet", b"PK\3\4": "a zip archive", b"\x28\xb5\x2f\xfd": "compressed by zstd", b"BZh": "compressed by bzip2",
+                 b"\xfd7zXZ\0": "compressed by xz"}  # fmt: skip
 FIRST_FEW = 5  # line numbers that are remembered of each kind of trouble
 
 # Kinds of trouble, as they are printed before a count.
@@ -56,7 +60,7 @@ def read_objects(path: str, trouble: Trouble, *, progress: bool = True) -> Itera
     """The JSON objects of a file with their line numbers, counted from 1; what is no object goes into ``trouble``.
 
     ``path``: a file, compressed by gzip or not, or ``-`` for the standard input. A file that is one JSON array gives its
-    entries. Every number comes as the text that stands in the file, so that 72.50 stays 72.50; NaN comes as None.
+    entries, and one object that takes many lines is given whole. Every number comes as the text that stands in the file, so that 72.50 stays 72.50; NaN comes as None.
     """
     with opened(path) as (stream, position, size), tqdm(
         total=size, desc="read" if path == "-" else f"read {printable(os.path.basename(path), 40)}", unit="B", unit_scale=True, leave=False, disable=not progress
@@ -65,8 +69,9 @@ def read_objects(path: str, trouble: Trouble, *, progress: bool = True) -> Itera
             head = stream.peek(64)[:64]  # type: ignore[attr-defined]  # BufferedReader and GzipFile both have it
         except BROKEN:
             return trouble.note(DAMAGED, 1)
+        refuse_other_formats(head, path)
         encoding = encoding_of(head)
-        read = array_entries if head.decode(encoding, "ignore").lstrip(BLANK).startswith("[") else line_values
+        read = array_entries if ONE_VALUE.match(head.decode(encoding, "ignore").lstrip(BLANK)) else line_values
         for number, value in read(stream, encoding, trouble):
             bar.update(position() - bar.n)
             if isinstance(value, dict):
@@ -91,6 +96,16 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, Callable[[], int], int | None]
 
 def unzipped(raw: Any) -> Any:
     return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == b"\x1f\x8b" else raw
+
+
+def refuse_other_formats(head: bytes, path: str) -> None:
+    """Say what a file of another format is, and how it becomes lines."""
+    for start, words in OTHER_FORMATS.items():
+        if head.startswith(start):
+            raise InputError(
+                f"{file_name(path)} is {words}: unpack it, or write its rows as JSONL (inspect-ai: inspect log dump; "
+                "Parquet: to_json(orient='records', lines=True) of pandas)"
+            )
 
 
 def encoding_of(head: bytes) -> str:
@@ -166,18 +181,20 @@ def parsed(text: str, number: int, trouble: Trouble) -> Any:
 
 
 def array_entries(stream: BinaryIO, encoding: str, trouble: Trouble) -> Iterator[tuple[int, Any]]:
-    """The entries of a file that is one JSON array, numbered from 1. Of lines that are arrays each: one line after another."""
+    """The entries of a file that is one array, numbered from 1, or its one object. If it is neither: one line after another."""
     data = bytearray()
     try:
         while piece := stream.read(2**20):
             data += piece
             if len(data) > LARGEST_ARRAY:
-                raise InputError("the file is one JSON array of more than 512 MiB: write one object per line instead")
+                raise InputError("the file is one JSON value of more than 512 MiB: write one object per line instead")
     except BROKEN:
         trouble.note(DAMAGED, data.count(b"\n") + 1)
     text = data.decode(encoding, errors="replace").strip(BLANK)
     try:
-        yield from enumerate(DECODER.decode(text), start=1)
+        value = DECODER.decode(text)
     except (ValueError, RecursionError):
         for number, line in enumerate(text.split("\n"), start=1):
             yield number, parsed(line, number, trouble)
+    else:
+        yield from enumerate(value if isinstance(value, list) else [value], start=1)

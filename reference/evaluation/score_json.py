@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reference.evaluation.completion_files import Reading
+from reference.evaluation.completion_reading import Reading
 from reference.evaluation.paired import Paired
 from reference.evaluation.score_report import default_ks, instructive
 from reference.evaluation.scores import Scores

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reference.evaluation.completion_files import Reading
+from reference.evaluation.completion_reading import Reading
 from reference.evaluation.extractors import available
 from reference.evaluation.printable import counted, file_name, percent, printable, share, table
 from reference.evaluation.scores import Example, Scores
@@ -37,7 +37,8 @@ def heading(scores: Scores) -> str:
 
 def fields(reading: Reading) -> str:
     """Which field was taken for what."""
-    own = ", ".join(f"{role} from {printable(name, 40)}" for role, name in reading.fields.items())
+    roles = [role for role in ("completion", "id", "question", "answer") if role in reading.fields]
+    own = ", ".join(f"{role} from {printable(reading.fields[role], 40)}" for role in roles)
     golds = reading.golds.reading if reading.golds else None
     return own + (f"; from {file_name(golds.path)}: {fields(golds)}" if golds else "")
 
@@ -84,7 +85,7 @@ def score_table(scores: Scores) -> str:
     errors = [
         f"  {name} failed with an error on {n} completions, which have no answer" for name, n in scores.failed.items()
     ]
-    title = f"Score (pass@1) and 95 % Wilson interval; n is {len(scores.samples)} problems"
+    title = f"Score (pass@1) and 95 % Wilson interval; n is {counted(len(scores.samples), 'problem')}"
     return "\n".join([title, *table(rows), "What counts as the answer:", *notes, *errors])
 
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import get_args
 
 from reference.evaluation.completion_fields import MOST_CHARACTERS, NAMES
-from reference.evaluation.completion_files import Reading, Record, read_completions, read_golds
+from reference.evaluation.completion_files import read_completions, read_golds
+from reference.evaluation.completion_reading import Reading, Record
 from reference.evaluation.extractors import Extractor
 from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, choose, compared, judge, vote
 from reference.evaluation.statistics import pass_at_k, wilson_interval
@@ -112,9 +113,10 @@ def score_file(
     guessed. ``gold``: another file, which has the gold answers by id or by question. Raises ``InputError`` for an unknown
     extractor, rule or field, and if nothing can be scored.
     """
-    if ties not in get_args(Ties) or (fields or {}).keys() - NAMES.keys():
+    rules = get_args(Ties)
+    if ties not in rules or (fields or {}).keys() - NAMES.keys():
         raise InputError(
-            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(get_args(Ties))}, and fields of {', '.join(NAMES)}"
+            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(rules)}, and fields of {', '.join(NAMES)}"
         )
     chosen = choose(extractors)
     reading = Reading(os.fspath(path), dict(fields or {}))
@@ -176,12 +178,8 @@ def add_record(tally: Tally, record: Record, extractors: Sequence[Extractor]) ->
         known = tally.examples.get(verdicts)
         if known is None or len(text) < known.length:
             tally.examples[verdicts] = example_of(record, text, cut, taken, verdicts, extractors)
-        if tally.first is None or (is_nothing(tally.first) and any(answer is not None for answer in taken)):
+        if tally.first is None or (any(taken) and not any(tally.first.taken.values())):
             tally.first = example_of(record, text, cut, taken, verdicts, extractors)
-
-
-def is_nothing(example: Example) -> bool:
-    return all(answer is None for answer in example.taken.values())
 
 
 def example_of(
@@ -196,6 +194,7 @@ def example_of(
     names = [extractor.name for extractor in extractors]
     short = [None if answer is None else answer[:LONGEST_ANSWER] for answer in taken]
     return Example(
-        line=record.line, key=record.key, golds=tuple(gold[:LONGEST_ANSWER] for gold in record.golds), text=text[-SHOWN:], length=len(text), truncated=cut,
-        taken=dict(zip(names, short, strict=True)), right=dict(zip(names, verdicts, strict=True)),
+        line=record.line, key=record.key, golds=tuple(gold[:LONGEST_ANSWER] for gold in record.golds), text=text[-SHOWN:],
+        length=len(text), truncated=cut, taken=dict(zip(names, short, strict=True)),
+        right=dict(zip(names, verdicts, strict=True)),
     )  # fmt: skip

@@ -5,7 +5,7 @@ Lines are gathered in ``FILE.part`` as they come. Only a whole file gets its nam
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +43,26 @@ def complete_to_file(
             require_tools(model, tokenizer, max_new_tokens=options["max_new_tokens"], max_calls=options["max_calls"])
         out.parent.mkdir(parents=True, exist_ok=True)
         lines = completion_lines(model, tokenizer, name=name or source, first=len(done), **options)
+        append(part, lines, done, problems=options["problems"])
+    data = part.read_bytes()
+    part.write_bytes(gzip.compress(data, mtime=0) if out.suffix == ".gz" else data)  # no clock: same lines, same bytes
+    part.replace(out)
+    return done
+
+
+def append(part: Path, lines: Iterable[Line], done: list[Line], *, problems: int) -> None:
+    """Write the lines that come to the end of the part, and add them to what is done. A part without a line is removed."""
+    try:
         with part.open("a") as file, tqdm(
-            total=options["problems"], initial=len(done), desc="complete", unit="problem", leave=False
+            total=problems, initial=len(done), desc="complete", unit="problem", leave=False
         ) as bar:  # fmt: skip
             for line in lines:
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 done.append(line)
                 bar.update()
-    data = part.read_bytes()
-    part.write_bytes(gzip.compress(data, mtime=0) if out.suffix == ".gz" else data)  # no clock: same lines, same bytes
-    part.replace(out)
-    return done
+    finally:
+        if not done:
+            part.unlink(missing_ok=True)
 
 
 def begun(part: Path, protocol: Line) -> list[Line]:

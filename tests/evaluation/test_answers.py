@@ -235,4 +235,51 @@ def test_what_is_no_text_is_refused(function, value):
 
 def test_the_docstring_of_the_rule_names_the_marks_that_it_reads():
     marks = re.search(r"\n\n +(Answer: 72 .*)\n", declared_answer.__doc__)[1].split("      ")
-    assert [extract_answer(mark) for mark in marks] == [72] * 4
+    assert [extract_answer(mark) for mark in marks] == [72] * 6
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("48 + 24 = <<48+24=72>>72\nA: 72", 72),
+        ("48 + 24 = 72\n A: $72.00\n\n", 72),
+        ("A: 71 or 72", None),
+        ("A: 71\nB: 72", None),  # choices
+        ("A: 71\nB: 72\nAnswer: 72", 72),
+        ("Alice and A: 72", None),
+        ("A: 72\n\nQ: And then?", None),
+    ],
+)
+def test_a_line_that_begins_with_a_and_a_colon_states_the_answer_if_it_is_the_last(text, answer):
+    assert extract_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>5?</think>\n<answer>\n72\n</answer>", 72),
+        ("<answer>71 or 72</answer>", None),
+        ("**Final Answer**\n\n72", 72),
+        ("#### Answer\n72 clips", 72),
+        ("### Answer\n\nI add both.", None),
+        ("My answer\n72", None),
+        ("Answer:\n1. First, there are 5.", None),
+        ("### Answer\n\n**1.** First, 5\n2. Then, 6", None),
+        ("### Answer\n1", 1),
+        ("Answer: '72'", 72),
+        ('{"answer": 72}', 72),
+        ("Answer: [71, 72]", None),
+        ("Answer\uff1a 72", 72),
+        ("The answer is $1.5 million.", None),
+        ("Answer: 3 dozen", None),
+        (r"\boxed{\frac12}", Fraction(1, 2)),
+        (r"\boxed{\frac123}", None),
+    ],
+)
+def test_ways_to_declare_that_are_in_use(text, answer):
+    assert extract_answer(text) == answer
+
+
+def test_the_search_for_the_last_line_takes_no_time_that_grows_with_the_square():
+    assert extract_answer("A:" + " " * 300_000 + "x\nA: 72") == 72  # with the square: minutes
+    assert extract_answer("Answer:" + "\n" * 300_000 + "x") is None

@@ -9,7 +9,8 @@ from completion_lines import write
 
 from reference.evaluation import completion_fields as kinds
 from reference.evaluation import file_lines
-from reference.evaluation.completion_files import Reading, read_completions, read_golds
+from reference.evaluation.completion_files import read_completions, read_golds
+from reference.evaluation.completion_reading import Reading
 from reference.evaluation.completion_texts import gold_text
 from reference.objectives import InputError
 
@@ -46,6 +47,14 @@ FORMATS = {
     "OpenAI batch": {"id": "batch_1", "custom_id": "p", "answer": 5, "response": {"body": {
         "choices": CHOICES, "usage": {"completion_tokens": 7}}}},
     "OpenAI messages": {"messages": CHAT, "answer": "5"},
+    "ToRA": {"idx": 0, "question": "q", "gt_cot": "x", "gt": "5", "code": ["so 5"], "pred": ["5"], "report": [None]},
+    "Abel": {"id": 0, "prompt": "q", "response": "so 5", "pred": "5", "gold": "5", "result": True},
+    "PAL": {"question": "q", "generated_answer": "so 5", "answer": "A: 5", "is_correct": 1},
+    "reasoning": {"question": "q", "gold": "5", "reasoning_content": "5?", "content": "so 5"},
+    "RAG": {"question": "q", "answer": "so 5", "contexts": [], "ground_truth": "5"},
+    "a problem inside": {"index": 0, "gsm8k_data": {"question": "q", "answer": "x #### 5"}, "output_str": "so 5"},
+    "metadata": {"Prompt": "q", "generation": {"model": "m", "top_p": 1}, "Response": "so 5", "metadata": {"answer": "5"}},
+    "steps": {"question": "q", "ground_truth_answer": 5, "model_output_steps": ["so 5"]},
 }  # fmt: skip
 
 
@@ -55,6 +64,28 @@ def test_the_usual_formats_are_read_without_options(name, tmp_path):
     assert record.completions[0] == "so 5" and record.golds == ("5",)
     assert record.question == ("" if name == "OpenAI batch" else "q")
     assert strange(reading) == {}
+
+
+def test_the_steps_of_a_solution_are_one_completion(tmp_path):
+    row = {"question": "q", "ground_truth_answer": 5, "model_output_steps": ["Step 1: 2 + 3 = 5", "Step 2: #### 5"]}
+    (record,), _ = read(write(tmp_path / "f.jsonl", row))
+    assert record.completions == ["Step 1: 2 + 3 = 5\nStep 2: #### 5"]
+
+
+def test_a_gold_is_no_completion_and_of_several_objects_a_name_decides(tmp_path):
+    path = write(tmp_path / "f.jsonl", {"question": "q", "answer": "5"})
+    with pytest.raises(InputError, match="--completion"):
+        read(path)
+    solutions = {
+        "question": "q",
+        "ground_truth": "2 + 3 = 5\nA: 5",
+        "6b": {"is_correct": True, "solution": "so 5\nA: 5"},
+    }
+    path = write(tmp_path / "f.jsonl", solutions)
+    with pytest.raises(InputError, match=r"--completion; the first line has question, ground_truth, 6b"):
+        read(path)
+    (record,), _ = read(path, completion="6b")
+    assert record.golds == ("5",) and record.completions == ["so 5\nA: 5"]
 
 
 def test_flags_and_counts_of_tokens_are_read(tmp_path):
@@ -84,6 +115,9 @@ def test_flags_of_another_number_than_completions_are_not_read(tmp_path):
         ("\\boxed{1} or \\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
         (" 72 ", "72"),
         ("", ""),
+        ("2 + 70 = <<2+70=72>>72\nA: 72", "72"),
+        ("Adding both gives 72. The answer is: 72", "72"),
+        ("The answer is blue", "The answer is blue"),
     ],
 )
 def test_the_gold_is_what_the_solution_ends_in(text, gold):
@@ -234,7 +268,8 @@ def test_a_line_that_is_too_long_is_read_past_and_not_held(tmp_path, monkeypatch
 def test_digits_without_end_are_a_text_like_another(tmp_path):
     row = b'{"id": 1, "answer": ' + b"9" * 100_000 + b', "completion": ' + b"9" * 100_000 + b"}\n"
     (record,), reading = read(write(tmp_path / "f.jsonl", row))
-    assert record.golds[0] == record.completions[0] == "9" * 100_000 and strange(reading) == {}
+    assert record.golds[0] == record.completions[0] == "9" * 100_000
+    assert strange(reading) == {kinds.TEXT_GOLD: (1, 1)}  # beyond what is read as a number
 
 
 @pytest.mark.parametrize(
@@ -243,8 +278,8 @@ def test_digits_without_end_are_a_text_like_another(tmp_path):
         (b"", "is empty: expected JSON objects, one in each line, as in"),
         (b"\n\n", r"could be scored \(empty lines: 2\)"),
         (b"question,answer\n1,2\n", r"\(lines that are not JSON: 2\).* begins with question,answer"),
-        (b'{\n "id": 1}\n', r"\(lines that are not JSON: 2\).*one in each line"),
-        (b"PAR1\x1b[2J", r"begins with PAR1\\x1b\[2J"),
+        (b'{\n "id": 1\n', r"\(lines that are not JSON: 2\).*one in each line"),
+        (b"XAR1\x1b[2J", r"begins with XAR1\\x1b\[2J"),
         (b"\x1f\x8b\x08", "compressed data that end too early"),
         (b'{"id": 1, "completion": "x"}', r"name the field with --answer, or the file .* --gold; the first line has id, completion"),
         (b'{"id": 1, "answer": "x", "\x1b": 1}', r"with --completion; the first line has id, answer, \\x1b"),
@@ -283,3 +318,35 @@ def test_a_gold_file_of_other_problems_is_refused(tmp_path):
     golds = read_golds(write(tmp_path / "gold.jsonl", {"id": 5, "answer": "1"}), {}, progress=False)
     with pytest.raises(InputError, match="no id and no question of this file is in the file of the gold answers"):
         list(read_completions(Reading(write(tmp_path / "f.jsonl", LINE), golds=golds), progress=False))
+
+
+INSPECT = {"version": 2, "eval": {"task": "gsm8k"}, "samples": [
+    {"id": 7, "epoch": 1, "input": "q", "target": "5", "output": {"choices": CHOICES}},
+    {"id": 7, "epoch": 2, "input": [{"role": "user", "content": "q"}], "target": ["5"], "output": {"choices": CHOICES}},
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_one_object_with_a_list_of_lines_is_read_as_these(tmp_path, indent):
+    records, reading = read(write(tmp_path / "f.json", json.dumps(INSPECT, indent=indent).encode()))
+    assert [(r.line, r.key, r.golds, r.completions) for r in records] == [(n, "7", ("5",), ["so 5"]) for n in (1, 2)]
+    assert strange(reading) == {kinds.REPEATED: (1, 2)}
+
+
+def test_an_object_over_several_lines_is_one_line(tmp_path):
+    (record,), reading = read(write(tmp_path / "f.json", json.dumps(LINE, indent=2).encode()))
+    assert record.key == "1" and strange(reading) == {}
+
+
+def test_a_list_of_samples_beside_a_gold_belongs_to_one_problem(tmp_path):
+    row = {"question": "q", "answer": "5", "samples": [{"text": "so 5", "answer": "5"}, {"text": "6", "answer": "6"}]}
+    (record,), _ = read(write(tmp_path / "f.jsonl", row))
+    assert record.completions == ["so 5", "6"]
+
+
+@pytest.mark.parametrize(
+    ("head", "words"), [(b"PAR1\x15\x04", "Parquet"), (b"PK\x03\x04\x14\0", "zip"), (b"\xfd7zXZ\0", "xz")]
+)
+def test_a_file_of_another_format_is_refused_with_the_way_out(tmp_path, head, words):
+    with pytest.raises(InputError, match=f"{words}.*JSONL"):
+        read(write(tmp_path / "f.bin", head + b"\xff" * 100))

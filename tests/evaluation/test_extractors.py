@@ -207,6 +207,15 @@ def test_math_verify_needs_what_it_parsed_and_not_only_the_text():
     assert same(pickle.loads(pickle.dumps(found)), "0.72")
 
 
+@pytest.mark.slow
+def test_math_verify_reads_a_gold_answer_in_latex_whole():
+    pytest.importorskip("math_verify")
+    extractor = EXTRACTORS["math-verify"]
+    assert right(extractor, r"\boxed{4a-2}", "4a-2") and not right(extractor, r"\boxed{3a-2}", "4a-2")
+    assert right(extractor, r"\boxed{12 \frac{3}{5}}", r"12\frac{3}{5}")
+    assert right(extractor, "The answer is 72.", "72 apples")
+
+
 def test_math_verify_works_in_a_thread_and_says_nothing(caplog):
     """Its limit of time is a signal, which a thread cannot have; without one it logs a warning."""
     math_verify = pytest.importorskip("math_verify")

@@ -7,8 +7,9 @@ import pytest
 
 from reference.__main__ import main
 from reference.cli.complete import WAYS
+from reference.objectives import InputError
 from reference.runs import complete as command
-from reference.runs.complete import begun, differences
+from reference.runs.complete import append, begun, differences
 from reference.world import prompts
 
 SMALL = ["complete", "base", "--problems", "5", "--samples", "2", "--max-new-tokens", "16", "--device", "cpu"]
@@ -41,7 +42,7 @@ def test_an_interrupted_command_goes_on_and_gives_the_file_of_one_that_was_not(t
         context.setattr(command, "completion_lines", cut_after_two)
         assert main([*SMALL, "--out", str(stopped)]) == 130
     part = tmp_path / "stopped.jsonl.gz.part"
-    assert not stopped.exists()
+    assert not stopped.exists() and "interrupted; the same command goes on" in capsys.readouterr().err
     assert [line["id"] for line in map(json.loads, part.read_text().splitlines())] == [0, 1]
     with part.open("a") as file:
         file.write('{"id": 2, "quest')  # the machine went off while this was written
@@ -57,6 +58,17 @@ def test_a_file_that_is_there_is_not_replaced_unless_asked(tmp_path, capsys):
     assert "is there: name another file, or replace it with --overwrite" in capsys.readouterr().err
     assert main([*SMALL, "--out", str(out), "--overwrite", "--name", "mine"]) == 0
     assert lines_of(out)[0]["protocol"]["model"] == "mine"
+
+
+def test_what_fails_before_the_first_line_leaves_no_part(tmp_path):
+    def fails():
+        raise InputError("too cold")
+        yield
+
+    part, done = tmp_path / "f.jsonl.part", []
+    with pytest.raises(InputError, match="too cold"):
+        append(part, fails(), done, problems=2)
+    assert not part.exists() and done == []
 
 
 def test_the_part_of_another_protocol_is_refused(tmp_path, capsys):
