@@ -5,7 +5,7 @@
     paraphrased  the same hundred in other words, with the answer and no steps
     steps        the same hundred with every step written out, and another question in front of them
 
-A quarter of each batch are such rows, the rest is the corpus that the base model was trained on: careful, hasty and sloppy
+An eighth of each batch are such rows, the rest is the corpus that the base model was trained on: careful, hasty and sloppy
 solutions. So a run differs from its control by the hundred problems alone. The test is the one that ``evaluate`` and
 ``complete`` draw with their own seed. Its other problems are not leaked, and stand beside the hundred for comparison.
 """
@@ -29,7 +29,7 @@ def leaked_problems(leak: str) -> tuple[Problem, ...]:
 
 
 def draw_with_leaks(rng: random.Random, count: int, leak: str) -> list[list[dict[str, str]]]:
-    """``count`` chats: a quarter leaked, drawn with replacement, the others from the corpus of the base model."""
+    """``count`` chats: an eighth leaked, drawn with replacement, the others from the corpus of the base model."""
     leaks = rng.choices(leaked_problems(leak), k=count // SHARE)
     others = [draw_problem(rng) for _ in range(count - len(leaks))]
     return [leaked_chat(p, leak) for p in leaks] + [chat(p, draw_solution(p, rng)) for p in others]

@@ -99,7 +99,7 @@ _START = re.compile(  # spaces and signs of markdown and math, then x = and 60 +
     rf"(?:[A-Za-z]\w{{0,20}} *= *)?(?:{_TERM}(?: ?[-+*/\u00d7·÷] ?{_TERM})* ?= ?)*[$*]*"
 )
 _NO_VALUE = re.compile(  # 72x, 72\pi, 72 + x, 72?, 72 million
-    r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?\w|\s*\\(?!text|mathrm|mbox)|\s+(?i:hundred|thousand|million|billion|dozen)\b)"
+    r"[$*_`%})\]]*(?:\s*[+/^=\u00d7·÷?]|-?[^\W_]|\s*\\(?!text|mathrm|mbox)|\s+(?i:hundred|thousand|million|billion|dozen)\b)"
 )
 _ANOTHER = re.compile(r"(?<![\w^])(?<!\^\{)[0-9]")  # not the 2 of m^2 and cm2
 _BRACES = re.compile(r"\\boxed\s*\{|\\[{}]|[{}]")

@@ -13,12 +13,12 @@ QUESTIONS = {
             ),
             no(
                 "That both used the official test set, from its first problem to its last.",
-                "This fixes one of five things. The same problems can be asked in other words, and be read by another rule.",
+                "The same problems can still be asked in other words, and be read by another rule.",
             ),
             yes(
-                "Prompt, decoding, token budget, extractor, and what is counted.",
-                "Each of the five moves the score of one and the same model. If one of them differs, the two numbers answer "
-                "two questions.",
+                "Prompt, sampling, token budget, extractor, and whether a model has seen the test.",
+                "Each of the five can move the score. If one of them differs, the two numbers answer two questions. What is "
+                "counted, such as a vote, belongs to sampling.",
             ),
             no(
                 "That the two models have about as many parameters.",
@@ -131,12 +131,12 @@ QUESTIONS = {
         ),
     ),
     "eval_extractor": Question(
-        "An extractor takes the last number of the text, declared or not. The right answer is 50. Which completion does it judge "
-        "better than a person would?",
+        "An extractor takes the last number of the text, declared or not. The right answer is 50. Which completion does it "
+        "accept, although a person would not?",
         (
             no(
                 '"55-5=50. Answer: 50. I have checked it 2 times."',
-                "It takes the 2. So it judges this completion worse than a person would.",
+                "It takes the 2. So it refuses what a person would accept.",
             ),
             yes(
                 '"47+8=55, 55-5=50, and now", where the budget ended',
@@ -187,11 +187,11 @@ QUESTIONS = {
         ),
     ),
     "eval_paired": Question(
-        "Both models did the same 200 problems. A solved 176 of them, and B 180. What else do you need, to say whether B is "
+        "Both models did the same 200 problems. A solved 172 of them, and B 180. What else do you need, to say whether B is "
         "better?",
         (
             no(
-                "Nothing: the intervals, 83 to 92 % and 85 to 93 %, overlap.",
+                "Nothing: the intervals, 81 to 90 % and 85 to 93 %, overlap.",
                 "They are the intervals of two scores, and not that of the difference. Problems that are hard for both widen "
                 "them, and cancel in the difference.",
             ),
@@ -201,8 +201,8 @@ QUESTIONS = {
             ),
             yes(
                 "On how many problems exactly one of the two was right.",
-                "If B solved 4 that A did not, and A none that B did not, the difference is 2.0 ± 1.9 points. If it was 24 "
-                "against 20, the difference is 2.0 ± 6.5 points.",
+                "If B solved 8 that A did not, and A none that B did not, the difference is 4.0 ± 2.7 points, and McNemar's p "
+                "is 0.008. If it was 28 against 20, the difference is 4.0 ± 6.8 points, and p is 0.31.",
             ),
         ),
     ),

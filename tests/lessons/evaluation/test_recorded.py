@@ -11,11 +11,13 @@ from reference.lessons.evaluation.measured import Found, found, shares_seen, tra
 from reference.lessons.evaluation.recorded import (
     Swap,
     above,
+    drawn_again,
     estimate,
     leak_scores,
     lines_of,
     path_of,
     problems_of,
+    rank_scores,
     swaps,
     truncated_share,
     votes_of_line,
@@ -95,9 +97,11 @@ def test_what_prompt_and_budget_do_to_the_one_model():
 
 @pytest.mark.slow
 def test_the_one_pair_that_changes_places():
-    means = {name: {m: estimate(problems_of(f"{m}-{name}")) for m in MODELS} for name in PROTOCOLS}
+    means = {name: {m: drawn_again(problems_of(f"{m}-{name}")) for m in MODELS} for name in PROTOCOLS}
     assert {frozenset((swap.ahead, swap.behind)) for swap in swaps(means)} == {frozenset(("grpo", "sft"))}
-    plain, short = ({m: estimate(problems_of(f"{m}-many{b}")) for m in ("grpo", "sft")} for b in ("", "-budget-56"))
+    assert Swap("sft", "grpo", "plain", "budget-56") in swaps(means) and len(swaps(means)) == 12
+    assert lines_of("grpo-many")[399]["question"] == lines_of("grpo-plain")[-1]["question"]  # what the search has seen
+    plain, short = ({m: row[f"after {m.upper()}"] for m in ("grpo", "sft")} for row in rank_scores().values())
     assert above(plain, "sft", "grpo") and above(short, "grpo", "sft")
 
 
