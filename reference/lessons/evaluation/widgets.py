@@ -3,11 +3,14 @@
 from collections.abc import Collection, Sequence
 
 from reference.teaching import controls
-from reference.teaching.controls import dial, slider
+from reference.teaching.controls import choice, dial, slider
 
 from .examples import CORPUS, PROBLEMS, TEXTS, Text
 from .expected import Votes
+from .experiments import PROTOCOLS
 from .figures import figure_detector, figure_pass_k
+from .figures_scores import figure_ranks
+from .recorded import drawn_again, problems_of
 
 
 def pass_k(problems: Sequence[Votes] = PROBLEMS) -> None:
@@ -32,4 +35,18 @@ def detector(texts: Sequence[Text] = TEXTS, corpus: Collection[str] = CORPUS) ->
     )
 
 
-WIDGETS = {"pass_k": pass_k, "detector": detector}
+def ranking() -> None:
+    """Under which protocol is the model after GRPO ahead, and under which the one after SFT?
+
+    Each protocol was recorded, with the 400 problems and one change; the intervals are those of the bootstrap.
+    """
+    models = {"after GRPO": "grpo", "after SFT": "sft"}
+    controls.interact(
+        lambda protocol: figure_ranks(
+            {protocol: {label: drawn_again(problems_of(f"{run}-{protocol}")) for label, run in models.items()}}
+        ),
+        protocol=choice("protocol", list(PROTOCOLS)),
+    )
+
+
+WIDGETS = {"pass_k": pass_k, "detector": detector, "ranking": ranking}

@@ -17,6 +17,7 @@ from reference.lessons.evaluation.expected import (
     expected_power,
     votes_of,
 )
+from reference.lessons.evaluation.experiments import PROTOCOLS
 from reference.lessons.evaluation.figures import figure_detector, figure_pass_k, overlaps_with
 from reference.lessons.evaluation.figures_scores import figure_ranks, figure_samples, figure_separation, figure_swings
 from reference.lessons.evaluation.questions import QUESTIONS
@@ -203,6 +204,7 @@ def test_the_right_option_is_not_the_longest_as_a_rule():
 def test_every_control_redraws_over_its_whole_range(panel_of, pictures_at_the_ends):
     assert len(pictures_at_the_ends(panel_of(widgets.pass_k))) == 4  # k is never above n: two of the corners are one
     assert len(pictures_at_the_ends(panel_of(widgets.detector))) == 5
+    assert len(pictures_at_the_ends(panel_of(widgets.ranking))) == len(PROTOCOLS)
 
 
 @pytest.mark.slow
