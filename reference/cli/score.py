@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ ROLES = {
     "completion": "completion or completions",
 }
 PICTURES = (".png", ".svg", ".pdf")
+SMALL = 1_000_000  # bytes that math-verify, which needs a millisecond for a completion, is run on without being asked
 
 
 def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -50,8 +52,9 @@ def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
         help="a second file, compared with the first problem by problem",
     )
     add("--extractors", type=extractor_names, metavar="NAMES",
-        help=f"some of {', '.join(NAMES)}, with commas between them; all: every one. Without the option all but "
-             "math-verify, which needs the package of that name and takes about a millisecond for a completion")  # fmt: skip
+        help=f"some of {', '.join(NAMES)}, with commas between them; all: every one. Without the option all, "
+             "but math-verify only where the package of that name is installed and the files have less than a megabyte: "
+             "it takes about a millisecond for a completion")  # fmt: skip
     add("--ties", choices=("split", "first", "wrong"), default="split",
         help="a tied vote scores the share of right answers among the tied ones, or what came first, or nothing")  # fmt: skip
     add(
@@ -93,6 +96,13 @@ def picture(text: str) -> Path:
     return path
 
 
+def is_small(*paths: str | None) -> bool:
+    """Whether the files together are read by math-verify in seconds. A size is not known of what is no plain file."""
+    named = [path for path in paths if path is not None]
+    sizes = [os.path.getsize(path) * (8 if path.endswith(".gz") else 1) for path in named if os.path.isfile(path)]
+    return len(sizes) == len(named) and sum(sizes) <= SMALL
+
+
 def score_command(args: argparse.Namespace) -> int:
     """Read, score, compare, draw, and print."""
     with defer_signals():
@@ -108,7 +118,13 @@ def score_command(args: argparse.Namespace) -> int:
     if [args.file, args.other, args.gold].count("-") > 1:
         raise InputError("the standard input can be read once: name files in the place of the other -")
     fields = {role: name for role in ROLES if (name := getattr(args, role)) is not None}
-    names = list(available()) if args.extractors == ["all"] else args.extractors
+    everything = args.extractors == ["all"] or (args.extractors is None and is_small(args.file, args.other))
+    names = list(available()) if everything else args.extractors
+    if names is None and len(available()) == len(NAMES):
+        print(
+            "math-verify is left out, since the file is large or of unknown size: --extractors all adds it",
+            file=sys.stderr,
+        )
     files = [
         score_file(path, extractors=names, ties=args.ties, fields=fields, gold=args.gold, progress=True)
         for path in (args.file, args.other) if path is not None

@@ -12,7 +12,8 @@ import pytest
 from small_runs import refusal
 
 from reference.__main__ import main
-from reference.cli.score import NAMES
+from reference.cli import score as command
+from reference.cli.score import NAMES, is_small
 from reference.evaluation.extractors import EXTRACTORS, available
 from reference.evaluation.score_figure import figure_scores
 from reference.evaluation.scores import score_file
@@ -31,6 +32,12 @@ def write(path: Path, *rows: object) -> str:
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def without_math_verify(monkeypatch):
+    """It takes seconds to load. The test of when it is run sets the limit itself."""
+    monkeypatch.setattr(command, "SMALL", 0)
+
+
 @pytest.fixture
 def file(tmp_path):
     return write(tmp_path / "f.jsonl", *ROWS)
@@ -39,6 +46,32 @@ def file(tmp_path):
 def printed(capsys, *arguments):
     assert main(["score", *map(str, arguments)]) == 0
     return capsys.readouterr().out
+
+
+def test_small_files_are_those_whose_size_is_known_and_below_the_limit(tmp_path, monkeypatch):
+    """Of a compressed file eight times its size counts."""
+    plain, packed = tmp_path / "a.jsonl", tmp_path / "a.jsonl.gz"
+    plain.write_bytes(b"x" * 800)
+    packed.write_bytes(b"x" * 100)
+    monkeypatch.setattr(command, "SMALL", 800)
+    assert is_small(str(plain), None) and is_small(str(packed), None)
+    assert not is_small(str(plain), str(packed)) and not is_small("-", None) and not is_small(str(tmp_path), None)
+    monkeypatch.setattr(command, "SMALL", 799)
+    assert not is_small(str(plain), None) and not is_small(str(packed), None)
+
+
+@pytest.mark.slow
+def test_math_verify_stands_beside_the_others_in_a_small_file_and_is_named_where_it_is_left_out(
+    file, capsys, monkeypatch
+):
+    pytest.importorskip("math_verify")
+    assert main(["score", file]) == 0
+    out, err = capsys.readouterr()
+    assert "math-verify" not in out and "--extractors all adds it" in err
+    monkeypatch.setattr(command, "SMALL", 10**6)
+    assert main(["score", file]) == 0
+    out, err = capsys.readouterr()
+    assert re.search(r"^  math-verify +\d", out, re.M) and "--extractors all" not in err
 
 
 def test_the_command_offers_the_extractors_that_there_are():
