@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 
@@ -23,12 +24,10 @@ def name_right_of(ax: Axes, estimate: Estimate, y: float, text: str) -> Annotati
                        fontsize=11, annotation_clip=False)  # fmt: skip
 
 
-def keep_clear(ax: Axes, x: float, names: Sequence[tuple[Annotation, Estimate]]) -> None:
-    """Names that the upright line at x would run through move to the left of their intervals."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None  # the axes were made by it
+def keep_clear(figure: Figure, x: float, names: Sequence[tuple[Annotation, Estimate]]) -> None:
+    """Names that the upright line at x would run through move to the left of their intervals. The figure has one plot."""
     figure.draw_without_rendering()  # where a name ends is known once it was laid out
-    line = ax.transData.transform((x, 0))[0]
+    line = figure.axes[0].transData.transform((x, 0))[0]
     for name, (_, low, _) in names:
         extent = name.get_window_extent()
         if extent.x0 <= line <= extent.x1 + CLEAR:

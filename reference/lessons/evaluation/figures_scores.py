@@ -43,7 +43,7 @@ def figure_swings(rows: Mapping[str, Mapping[str, Estimate]], *, baseline: float
         ax.set_xlabel("score, with its 95 % interval")
         if baseline is not None:
             ax.axvline(baseline, color=MUTED, linewidth=1, linestyle="--", zorder=0)
-            keep_clear(ax, baseline, names)
+            keep_clear(figure, baseline, names)
         return describe(figure, f"How far each variable moves the score: {'; '.join(said)}")
 
 
