@@ -125,6 +125,14 @@ def test_a_range_that_ends_too_early_is_named_whatever_becomes_of_a_short_text(l
     assert named("contaminated", contaminated) == "the last run missing"
 
 
+def test_a_vote_that_none_wins_is_named_also_where_none_is_taken_out_afterwards():
+    def majority_vote(answers):
+        most = max((answers.count(a) for a in answers), default=0)
+        return [a for a in dict.fromkeys(answers) if answers.count(a) == most and a is not None]
+
+    assert named("majority_vote", majority_vote) == "completions without an answer vote"
+
+
 PATTERNS = [r"Answer:\s*(-?[\d,.]+)", r"Answer: (-?\d+)", r"Answer:[*\s]*(-?[\d,.]+)"]
 
 
