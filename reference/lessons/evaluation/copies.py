@@ -31,6 +31,9 @@ COPIES: tuple[tuple[str, tuple[str, ...], int, float], ...] = (
     ("{name} has {a} {goods}. " + TRAIN, ("{name} has {a} {goods}.",), 2, 0.5),
     # two of four runs are shared: exactly the threshold
     ("{name} has {a} {goods} today", ("{name} has {a} stones",), 2, 0.5),
+    # three of four runs are shared. The last run decides: it is one of them, or it is the one that is not
+    ("{name} has {a} {goods} today", ("he has {a} {goods} today",), 2, 0.7),
+    ("{name} has {a} {goods} today", ("{name} has {a} {goods} again",), 2, 0.8),
     # fewer words than n
     ("What is {a}+{b}?", ("Question: What is {a}+{b}? Answer:",), 8, 0.5),
     ("What is {a}+{b}?", ("What is {b}-{a}?",), 8, 0.5),

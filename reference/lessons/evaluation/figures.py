@@ -79,7 +79,7 @@ def figure_detector(texts: Sequence[Text], corpus: Collection[str], *, n: int, t
     precision, recall = (f"{hits / whole:.2f}" if whole else "-" for whole in (sum(flagged), sum(held)))
     title = f"n = {n}, threshold {threshold:g}: precision {precision}, recall {recall}"
     with style():
-        figure = Figure(figsize=(WIDTH, 1.0 + (0.29 * len(shown) if few else 3.2)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.2 + (0.29 * len(shown) if few else 3.2)), layout="constrained")
         ax = figure.subplots()
         for place, (text, share, flag) in enumerate(zip(shown, shares, flagged, strict=True)):
             colour, marker = TRUTHS[text.truth]
@@ -89,7 +89,9 @@ def figure_detector(texts: Sequence[Text], corpus: Collection[str], *, n: int, t
         ax.axvline(threshold, color=INK, linestyle="--", linewidth=1.2)
         ax.set(xlim=(0, 1.02), ylim=(len(shown) - 0.4, -0.6), xlabel="share of the n-grams that stand in the corpus")
         label_texts(ax, shown)
-        figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
+        figure.suptitle(
+            f"{title}\nA full mark is flagged, an empty one is not.", fontsize=13, fontweight="bold", x=0.01, ha="left"
+        )
         return describe(figure, f"{title}. {told(shown, flagged)}")
 
 

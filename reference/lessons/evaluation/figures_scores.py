@@ -2,109 +2,91 @@
 
 from collections.abc import Mapping, Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, RED, style
+from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PURPLE, RED, style
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 
+from .estimates import Estimate as Estimate
+from .estimates import draw_estimate, in_words, keep_clear, name_right_of, room_for_labels
 from .separation import half_width, problems_needed, spread_paired, spread_unpaired
 
-Estimate = tuple[float, float, float]  # a score, and the two ends of its interval
 LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", "D"), (RED, "-", "v"))
-BOX = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # under a name, so that no line runs through it
 
 
 def figure_swings(rows: Mapping[str, Mapping[str, Estimate]], *, baseline: float | None = None) -> Figure:
     """How far each variable of the protocol moves the score of one model.
 
     ``rows``: variable -> setting -> its score with the ends of its interval. ``baseline``: the score of the protocol in which
-    all variables have their usual setting.
+    all variables have their usual setting, a dashed line. A name that it would run through stands on the left.
     """
     with style():
         lines = sum(map(len, rows.values()))
         figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * lines + 0.12 * len(rows)), layout="constrained")
         ax = figure.subplots()
-        y, middles, said = 0.0, [], []
+        y, middles, names, said = 0.0, [], [], []
         for (variable, settings), (colour, _, marker) in zip(rows.items(), LINES, strict=False):
             places = [y + i for i in range(len(settings))]
             middles.append(sum(places) / len(places))
             for place, (setting, estimate) in zip(places, settings.items(), strict=True):
                 draw_estimate(ax, estimate, place, colour=colour, marker=marker)
-                ax.annotate(f"{setting}  {estimate[0]:.2f}", (estimate[2], place), xytext=(6, 0), va="center",
-                            textcoords="offset points", fontsize=11, annotation_clip=False, bbox=BOX)  # fmt: skip
+                names.append((name_right_of(ax, estimate, place, f"{setting}  {estimate[0]:.2f}"), estimate))
             y = places[-1] + 1.4
             ax.axhline(y - 0.7, color=FAINT, linewidth=1)
             scores = [score for score, _, _ in settings.values()]
             said.append(f"{variable} {max(scores) - min(scores):.2f} ({in_words(settings)})")
-        if baseline is not None:
-            ax.axvline(baseline, color=MUTED, linewidth=1, linestyle="--", zorder=0)
         ax.set_yticks(middles, list(rows))
         ax.set_ylim(y - 0.7, -0.7)
         room_for_labels(ax, [e for settings in rows.values() for e in settings.values()])
         ax.set_xlabel("score, with its 95 % interval")
+        if baseline is not None:
+            ax.axvline(baseline, color=MUTED, linewidth=1, linestyle="--", zorder=0)
+            keep_clear(figure, baseline, names)
         return describe(figure, f"How far each variable moves the score: {'; '.join(said)}")
 
 
-def draw_estimate(ax: Axes, estimate: Estimate, y: float, *, colour: str, marker: str) -> None:
-    score, low, high = estimate
-    ax.plot([low, high], [y, y], color=colour, linewidth=1.8)
-    ax.plot([score], [y], color=colour, marker=marker, markersize=7, markeredgecolor="white")
-
-
-def in_words(settings: Mapping[str, Estimate]) -> str:
-    return ", ".join(
-        f"{name} {score:.2f} from {low:.2f} to {high:.2f}" for name, (score, low, high) in settings.items()
-    )
-
-
-def room_for_labels(ax: Axes, estimates: Sequence[Estimate], *, share: float = 0.45) -> None:
-    """The axis over all intervals, and on the right free space for names; ticks stop where the intervals do."""
-    low, high = min(e[1] for e in estimates), max(e[2] for e in estimates)
-    wide = max(high - low, 0.02)
-    ax.set_xlim(low - 0.04 * wide, high + share * wide)
-    ax.set_xticks([tick for tick in ax.get_xticks() if low - 0.04 * wide <= tick <= high + 0.04 * wide])
-    ax.spines["bottom"].set_bounds(low - 0.04 * wide, high)
-    ax.tick_params(left=False)
-    ax.spines["left"].set_visible(False)
-
-
 def figure_ranks(rows: Mapping[str, Mapping[str, Estimate]]) -> Figure:
-    """Two models under several protocols, with intervals, and which of the two is ahead.
+    """Two models under several protocols, with intervals, and which of the two is ahead: its name has the difference.
 
     ``rows``: protocol -> model -> its score with the ends of its interval.
     """
     first, second = next(iter(rows.values()))
     with style():
-        figure = Figure(figsize=(WIDTH, 1.3 + 0.62 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.62 * len(rows)), layout="constrained")
         ax = figure.subplots()
         said = []
         for place, (protocol, models) in enumerate(rows.items()):
-            for name, dy, (colour, _, marker) in zip((first, second), (-0.17, 0.17), LINES, strict=False):
-                draw_estimate(ax, models[name], place + dy, colour=colour, marker=marker)
-            ahead = first if models[first][0] > models[second][0] else second
-            gap = abs(models[first][0] - models[second][0])
-            words = f"{ahead} +{gap:.2f}" if gap else "level"
-            ax.annotate(words, (1, place), xycoords=("axes fraction", "data"), xytext=(-2, 0), fontsize=11, ha="right",
-                        textcoords="offset points", va="center", color=INK)  # fmt: skip
+            beside = [words_beside(models, *pair, named=place == 0) for pair in ((first, second), (second, first))]
+            for name, words, dy, (colour, _, mark) in zip((first, second), beside, (-0.17, 0.17), LINES, strict=False):
+                draw_estimate(ax, models[name], place + dy, colour=colour, marker=mark)
+                name_right_of(ax, models[name], place + dy, words)
             ax.axhline(place + 0.5, color=FAINT, linewidth=1)
-            said.append(f"{protocol}: {in_words(models)}, {words}")
+            gap = models[first][0] - models[second][0]
+            said.append(f"{protocol}: {in_words(models)}, {beside[gap < 0] if gap else 'level'}")
         ax.set_yticks(range(len(rows)), list(rows))
         ax.set_ylim(len(rows) - 0.5, -0.6)
-        for name, (colour, _, marker) in zip((first, second), LINES, strict=False):
-            ax.plot([], [], color=colour, marker=marker, linewidth=1.8, label=name)
         room_for_labels(ax, [e for models in rows.values() for e in models.values()])
-        figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=11)
         ax.set_xlabel("score, with its 95 % interval")
         return describe(figure, ". ".join(said))
 
 
-def figure_samples(curves: Mapping[str, Mapping[int, Estimate]]) -> Figure:
+def words_beside(models: Mapping[str, Estimate], name: str, other: str, *, named: bool) -> str:
+    """What stands at the mark of a model: by how much it is ahead. The name of one that is behind only if ``named``."""
+    gap = models[name][0] - models[other][0]
+    if gap > 0:
+        return f"{name} +{gap:.2f}"
+    return f"{name}, level" if gap == 0 else name if named else ""
+
+
+def figure_samples(
+    curves: Mapping[str, Mapping[int, Estimate]], *, baseline: tuple[str, float] | None = None
+) -> Figure:
     """Scores against the number of samples per problem, such as pass@k, majority and mean, with a band for the interval.
 
-    ``curves``: name -> number of samples -> its score with the ends of its interval.
+    ``curves``: name -> number of samples -> its score with the ends of its interval. A curve that is constant has no marks.
+    ``baseline``: name and score of a dashed line to compare with.
     """
     with style():
         figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
@@ -113,11 +95,18 @@ def figure_samples(curves: Mapping[str, Mapping[int, Estimate]]) -> Figure:
         for (name, points), (colour, line, marker) in zip(curves.items(), LINES, strict=False):
             ks, estimates = list(points), list(points.values())
             scores, low, high = zip(*estimates, strict=True)
+            if len(scores) > 1 and len(set(scores)) == 1:
+                line, marker = "-", ""  # nothing depends on the number of samples
             ax.plot(ks, scores, line, color=colour, marker=marker, markersize=5)
             ax.fill_between(ks, low, high, color=colour, alpha=0.13, linewidth=0)
             ends[name], colours[name] = scores[-1], colour
             said.append(f"{name} " + ", ".join(f"{score:.2f} with {k}" for k, score in zip(ks, scores, strict=True)))
         last = max(k for points in curves.values() for k in points)
+        if baseline is not None:
+            name = f"{baseline[0]}: {baseline[1]:.2f}"
+            ax.hlines(baseline[1], 0.9, last, color=INK, linewidth=1, linestyle="--", zorder=0)
+            ends[name], colours[name] = baseline[1], INK
+            said.append(f"dashed line, {name}")
         ax.set_xscale("log", base=2)
         ticks = sorted({k for points in curves.values() for k in points})
         ax.set_xticks(ticks, [str(k) for k in ticks])

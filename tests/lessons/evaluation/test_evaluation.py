@@ -72,7 +72,9 @@ def test_one_sample_is_one_point():
 
 def test_the_detector_finds_what_was_copied_and_nothing_that_was_said_in_other_words():
     assert len({t.text[:30] for t in TEXTS}) == len(TEXTS) > 10
-    text = description(figure_detector(TEXTS, CORPUS, n=8, threshold=0.5))
+    figure = figure_detector(TEXTS, CORPUS, n=8, threshold=0.5)
+    assert figure.get_suptitle().endswith("recall 0.57\nA full mark is flagged, an empty one is not.")
+    text = description(figure)
     assert text.startswith("n = 8, threshold 0.5: precision 1.00, recall 0.57. flagged 4 of 4 leaked: 'A farmer")
     assert text.endswith("flagged 0 of 3 paraphrased; flagged 0 of 5 clean")  # 4 of 7 that the corpus holds
     eager = description(figure_detector(TEXTS, CORPUS, n=1, threshold=0.5))
@@ -115,8 +117,32 @@ def test_it_is_said_who_is_ahead_under_each_protocol():
         "greedy": {"A": (0.9, 0.8, 0.95), "B": (0.9, 0.8, 0.95)},
     }
     figure = figure_ranks(rows)
-    assert [note.get_text() for note in figure.axes[0].texts] == ["A +0.05", "B +0.10", "level"]
-    assert "short: A 0.60 from 0.50 to 0.70, B 0.70 from 0.60 to 0.80, B +0.10" in description(figure)
+    # the first row names both models, the others the one that is ahead, beside its own mark
+    marks = [(note.get_text(), note.xy[0]) for note in figure.axes[0].texts]
+    assert marks[:4] == [("A +0.05", 0.9), ("B", 0.86), ("", 0.7), ("B +0.10", 0.8)]
+    assert marks[4:] == [("A, level", 0.95), ("B, level", 0.95)]
+    text = description(figure)
+    assert "long: A 0.86 from 0.80 to 0.90, B 0.81 from 0.75 to 0.86, A +0.05. short: " in text
+    assert "B 0.70 from 0.60 to 0.80, B +0.10. greedy: " in text and text.endswith("B 0.90 from 0.80 to 0.95, level")
+
+
+def test_no_name_hides_the_dashed_line():
+    rows = {"prompt": {"chat": (0.86, 0.81, 0.9), "a space": (0.64, 0.59, 0.69), "bare": (0.1, 0.05, 0.15)}}
+    figure = figure_swings(rows, baseline=0.86)
+    figure.draw_without_rendering()
+    line = figure.axes[0].transData.transform((0.86, 0))[0]
+    extents = [note.get_window_extent() for note in figure.axes[0].texts]
+    assert [extent.x0 > line or extent.x1 < line for extent in extents] == [True, True, True]
+    assert [note.xy[0] for note in figure.axes[0].texts] == [0.9, 0.59, 0.15]  # only the second moves to the other end
+    assert [note.xy[0] for note in figure_swings(rows).axes[0].texts] == [0.9, 0.69, 0.15]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.99), (0.69, 0.93), (1.0, 1.0)])
+def test_the_axis_of_intervals_ends_at_its_last_tick(low, high):
+    ax = figure_swings({"prompt": {"chat": (low, low, high)}}).axes[0]
+    ticks = ax.get_xticks()
+    assert ax.spines["bottom"].get_bounds() == (ticks[0], ticks[-1])
+    assert ticks[0] <= low <= high <= ticks[-1] and 3 <= len(ticks) <= 8
 
 
 def test_the_curves_over_samples_say_their_points():
@@ -124,6 +150,18 @@ def test_the_curves_over_samples_say_their_points():
     assert description(figure_samples(curves)) == (
         "Score against samples per problem: pass@k 0.70 with 1, 0.90 with 4; mean 0.70 with 1, 0.71 with 4"
     )
+
+
+def test_a_constant_curve_has_no_marks_and_a_baseline_is_named():
+    curves = {"pass@k": {1: (0.7, 0.6, 0.8), 4: (0.9, 0.85, 0.95)}, "mean": {1: (0.7, 0.6, 0.8), 4: (0.7, 0.6, 0.8)}}
+    figure = figure_samples(curves, baseline=("one sample, T = 1", 0.97))
+    lines = figure.axes[0].lines
+    assert [(line.get_linestyle(), line.get_marker()) for line in lines[:2]] == [("-", "o"), ("-", "")]
+    assert " one sample, T = 1: 0.97" in [note.get_text() for note in figure.axes[0].texts]
+    assert figure.axes[0].get_ylim()[1] > 0.97
+    assert description(figure).endswith("mean 0.70 with 1, 0.70 with 4; dashed line, one sample, T = 1: 0.97")
+    point = figure_samples({"mean": {1: (0.7, 0.6, 0.8)}})
+    assert point.axes[0].lines[0].get_marker() == "o"  # one point without its mark would not be seen
 
 
 def test_the_spread_of_a_difference_is_the_variance_of_all_pairs_of_verdicts():

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from reference.evaluation.answers import extract_answer
+from reference.evaluation.answers import extract_answer, read_number
+from reference.evaluation.contamination import words
 from reference.evaluation.statistics import majority_vote, pass_at_k
+from reference.lessons import BUGS
 from reference.lessons.evaluation.cases import (
     contaminated_cases,
     extract_answer_cases,
@@ -98,4 +100,51 @@ def test_half_of_the_texts_are_flagged():
 
 def test_a_constant_detector_is_not_taken_for_one_with_a_mistake():
     for value in (True, False):
-        assert "wrong on 9 of 18 cases" in message("contaminated", lambda text, corpus, *, n, threshold, v=value: v)
+        assert "wrong on 10 of 20 cases" in message("contaminated", lambda text, corpus, *, n, threshold, v=value: v)
+
+
+def named(name, function):
+    """The name of the mistake that ``check`` finds."""
+    found = judge(EXERCISES[name], BUGS, function).bug
+    return found and found.name
+
+
+@pytest.mark.parametrize("short", ["whole", False, True])
+@pytest.mark.parametrize("lowered", [True, False])
+def test_a_range_that_ends_too_early_is_named_whatever_becomes_of_a_short_text(lowered, short):
+    def runs(found, n):
+        return {tuple(found[i : i + n]) for i in range(len(found) - n)}
+
+    def contaminated(text, corpus, *, n, threshold):
+        found = words(text)
+        n = min(n, len(found)) if lowered or short == "whole" else n
+        own = runs(found, n) or ({tuple(found)} if short == "whole" else set())
+        seen = {run for document in corpus for run in runs(words(document), n)}
+        return len(own & seen) / len(own) >= threshold if own else short
+
+    assert named("contaminated", contaminated) == "the last run missing"
+
+
+def test_a_vote_that_none_wins_is_named_also_where_none_is_taken_out_afterwards():
+    def majority_vote(answers):
+        most = max((answers.count(a) for a in answers), default=0)
+        return [a for a in dict.fromkeys(answers) if answers.count(a) == most and a is not None]
+
+    assert named("majority_vote", majority_vote) == "completions without an answer vote"
+
+
+PATTERNS = [r"Answer:\s*(-?[\d,.]+)", r"Answer: (-?\d+)", r"Answer:[*\s]*(-?[\d,.]+)"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_for_a_number_is_named(pattern):
+    def first(text):
+        found = re.search(pattern, text)
+        return read_number(found[1]) if found else None
+
+    def last(text):
+        found = re.findall(pattern, text)
+        return read_number(found[-1]) if found else None
+
+    assert named("extract_answer", first) == "the first number behind a mark"
+    assert named("extract_answer", last) == "the first of two candidates"

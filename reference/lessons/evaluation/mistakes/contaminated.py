@@ -104,6 +104,40 @@ def contaminated__joined(text: str, corpus: Collection[str], *, n: int, threshol
     return compared(words(text), [words(" ".join(corpus))], n, threshold)
 
 
+def all_but_last(found: list[str], n: int) -> set[Gram]:
+    """The runs of n words but the last one; all of the list if it has no more than n words."""
+    return runs(found[:-1], n) if len(found) > n else {tuple(found)}
+
+
+def ends_early(text: str, corpus: Collection[str], n: int, threshold: float, *, in_corpus: bool = True) -> bool:
+    """Without the last run of the text, and with ``in_corpus`` of each document."""
+    n = min(n, len(words(text)))
+    own, cut = all_but_last(words(text), n), all_but_last if in_corpus else runs
+    return len(own & {run for document in corpus for run in cut(words(document), n)}) / len(own) >= threshold
+
+
+@bug(
+    "the last run missing",
+    mistake="the runs end one word too early, so the last run of a text is not compared",
+    symptom="the share of a short text is too low or too high, and a copy of just n words may never be found",
+    likewise=(
+        lambda text, corpus, *, n, threshold: ends_early(text, corpus, n, threshold, in_corpus=False),
+        # a text of at most n words has no run left, and nothing of it counts as found
+        lambda text, corpus, *, n, threshold: len(words(text)) > n and ends_early(text, corpus, n, threshold),
+        lambda text, corpus, *, n, threshold: (
+            len(words(text)) > n and ends_early(text, corpus, n, threshold, in_corpus=False)
+        ),
+        # the same, and nothing counts as all
+        lambda text, corpus, *, n, threshold: len(words(text)) <= n or ends_early(text, corpus, n, threshold),
+        lambda text, corpus, *, n, threshold: (
+            len(words(text)) <= n or ends_early(text, corpus, n, threshold, in_corpus=False)
+        ),
+    ),
+)
+def contaminated__last_run_missing(text: str, corpus: Collection[str], *, n: int, threshold: float) -> bool:
+    return ends_early(text, corpus, n, threshold)
+
+
 @bug(
     "short texts never",
     mistake="a text of fewer than n words has no run of n words, so nothing of it is ever found",

@@ -74,6 +74,27 @@ def extract_answer__first_declared(text: str) -> Fraction | None:
 
 
 @bug(
+    "the first number behind a mark",
+    mistake="the pattern takes the first number behind the first mark, so an answer that is corrected later counts, and of "
+    "two candidates the first one",
+    symptom='models that check their work score lower, and "71 or 72" is right if 71 is',
+    likewise=tuple(
+        lambda text, pattern=pattern: read_number(found[1]) if (found := re.search(pattern, text)) else None
+        for pattern in (
+            r"Answer:\s*(-?\d+)",
+            r"Answer:\s*(-?\d[\d,.]*)",
+            r"Answer:[*\s]*(-?[\d,.]+)",
+            r"Answer:\s*(-?[\d,.]+(?:/\d+)?)",
+            r"Answer:[*\s]*(-?[\d,.]+(?:/\d+)?)",
+        )
+    ),
+)
+def extract_answer__first_match(text: str) -> Fraction | None:
+    found = re.search(r"Answer:\s*(-?[\d,.]+)", text)
+    return read_number(found[1]) if found else None
+
+
+@bug(
     "the last readable declaration",
     mistake="a last declaration that names two numbers is passed over, and an earlier one is taken in its place",
     symptom="a completion that ends in doubt is scored by an answer that it has given up",
@@ -92,7 +113,8 @@ def extract_answer__last_readable(text: str) -> Fraction | None:
             read_number(found[-1].rstrip(",")) if (found := re.findall(pattern, text)) else None
         )
         for pattern in (
-            r"Answer: (-?[\d,.]+)",
+            r"Answer:\s*(-?\d+)",
+            r"Answer:\s*(-?[\d,.]+)",
             r"Answer:[*\s]*(-?[\d,.]+)",
             r"Answer: (-?[\d,.]+(?:/\d+)?)",
             r"Answer:[*\s]*(-?[\d,.]+(?:/\d+)?)",

@@ -13,16 +13,20 @@ def votes_of(answers: Answers) -> Counter:
     return Counter(answer for answer in answers if answer is not None)
 
 
+def winners_with_none(answers: Answers) -> list[Hashable]:
+    votes = Counter(answers)
+    return [answer for answer, count in votes.items() if count == max(votes.values())]
+
+
 @bug(
     "completions without an answer vote",
     mistake="None is counted as if it were an answer, so what could not be read can win",
     symptom="hard problems are lost to None, and a stricter reader of answers changes who wins",
     wild='lm-eval 0.4.13: its majority_vote filter counts the text "[invalid]"',
-    likewise=(lambda answers: [answer for answer in majority_vote__none(answers) if answer is not None],),
+    likewise=(lambda answers: [answer for answer in winners_with_none(answers) if answer is not None],),
 )
 def majority_vote__none(answers: Answers) -> list[Hashable]:
-    votes = Counter(answers)
-    return [answer for answer, count in votes.items() if count == max(votes.values())]
+    return winners_with_none(answers)
 
 
 @bug(
