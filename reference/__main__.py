@@ -82,6 +82,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
+        "best-of-n": best_of_n_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -192,6 +193,14 @@ def complete_command(args: argparse.Namespace) -> int:
         from reference.cli.complete import make_completions
 
     emit(make_completions(args))
+    return 0
+
+
+def best_of_n_command(args: argparse.Namespace) -> int:
+    with defer_signals():
+        from reference.cli.best_of_n import choose_best
+
+    emit(choose_best(args))
     return 0
 
 

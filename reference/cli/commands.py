@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
+from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
@@ -47,6 +48,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_score(subparsers).set_defaults(command=commands["score"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
+    add_best_of_n(subparsers).set_defaults(command=commands["best-of-n"])
     return parser
 
 
