@@ -21,7 +21,9 @@ def test_the_utility_by_hand():
 def test_a_right_answer_does_not_decide_against_enough_lines():
     right, wrong = "Answer: 4", "\n".join(["2+3=5"] * 9)
     assert utility(right, right=True) < utility(wrong, right=False)
-    assert utility(right, right=True, weights=(RIGHT, 0.0, 0.0)) > utility(wrong, right=False, weights=(RIGHT, 0.0, 0.0))
+    assert utility(right, right=True, weights=(RIGHT, 0.0, 0.0)) > utility(
+        wrong, right=False, weights=(RIGHT, 0.0, 0.0)
+    )
 
 
 def test_the_shares_that_the_docstring_names():
