@@ -143,6 +143,13 @@ def test_a_model_without_an_opinion_is_refused(base, tmp_path):
         load_proxy(tmp_path, base[1])
 
 
+def test_a_folder_in_the_slot_is_refused_with_what_to_pass(base, tmp_path):
+    with pytest.raises(
+        InputError, match=r"only the command line loads: pass reward_by\(load_proxy\(folder, tokenizer\)\)"
+    ):
+        train_rl(*base, sgd(base[0]), replace(SMALL, reward=str(tmp_path)), on_step=lambda *_: True)
+
+
 def test_a_reward_that_is_no_number_is_refused(base, opinionated):
     rows = pairs_in_styles(base[1], 2, rejected="hasty", seed=0).completions
     hook = opinionated.score.register_forward_hook(lambda module, inputs, output: output * torch.nan)
