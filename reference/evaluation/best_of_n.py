@@ -21,9 +21,8 @@ def best_of_n_kl(n: int) -> float:
 
     Where completions repeat it is a bound from above: the best of n is drawn from what the policy writes, so its KL
     never exceeds -log of the probability of the text that is chosen, however large n is. ``best_of_n_kl_measured`` says
-    how much smaller it is. Stiennon et al. (2009.01325, appendix G.3) for the formula; Gao et al. (2210.10760,
-    section 2) use it as the distance of best-of-n; Beirami et al. (2401.01879) show that it is a bound. Raises
-    ``InputError`` for n below 1.
+    how much smaller it is. Gao et al. (2210.10760) use the formula as the distance of best-of-n; Beirami et al.
+    (2401.01879) show that it is a bound. Raises ``InputError`` for n below 1.
     """
     if n < 1:
         raise InputError(f"n is {n}, expected at least 1: the best of one sample is the policy itself")
@@ -39,9 +38,9 @@ def best_of_n(
         sum_i values_i * C(i, n - 1) / C(N, n)          i = 0..N-1, samples in the order of their proxy
 
     Sample i is the best of those subsets whose other n - 1 members come before it. Equal proxies share their values, as
-    if a coin chose among them. With values = proxy and n = N it is the maximum; with n = 1 the mean. Gao et al.
-    (2210.10760, appendix I) and WebGPT (2112.09332, appendix I) do this. Raises ``InputError`` for an n above the
-    number of samples, and for numbers that are not finite.
+    if a coin chose among them. With values = proxy and n = N it is the maximum; with n = 1 the mean. WebGPT (2112.09332)
+    and Gao et al. (2210.10760) estimate it so. Raises ``InputError`` for an n above the number of samples, and for
+    numbers that are not finite.
     """
     weights, order = rank_weights(proxy, n), proxy.argsort(dim=1, stable=True)
     require_finite(values, "values")
@@ -59,8 +58,9 @@ def best_of_n_kl_measured(
     The best of n is a text of probability p if all n samples have at most its proxy, and not all of them less. p is
     known from the policy (``logprobs`` summed over the completion). F is counted: one half of the samples chooses, the
     other half says how much of the policy lies below the choice; then the halves change places. With p near 0 this is
-    log n + (n - 1) log F, whose mean is the formula of ``best_of_n_kl``. Two different texts with one proxy count as
-    one. Raises ``InputError`` for an n above half of the samples, log-probs above 0, and numbers that are not finite.
+    log n + (n - 1) log F, whose mean is the formula of ``best_of_n_kl``. Equal texts must have equal proxies, and two
+    different texts with one proxy count as one. A little too small where there are few samples: by 0.06 for n = 8 of 16, by
+    0.04 for n = 64 of 128. Raises ``InputError`` for an n above half of the samples, log-probs above 0, and numbers that are not finite.
     """
     require_finite(logprobs, "logprobs")
     if (logprobs > 1e-4).any():
@@ -85,7 +85,8 @@ def half_measured(proxy: Tensor, p: Tensor, others: Tensor, n: int) -> Tensor:
     below = (1 - p) * (less / different).clamp(min=0.5 / others.shape[1])  # never 0, which has no logarithm
     # ((F + p)^n - F^n) / p as the sum that it is: no difference of near numbers, and no division by a small one
     ratio = torch.stack([(below + p) ** k * below ** (n - 1 - k) for k in range(n)]).sum(dim=0)
-    return (weights * ratio.log().where(weights > 0, 0.0)).sum(dim=1)
+    ratio = ratio.clamp(min=torch.finfo(ratio.dtype).tiny)  # of ranks that are all but never the best
+    return (weights * ratio.log()).sum(dim=1)
 
 
 def tied_means(ranked: Tensor, values: Tensor) -> Tensor:
@@ -101,4 +102,6 @@ def rank_weights(proxy: Tensor, n: int) -> Tensor:
     samples = proxy.shape[1]
     if not 1 <= n <= samples:
         raise InputError(f"n is {n}, expected 1 to the {samples} samples of a problem: more cannot be drawn from them")
-    return torch.tensor([math.comb(i, n - 1) / math.comb(samples, n) for i in range(samples)], dtype=torch.float64)
+    return torch.tensor(
+        [math.comb(i, n - 1) / math.comb(samples, n) for i in range(samples)], dtype=torch.float64, device=proxy.device
+    )

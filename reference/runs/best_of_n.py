@@ -13,7 +13,7 @@ from reference.algorithms.proxy import proxy_rewards
 from reference.evaluation.best_of_n import best_of_n, best_of_n_kl, best_of_n_kl_measured
 from reference.objectives.shapes import InputError
 from reference.world.completions import complete, draw_problems
-from reference.world.rollout import row_seeds
+from reference.world.rollout import Rollout, row_seeds
 
 NS = (1, 2, 4, 8, 16, 32, 64)
 ROWS_AT_ONCE = 512
@@ -60,13 +60,21 @@ def draw_samples(
         )  # fmt: skip
         rollout = found.rollout
         rows = (
-            proxy_rewards(reward_model, rollout),
+            same_for_equal(proxy_rewards(reward_model, rollout), rollout),
             found.correct,
             rollout.sampler_logprobs.sum(dim=1),
             rollout.completion_mask.sum(dim=1).float(),
         )
         parts.append(torch.stack([row.cpu().view(-1, samples) for row in rows]))
     return Samples(*torch.cat(parts, dim=1))
+
+
+def same_for_equal(proxy: Tensor, rollout: Rollout) -> Tensor:
+    """(rows,) of equal prompts and completions the first one's reward: computed in other company it is rounded otherwise."""
+    kept = zip(rollout.tokens, rollout.attention_mask, strict=True)
+    texts = [tuple(row[mask].tolist()) for row, mask in kept]
+    first: dict[tuple[int, ...], int] = {}
+    return proxy[torch.tensor([first.setdefault(text, row) for row, text in enumerate(texts)], device=proxy.device)]
 
 
 def best_of_n_curve(found: Samples, ns: Sequence[int] = NS) -> list[BestOfN]:

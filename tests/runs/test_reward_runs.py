@@ -2,14 +2,19 @@
 
 import json
 import os
+import random
 import shutil
 
 import pytest
+import torch
 from small_runs import TINY, assert_same_run, refusal, write_config
 
 from reference.__main__ import main
+from reference.algorithms.pairs import encode_pairs
+from reference.runs.best_of_n import same_for_equal
 from reference.runs.folder import read_metrics
 from reference.runs.record import record, starts_of, with_starts
+from reference.world.tasks import draw_problem
 
 REWARDED = ["--kl-place", "measure", *TINY]
 OF_PAIRS = [*TINY[:8], "--device", "cpu"]  # measured on pairs: no samples
@@ -84,6 +89,16 @@ def test_best_of_n_prints_a_line_for_each_n_and_keeps_the_numbers(judge, tmp_pat
     assert "is there: name another file" in refusal(capsys, "best-of-n", str(judge), *few, "--out", str(out))
     few = ["--problems", "3", "--samples", "1"]
     assert "samples is 1, expected at least 2" in refusal(capsys, "best-of-n", str(judge), *few)
+
+
+@pytest.mark.slow
+def test_equal_completions_have_equal_rewards_in_any_company(base):
+    problems = [draw_problem(random.Random(0)), draw_problem(random.Random(1))]
+    rows = encode_pairs(base[1], problems, [("1+1=2\nAnswer: 2", "Answer: 3")] * 2).completions.rows(
+        torch.tensor([0, 1, 2, 0, 3, 1])
+    )
+    proxy = torch.tensor([0.5, 1.0, 2.0, 0.51, 3.0, 0.99])
+    assert same_for_equal(proxy, rows).tolist() == [0.5, 1.0, 2.0, 0.5, 3.0, 1.0]
 
 
 def test_a_name_that_is_no_reward_is_refused(capsys, tmp_path):
