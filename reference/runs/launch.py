@@ -54,6 +54,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         require_start(recipe, start, tokenizer, model)
         loop, state = kind.loop(recipe, start, tokenizer, model, options["seed"])
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
+            if is_proxy(recipe):
+                print(f"reward   {recipe.reward}", flush=True)
             measure = partial(kind.measure, recipe, options, start, tokenizer)
             initial_model = kind.load(source, device) if recipe.kind == "reward" else start
             before = measure_once(run, "before", kind.accuracy, partial(measure, initial_model))

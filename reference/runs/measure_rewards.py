@@ -47,7 +47,14 @@ def buckets_of(
 ) -> list[Bucket]:
     """Accuracy by length on a right and a wrong completion of each held-out problem, whoever rated what was learned from."""
     rng = random.Random(f"{seed}/pairs")
-    pairs = draw_pairs(policy, tokenizer, replace(recipe, raters="verifier"), rng, prompts=prompts, held_out=True)
+    pairs = draw_pairs(
+        policy,
+        tokenizer,
+        replace(recipe, raters="verifier", group_size=max(4, recipe.group_size)),
+        rng,
+        prompts=prompts,
+        held_out=True,
+    )
     right, wrong = proxy_rewards(model, pairs.completions, bf16=recipe.bf16).view(-1, 2).unbind(dim=1)
     lengths = pairs.completions.completion_mask.sum(dim=1).view(-1, 2)
     return accuracy_by_length(right - wrong, lengths[:, 0] - lengths[:, 1])

@@ -44,7 +44,7 @@ def test_both_are_recorded_first_unless_their_models_are_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_names_its_reward_model_logs_both_and_goes_on_bit_for_bit(judge, tmp_path):
+def test_a_run_names_its_reward_model_logs_both_and_goes_on_bit_for_bit(judge, tmp_path, capsys):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     command = ["train", "grpo", "--reward", os.path.relpath(judge), *REWARDED]
     assert main([*command, "--out", str(whole), "--steps", "2"]) == 0
@@ -55,6 +55,7 @@ def test_a_run_names_its_reward_model_logs_both_and_goes_on_bit_for_bit(judge, t
     assert {"reward", "proxy", "kl_k1", "kl_k3"} <= row.keys() and 0 <= row["reward"] <= 1
     named = json.loads((whole / "config.json").read_text())["reward"]
     assert named == os.path.realpath(judge / "checkpoints" / "step-000002")
+    assert f"reward   {named}" in capsys.readouterr().out
 
 
 @pytest.mark.slow
