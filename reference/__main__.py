@@ -86,6 +86,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
+        "best-of-n": best_of_n_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -102,6 +103,7 @@ def train_command(args: argparse.Namespace) -> int:
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
+        from reference.runs.proxy import proxy_source
         from reference.runs.session import run_pretrain
         from reference.world.model import SHIPPED
 
@@ -112,6 +114,8 @@ def train_command(args: argparse.Namespace) -> int:
     options = {name: value for name, value in vars(args).items() if name not in ("command", "out", "resume", "typed")}
     if args.recipe == "pretrain":
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
+    if not args.resume and "reward" in options:
+        options["reward"] = proxy_source(options["reward"])
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
     if args.model not in SHIPPED and os.path.isdir(args.model):
@@ -193,6 +197,14 @@ def complete_command(args: argparse.Namespace) -> int:
         from reference.cli.complete import make_completions
 
     emit(make_completions(args))
+    return 0
+
+
+def best_of_n_command(args: argparse.Namespace) -> int:
+    with defer_signals():
+        from reference.cli.best_of_n import choose_best
+
+    emit(choose_best(args))
     return 0
 
 

@@ -60,7 +60,8 @@ def collect(
     rollout, correct = completions.rollout, completions.correct
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
-    rewards = shaped_rewards(earned(completions, recipe), mask.sum(dim=1), recipe)
+    scores = earned(completions, recipe)
+    rewards = shaped_rewards(scores, mask.sum(dim=1), recipe)
 
     same = samples_as_it_trains(recipe)
     old = sampler if same else logprobs_of(model, rollout, recipe)
@@ -101,6 +102,8 @@ def collect(
             metrics[name] = mean_length(mask[those])
     if completions.trajectories is not None:
         metrics |= {"earned": reward_mean(rewards)} | tool_scalars(completions)
+    elif recipe.reward != "success":  # what teaches, beside what it stands for
+        metrics["proxy"] = reward_mean(scores)
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)

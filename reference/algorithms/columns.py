@@ -23,12 +23,14 @@ def option(
     words: str | dict[Kind, str],
     *kinds: Kind,
     choices: tuple[str, ...] | dict[Kind, tuple[str, ...]] = (),
+    folder: str = "",
 ) -> Any:
     """A column of the table: its usual value, what it means, and the kinds of recipe that have it (none: all).
 
-    ``choices``: the names that may stand there. Both by kind, where they differ.
+    ``choices``: the names that may stand there. Both by kind, where they differ. ``folder``: what else may be named, by its
+    folder; none: nothing.
     """
-    return field(default=default, metadata={"help": words, "kinds": kinds or ALL, "choices": choices})
+    return field(default=default, metadata={"help": words, "kinds": kinds or ALL, "choices": choices, "folder": folder})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +77,8 @@ class Recipe:
         None, "value head on the policy's own trunk, or on a copy of it", "rl", choices=("shared", "separate")
     )
     reward: str | Callable = option(
-        "success", "what a completion earns: the verifier's word less its prices, or a rubric that sees no right answer", "rl",
-        choices=("success", "rubric"),
+        "success", "what a completion earns: the verifier's word less its prices, a rubric that sees no right answer, or what the "
+        "reward model of a run says", "rl", choices=("success", "rubric"), folder="reward model",
     )  # fmt: skip
     demonstrations: str = option(
         "generated", "where trajectories with tools to imitate come from", "rl", "sft",
@@ -89,6 +91,11 @@ class Recipe:
     pairs: str = option(
         "sampled", "pairs with tools: sampled and verified, or written to differ in one thing (a call, its order, ...)",
         "preference", choices=("sampled", "written"),
+    )  # fmt: skip
+
+    raters: str = option(
+        "verifier", "who compares two completions: the verifier, a right one with a wrong one; or a model of people, any two, "
+        "who lean towards length and checks", "reward", choices=("verifier", "people"),
     )  # fmt: skip
 
     # the numbers that go with them

@@ -5,6 +5,7 @@ gradient, whose squares are added up in float32, from overflowing where no model
 """
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import Field
 from numbers import Integral, Real
@@ -53,6 +54,8 @@ def require_limits(recipe: Recipe) -> None:
     for column in options_of(recipe.kind):
         value, types = getattr(recipe, column.name), get_args(column.type) or (column.type,)
         if (value is None and NoneType in types) or (callable(value) and Callable in types):
+            continue
+        if column.metadata["folder"] and os.path.isdir(str(value)):
             continue
         if column.metadata["choices"]:
             require_name(choices_of(column, recipe), value, column.name)

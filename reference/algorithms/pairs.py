@@ -1,7 +1,9 @@
-"""Preference pairs: of several completions of a prompt, a right one and a wrong one, as the verifier says.
+"""Preference pairs: of several completions of a prompt, one that is chosen and one that is rejected.
 
-Nobody is asked here; the verifier's word stands for a human's choice. The losses and the reward model see pairs only,
-and would learn from any others in the same way.
+    verifier    a right one and a wrong one: the verifier's word stands for a human's choice
+    people      any two, of which one is preferred by a model of people (``world/raters.py``), who like more than right answers
+
+The losses and the reward model see pairs only, and learn from both in the same way.
 """
 
 import random
@@ -17,6 +19,7 @@ from reference.algorithms.tool_pairs import draw_tool_pool
 from reference.objectives.shapes import InputError
 from reference.world.chat import end_of_turn
 from reference.world.completions import complete, draw_problems
+from reference.world.raters import prefers_first, utility
 from reference.world.rollout import Rollout, encode_prompts, join, left_padded, row_seeds
 from reference.world.tasks import Problem, chat
 
@@ -40,10 +43,11 @@ def draw_pairs(
     prompts: int,
     held_out: bool = False,
 ) -> Pairs:
-    """Sample ``group_size`` completions of each of so many prompts, verify them, keep a right and a wrong one of each.
+    """Sample ``group_size`` completions of each of so many prompts, verify them, keep two of each, as ``recipe.raters`` says.
 
     Which right and which wrong one is drawn at random. A prompt whose completions are all right or all wrong gives no
-    pair; a truncated completion is wrong. Raises ``InputError`` when no prompt gives one.
+    pair; a truncated completion is wrong. People are shown two different texts, drawn at random: a prompt gives no pair
+    only where all its completions are equal. Raises ``InputError`` when no prompt gives one.
     """
     parts, pair_problems, right = [], [], 0.0
     starts = range(0, prompts, PROMPTS_AT_ONCE)
@@ -56,11 +60,14 @@ def draw_pairs(
         )  # fmt: skip
         rollout, correct = found.rollout, found.correct
         right += correct.sum().item()
-        both = choose(correct.view(-1, recipe.group_size), rng)
+        verdicts = correct.view(-1, recipe.group_size)
+        both = compare(rollout.texts(tokenizer), verdicts, rng) if recipe.raters == "people" else choose(verdicts, rng)
         if both:
             rows = torch.tensor(list(both.values()), device=correct.device).flatten()
             parts.append(rollout.rows(rows))
             pair_problems += [problems[group] for group in both]
+    if not parts and recipe.raters == "people":
+        raise InputError(f"none of {prompts} prompts gave two different completions: raise group_size or temperature")
     if not parts:
         raise InputError(
             f"none of {prompts} prompts gave a pair, which takes a right and a wrong completion: "
@@ -78,6 +85,23 @@ def choose(correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
         )
         if right and wrong:
             rows[group] = rng.choice(right), rng.choice(wrong)
+    return rows
+
+
+def compare(texts: list[str], correct: Tensor, rng: random.Random) -> dict[int, tuple[int, int]]:
+    """For each group with two different texts: its number, and the rows of the one that people prefer and of the other.
+
+    ``texts`` of all rows, ``correct`` (groups, size). One comparison per group.
+    """
+    rows = {}
+    for group, verdicts in enumerate(correct.tolist()):
+        start = group * len(verdicts)
+        places = {text: start + i for i, text in reversed(list(enumerate(texts[start : start + len(verdicts)])))}
+        if len(places) < 2:
+            continue
+        first, second = rng.sample(sorted(places.values()), k=2)
+        likes = [utility(texts[row], right=bool(verdicts[row - start])) for row in (first, second)]
+        rows[group] = (first, second) if prefers_first(*likes, rng) else (second, first)
     return rows
 
 

@@ -1,7 +1,7 @@
-"""A reward model, whole: the policy's trunk with one number on top, trained so that right completions get more.
+"""A reward model, whole: the policy's trunk with one number on top, trained so that chosen completions get more.
 
     once
-        draw_pool    pairs of a right and a wrong completion of the policy
+        draw_pool    pairs of completions of the policy: a right and a wrong one, or what people prefer (``pairs``)
     for each step
         reward_step  Bradley-Terry loss of the two rewards, its mean over all pairs; one step
 
@@ -102,7 +102,7 @@ def train_reward_model(
     ``model`` (the reward model) and ``optimizer`` are updated in place, the model in eval mode (without dropout)
     meanwhile, the learning rate as in ``set_rate``.
     ``policy`` is frozen and writes the completions; ``pool``: pairs to learn from instead. Metrics: ``loss`` in nats
-    per pair, ``accuracy`` (share of pairs where the right completion got the larger reward), ``margin`` (by how much,
+    per pair, ``accuracy`` (share of pairs where the chosen completion got the larger reward), ``margin`` (by how much,
     on average), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, where
     no prompt gives a pair, and for a gradient that is not finite.
     """
@@ -146,7 +146,8 @@ def reward_step(
 
 @dataclass(frozen=True)
 class PairAccuracy:
-    """How often the right completion of a pair gets the larger reward, on held-out problems."""
+    """How often the chosen completion of a pair gets the larger reward, on held-out problems. Chosen as the recipe's raters
+    do: by the verifier it is the right one."""
 
     share: float
     low: float  # Wilson interval, 95 %

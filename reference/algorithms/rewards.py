@@ -3,11 +3,12 @@
     success    the verifier's word
     rubric     points of a judge who reads the trajectory and does not know the right answer
 
-What calls cost is taken off both.
+What calls cost is taken off both. A reward model may stand there too: ``proxy``.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,4 +85,9 @@ def reward_of(recipe: Recipe) -> Reward:
     """The entry of the recipe's reward; for a function of your own one that says nothing but its name."""
     if callable(recipe.reward):
         return Reward(recipe.reward, name_of(recipe.reward))
+    if recipe.reward not in REWARDS and os.path.isdir(recipe.reward):
+        raise InputError(
+            f"reward is the folder {recipe.reward}, which only the command line loads: pass reward_by(load_proxy(folder, "
+            "tokenizer)) of reference.algorithms.proxy"
+        )
     return entry_of(REWARDS, recipe.reward, "reward")

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
+from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
 from reference.cli.score import add_score
 from reference.cli.trajectories import add_trajectories
-from reference.cli.values import finite, one_of, optional, positive
+from reference.cli.values import finite, one_of, one_of_or_folder, optional, positive
 
 POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
         "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta", "pool"}  # fmt: skip
@@ -47,6 +48,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_score(subparsers).set_defaults(command=commands["score"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
+    add_best_of_n(subparsers).set_defaults(command=commands["best-of-n"])
     return parser
 
 
@@ -99,6 +101,8 @@ def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
     else:
         choices = choices_of(column, kind) + (("none",) if none else ())
         metavar, parse = "{" + ",".join(choices) + "}", one_of(choices)
+        if folder := column.metadata["folder"]:
+            metavar, parse = f"{metavar}|FOLDER", one_of_or_folder(choices, folder)
         if len(metavar) > 72:  # argparse would not break it
             metavar, words = "NAME", f"{words}: one of {', '.join(choices)}"
     add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=words)

@@ -15,7 +15,7 @@ from reference.runs.folder import is_run, read_options
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
-    name: DEFAULTS[name] for name in ("task", "reward", "pairs", "leak", *OF_TOOLS)
+    name: DEFAULTS[name] for name in ("task", "reward", "pairs", "leak", "raters", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
 
 
@@ -31,6 +31,7 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
         read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
     )
     require_start_model(options.get("model", "base"), args.resume)
+    require_start_model(options.get("reward", ""), args.resume, words="is rewarded by")
     if "steps" in typed and args.steps != options["steps"]:
         require_extendable(args, options["steps"])
         options["steps"] = args.steps
@@ -47,11 +48,12 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
         require_start_model(options["model"], folder)
 
 
-def require_start_model(model: str, run: Path) -> None:
-    """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on."""
+def require_start_model(model: str, run: Path, *, words: str = "starts with") -> None:
+    """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on. And
+    one with the reward model of an experiment, which lies where it was recorded."""
     if model.startswith("{"):  # as record writes it: its folder is of the machine that recorded it
         raise InputError(
-            f"{run} starts with the model of the experiment {model.strip('{}')}, which is not here: python -m reference "
+            f"{run} {words} the model of the experiment {model.strip('{}')}, which is not here: python -m reference "
             f"record {shell_path(Path(run.name))} makes both again"
         )
     if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path

@@ -82,6 +82,26 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def one_of_or_folder(choices: tuple[str, ...], kind: str) -> Callable[[str], str]:
+    """An argparse type: one of these words, or the folder of such a thing, with its whole path."""
+
+    def parse(text: str) -> str:
+        if text in choices or text.startswith(
+            "{"
+        ):  # a recorded run names an experiment; resumption says that it is gone
+            return text
+        if os.path.isdir(path := os.path.expanduser(text)):
+            return os.path.realpath(path)
+        if os.sep in text:
+            raise argparse.ArgumentTypeError(f"there is no folder of a {kind} at {text}")
+        try:
+            return one_of(choices)(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{error} The folder of a {kind} may stand there too") from None
+
+    return parse
+
+
 def source(text: str) -> str:
     """An argparse type: a model, by its folder or by its name on the hub; ``~`` is the home folder."""
     if not text.strip():

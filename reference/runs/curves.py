@@ -20,6 +20,11 @@ TOOLS = {
     "waste": "share that calls where it is not needed",
     "made_up": "share that answers with a number of its own",
 }
+PROXY = {
+    "proxy": "mean reward of the reward model",
+    "length": "mean length (tokens)",
+    "truncated": "share truncated",
+}
 LOSS = {"loss": "loss (nats/token)", "grad_norm": "grad_norm before clipping"}
 PANELS = {  # by kind of recipe
     "rl": SIX_SCALARS,

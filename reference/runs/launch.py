@@ -26,11 +26,12 @@ from reference.evaluation.tool_use import ToolUse
 from reference.interrupt import route_signals, stop
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import State
-from reference.runs.curves import PANELS, TOOLS
+from reference.runs.curves import PANELS, PROXY, TOOLS
 from reference.runs.folder import read_metrics
 from reference.runs.measure import change, forget, measure_once, measure_policy, measure_reward_model, read_accuracy
 from reference.runs.measure_tools import measure_tools
 from reference.runs.processes import number_of_processes
+from reference.runs.proxy import is_proxy, with_proxy
 from reference.runs.session import close_run, open_run, resumable, step_log
 from reference.world.completions import require_tools
 from reference.world.gate import require_gradient, require_sampler
@@ -53,6 +54,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         require_start(recipe, start, tokenizer, model)
         loop, state = kind.loop(recipe, start, tokenizer, model, options["seed"])
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
+            if is_proxy(recipe):
+                print(f"reward   {recipe.reward}", flush=True)
             measure = partial(kind.measure, recipe, options, start, tokenizer)
             initial_model = kind.load(source, device) if recipe.kind == "reward" else start
             before = measure_once(run, "before", kind.accuracy, partial(measure, initial_model))
@@ -88,6 +91,7 @@ def require_start(
 def rl_loop(
     recipe: Recipe, start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, seed: int
 ) -> tuple[Loop, State]:
+    recipe = with_proxy(recipe, tokenizer, start.device)
     critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
     ref_model = start if needs_reference(recipe) else None
     if recipe.ref_sync_every:
@@ -200,8 +204,11 @@ KINDS = {
 
 
 def kind_of(recipe: Recipe) -> RunKind:
-    """What the runs of this recipe have in common with others: with tools another measure, and more curves."""
+    """What the runs of this recipe have in common with others: with tools another measure, and more curves; with a proxy
+    its curve."""
     kind = KINDS[recipe.kind]
+    if is_proxy(recipe):
+        return kind._replace(panels=kind.panels | PROXY)
     if recipe.task != "tools":
         return kind
     panels = kind.panels | (TOOLS if recipe.kind == "rl" else {})

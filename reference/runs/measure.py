@@ -9,18 +9,17 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.algorithms.pairs import draw_pairs
 from reference.algorithms.recipes import RECIPES, Recipe, recipe_from
-from reference.algorithms.reward_model import PairAccuracy, load_reward_model, pair_accuracy, rewards_of
+from reference.algorithms.reward_model import PairAccuracy, load_reward_model, pair_accuracy
 from reference.evaluation.accuracy import Accuracy, evaluate
 from reference.evaluation.tool_use import ToolUse
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
 from reference.runs.files import is_number, read_json, write_atomically
 from reference.runs.folder import is_run, read_options
+from reference.runs.measure_rewards import rewards_report
 from reference.runs.measure_tools import tool_report
 from reference.world.gate import require_sampler
 from reference.world.model import SHIPPED, load, pick_device
@@ -156,18 +155,7 @@ def pair_report(run: str, recipe: Recipe, *, prompts: int, show: int, seed: int,
     policy, tokenizer = load(SHIPPED.get(source, source), device=pick_device(device))
     require_sampler(policy, tokenizer, max_new_tokens=recipe.max_new_tokens)
     model = load_reward_model(newest_model(run), device=pick_device(device))
-    lines = [str(pair_accuracy(model, tokenizer, policy, recipe, prompts=prompts, seed=seed))]
-    if show:
-        rng = random.Random(f"{seed}/shown")
-        pairs = draw_pairs(policy, tokenizer, recipe, rng, prompts=4 * show, held_out=True)
-        pairs = pairs.take(list(range(min(show, len(pairs)))))
-        with torch.no_grad():
-            rewards = rewards_of(model, pairs.completions).view(-1, 2).tolist()
-        for problem, texts, both in zip(pairs.problems, pairs.texts(tokenizer), rewards, strict=True):
-            lines += ["", problem.question]
-            for verdict, text, reward in zip(("right", "wrong"), texts, both, strict=True):
-                lines += [f"  [{verdict}, reward {reward:+.2f}]", *(f"    {line}" for line in text.splitlines())]
-    return "\n".join(lines)
+    return rewards_report(model, tokenizer, policy, recipe, prompts=prompts, show=show, seed=seed)
 
 
 def recipe_of_run(run: str) -> Recipe | None:

@@ -1,11 +1,13 @@
 """python -m reference record: make the recorded runs again, one after the other; and recorded completions.
 
-An experiment may start from the model of another: ``tool-rl --model {tool-sft-seed-0}``. The other one is then recorded
-first, unless its model is still there from before, in ``.models`` beside the runs. Recorded completions are files that
+An experiment may start from the model of another, as in ``tool-rl --model {tool-sft-seed-0}``, or be rewarded by it, as in
+``grpo --reward {reward-model-seed-0}``. The other one is then recorded first, unless its model is still there from before,
+in ``.models`` beside the runs. Recorded completions are files that
 ``complete`` writes, in ``completions`` beside the folder of the runs. They too may name the model of an experiment.
 """
 
 import difflib
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -45,7 +47,7 @@ def record(
     """
     completions = completions or {}
     commands = experiments | completions
-    starts = {start_of(command) for command in commands.values()}
+    starts = {start for command in commands.values() for start in starts_of(command).values()}
     for name in with_starts(find_experiments(names, commands), commands, folder):
         if name in completions:
             code = record_completions(name, completions[name], folder, run)
@@ -74,9 +76,10 @@ def record_run(
     (folder / name).mkdir(parents=True)
     for file in KEPT:
         shutil.copy(draft / file, folder / name / file)
-    if start := start_of(command):  # its name, and not where it lies here
+    if starts := starts_of(command):  # their names, and not where they lie here
         path = folder / name / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"model": f"{{{start}}}"}, indent=2) + "\n")
+        named = {option: f"{{{start}}}" for option, start in starts.items()}
+        path.write_text(json.dumps(json.loads(path.read_text()) | named, indent=2) + "\n")
     if keeps_model:
         keep_model(draft, folder / MODELS / name)
     shutil.rmtree(draft)
@@ -89,7 +92,7 @@ def record_completions(name: str, command: str, folder: Path, run: Callable[[lis
     place = place_of(name, folder)
     draft = place.with_name(f".{place.name}")
     options = [model_path(word, folder) for word in command.split()]
-    model = start_of(command) or options[0]
+    model = starts_of(command).get("model", options[0])
     if code := run(["complete", *options, "--name", model, "--out", str(draft)]):
         return code
     draft.replace(place)
@@ -102,19 +105,18 @@ def place_of(name: str, folder: Path) -> Path:
     return folder.parent / COMPLETIONS / f"{name}.jsonl.gz"
 
 
-def start_of(command: str) -> str | None:
-    """The experiment whose model a command starts from; None where it starts from the shipped one."""
-    return next((word[1:-1] for word in command.split() if word.startswith("{")), None)
+def starts_of(command: str) -> dict[str, str]:
+    """The experiments whose models a command needs, by the option that names them; none where only shipped ones are."""
+    words = ["--model", *command.split()]  # the model that ``complete`` asks has no option before it
+    return {option.lstrip("-"): word[1:-1] for option, word in itertools.pairwise(words) if word.startswith("{")}
 
 
 def with_starts(names: list[str], experiments: dict[str, str], folder: Path) -> list[str]:
-    """The same experiments, each behind the one that it starts from where that one's model is not there."""
+    """The same experiments, each behind those that it needs where their models are not there."""
     order: list[str] = []
     for name in names:
-        start = start_of(experiments[name])
-        before = (
-            [] if start is None or (folder / MODELS / start).is_dir() else with_starts([start], experiments, folder)
-        )
+        missing = [start for start in starts_of(experiments[name]).values() if not (folder / MODELS / start).is_dir()]
+        before = with_starts(missing, experiments, folder)
         order += [each for each in (*before, name) if each not in order]
     return order
 

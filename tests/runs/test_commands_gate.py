@@ -13,7 +13,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "command", ["train grpo --steps 1 --out", "train sft --steps 1 --out", "evaluate", "bench --model"]
+    "command",
+    [
+        "train grpo --steps 1 --out",
+        "train sft --steps 1 --out",
+        "evaluate",
+        "bench --model",
+        "best-of-n nowhere --model",
+    ],
 )
 @pytest.mark.parametrize("name", ["rwkv", "bert", "short"])
 def test_a_model_that_cannot_be_sampled_is_refused_by_every_command_that_samples(name, command, capsys, tmp_path, base):

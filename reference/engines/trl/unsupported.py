@@ -6,6 +6,7 @@ from reference.algorithms.advantages import advantage_of
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.recipes import Recipe
+from reference.algorithms.rewards import REWARDS
 from reference.engines.trl.counterparts import (
     DIFFERENT,
     GRPO_LOSSES,
@@ -26,6 +27,10 @@ def require_same(recipe: Recipe, num_processes: int) -> None:
     for kind, choice, name in (*rows, (recipe.kind, recipe.loss, "loss")):
         if kind == recipe.kind and callable(choice):
             raise InputError(f"{name} is a function of your own, which TRL cannot call: train without --engine trl")
+    if recipe.kind == "rl" and recipe.reward not in REWARDS:
+        raise InputError(
+            f"reward is the reward model {recipe.reward}, which TRL is not given here: train without --engine trl"
+        )
     unsupported = {"rl": unsupported_rl, "preference": unsupported_preference}.get(recipe.kind, unsupported_others)
     for wrong, why in [*unsupported(recipe), *unsupported_processes(recipe, num_processes)]:
         if wrong:
