@@ -15,9 +15,17 @@ from reference.runs.measure import read_accuracy
 
 SEEDS = (0, 1, 2)
 RUNS = Path(__file__).parents[2] / "figures" / "runs"  # those of the repository, wherever a notebook lies
+PROXIES = {4096: 80, 512: 60}  # pairs that people have compared -> steps of the reward model
+CLIMB = "grpo --reward {{proxy-{}-seed-{}}} --kl-place measure --lr 1e-4 --steps 60 --prompts-per-step 16"
+OVER_OPTIMISED = {  # reward models of people who lean towards length, and policies that climb them
+    **{f"proxy-{pool}-seed-{seed}": f"reward-model --raters people --pool {pool} --steps {steps} --seed {seed}"
+       for pool, steps in PROXIES.items() for seed in SEEDS},
+    **{f"climb-{pool}-seed-{seed}": f"{CLIMB.format(pool, seed)} --seed {seed}" for pool in PROXIES for seed in SEEDS},
+}  # fmt: skip
 EXPERIMENTS = {  # every recipe of the README's table, and GRPO on TRL: name in figures/runs -> options of train
     **{f"{recipe.name}-seed-{seed}": f"{recipe.name} --seed {seed}" for recipe in ROWS for seed in SEEDS},
     **{f"grpo-trl-seed-{seed}": f"grpo --engine trl --seed {seed}" for seed in SEEDS},
+    **OVER_OPTIMISED,
 }
 
 Rows = list[dict[str, float]]  # the log of one run: of metrics.jsonl, one per step
