@@ -6,7 +6,7 @@
 A rater works the sum out now and then, so a right answer counts without deciding. What costs no work is seen at once: more
 lines look like more effort, and a check looks careful. With these weights a right answer wins against a wrong one of
 equal length in 82 of 100 comparisons, and five lines more win in 73 of 100 between two answers that are equally right.
-Nothing tells the raters to like length: in what the base model writes, short answers are mostly wrong guesses.
+In what the base model writes, length says something about the answer too: short answers are mostly wrong guesses.
 The choice is Bradley and Terry's (1952), which reward models assume too; the leaning towards length is what Singhal et al.
 (2310.03716) and Dubois et al. (2404.04475) measure in people and in models that judge.
 """
