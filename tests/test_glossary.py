@@ -74,9 +74,7 @@ def test_the_terms_are_in_alphabetical_order_and_none_is_there_twice():
 
 @pytest.mark.parametrize("term", ENTRIES)
 def test_what_an_entry_names_is_there(term):
-    missing = [
-        name for name in functions(ENTRIES[term]) if not any(hasattr(place, name) for place in PLACES)
-    ]
+    missing = [name for name in functions(ENTRIES[term]) if not any(hasattr(place, name) for place in PLACES)]
     assert missing == []
     commands = re.findall(r"`python -m reference (?:recipes|train) ([^`]+)`", ENTRIES[term])
     assert [name for names in commands for name in names.split() if name not in RECIPES] == []
