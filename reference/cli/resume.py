@@ -15,8 +15,9 @@ from reference.runs.folder import is_run, read_options
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
-    name: DEFAULTS[name] for name in ("task", "reward", "pairs", "leak", "raters", *OF_TOOLS)
+    name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
+LATER = {name: DEFAULTS[name] for name in ("leak", "raters")}  # and these after the tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -81,6 +82,7 @@ def parse_options(options: dict[str, Any], path: Path, parser: argparse.Argument
     actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
     for name in sorted(options.keys() - actions.keys() - {"recipe"}):
         raise InputError(f"{path} has {name}, which is no option of {options['recipe']}: {remedy}")
+    options = {name: default for name, default in LATER.items() if name in actions} | options
     if options["recipe"] not in RECIPES or RECIPES[options["recipe"]].task != "tools":
         options = {name: default for name, default in ADDED.items() if name in actions} | options
     for name in sorted(actions.keys() - options.keys()):
