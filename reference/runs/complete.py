@@ -36,6 +36,7 @@ def complete_to_file(
     elif out.exists():
         raise InputError(f"{out} is there: name another file, or replace it with --overwrite")
     done = begun(part, protocol_of(name=name or source, **{key: options[key] for key in options if key != "problems"}))
+    del done[options["problems"] :]  # of one protocol: the first of more problems are the same
     if len(done) < options["problems"]:
         model, tokenizer = load(newest_model(source), device=pick_device(device))
         require_sampler(model, tokenizer, max_new_tokens=options["max_new_tokens"])
@@ -44,7 +45,7 @@ def complete_to_file(
         out.parent.mkdir(parents=True, exist_ok=True)
         lines = completion_lines(model, tokenizer, name=name or source, first=len(done), **options)
         append(part, lines, done, problems=options["problems"])
-    data = part.read_bytes()
+    data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in done).encode()
     part.write_bytes(gzip.compress(data, mtime=0) if out.suffix == ".gz" else data)  # no clock: same lines, same bytes
     part.replace(out)
     return done

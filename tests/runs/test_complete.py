@@ -7,6 +7,7 @@ import pytest
 
 from reference.__main__ import main
 from reference.cli.complete import WAYS
+from reference.evaluation.protocols import protocol_of
 from reference.objectives import InputError
 from reference.runs import complete as command
 from reference.runs.complete import append, begun, differences
@@ -113,3 +114,16 @@ def test_bad_options_are_refused_in_a_sentence(tmp_path, capsys, options, why):
         code = end.code
     assert code == 2 and why in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [] or (tmp_path / "x.jsonl.part").read_text() == ""
+
+
+def test_fewer_problems_than_a_part_has_are_the_first_of_it(tmp_path):
+    """No model is loaded: the part has all that is asked for."""
+    protocol = protocol_of(
+        name="base", samples=2, prompt="chat", greedy=False, temperature=1.0, top_k=None, top_p=1.0, max_new_tokens=16,
+        task="chains", max_calls=3, seed=12345,
+    )  # fmt: skip
+    line = {"completions": ["a", "b"], "truncated": [False, True], "tokens": [1, 16], "protocol": protocol}
+    part = tmp_path / "out.jsonl.part"
+    part.write_text("".join(json.dumps({"id": i} | line) + "\n" for i in range(4)))
+    assert main([*SMALL, "--problems", "2", "--out", str(tmp_path / "out.jsonl")]) == 0
+    assert [line["id"] for line in lines_of(tmp_path / "out.jsonl")] == [0, 1] and not part.exists()
