@@ -2,10 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from reference.cli.options import Defaults, add_device, add_model, add_seed
-from reference.cli.values import positive, source
+from reference.cli.values import file, positive, source
 
 
 def add_best_of_n(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -27,7 +26,7 @@ def add_best_of_n(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPa
     add("--problems", type=positive(int), default=200, metavar="N", help="held-out problems")
     add("--samples", type=positive(int), default=128, metavar="K", help="completions per problem, at least 2")
     add("--max-new-tokens", type=positive(int), default=96, metavar="N", help="budget of a completion")
-    add("--out", metavar="FILE", type=lambda text: Path(source(text)), help="write the numbers there too, as JSON")
+    add("--out", metavar="FILE", type=file, help="write the numbers there too, as JSON")
     add_seed(add, "decides the problems and the samples", default=12345)
     add_device(add)
     return command

@@ -1,10 +1,9 @@
 """The command ``complete`` with its options. Loads nothing heavy before it runs."""
 
 import argparse
-from pathlib import Path
 
 from reference.cli.options import Defaults, add_device, add_seed
-from reference.cli.values import finite, optional, positive, source
+from reference.cli.values import file, finite, optional, positive, source
 
 WAYS = {
     "chat": "the model's own chat template",
@@ -62,11 +61,6 @@ def add_complete(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add_seed(add, "decides the problems and the samples", default=12345)
     add_device(add)
     return complete
-
-
-def file(text: str) -> Path:
-    """An argparse type: a file, there or not."""
-    return Path(source(text))
 
 
 def share(text: str) -> float:

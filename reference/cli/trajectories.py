@@ -4,11 +4,10 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from reference.cli.options import Defaults, add_device, add_model, add_seed
 from reference.cli.parser import Parser
-from reference.cli.values import finite, not_negative, optional, positive, source
+from reference.cli.values import file, finite, not_negative, optional, positive
 
 FORMAT = (
     "Each line of the file is one chat, as TRL's SFTTrainer reads it: messages, and the schemas of the tools. The tool "
@@ -114,11 +113,6 @@ def add_output(add: Callable, words: str) -> None:
     add("--overwrite", action="store_true", help="replace files that are there")
     add("--show", type=not_negative, default=2, metavar="K", help="chats to print")
     add_seed(add, words)
-
-
-def file(text: str) -> Path:
-    """An argparse type: a file, there or not."""
-    return Path(source(text))
 
 
 def share(text: str) -> float:

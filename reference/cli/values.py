@@ -118,6 +118,11 @@ def source(text: str) -> str:
     return path
 
 
+def file(text: str) -> Path:
+    """An argparse type: a file, there or not."""
+    return Path(source(text))
+
+
 def folder(text: str) -> Path:
     """An argparse type: a folder, there or not."""
     return Path(source(text))
