@@ -210,12 +210,12 @@ def best_of_n_command(args: argparse.Namespace) -> int:
 
 def record_command(args: argparse.Namespace) -> int:
     with defer_signals():
-        from reference.lessons import COMPLETIONS, EXPERIMENTS
+        from reference.lessons import EXPERIMENTS, FILES
         from reference.runs.record import experiments_overview, record
 
     if args.names:
-        return record(args.names, EXPERIMENTS, args.folder, main, COMPLETIONS)
-    emit(experiments_overview(EXPERIMENTS, args.folder, COMPLETIONS))
+        return record(args.names, EXPERIMENTS, args.folder, main, FILES)
+    emit(experiments_overview(EXPERIMENTS, args.folder, FILES))
     return 0
 
 

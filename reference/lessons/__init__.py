@@ -65,9 +65,14 @@ def experiments() -> dict[str, str]:
     return union([recorded_runs.EXPERIMENTS, *(file.EXPERIMENTS for file in files("experiments"))])
 
 
-def completions() -> dict[str, str]:
-    """The files of completions that lessons show. No name is that of a run: ``record`` takes both."""
-    found = union(getattr(file, "COMPLETIONS", {}) for file in files("experiments"))
+def recorded_files() -> dict[str, str]:
+    """The files that lessons show: name -> the command that writes it. No name is that of a run: ``record`` takes both."""
+    kinds = {"complete": "COMPLETIONS", "best-of-n": "BEST_OF_N"}
+    found = union(
+        {name: f"{command} {options}" for name, options in getattr(file, table, {}).items()}
+        for command, table in kinds.items()
+        for file in files("experiments")
+    )
     union([found, experiments()])
     return found
 
@@ -86,7 +91,7 @@ TABLES: dict[str, Callable[[], Any]] = {
     "QUESTIONS": lambda: union(file.QUESTIONS for file in files("questions")),
     "WIDGETS": lambda: union(file.WIDGETS for file in files("widgets")),
     "EXPERIMENTS": experiments,
-    "COMPLETIONS": completions,
+    "FILES": recorded_files,
     "BUGS": bugs,
 }
 

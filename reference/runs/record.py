@@ -2,8 +2,8 @@
 
 An experiment may start from the model of another, as in ``tool-rl --model {tool-sft-seed-0}``, or be rewarded by it, as in
 ``grpo --reward {reward-model-seed-0}``. The other one is then recorded first, unless its model is still there from before,
-in ``.models`` beside the runs. Recorded completions are files that
-``complete`` writes, in ``completions`` beside the folder of the runs. They too may name the model of an experiment.
+in ``.models`` beside the runs. Recorded files are what ``complete`` and ``best-of-n`` write, in ``completions`` and
+``best_of_n`` beside the folder of the runs. They too may name the model of an experiment.
 """
 
 import difflib
@@ -17,18 +17,18 @@ from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
 from reference.runs.lock import folder_lock
 
-COMPLETIONS = "completions"
+PLACES = {"complete": ("completions", ".jsonl.gz"), "best-of-n": ("best_of_n", ".json")}  # command -> folder, ending
 MODELS = ".models"  # of the experiments that others start from
 NOT_OF_THE_MODEL = ("state.pt", "checksums.json")
 KEPT = ("config.json", "metrics.jsonl", "accuracy.json")
 
 
-def experiments_overview(experiments: dict[str, str], folder: Path, completions: dict[str, str] | None = None) -> str:
+def experiments_overview(experiments: dict[str, str], folder: Path, files: dict[str, str] | None = None) -> str:
     """Every experiment with its command, and whether it is there."""
-    completions = completions or {}
-    width = max(map(len, [*experiments, *completions]))
+    files = files or {}
+    width = max(map(len, [*experiments, *files]))
     rows = [(name, is_recorded(folder / name), f"train {command}") for name, command in experiments.items()]
-    rows += [(name, place_of(name, folder).exists(), f"complete {command}") for name, command in completions.items()]
+    rows += [(name, place_of(name, command, folder).exists(), command) for name, command in files.items()]
     lines = [f"{'recorded' if there else '-':9}{name:{width}}  {command}" for name, there, command in rows]
     return "\n".join([*lines, "", "To make some again: python -m reference record NAME ..."])
 
@@ -38,19 +38,19 @@ def record(
     experiments: dict[str, str],
     folder: Path,
     run: Callable[[list[str]], int],
-    completions: dict[str, str] | None = None,
+    files: dict[str, str] | None = None,
 ) -> int:
-    """Make the named experiments in ``folder``, and the named completions; what was there is replaced when the new one is
-    whole.
+    """Make the named experiments in ``folder``, and the named files; what was there is replaced when the new one is whole.
 
-    ``run`` runs a command line and returns its exit code; the first that is not 0 ends the recording.
+    ``experiments``: name -> options of ``train``. ``files``: name -> a whole command, of ``PLACES``. ``run`` runs a command
+    line and returns its exit code; the first that is not 0 ends the recording.
     """
-    completions = completions or {}
-    commands = experiments | completions
+    files = files or {}
+    commands = experiments | files
     starts = {start for command in commands.values() for start in starts_of(command).values()}
     for name in with_starts(find_experiments(names, commands), commands, folder):
-        if name in completions:
-            code = record_completions(name, completions[name], folder, run)
+        if name in files:
+            code = record_file(name, files[name], folder, run)
         else:
             code = record_run(name, experiments[name], folder, run, keeps_model=name in starts)
         if code:
@@ -87,27 +87,29 @@ def record_run(
     return 0
 
 
-def record_completions(name: str, command: str, folder: Path, run: Callable[[list[str]], int]) -> int:
-    """Let a model answer, and keep the file. Interrupted, it goes on where it was."""
-    place = place_of(name, folder)
+def record_file(name: str, command: str, folder: Path, run: Callable[[list[str]], int]) -> int:
+    """Let a model answer, or let a reward model choose, and keep the file. Interrupted completions go on where they were."""
+    place = place_of(name, command, folder)
     draft = place.with_name(f".{place.name}")
-    options = [model_path(word, folder) for word in command.split()]
-    model = starts_of(command).get("model", options[0])
-    if code := run(["complete", *options, "--name", model, "--out", str(draft)]):
+    draft.unlink(missing_ok=True)  # whole, of a recording that was stopped before it could be renamed
+    verb, source, *options = [model_path(word, folder) for word in command.split()]
+    named = ["--name", command.split()[1].strip("{}")] if verb == "complete" else []  # and not where it lies here
+    if code := run([verb, source, *options, *named, "--out", str(draft)]):
         return code
     draft.replace(place)
     print(f"recorded {place}", flush=True)
     return 0
 
 
-def place_of(name: str, folder: Path) -> Path:
-    """The file of recorded completions, beside the folder of the runs."""
-    return folder.parent / COMPLETIONS / f"{name}.jsonl.gz"
+def place_of(name: str, command: str, folder: Path) -> Path:
+    """Where the file of this command lies, beside the folder of the runs."""
+    kind, ending = PLACES[command.split()[0]]
+    return folder.parent / kind / f"{name}{ending}"
 
 
 def starts_of(command: str) -> dict[str, str]:
     """The experiments whose models a command needs, by the option that names them; none where only shipped ones are."""
-    words = ["--model", *command.split()]  # the model that ``complete`` asks has no option before it
+    words = command.split()
     return {option.lstrip("-"): word[1:-1] for option, word in itertools.pairwise(words) if word.startswith("{")}
 
 

@@ -1,6 +1,7 @@
 """The recorded runs can be made again by name, and an interruption costs nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,33 @@ def test_half_a_copy_of_a_model_does_not_pass_for_the_model(tmp_path, monkeypatc
     assert not place.exists()
     recording.keep_model(run, place)
     assert (place / "model.safetensors").read_text() == "weights" and len(list(place.parent.iterdir())) == 1
+
+
+def test_a_file_is_recorded_by_its_own_command(tmp_path):
+    """The experiment that it needs comes first, its model's folder stands for the name, and half a file is no file."""
+    runs, files = tmp_path / "runs", {"choice": "best-of-n {small-seed-3} --seed 5", "texts": "complete {small-seed-3}"}
+    (runs / recording.MODELS / "small-seed-3").mkdir(parents=True)
+    calls = []
+
+    def write(arguments: list[str]) -> int:
+        calls.append(arguments)
+        path = Path(arguments[-1])
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("written")
+        return 0
+
+    model = str(runs / recording.MODELS / "small-seed-3")
+    assert record(["choice", "texts"], {"small-seed-3": "grpo --seed 3"}, runs, write, files) == 0
+    assert [call[:-1] for call in calls] == [
+        ["best-of-n", model, "--seed", "5", "--out"],
+        ["complete", model, "--name", "small-seed-3", "--out"],
+    ]
+    assert (tmp_path / "best_of_n" / "choice.json").read_text() == "written"
+    assert (tmp_path / "completions" / "texts.jsonl.gz").exists()
+    assert record(["choice"], {"small-seed-3": "grpo"}, runs, lambda arguments: write(arguments) or 130, files) == 130
+    overview = experiments_overview({}, runs, files | {"later": "complete base"})
+    assert [line.split()[:4] for line in overview.splitlines()[:3]] == [
+        ["recorded", "choice", "best-of-n", "{small-seed-3}"],
+        ["recorded", "texts", "complete", "{small-seed-3}"],
+        ["-", "later", "complete", "base"],
+    ]

@@ -3,10 +3,10 @@
 import pytest
 
 from reference.algorithms.leaks import LEAKED, leaked_problems
-from reference.lessons import COMPLETIONS, EXPERIMENTS
+from reference.lessons import EXPERIMENTS
 from reference.lessons.evaluation import recorded
 from reference.lessons.evaluation.expected import Votes
-from reference.lessons.evaluation.experiments import LEAKS, MODELS, PROTOCOLS
+from reference.lessons.evaluation.experiments import COMPLETIONS, LEAKS, MODELS, PROTOCOLS
 from reference.lessons.evaluation.measured import Found, found, shares_seen, training_texts
 from reference.lessons.evaluation.recorded import (
     Swap,
