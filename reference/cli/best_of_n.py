@@ -15,7 +15,8 @@ def add_best_of_n(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPa
             "Sample completions of held-out problems, let a reward model choose the best of n of them, and print for n = 1, "
             "2, 4, ... what the chosen one is: its reward, the share that the verifier finds right, its length, and the KL to "
             "the policy, measured and as the formula log n - (n - 1) / n has it. All subsets of n samples count, so one set "
-            "of samples serves every n, up to half of the samples."
+            "of samples serves every n, up to half of the samples. Then what the reward model has learned: how often it "
+            "prefers a right sample to a wrong one of the same problem, by how much longer the right one is."
         ),
         epilog="Example: python -m reference best-of-n runs/reward-model-1 --problems 100",
         formatter_class=Defaults,
@@ -36,7 +37,7 @@ def choose_best(args: argparse.Namespace) -> str:
     """Sample, choose, and return the table; with ``--out`` its numbers are in the file."""
     from reference.algorithms.proxy import load_proxy
     from reference.objectives.shapes import InputError
-    from reference.runs.best_of_n import NS, best_of_n_curve, curve_table, draw_samples
+    from reference.runs.best_of_n import NS, best_of_n_curve, curve_table, draw_samples, right_against_wrong
     from reference.runs.files import write_atomically
     from reference.runs.proxy import proxy_source
     from reference.world.gate import require_sampler
@@ -57,8 +58,10 @@ def choose_best(args: argparse.Namespace) -> str:
         max_new_tokens=args.max_new_tokens, seed=args.seed,
     )  # fmt: skip
     rows = best_of_n_curve(found, [n for n in NS if n <= args.samples // 2])
+    buckets = right_against_wrong(found)
     if args.out:
         options = {name: getattr(args, name) for name in ("problems", "samples", "max_new_tokens", "seed")}
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.out, json.dumps(options | {"rows": [row._asdict() for row in rows]}, indent=2) + "\n")
-    return curve_table(rows)
+        tables = {"rows": [row._asdict() for row in rows], "by_length": [bucket._asdict() for bucket in buckets]}
+        write_atomically(args.out, json.dumps(options | tables, indent=2) + "\n")
+    return "\n".join([curve_table(rows), "", "A right against a wrong completion, by length:", *map(str, buckets)])

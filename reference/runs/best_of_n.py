@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.algorithms.proxy import proxy_rewards
 from reference.evaluation.best_of_n import best_of_n, best_of_n_kl, best_of_n_kl_measured
+from reference.evaluation.by_length import Bucket, accuracy_by_length
 from reference.objectives.shapes import InputError
 from reference.world.completions import complete, draw_problems
 from reference.world.rollout import Rollout, row_seeds
@@ -92,6 +93,14 @@ def best_of_n_curve(found: Samples, ns: Sequence[int] = NS) -> list[BestOfN]:
         )
         for n in ns
     ]
+
+
+def right_against_wrong(found: Samples) -> list[Bucket]:
+    """What the reward model makes of a right and a wrong sample, by length: the first of each, of problems that have both."""
+    both = found.gold.any(dim=1) & (found.gold == 0).any(dim=1)
+    ranks = torch.stack([found.gold.argmax(dim=1), (found.gold == 0).int().argmax(dim=1)], dim=1)  # of the first ones
+    (proxy, lengths) = (of.gather(1, ranks)[both] for of in (found.proxy, found.lengths))
+    return accuracy_by_length(proxy[:, 0] - proxy[:, 1], (lengths[:, 0] - lengths[:, 1]).long())
 
 
 def curve_table(rows: Sequence[BestOfN]) -> str:

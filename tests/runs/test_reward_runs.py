@@ -11,7 +11,8 @@ from small_runs import TINY, assert_same_run, refusal, write_config
 
 from reference.__main__ import main
 from reference.algorithms.pairs import encode_pairs
-from reference.runs.best_of_n import same_for_equal
+from reference.evaluation.by_length import Bucket
+from reference.runs.best_of_n import Samples, right_against_wrong, same_for_equal
 from reference.runs.folder import read_metrics
 from reference.runs.record import record, starts_of, with_starts
 from reference.world.tasks import draw_problem
@@ -81,15 +82,26 @@ def test_best_of_n_prints_a_line_for_each_n_and_keeps_the_numbers(judge, tmp_pat
     few = ["--problems", "3", "--samples", "8", "--max-new-tokens", "48", "--device", "cpu"]
     out = tmp_path / "new" / "best.json"
     assert main(["best-of-n", str(judge), *few, "--out", str(out)]) == 0
-    lines = capsys.readouterr().out.strip().splitlines()
+    curve, by_length = capsys.readouterr().out.strip().split("\n\n")
+    lines = curve.splitlines()
     found = json.loads(out.read_text())
     assert [int(line.split()[0]) for line in lines[1:]] == [1, 2, 4] == [row["n"] for row in found["rows"]]
     assert found["problems"] == 3 and found["samples"] == 8
     assert [row["proxy"] for row in found["rows"]] == sorted(row["proxy"] for row in found["rows"])
+    assert by_length.splitlines()[1:] == [str(Bucket(**bucket)) for bucket in found["by_length"]]
     assert found["rows"][0]["kl"] == pytest.approx(0, abs=1e-6) == found["rows"][0]["kl_bound"]
     assert "is there: name another file" in refusal(capsys, "best-of-n", str(judge), *few, "--out", str(out))
     few = ["--problems", "3", "--samples", "1"]
     assert "samples is 1, expected at least 2" in refusal(capsys, "best-of-n", str(judge), *few)
+
+
+def test_a_right_and_a_wrong_sample_of_each_problem_are_compared_by_length():
+    """Problem 1: right 30 tokens at 9, wrong 10 at 1. Problem 2: right 10 at 0, wrong 40 at 3. Problem 3 has no wrong one."""
+    proxy = torch.tensor([[9.0, 2.0, 1.0], [3.0, 7.0, 0.0], [1.0, 2.0, 3.0]])
+    gold = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+    lengths = torch.tensor([[30.0, 11.0, 10.0], [40.0, 5.0, 10.0], [1.0, 1.0, 1.0]])
+    buckets = right_against_wrong(Samples(proxy, gold, -proxy, lengths))
+    assert [(bucket.pairs, bucket.share) for bucket in buckets] == [(1, 0.0), (0, None), (0, None), (1, 1.0), (0, None)]
 
 
 @pytest.mark.slow
