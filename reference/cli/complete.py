@@ -24,12 +24,14 @@ def add_complete(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
             "Write what a model answers to held-out problems into a file, a line a problem: question, right answer, "
             "completions, which of them were cut off, and the protocol. The same seed means the same problems and the same "
             "random numbers, whatever the model and the other options: so two files can be compared problem by problem. "
-            "Score a file with python -m reference score FILE."
+            "With --against OTHER a line also has the log-ratios of the two models on the first 16 tokens of each completion, "
+            "whose mean at a position estimates the KL there, in nats. Score a file with python -m reference score FILE."
         ),
         epilog=(
             "Interrupted, it keeps what it has in FILE.part, and the same command goes on. Examples: "
             "python -m reference complete base --out base.jsonl.gz; "
-            "python -m reference complete runs/grpo-1 --prompt few-shot --temperature 0.7 --out shots.jsonl"
+            "python -m reference complete runs/grpo-1 --prompt few-shot --temperature 0.7 --out shots.jsonl; "
+            "python -m reference complete runs/grpo-1 --against base --out moved.jsonl.gz"
         ),
         formatter_class=Defaults,
     )
@@ -56,6 +58,12 @@ def add_complete(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
         help="chains of sums, or tools: problems with a calculator to call")  # fmt: skip
     add(
         "--max-calls", type=positive(int), default=3, metavar="N", help="with tools: calls of a trajectory that are run"
+    )
+    add(
+        "--against",
+        type=source,
+        metavar="OTHER",
+        help="model to compare with, named like RUN and with the same tokenizer, such as the one that training began from",
     )
     add("--name", metavar="NAME", help="what the protocol calls the model; default: RUN as it was typed")
     add_seed(add, "decides the problems and the samples", default=12345)
@@ -87,5 +95,7 @@ def make_completions(args: argparse.Namespace) -> str:
         raise InputError("--max-calls has no effect on chains, which have no tool: leave it out, or say --task tools")
     options = {name: getattr(args, name) for name in OPTIONS}
     options["samples"] = args.samples or (1 if args.greedy else 8)
-    lines = complete_to_file(args.run, args.out, options, name=args.name, overwrite=args.overwrite, device=args.device)
+    lines = complete_to_file(
+        args.run, args.out, options, name=args.name, overwrite=args.overwrite, device=args.device, against=args.against
+    )
     return told(args.out, lines)

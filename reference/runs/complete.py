@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
-from reference.evaluation.protocols import Line, completion_lines, protocol_of
+from reference.evaluation.log_ratios import TOKENS
+from reference.evaluation.protocols import Against, Line, completion_lines, protocol_of
 from reference.objectives.shapes import InputError
 from reference.runs.files import parse_json, shell_path
 from reference.runs.measure import newest_model
@@ -22,33 +24,48 @@ from reference.world.model import load, pick_device
 
 def complete_to_file(
     source: str, out: Path, options: Mapping[str, Any], *, name: str | None = None, overwrite: bool = False,
-    device: str = "auto",
+    device: str = "auto", against: str | None = None,
 ) -> list[Line]:  # fmt: skip
     """Write the completions of a run's newest checkpoint, a model folder, a hub model or a shipped one, and return the lines.
 
-    ``options``: those of ``completion_lines``, but for the model's name. ``name``: of the model in the protocol; without
-    one it is ``source``. Raises ``InputError`` where ``out`` is there and not to be replaced, and where a part of another
-    protocol lies beside it.
+    ``options``: those of ``completion_lines``, but for the names of models. ``name``: of the model in the protocol; without
+    one it is ``source``. ``against``: where the model lies that it is compared with. Raises ``InputError`` where ``out`` is
+    there and not to be replaced, where a part of another protocol lies beside it, and where the two models have
+    different tokenizers.
     """
     part = out.with_name(out.name + ".part")
     if overwrite:
         part.unlink(missing_ok=True)
     elif out.exists():
         raise InputError(f"{out} is there: name another file, or replace it with --overwrite")
-    done = begun(part, protocol_of(name=name or source, **{key: options[key] for key in options if key != "problems"}))
+    asked = {key: options[key] for key in options if key != "problems"}
+    done = begun(part, protocol_of(name=name or source, against=against, **asked))
     del done[options["problems"] :]  # of one protocol: the first of more problems are the same
     if len(done) < options["problems"]:
         model, tokenizer = load(newest_model(source), device=pick_device(device))
         require_sampler(model, tokenizer, max_new_tokens=options["max_new_tokens"])
         if options["task"] == "tools":
             require_tools(model, tokenizer, max_new_tokens=options["max_new_tokens"], max_calls=options["max_calls"])
+        other = load_against(against, tokenizer, device=device) if against else None
         out.parent.mkdir(parents=True, exist_ok=True)
-        lines = completion_lines(model, tokenizer, name=name or source, first=len(done), **options)
+        lines = completion_lines(model, tokenizer, name=name or source, first=len(done), against=other, **options)
         append(part, lines, done, problems=options["problems"])
     data = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in done).encode()
     part.write_bytes(gzip.compress(data, mtime=0) if out.suffix == ".gz" else data)  # no clock: same lines, same bytes
     part.replace(out)
     return done
+
+
+def load_against(source: str, tokenizer: PreTrainedTokenizerBase, *, device: str) -> Against:
+    """The model that a policy with this tokenizer is compared with. Raises ``InputError`` where it has another."""
+    model, own = load(newest_model(source), device=pick_device(device))
+    if own.get_vocab() != tokenizer.get_vocab():
+        raise InputError(
+            f"--against {source} has another tokenizer than the model ({len(own)} and {len(tokenizer)} tokens), so a token "
+            "has no log-prob of both: name the model from which the training began"
+        )
+    require_sampler(model, own, max_new_tokens=TOKENS)
+    return Against(source, model)
 
 
 def append(part: Path, lines: Iterable[Line], done: list[Line], *, problems: int) -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from reference.evaluation.protocols import completion_lines
+from reference.evaluation.protocols import RATIOS, Against, completion_lines
 from reference.objectives.shapes import InputError
 from reference.world.tasks import draw_problem, verify
 
@@ -66,6 +66,30 @@ def test_with_tools_a_completion_is_the_last_turn_and_the_calls_are_counted():
         assert len(line["calls"]) == 2
         assert all("<|call|>" not in text for text in line["completions"])
     assert any(call for line in lines for call in line["calls"])
+
+
+@pytest.mark.slow
+def test_compared_with_itself_a_model_writes_the_same_lines_and_zeros(base, lines):
+    own = Against("base", base[0])
+    compared = list(completion_lines(*base, name="base", problems=6, samples=3, max_new_tokens=24, against=own))
+    for line, other in zip(lines, compared, strict=True):
+        assert other["log_ratios"] == [[0.0] * min(16, tokens) for tokens in line["tokens"]]
+        assert other["protocol"] == line["protocol"] | {"against": "base", "log_ratios": RATIOS}
+        assert {name: value for name, value in other.items() if name not in ("log_ratios", "protocol")} == {
+            name: value for name, value in line.items() if name != "protocol"
+        }
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"greedy": True, "samples": 1}, "leave --greedy out"), ({"temperature": 0.7, "top_p": 0.9},
+         "leave --temperature 0.7 and --top-p 0.9 out"), ({"top_k": 5}, "leave --top-k 5 out"), ({"task": "tools"}, "one turn"),
+    ],
+)  # fmt: skip
+def test_no_log_ratio_of_samples_over_which_its_mean_is_no_kl(base, options, named):
+    with pytest.raises(InputError, match=named):
+        next(completion_lines(*base, name="b", against=Against("base", base[0]), **options))
 
 
 def test_what_cannot_be_is_refused(base):

@@ -2,15 +2,16 @@
 
 import gzip
 import json
+from copy import deepcopy
 
 import pytest
 
 from reference.__main__ import main
 from reference.cli.complete import WAYS
-from reference.evaluation.protocols import protocol_of
+from reference.evaluation.protocols import RATIOS, protocol_of
 from reference.objectives import InputError
 from reference.runs import complete as command
-from reference.runs.complete import append, begun, differences
+from reference.runs.complete import append, begun, differences, load_against
 from reference.world import prompts
 
 SMALL = ["complete", "base", "--problems", "5", "--samples", "2", "--max-new-tokens", "16", "--device", "cpu"]
@@ -80,6 +81,33 @@ def test_the_part_of_another_protocol_is_refused(tmp_path, capsys):
     assert part.exists()
 
 
+def test_the_part_that_was_compared_with_another_model_is_refused(tmp_path, capsys):
+    protocol = {
+        "model": "base", "task": "chains", "prompt": "chat", "samples": 2, "temperature": 1.0, "top_k": None, "top_p": 1.0,
+        "max_new_tokens": 16, "seed": 12345,
+    }  # fmt: skip
+    part = tmp_path / "out.jsonl.part"
+    for there, asked, named in (
+        ({"against": "tool-sft", "log_ratios": RATIOS}, ["--against", "base"], "against tool-sft and not base"),
+        ({}, ["--against", "base"], "against None and not base"),
+        ({"against": "base", "log_ratios": RATIOS}, [], "against base and not None"),
+    ):
+        part.write_text(json.dumps({"id": 0, "protocol": protocol | there}) + "\n")
+        assert main([*SMALL, *asked, "--out", str(tmp_path / "out.jsonl")]) == 2
+        assert f"begun under another protocol ({named}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_model_with_another_tokenizer_has_no_log_prob_of_a_token(tmp_path, base):
+    model, tokenizer = base
+    other = deepcopy(tokenizer)
+    other.add_tokens(["another"])
+    model.save_pretrained(tmp_path)
+    other.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=f"another tokenizer than the model .{len(other)} and {len(tokenizer)} tokens"):
+        load_against(str(tmp_path), tokenizer, device="cpu")
+
+
 def test_what_a_part_has_whole_is_kept(tmp_path):
     protocol = {"model": "base"}
     good = [json.dumps({"id": i, "protocol": protocol}) + "\n" for i in range(3)]
@@ -103,6 +131,8 @@ def test_a_difference_is_named():
         (["--greedy", "--top-p", "0.5"], "--top-p has no effect on --greedy"),
         (["--max-calls", "2"], "--max-calls has no effect on chains"),
         (["--greedy", "--samples", "3"], "greedy completions of one problem are all the same"),
+        (["--against", "base", "--temperature", "0.5"], "leave --temperature 0.5 out, or --against"),
+        (["--against", "base", "--task", "tools"], "--against compares completions of one turn"),
         (["--top-p", "0"], "0 is not above 0 and at most 1"),
         (["--prompt", "spce"], "Did you mean space"),
     ],
