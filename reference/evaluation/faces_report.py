@@ -27,7 +27,7 @@ def faces_table(files: Sequence[Faces]) -> str:
     rows = [("", *(str(place) for place in range(1, len(files) + 1)))]
     for title, section in sections(files):
         rows += [(title, *("" for _ in files))] + [(f"  {name}", *map(of, files)) for name, of in section]
-    trouble = [f"In file {i}. {lines}" for i, found in enumerate(files, 1) if (lines := trouble_lines(found.reading))]
+    trouble = [f"In file {i}. {words}" for i, found in enumerate(files, 1) if (words := trouble_lines(found.reading))]
     lines = [line.rstrip() for line in table(rows)]
     return "\n\n".join(["\n".join(heads), "\n".join(lines), *trouble, *notes(files)])
 
@@ -169,8 +169,8 @@ def one_file(found: Faces, files: Sequence[Faces]) -> dict[str, Any]:
     for name in ("reading", "ngrams", "right_lengths"):
         left.pop(name)
     return {"file": found.reading.path, "protocol": found.reading.protocol} | left | {
-        "kl": found.kl and [mean_json(mean) for mean in found.kl],
-        "kl_beginnings": found.kl_beginnings and mean_json(found.kl_beginnings),
+        "kl": None if found.kl is None else [mean_json(mean) for mean in found.kl],
+        "kl_beginnings": None if found.kl_beginnings is None else mean_json(found.kl_beginnings),
         "lines": {kind: use._asdict() for kind, use in found.lines.items()},
         "right_length_where_all_are_right": common_length(found, everywhere) if everywhere else None,
         "distinct_ngrams": {str(n): shares(found, n, fewest(files, n)) for n in NGRAMS},
