@@ -108,7 +108,7 @@ def fewest(files: Sequence[Faces], n: int) -> int:
 
 
 def share_of(n: int, count: int) -> Callable[[Faces], str]:
-    return lambda f: percent(expected_distinct(f.ngrams[n], count) / count)
+    return lambda f: f"{100 * expected_distinct(f.ngrams[n], count) / count:.2f} %"
 
 
 def form() -> list[Row]:
