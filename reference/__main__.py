@@ -23,13 +23,15 @@ import warnings
 from reference.algorithms.recipes import from_checkpoint, recipe_from
 from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
+from reference.cli.faces import faces_command
 from reference.cli.output import emit
 from reference.cli.parser import Parser, without_defaults
 from reference.cli.score import score_command
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
-GOES_ON = {"score": "", "complete": "; the same command goes on where it stopped"}  # what else can be interrupted
+# What else can be interrupted.
+GOES_ON = {"score": "", "faces": "", "complete": "; the same command goes on where it stopped"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,7 +88,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
-        "best-of-n": best_of_n_command,
+        "best-of-n": best_of_n_command, "faces": faces_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 

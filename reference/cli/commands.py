@@ -1,4 +1,4 @@
-"""Every command with its options: train and pretrain here, the others in ``other_commands``, ``score`` and ``trajectories``.
+"""Every command with its options: train and pretrain here, the others in ``other_commands``, or in a file of its name.
 
 Loads nothing heavy, so that --help appears at once.
 """
@@ -10,6 +10,7 @@ from typing import Any, get_args
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
+from reference.cli.faces import add_faces
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
@@ -46,6 +47,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_record(subparsers).set_defaults(command=commands["record"])
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
     add_score(subparsers).set_defaults(command=commands["score"])
+    add_faces(subparsers).set_defaults(command=commands["faces"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
     add_best_of_n(subparsers).set_defaults(command=commands["best-of-n"])

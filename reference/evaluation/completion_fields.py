@@ -29,6 +29,7 @@ SECOND_LIST = "lines with a further list of completions for a problem, added to 
 REPEATED = "lines that repeat an earlier line word for word, kept as further samples"
 REPEATED_LIST = "lines that repeat a list of completions word for word, left out"
 FLAGS_UNUSED = "lines with more or fewer truncation flags than completions, kept without the flags"
+RATIOS_UNUSED = "lines whose log_ratios are not a list of numbers for each completion, kept without them"
 LONG_TEXT = "lines with a completion of more than 1,000,000 characters, of which the extractors see the last 1,000,000"
 OTHER_PROTOCOL = "lines with another protocol than the first line, kept"
 TEXT_GOLD = "lines whose gold answer is no number, compared as a text"

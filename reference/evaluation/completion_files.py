@@ -15,6 +15,7 @@ from reference.evaluation.completion_texts import (
     flags_of,
     golds_of,
     lengths_of,
+    log_ratios_of,
     plain,
     protocol_of,
     question_of,
@@ -64,8 +65,10 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
         reading.trouble.note(kinds.NO_GOLD, line)
         return None
     texts, flags = [text or "" for text, _ in leaves], flags_of(row, len(leaves))
+    ratios = log_ratios_of(row, len(leaves))
     for kind, strange in (
         (kinds.NO_TEXT, any(text is None for text, _ in leaves)), (kinds.FLAGS_UNUSED, flags is None),
+        (kinds.RATIOS_UNUSED, ratios is None and row.get("log_ratios") is not None),
         (kinds.LONG_TEXT, max(map(len, texts)) > kinds.MOST_CHARACTERS),
         (kinds.TEXT_GOLD, all(read_number(gold) is None for gold in golds)),
     ):  # fmt: skip
@@ -74,7 +77,7 @@ def record_of(row: dict[str, Any], line: int, reading: Reading) -> Record | None
     cut = [cut or flag for (_, cut), flag in zip(leaves, flags or [False] * len(leaves), strict=True)]
     return Record(
         line=line, key=identity or same_words(question) or f"line {line}", question=question, golds=golds,
-        completions=texts, truncated=cut, tokens=lengths_of(row, len(leaves)),
+        completions=texts, truncated=cut, tokens=lengths_of(row, len(leaves)), log_ratios=ratios,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ class Record:
     completions: list[str]
     truncated: list[bool]
     tokens: list[int] | None
+    log_ratios: list[list[float]] | None = None  # of the first tokens, to another model
 
 
 @dataclass

@@ -3,6 +3,7 @@
 Numbers are texts already (``file_lines``). Everything here is pure, and gives None or nothing for what is of another kind.
 """
 
+import math
 from typing import Any
 
 from reference.evaluation.answers import declared_answer
@@ -139,6 +140,18 @@ def lengths_of(row: dict[str, Any], n: int) -> list[int] | None:
         if len(values) == n and all(isinstance(one, list) for one in values):
             return [len(one) for one in values]
     return None
+
+
+def log_ratios_of(row: dict[str, Any], n: int) -> list[list[float]] | None:
+    """What ``complete --against`` has written: a list of numbers for each of n completions; None for anything else."""
+    value = row.get("log_ratios")
+    if not isinstance(value, list) or len(value) != n or not all(isinstance(one, list) for one in value):
+        return None
+    try:
+        ratios = [[float(number) for number in one] for one in value]
+    except (TypeError, ValueError):
+        return None
+    return ratios if all(math.isfinite(number) for one in ratios for number in one) else None
 
 
 def is_count(value: Any) -> bool:

@@ -57,17 +57,17 @@ def test_the_mean_at_the_first_position_is_the_kl_there(base):
     other = deepcopy(model)
     with torch.no_grad():
         for weight in other.parameters():
-            weight.mul_(0.97)
+            weight.mul_(0.8)
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "What is 20+3-4?"}], add_generation_prompt=True, return_dict=False
     )
-    rollout = sample(model, tokenizer, [prompt], group_size=1000, seeds=range(1000), max_new_tokens=2)
+    rollout = sample(model, tokenizer, [prompt], group_size=300, seeds=range(300), max_new_tokens=2)
     first = torch.tensor([row[0] for row in first_log_ratios(model, other, rollout)])
     with torch.no_grad():
         logp, other_logp = (each(torch.tensor([prompt])).logits[0, -1].log_softmax(dim=-1) for each in (model, other))
     exact = (logp.exp() * (logp - other_logp)).sum().item()
-    assert exact > 0.005
-    assert abs(first.mean() - exact) < 4 * first.std() / 1000**0.5 < exact
+    assert exact > 0.05
+    assert abs(first.mean() - exact) < 4 * first.std() / 300**0.5 < exact
 
 
 @pytest.mark.slow
