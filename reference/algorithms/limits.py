@@ -55,6 +55,9 @@ def require_limits(recipe: Recipe) -> None:
         value, types = getattr(recipe, column.name), get_args(column.type) or (column.type,)
         if (value is None and NoneType in types) or (callable(value) and Callable in types):
             continue
+        if column.metadata["folder"] and isinstance(value, tuple):
+            require_several(value, column.name, column.metadata["folder"])
+            continue
         if column.metadata["folder"] and os.path.isdir(str(value)):
             continue
         if column.metadata["choices"]:
@@ -63,6 +66,20 @@ def require_limits(recipe: Recipe) -> None:
             require_type(column.name, value, types)
         if column.name in LIMITS:
             require_limit(column.name, value)
+
+
+def require_several(values: tuple[Any, ...], name: str, kind: str) -> None:
+    """Refuse several in a slot that are not different folders of such things, or functions of your own."""
+    if len(values) < 2:
+        raise InputError(f"{name} is a tuple of {len(values)}, expected at least 2: name one {kind} without a tuple")
+    for place, value in enumerate(values):
+        if not callable(value) and not os.path.isdir(str(value)):
+            raise InputError(
+                f"{name} names {len(values)}, and {value!r} is no folder of a {kind}: only several {kind}s are combined, and "
+                "anything else stands alone"
+            )
+        if value in values[:place]:
+            raise InputError(f"{name} names {value} twice, which would count it double: name it once")
 
 
 def choices_of(column: Field, recipe: Recipe) -> tuple[str, ...]:

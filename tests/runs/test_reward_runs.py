@@ -31,9 +31,9 @@ def judge(tmp_path_factory):
 
 def test_the_experiments_that_a_command_needs():
     assert starts_of("grpo --seed 0") == {}
-    assert starts_of("tool-rl --model {a} --seed 0") == {"model": "a"}
-    assert starts_of("grpo --reward {b} --model {a}") == {"reward": "b", "model": "a"}
-    assert starts_of("{a} --prompt bare") == {"model": "a"}
+    assert starts_of("tool-rl --model {a} --seed 0") == {"model": ["a"]}
+    assert starts_of("grpo --reward {b} --model {a}") == {"reward": ["b"], "model": ["a"]}
+    assert starts_of("{a} --prompt bare") == {"model": ["a"]}
 
 
 def test_both_are_recorded_first_unless_their_models_are_there(tmp_path):

@@ -29,7 +29,7 @@ def require_same(recipe: Recipe, num_processes: int) -> None:
             raise InputError(f"{name} is a function of your own, which TRL cannot call: train without --engine trl")
     if recipe.kind == "rl" and recipe.reward not in REWARDS:
         raise InputError(
-            f"reward is the reward model {recipe.reward}, which TRL is not given here: train without --engine trl"
+            f"reward is not the verifier's word but {recipe.reward}, which TRL is not given here: train without --engine trl"
         )
     unsupported = {"rl": unsupported_rl, "preference": unsupported_preference}.get(recipe.kind, unsupported_others)
     for wrong, why in [*unsupported(recipe), *unsupported_processes(recipe, num_processes)]:
