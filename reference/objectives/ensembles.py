@@ -22,12 +22,13 @@ def worst_of(rewards: OfMembers, baselines: Members) -> Float[Tensor, " batch"]:
         min over members of (rewards - baselines)
 
     ``rewards``: a row per member, a column per completion. ``baselines``: per member its mean reward of the same reference
-    completions. Higher is better; the unit is the members' own, log odds of winning a pair after Bradley-Terry. It bounds
-    what one wrong member can add, not what it can take away, and errors that all members share pass through. Coste et al.
-    (2310.02743, "worst-case optimisation") and Eisenstein et al. (2312.09244), who find that an ensemble lessens
-    over-optimisation and does not end it. TRL 1.16, verl and OpenRLHF have no minimum over reward models: TRL's ``reward_funcs``
-    are added up with weights. No gradient. Raises ``InputError`` for NaN or infinity, no member, and another number of
-    baselines than of members.
+    completions. Higher is better; the unit is the members' own, log odds of winning a pair after Bradley-Terry. One member
+    that is wrong can lower the result and cannot raise it; an error that all members share is not seen. Coste et al.
+    (2310.02743, "worst-case optimization") take the minimum, and their code takes it of the rewards as they come. The
+    baseline is that of Gao et al. (2210.10760), who give each reward model the mean 0 on the initial policy. Eisenstein et
+    al. (2312.09244) find that ensembles lessen reward hacking and do not end it. TRL 1.16 has no minimum: it adds up its
+    ``reward_funcs`` with weights, or each after it was normalised within its group (``normalize_then_sum``). No gradient.
+    Raises ``InputError`` for NaN or infinity, no member, and another number of baselines than of members.
 
     Each member is used to give its baseline. The second completion pleases the first member by 2 more, the other by 1 less:
     >>> worst_of(torch.tensor([[1.0, 3.0], [7.0, 6.0]]), torch.tensor([1.0, 7.0])).tolist()
@@ -44,9 +45,9 @@ def mean_of(rewards: OfMembers, baselines: Members) -> Float[Tensor, " batch"]:
         mean over members of (rewards - baselines)
 
     Shapes, units and errors as in ``worst_of``. The baselines shift all completions by one constant, which any advantage with
-    a baseline takes off: they are here so that both means of combining are on the same scale. The mean lets a member that
-    is wrong by much outvote the others. Coste et al. (2310.02743, "mean optimisation"). TRL's ``reward_funcs`` with equal
-    weights give this times the number of members, without baselines. No gradient.
+    a baseline takes off: they are here so that both ways of combining have one scale. A member that is wrong by much
+    raises the mean by its share of the error. Coste et al. (2310.02743, mean), again of the rewards as they come. TRL's
+    ``reward_funcs`` with weights 1, its default, give this times the number of members, without baselines. No gradient.
 
     The second completion pleases the first member by 2 more than usual, the other by 1 less:
     >>> mean_of(torch.tensor([[1.0, 3.0], [7.0, 6.0]]), torch.tensor([1.0, 7.0])).tolist()

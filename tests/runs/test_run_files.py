@@ -23,6 +23,7 @@ from reference.objectives.shapes import InputError
 from reference.runs.files import read_json, write_atomically
 from reference.runs.folder import read_metrics, read_options, require_log, rewind_metrics
 from reference.runs.measure import read_accuracy
+from reference.runs.proxy import is_proxy, named
 
 DEEP = "[" * 100_000
 
