@@ -105,7 +105,7 @@ def collect(
         metrics |= {"earned": reward_mean(rewards)} | tool_scalars(completions)
     elif recipe.reward != "success":  # what teaches, beside what it stands for
         metrics["proxy"] = reward_mean(scores)
-        if len(of_members) > 1:  # how far they disagree about a completion
+        if len(of_members) > 1:  # how far they disagree
             metrics["proxy_spread"] = of_members.std(dim=0, correction=0).mean()
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
@@ -113,9 +113,8 @@ def collect(
         metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
     if critic is not None:
         metrics["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
-    numbers = {
-        name: value.item() for name, value in metrics.items() if not value.isnan()
-    }  # all returns equal: no share
+    # where all returns are equal there is no share that is explained
+    numbers = {name: value.item() for name, value in metrics.items() if not value.isnan()}
     return replace(experience, advantages=advantages), numbers
 
 

@@ -151,7 +151,7 @@ def test_one_reward_has_no_spread(base, opinionated):
 
 
 def test_a_baseline_takes_a_constant_of_the_model_off_again(base, opinionated):
-    plain, first = collect(*base, replace(SMALL, reward=reward_by(opinionated)), random.Random(0))
+    plain, _ = collect(*base, replace(SMALL, reward=reward_by(opinionated)), random.Random(0))
     zero = baseline_of(opinionated, base[1])
     hook = opinionated.score.register_forward_hook(lambda module, inputs, output: output + 5)
     shifted = baseline_of(opinionated, base[1])
@@ -165,7 +165,7 @@ def test_a_baseline_takes_a_constant_of_the_model_off_again(base, opinionated):
 
 def test_a_function_among_several_that_returns_no_number_is_refused(base):
     recipe = replace(SMALL, reward=(by_length, lambda completions, recipe: completions.correct / 0))
-    with pytest.raises(InputError, match="reward is a function of your own, which returned (nan|inf) for completion"):
+    with pytest.raises(InputError, match=r"reward is a function of your own, which returned (nan|inf) for completion"):
         collect(*base, recipe, random.Random(0))
 
 

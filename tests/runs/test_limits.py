@@ -212,7 +212,7 @@ def test_a_coefficient_of_the_wrong_sign_is_refused_with_what_the_sign_would_do(
 
 def test_every_weight_says_what_its_sign_would_do_and_nothing_else_does():
     assert SIGNS.keys() == set(WEIGHTS)
-    with pytest.raises(InputError, match="^kl_coef is nan, expected a finite number that is at least 0$"):
+    with pytest.raises(InputError, match=r"^kl_coef is nan, expected a finite number that is at least 0$"):
         require_limits(replace(RECIPES["grpo"], kl_coef=math.nan))
 
 
