@@ -100,6 +100,8 @@ def test_a_run_names_all_its_reward_models_and_goes_on_bit_for_bit(judge, other,
     assert (config["reward"], config["ensemble"]) == (members, "worst")
     assert f"reward   worst of {', '.join(members)}" in capsys.readouterr().out
 
+    on_trl = refusal(capsys, *command, "--engine", "trl", "--out", str(tmp_path / "trl"))
+    assert f"reward is the reward models {', '.join(members)}, which TRL is not given here" in on_trl
     refused = ["train", "grpo", "--resume", str(parts), "--steps", "3"]
     for reward, words in (
         (["{judge-seed-0}", members[1]], "is rewarded by the model of the experiment judge-seed-0, which is not here"),
