@@ -35,7 +35,7 @@ def soft_length_penalty__behind(lengths: Tensor, *, max_length: int, buffer: int
     "no floor",
     mistake="beyond the budget the line goes on downwards",
     symptom="where lengths can pass max_length, one long completion is charged more than a right answer earns",
-    wild="verl 0.9 has no floor; OpenRLHF PR #1091, where a review asked for it",
+    wild="verl, by choice; OpenRLHF PR #1091, until its review",
 )
 def soft_length_penalty__no_floor(lengths: Tensor, *, max_length: int, buffer: int) -> Tensor:
     return ((max_length - buffer - lengths) / buffer).clamp_max(0)

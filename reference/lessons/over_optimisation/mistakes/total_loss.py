@@ -56,7 +56,7 @@ def total_loss__objective_signs(policy_loss: Tensor, **terms) -> Tensor:
 @bug(
     "vf_coef forgotten",
     mistake="the value error is added without its coefficient",
-    symptom="where policy and critic share weights, the critic's gradient drowns the policy's; with two models nobody notices",
+    symptom="where policy and critic share weights, the critic's gradient drowns the policy's; with a critic of its own and Adam nobody notices",
     wild="pytorch-a2c-ppo-acktr-gail #67",
 )
 def total_loss__vf_forgotten(policy_loss: Tensor, **terms) -> Tensor:

@@ -42,7 +42,7 @@ def total_loss__detached(policy_loss: Tensor, **terms) -> Tensor:
 @bug(
     "mean of the terms",
     mistake="the terms are averaged, not added up",
-    symptom="gradients are a fifth as large: with Adam hardly anything changes, and the clip of the gradient's norm never acts",
+    symptom="gradients are a fifth as large: with Adam hardly anything changes, and the clip of the gradient's norm acts less often",
 )
 def total_loss__mean(policy_loss: Tensor, **terms) -> Tensor:
     return summed(policy_loss, terms) / (1 + len(ADDED))
@@ -51,7 +51,7 @@ def total_loss__mean(policy_loss: Tensor, **terms) -> Tensor:
 @bug(
     "one coefficient on the bracket",
     mistake="a coefficient multiplies the policy loss as well, or the whole sum, and not its own term alone",
-    symptom="with Adam the coefficient does nothing: every value of it gives nearly the same run",
+    symptom="the gradient of the reward shrinks with this coefficient: Adam hides that, and a smaller one is not a weaker penalty",
     likewise=(
         lambda policy_loss, **terms: terms["vf_coef"] * summed(policy_loss, terms, vf=1 / terms["vf_coef"]),
         lambda policy_loss, **terms: terms["kl_coef"] * summed(policy_loss, terms),
@@ -74,7 +74,7 @@ def total_loss__share(policy_loss: Tensor, **terms) -> Tensor:
 @bug(
     "negative KL cut off",
     mistake="a KL below 0 is set to 0, but a KL that was estimated from samples may well be negative",
-    symptom="the penalty acts on some batches only: on average it pulls harder than the coefficient says, in one direction",
+    symptom="the penalty acts on some batches only, and its mean over batches is above the KL",
 )
 def total_loss__kl_clamped(policy_loss: Tensor, **terms) -> Tensor:
     return summed(policy_loss, terms | {"kl": terms["kl"].clamp_min(0)})

@@ -49,7 +49,7 @@ def worst_of__chosen_first(rewards: Tensor, baselines: Tensor) -> Tensor:
 @bug(
     "baseline added",
     mistake="the baseline is added to each reward, so the origins lie twice as far apart",
-    symptom="the member with the lowest origin is the worst one everywhere",
+    symptom="the member with the lowest origin is the worst one nearly everywhere",
 )
 def worst_of__added(rewards: Tensor, baselines: Tensor) -> Tensor:
     return centred(rewards, -baselines).amin(dim=0)
@@ -58,7 +58,7 @@ def worst_of__added(rewards: Tensor, baselines: Tensor) -> Tensor:
 @bug(
     "the most pleased member",
     mistake="the largest of the members' rewards is taken, and not the smallest",
-    symptom="it is enough to deceive one member, and the policy finds the easiest: gold falls earlier than with one reward model",
+    symptom="it is enough to deceive one member, and the policy finds the one that is deceived most easily",
 )
 def worst_of__max(rewards: Tensor, baselines: Tensor) -> Tensor:
     return centred(rewards, baselines).amax(dim=0)
@@ -77,6 +77,7 @@ def worst_of__mean(rewards: Tensor, baselines: Tensor) -> Tensor:
     "the member in the middle",
     mistake="the median of the members is taken: half of them may be less pleased",
     symptom="completions that deceive most of the members are paid in full",
+    likewise=(lambda rewards, baselines: centred(rewards, baselines).median(dim=0).values,),
 )
 def worst_of__median(rewards: Tensor, baselines: Tensor) -> Tensor:
     return centred(rewards, baselines).quantile(0.5, dim=0)
