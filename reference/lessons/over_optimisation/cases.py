@@ -52,7 +52,7 @@ def nats_of(function: Callable[..., Any], n: int) -> Any:
 def worst_of_cases(seed: int) -> list[Case]:
     """Members with origins of their own: one member, as many members as completions, and more completions.
 
-    Each member is the worst one of some completion. Without baselines it is mostly another member, but not always one.
+    Each member is the worst one of some completion. Without baselines other members would be, in some of the cases.
     """
     g = torch.Generator().manual_seed(seed)
     cases = []
