@@ -103,7 +103,7 @@ def train_command(args: argparse.Namespace) -> int:
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
-        from reference.runs.proxy import proxy_source
+        from reference.runs.proxy import proxy_sources
         from reference.runs.session import run_pretrain
         from reference.world.model import SHIPPED
 
@@ -115,7 +115,7 @@ def train_command(args: argparse.Namespace) -> int:
     if args.recipe == "pretrain":
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
     if not args.resume and "reward" in options:
-        options["reward"] = proxy_source(options["reward"])
+        options["reward"] = proxy_sources(options["reward"])
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
     if args.model not in SHIPPED and os.path.isdir(args.model):

@@ -114,6 +114,8 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("toolformer", "future_loss|keep_call"),
     ("price per call", "trajectory_reward"),
     ("tool reward", "trajectory_reward"),
+    ("reward ensemble", "worst_of|mean_of"),
+    ("worst case", "worst_of"),
 ]
 
 

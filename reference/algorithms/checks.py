@@ -14,7 +14,7 @@ from reference.algorithms.kl import needs_reference
 from reference.algorithms.limits import require_limits
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Kind, Recipe
-from reference.algorithms.rewards import reward_of
+from reference.algorithms.rewards import rewards_in
 from reference.algorithms.slots import try_pair_loss, try_slots
 from reference.algorithms.unread_options import require_no_unread, require_own_columns
 from reference.objectives.shapes import InputError
@@ -61,7 +61,7 @@ def conflicts(r: Recipe) -> list[tuple[bool, str]]:
     return [
         (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
          f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
-        (reward_of(r).needs_tools and r.task != "tools",
+        (any(one.needs_tools for one in rewards_in(r)) and r.task != "tools",
          f"reward is {r.reward!r}, which reads calls, and task is {r.task!r}: choose 'success', or the task 'tools'"),
     ]  # fmt: skip
 

@@ -19,7 +19,7 @@ from reference.algorithms.data import Experience
 from reference.algorithms.kl import kl_of
 from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.rewards import earned
+from reference.algorithms.rewards import combined, member_rewards
 from reference.algorithms.scoring import autocast
 from reference.evaluation.tool_use import tool_scalars
 from reference.objectives import (
@@ -60,7 +60,8 @@ def collect(
     rollout, correct = completions.rollout, completions.correct
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
-    scores = earned(completions, recipe)
+    of_members = member_rewards(completions, recipe)
+    scores = combined(of_members, recipe)
     rewards = shaped_rewards(scores, mask.sum(dim=1), recipe)
 
     same = samples_as_it_trains(recipe)
@@ -104,15 +105,16 @@ def collect(
         metrics |= {"earned": reward_mean(rewards)} | tool_scalars(completions)
     elif recipe.reward != "success":  # what teaches, beside what it stands for
         metrics["proxy"] = reward_mean(scores)
+        if len(of_members) > 1:  # how far they disagree
+            metrics["proxy_spread"] = of_members.std(dim=0, correction=0).mean()
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
         metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
     if critic is not None:
         metrics["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
-    numbers = {
-        name: value.item() for name, value in metrics.items() if not value.isnan()
-    }  # all returns equal: no share
+    # where all returns are equal there is no share that is explained
+    numbers = {name: value.item() for name, value in metrics.items() if not value.isnan()}
     return replace(experience, advantages=advantages), numbers
 
 

@@ -76,9 +76,13 @@ class Recipe:
     critic: str | None = option(
         None, "value head on the policy's own trunk, or on a copy of it", "rl", choices=("shared", "separate")
     )
-    reward: str | Callable = option(
+    reward: str | Callable | tuple[str | Callable, ...] = option(
         "success", "what a completion earns: the verifier's word less its prices, a rubric that sees no right answer, or what the "
-        "reward model of a run says", "rl", choices=("success", "rubric"), folder="reward model",
+        "reward model of a run says, or those of several runs", "rl", choices=("success", "rubric"), folder="reward model",
+    )  # fmt: skip
+    ensemble: str = option(
+        "mean", "what several reward models say together: the mean, or the worst of them, each less its mean on drawn solutions",
+        "rl", choices=("mean", "worst"),
     )  # fmt: skip
     demonstrations: str = option(
         "generated", "where trajectories with tools to imitate come from", "rl", "sft",

@@ -26,6 +26,16 @@ WEIGHTS = (
     "invalid_price",
     "valid_bonus",
 )  # of terms of the loss or the reward
+SIGNS = {  # what a weight below 0 would do, for the refusal: the signs are set in the formulas, once
+    "kl_coef": "the KL is charged already, so a weight below 0 would pay for moving away from the reference",
+    "entropy_coef": "the entropy is subtracted from the loss already, so a weight below 0 would punish it",
+    "sft_coef": "the NLL is added to the loss, so a weight below 0 would make the demonstrations or chosen completions unlikely",
+    "length_coef": "the length is charged already, so a weight below 0 would pay for longer completions",
+    "vf_coef": "the value error is added to the loss, so a weight below 0 would make it larger",
+    "call_price": "a price is charged already, so one below 0 would pay for every call",
+    "invalid_price": "a price is charged already, so one below 0 would pay for calls that cannot be run",
+    "valid_bonus": "a bonus is paid, so one below 0 would be a price: use call_price",
+}
 COUNTS = ("pool", "steps", "prompts_per_step", "group_size", "inner_epochs", "minibatches", "max_rounds",
           "max_new_tokens", "max_calls", "micro_batch_size", "top_k")  # fmt: skip
 LIMITS = {  # the least, and the most
@@ -55,6 +65,9 @@ def require_limits(recipe: Recipe) -> None:
         value, types = getattr(recipe, column.name), get_args(column.type) or (column.type,)
         if (value is None and NoneType in types) or (callable(value) and Callable in types):
             continue
+        if column.metadata["folder"] and isinstance(value, tuple):
+            require_several(value, column.name, column.metadata["folder"])
+            continue
         if column.metadata["folder"] and os.path.isdir(str(value)):
             continue
         if column.metadata["choices"]:
@@ -63,6 +76,20 @@ def require_limits(recipe: Recipe) -> None:
             require_type(column.name, value, types)
         if column.name in LIMITS:
             require_limit(column.name, value)
+
+
+def require_several(values: tuple[Any, ...], name: str, kind: str) -> None:
+    """Refuse several in a slot that are not different folders of such things, or functions of your own."""
+    if len(values) < 2:
+        raise InputError(f"{name} is a tuple of {len(values)}, expected at least 2: name one {kind} without a tuple")
+    for place, value in enumerate(values):
+        if not callable(value) and not os.path.isdir(str(value)):
+            raise InputError(
+                f"{name} names {len(values)}, and {value!r} is no folder of a {kind}: only several {kind}s are combined, and "
+                "anything else stands alone"
+            )
+        if value in values[:place]:
+            raise InputError(f"{name} names {value} twice, which would count it double: name it once")
 
 
 def choices_of(column: Field, recipe: Recipe) -> tuple[str, ...]:
@@ -89,6 +116,7 @@ def require_limit(name: str, value: float) -> None:
     positive = least > 0 or name in ABOVE
     if not math.isfinite(value) or value < least or (positive and value <= 0):
         range_ = "above 0" if positive and value <= 0 else f"that is at least {least:g}"
-        raise InputError(f"{name} is {value}, expected a finite number {range_}")
+        why = f"; {SIGNS[name]}" if name in SIGNS and value < 0 else ""
+        raise InputError(f"{name} is {value}, expected a finite number {range_}{why}")
     if value > most:
         raise InputError(f"{name} is {value}, expected a finite number that is at most {most:g}")

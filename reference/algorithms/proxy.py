@@ -2,7 +2,9 @@
 
 The verifier goes on judging beside it, and teaches nothing: so a log has both, the proxy and what it stands for.
 Rewards are taken as they are, not centred. Every recipe whose advantage has a baseline takes a constant off anyway, and
-only differences between completions of one prompt were learned.
+only differences between completions of one prompt were learned. Several reward models are another matter: the worst of
+them is a question of constants, so each of them gets its own taken off (``baseline_of``), and the log also has
+``proxy_spread``, the mean over completions of the standard deviation among them.
 """
 
 import random
@@ -24,6 +26,7 @@ from reference.world.rollout import Rollout
 from reference.world.tasks import draw_problem, draw_solution
 
 PROBLEMS = 8  # that a reward model is asked about before it is used
+REFERENCE = 64  # problems whose solutions are the origin of a member of an ensemble
 
 
 def load_proxy(
@@ -48,11 +51,8 @@ def load_proxy(
 
 def require_opinion(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Refuse a reward model that says the same of careful solutions and of guesses, or says no number."""
-    rng = random.Random(0)
-    problems = [draw_problem(rng) for _ in range(PROBLEMS)]
-    texts = [(draw_solution(p, rng, style="careful"), draw_solution(p, rng, style="hasty")) for p in problems]
     with torch.no_grad():
-        rewards = rewards_of(model, encode_pairs(tokenizer, problems, texts, device=model.device).completions)
+        rewards = rewards_of(model, drawn_solutions(tokenizer, PROBLEMS, model.device))
     if not rewards.isfinite().all():
         raise InputError(
             f"the reward model {folder} gives {rewards.sum().item()}, expected finite rewards: train it again"
@@ -62,6 +62,19 @@ def require_opinion(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
             f"the reward model {folder} gives every completion the reward {rewards[0].item():g}, so nothing could be learned "
             "from it: train it with reward-model, and name its run"
         )
+
+
+def drawn_solutions(tokenizer: PreTrainedTokenizerBase, number: int, device: str | torch.device) -> Rollout:
+    """A careful and a hasty solution of each of so many problems, always the same ones."""
+    rng = random.Random(0)
+    problems = [draw_problem(rng) for _ in range(number)]
+    texts = [(draw_solution(p, rng, style="careful"), draw_solution(p, rng, style="hasty")) for p in problems]
+    return encode_pairs(tokenizer, problems, texts, device=device).completions
+
+
+def baseline_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float:
+    """The origin of a reward model among others: its mean reward of the same careful and hasty solutions, half of each."""
+    return proxy_rewards(model, drawn_solutions(tokenizer, REFERENCE, model.device)).mean().item()
 
 
 @torch.no_grad()
@@ -84,12 +97,13 @@ def proxy_rewards(
     return rewards
 
 
-def reward_by(model: PreTrainedModel) -> Callable[[Completions, Recipe], Tensor]:
-    """The reward model as what stands in the slot ``reward`` of a recipe."""
+def reward_by(model: PreTrainedModel, *, baseline: float = 0.0) -> Callable[[Completions, Recipe], Tensor]:
+    """The reward model as what stands in the slot ``reward`` of a recipe; of several there, each less its ``baseline_of``."""
 
     def proxy(completions: Completions, recipe: Recipe) -> Tensor:
-        return proxy_rewards(
+        rewards = proxy_rewards(
             model, completions.rollout, micro_batch_size=recipe.micro_batch_size, bf16=recipe.bf16
         )  # fmt: skip
+        return rewards - baseline
 
     return proxy

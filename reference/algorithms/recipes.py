@@ -159,9 +159,8 @@ RECIPES = {recipe.name: recipe for recipe in ROWS}
 def recipe_from(options: dict[str, Any]) -> Recipe:
     """The row that ``options["recipe"]`` names, with the other options in the place of its entries."""
     row = RECIPES[options["recipe"]]
-    return replace(
-        row, **{column.name: options[column.name] for column in options_of(row.kind) if column.name in options}
-    )
+    found = {column.name: options[column.name] for column in options_of(row.kind) if column.name in options}
+    return replace(row, **{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
 
 
 def is_model(name: str) -> bool:

@@ -3,22 +3,23 @@
     success    the verifier's word
     rubric     points of a judge who reads the trajectory and does not know the right answer
 
-What calls cost is taken off both. A reward model may stand there too: ``proxy``.
+What calls cost is taken off both. A reward model may stand there too, or several: ``proxy``.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import entry_of, name_of
 from reference.evaluation.tool_answers import stated_answer, tool_results
-from reference.objectives import trajectory_reward
+from reference.objectives import mean_of, trajectory_reward, worst_of
 from reference.objectives.shapes import InputError
 
 if TYPE_CHECKING:
@@ -69,16 +70,36 @@ REWARDS = {
 }
 
 
-def earned(completions: Completions, recipe: Recipe) -> Tensor:
-    """(rows,) what the completions earn. Raises ``InputError`` where a function of your own returns no finite number."""
-    rewards = reward_of(recipe).function(completions, recipe)
+ENSEMBLES = {"mean": mean_of, "worst": worst_of}
+
+
+def member_rewards(completions: Completions, recipe: Recipe) -> Tensor:
+    """(members, rows) what the completions earn, by each of the recipe's rewards; most recipes have one.
+
+    Raises ``InputError`` where a function of your own returns no finite number.
+    """
+    rewards = torch.stack([entry.function(completions, recipe) for entry in rewards_in(recipe)])
     if not rewards.isfinite().all():
-        row = int((~rewards.isfinite()).nonzero()[0])
+        member, row = (~rewards.isfinite()).nonzero()[0].tolist()
         raise InputError(
-            f"reward is a function of your own, which returned {rewards[row].item()} for completion {row}: return a finite "
-            "number for every one"
+            f"reward is a function of your own, which returned {rewards[member, row].item()} for completion {row}: return a "
+            "finite number for every one"
         )
     return rewards.detach()  # nothing is learned through a reward
+
+
+def combined(rewards: Tensor, recipe: Recipe) -> Tensor:
+    """(members, rows) -> (rows,): that of the one member, or what the recipe's ``ensemble`` makes of several.
+
+    Each member stands on its own origin already (``reward_by``), so no baseline is left to take off.
+    """
+    return rewards[0] if len(rewards) == 1 else ENSEMBLES[recipe.ensemble](rewards, rewards.new_zeros(len(rewards)))
+
+
+def rewards_in(recipe: Recipe) -> list[Reward]:
+    """The entries of the recipe's reward, or of each where it has several."""
+    several = recipe.reward if isinstance(recipe.reward, tuple) else (recipe.reward,)
+    return [reward_of(replace(recipe, reward=one)) for one in several]
 
 
 def reward_of(recipe: Recipe) -> Reward:

@@ -20,7 +20,6 @@ from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
 from reference.algorithms.recipes import Recipe
-from reference.algorithms.rewards import reward_of
 from reference.objectives.shapes import InputError
 from reference.world.completions import Completions, Problem
 from reference.world.rollout import Rollout
@@ -42,9 +41,10 @@ def try_slots(recipe: Recipe, *, reference: bool, device: torch.device) -> None:
     nothing = experience_of_nothing(recipe, rows, reference, device)
     new = nothing.old_logprobs.clone().requires_grad_()  # what the policy says of the same tokens
 
-    if callable(recipe.reward):
-        written = completions_of_nothing(recipe, nothing)
-        call(recipe, "reward", reward_of(recipe).function, {"(rows,)": (rows,)}, written, recipe)
+    for reward in recipe.reward if isinstance(recipe.reward, tuple) else (recipe.reward,):
+        if callable(reward):
+            one, written = replace(recipe, reward=reward), completions_of_nothing(recipe, nothing)
+            call(one, "reward", reward, {"(rows,)": (rows,)}, written, one)
     shapes = {"(rows,)": (rows,), "(rows, 1)": (rows, 1), **per_token}
     advantages = call(recipe, "advantage", advantage_of(recipe).function, shapes, nothing, recipe)
     nothing = replace(nothing, advantages=advantages[:, None] if advantages.dim() == 1 else advantages)

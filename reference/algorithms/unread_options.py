@@ -26,6 +26,7 @@ DEFAULT_WHERE_UNREAD = (
     "target_margin",
     "pool",
     "leak",
+    "ensemble",
     *OF_TOOLS,
 )
 DEFAULTS = {column.name: column.default for column in fields(Recipe)}
@@ -62,6 +63,8 @@ def unread_of_rl(r: Recipe) -> dict[str, str]:
     if not r.critic:  # what it is fitted to is discounted and averaged over lambda, whatever the advantage
         found |= unread_by_entry(advantage_of(r), f"advantage is {name_of(r.advantage)}", ADVANTAGES)
         found |= dict.fromkeys(OF_A_CRITIC, "there is no critic")
+    if not isinstance(r.reward, tuple):
+        found["ensemble"] = "there is one reward (name the runs of several reward models with --reward)"
     if not r.kl_coef:
         found |= unread_kl(r)
     return found

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
-from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
+from reference.cli.options import Defaults, OneOrSeveral, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
 from reference.cli.score import add_score
@@ -102,7 +102,9 @@ def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
         choices = choices_of(column, kind) + (("none",) if none else ())
         metavar, parse = "{" + ",".join(choices) + "}", one_of(choices)
         if folder := column.metadata["folder"]:
-            metavar, parse = f"{metavar}|FOLDER", one_of_or_folder(choices, folder)
+            add(flag, action=OneOrSeveral, nargs="+", type=one_of_or_folder(choices, folder), default=default,
+                metavar=f"{metavar}|FOLDER", help=words)  # fmt: skip
+            return
         if len(metavar) > 72:  # argparse would not break it
             metavar, words = "NAME", f"{words}: one of {', '.join(choices)}"
     add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=words)

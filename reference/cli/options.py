@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from reference.cli.values import folder, positive, seed, source
 
@@ -13,6 +14,15 @@ class Defaults(argparse.ArgumentDefaultsHelpFormatter):
         if action.default is not None:
             return super()._get_help_string(action)
         return f"{action.help} (default: none)" if "none" in str(action.metavar) else action.help
+
+
+class OneOrSeveral(argparse.Action):
+    """Keeps one value as itself, and several as a tuple."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, values: Any, option_string: object = None
+    ) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else tuple(values))
 
 
 def add_model(add: Callable, default: str = "base") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from reference.algorithms.recipes import CONSTANT_RATE, RECIPES, from_checkpoint
 from reference.algorithms.unread_options import DEFAULTS, OF_TOOLS
+from reference.cli.options import OneOrSeveral
 from reference.cli.parser import command_parser
 from reference.objectives.shapes import InputError
 from reference.runs.files import json_text, shell_path
@@ -17,7 +18,7 @@ NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
-LATER = {name: DEFAULTS[name] for name in ("leak", "raters")}  # and these after the tools
+LATER = {name: DEFAULTS[name] for name in ("leak", "raters", "ensemble")}  # and these after the tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -32,7 +33,9 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
         read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
     )
     require_start_model(options.get("model", "base"), args.resume)
-    require_start_model(options.get("reward", ""), args.resume, words="is rewarded by")
+    reward = options.get("reward", "")
+    for model in (reward,) if isinstance(reward, str) else reward:
+        require_start_model(model, args.resume, words="is rewarded by")
     if "steps" in typed and args.steps != options["steps"]:
         require_extendable(args, options["steps"])
         options["steps"] = args.steps
@@ -92,6 +95,13 @@ def parse_options(options: dict[str, Any], path: Path, parser: argparse.Argument
 
 def value_of(action: argparse.Action, value: Any, path: Path, remedy: str) -> Any:
     """One option of config.json as the command line would have read it."""
+    if isinstance(action, OneOrSeveral) and isinstance(value, list) and len(value) > 1:
+        return tuple(value_of_one(action, each, path, remedy) for each in value)
+    return value_of_one(action, value, path, remedy)
+
+
+def value_of_one(action: argparse.Action, value: Any, path: Path, remedy: str) -> Any:
+    """The same of an option, or of one of its several values."""
     if isinstance(action, argparse.BooleanOptionalAction):
         if isinstance(value, bool):
             return value

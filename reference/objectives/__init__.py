@@ -13,6 +13,7 @@
 | preference | how is one completion made more likely than another? |
 | preference_variants | and without a reference, or without pairs? |
 | steering | what is added to the loss, what to the reward, and with which sign? |
+| ensembles | what is a completion worth to several reward models together? |
 | tool_use | which tokens of a trajectory with tool calls train, what does it earn, and which self-labelled call is kept? |
 | scalars | what should I watch? |
 
@@ -28,6 +29,7 @@ from .advantages import (
     rloo_advantages,
     whiten,
 )
+from .ensembles import mean_of, worst_of
 from .kl import (
     kl_abs,
     kl_full,
@@ -142,6 +144,7 @@ __all__ = [
     "mean_entropy",
     "mean_kl",
     "mean_length",
+    "mean_of",
     "mean_ratio",
     "orpo_loss",
     "overlong_mask",
@@ -175,4 +178,5 @@ __all__ = [
     "truncated_share",
     "value_loss",
     "whiten",
+    "worst_of",
 ]

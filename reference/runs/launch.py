@@ -31,7 +31,7 @@ from reference.runs.folder import read_metrics
 from reference.runs.measure import change, forget, measure_once, measure_policy, measure_reward_model, read_accuracy
 from reference.runs.measure_tools import measure_tools
 from reference.runs.processes import number_of_processes
-from reference.runs.proxy import is_proxy, with_proxy
+from reference.runs.proxy import is_proxy, proxy_words, with_proxy
 from reference.runs.session import close_run, open_run, resumable, step_log
 from reference.world.completions import require_tools
 from reference.world.gate import require_gradient, require_sampler
@@ -55,7 +55,7 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         loop, state = kind.loop(recipe, start, tokenizer, model, options["seed"])
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
             if is_proxy(recipe):
-                print(f"reward   {recipe.reward}", flush=True)
+                print(f"reward   {proxy_words(recipe)}", flush=True)
             measure = partial(kind.measure, recipe, options, start, tokenizer)
             initial_model = kind.load(source, device) if recipe.kind == "reward" else start
             before = measure_once(run, "before", kind.accuracy, partial(measure, initial_model))

@@ -1,4 +1,4 @@
-"""--reward RUN: the run of a reward model, or its model's folder, where the verifier would stand."""
+"""--reward RUN: the run of a reward model, or its model's folder, where the verifier would stand; or several of them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from reference.algorithms.proxy import load_proxy, reward_by
+from reference.algorithms.proxy import baseline_of, load_proxy, reward_by
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.algorithms.rewards import REWARDS
 from reference.objectives.shapes import InputError
@@ -16,7 +16,25 @@ from reference.runs.measure import newest_model
 
 def is_proxy(recipe: Recipe) -> bool:
     """Whether the recipe names the folder of a reward model as its reward."""
-    return recipe.kind == "rl" and isinstance(recipe.reward, str) and recipe.reward not in REWARDS
+    names = named(recipe)
+    return recipe.kind == "rl" and bool(names) and not any(name in REWARDS for name in names)
+
+
+def named(recipe: Recipe) -> tuple[str, ...]:
+    """What the recipe names as its reward: one, or several folders; none where a function of your own is there."""
+    several = recipe.reward if isinstance(recipe.reward, tuple) else (recipe.reward,)
+    return tuple(name for name in several if isinstance(name, str))
+
+
+def proxy_words(recipe: Recipe) -> str:
+    """What rewards, for the first lines of a run: a folder, or how several are combined, and which."""
+    names = named(recipe)
+    return names[0] if len(names) == 1 else f"{recipe.ensemble} of {', '.join(names)}"
+
+
+def proxy_sources(reward: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """``proxy_source`` of one, or of each."""
+    return proxy_source(reward) if isinstance(reward, str) else tuple(proxy_source(name) for name in reward)
 
 
 def proxy_source(reward: str) -> str:
@@ -36,7 +54,10 @@ def with_proxy(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, device: Any) 
     if not is_proxy(recipe):
         return recipe
     require_chains(recipe)
-    return replace(recipe, reward=reward_by(load_proxy(str(recipe.reward), tokenizer, device=device)))
+    models = [load_proxy(folder, tokenizer, device=device) for folder in named(recipe)]
+    if len(models) == 1:
+        return replace(recipe, reward=reward_by(models[0]))
+    return replace(recipe, reward=tuple(reward_by(model, baseline=baseline_of(model, tokenizer)) for model in models))
 
 
 def require_chains(recipe: Recipe) -> None:

@@ -1,17 +1,17 @@
 """python -m reference record: make the recorded runs again, one after the other; and recorded completions.
 
 An experiment may start from the model of another, as in ``tool-rl --model {tool-sft-seed-0}``, or be rewarded by it, as in
-``grpo --reward {reward-model-seed-0}``. The other one is then recorded first, unless its model is still there from before,
+``grpo --reward {reward-model-seed-0}``; or by several: ``--reward {A} {B} {C}``. The other one is then recorded first, unless its model is still there from before,
 in ``.models`` beside the runs. Recorded completions are files that
 ``complete`` writes, in ``completions`` beside the folder of the runs. They too may name the model of an experiment.
 """
 
 import difflib
-import itertools
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import newest_checkpoint
@@ -47,7 +47,7 @@ def record(
     """
     completions = completions or {}
     commands = experiments | completions
-    starts = {start for command in commands.values() for start in starts_of(command).values()}
+    starts = {start for command in commands.values() for start in needed_by(command)}
     for name in with_starts(find_experiments(names, commands), commands, folder):
         if name in completions:
             code = record_completions(name, completions[name], folder, run)
@@ -78,7 +78,7 @@ def record_run(
         shutil.copy(draft / file, folder / name / file)
     if starts := starts_of(command):  # their names, and not where they lie here
         path = folder / name / "config.json"
-        named = {option: f"{{{start}}}" for option, start in starts.items()}
+        named = {option: of_list([f"{{{start}}}" for start in several]) for option, several in starts.items()}
         path.write_text(json.dumps(json.loads(path.read_text()) | named, indent=2) + "\n")
     if keeps_model:
         keep_model(draft, folder / MODELS / name)
@@ -92,7 +92,7 @@ def record_completions(name: str, command: str, folder: Path, run: Callable[[lis
     place = place_of(name, folder)
     draft = place.with_name(f".{place.name}")
     options = [model_path(word, folder) for word in command.split()]
-    model = starts_of(command).get("model", options[0])
+    model = of_list(starts_of(command).get("model", options[:1]))
     if code := run(["complete", *options, "--name", model, "--out", str(draft)]):
         return code
     draft.replace(place)
@@ -105,17 +105,33 @@ def place_of(name: str, folder: Path) -> Path:
     return folder.parent / COMPLETIONS / f"{name}.jsonl.gz"
 
 
-def starts_of(command: str) -> dict[str, str]:
+def starts_of(command: str) -> dict[str, list[str]]:
     """The experiments whose models a command needs, by the option that names them; none where only shipped ones are."""
-    words = ["--model", *command.split()]  # the model that ``complete`` asks has no option before it
-    return {option.lstrip("-"): word[1:-1] for option, word in itertools.pairwise(words) if word.startswith("{")}
+    found: dict[str, list[str]] = {}
+    option = "model"  # the model that ``complete`` asks has no option before it
+    for word in command.split():
+        if word.startswith("--"):
+            option = word.removeprefix("--")
+        elif word.startswith("{"):
+            found.setdefault(option, []).append(word[1:-1])
+    return found
+
+
+def needed_by(command: str) -> list[str]:
+    """The same without their options."""
+    return [start for several in starts_of(command).values() for start in several]
+
+
+def of_list(values: list[str]) -> Any:
+    """One value as itself, several as their list: how config.json has them."""
+    return values[0] if len(values) == 1 else values
 
 
 def with_starts(names: list[str], experiments: dict[str, str], folder: Path) -> list[str]:
     """The same experiments, each behind those that it needs where their models are not there."""
     order: list[str] = []
     for name in names:
-        missing = [start for start in starts_of(experiments[name]).values() if not (folder / MODELS / start).is_dir()]
+        missing = [start for start in needed_by(experiments[name]) if not (folder / MODELS / start).is_dir()]
         before = with_starts(missing, experiments, folder)
         order += [each for each in (*before, name) if each not in order]
     return order

@@ -9,7 +9,7 @@ from loops import pairs_in_styles, sgd, step_metrics
 
 from reference.algorithms.collect import collect
 from reference.algorithms.pairs import compare, draw_pairs
-from reference.algorithms.proxy import load_proxy, proxy_rewards, reward_by
+from reference.algorithms.proxy import baseline_of, load_proxy, proxy_rewards, reward_by
 from reference.algorithms.recipes import RECIPES
 from reference.algorithms.reward_model import load_reward_model, rewards_of
 from reference.algorithms.rl import train_rl
@@ -116,6 +116,63 @@ def test_training_on_it_leaves_it_as_it_was(base, opinionated, small_models):
     assert {"proxy", "reward", "kl_k1", "length"} <= rows[0].keys()
     assert all(torch.equal(before[name], weight) for name, weight in opinionated.state_dict().items())
     assert not torch.equal(policy.state_dict()["model.norm.weight"], start)
+
+
+# ---- several reward models ---------------------------------------------------------------------------------------------
+
+
+def by_length(completions, recipe):
+    """A member whose rewards can be followed by hand: a tenth of the completion's tokens."""
+    return completions.rollout.completion_mask.sum(dim=1) / 10
+
+
+def by_verdict(completions, recipe):
+    return 3 * completions.correct
+
+
+@pytest.mark.parametrize("ensemble", ["mean", "worst"])
+def test_several_rewards_teach_together_and_the_log_says_how_far_apart_they_are(base, ensemble):
+    recipe = replace(SMALL, reward=(by_length, by_verdict), ensemble=ensemble)
+    experience, metrics = collect(*base, recipe, random.Random(0))
+    lengths, right = experience.mask.sum(dim=1).tolist(), collect(*base, SMALL, random.Random(0))[0].rewards.tolist()
+    members = [(length / 10, 3 * verdict) for length, verdict in zip(lengths, right, strict=True)]
+    assert {0, 1} == set(right) and any(a < b for a, b in members) and any(a > b for a, b in members)
+    expected = [min(both) if ensemble == "worst" else sum(both) / 2 for both in members]
+    assert experience.rewards.tolist() == pytest.approx(expected, abs=1e-5)
+    assert metrics["proxy"] == pytest.approx(sum(expected) / len(expected), abs=1e-5)
+    spread = sum(abs(a - b) / 2 for a, b in members) / len(members)  # the standard deviation of two numbers
+    assert metrics["proxy_spread"] == pytest.approx(spread, abs=1e-5)
+    assert metrics["reward"] == sum(right) / len(right)
+
+
+def test_one_reward_has_no_spread(base, opinionated):
+    _, metrics = collect(*base, replace(SMALL, reward=reward_by(opinionated)), random.Random(0))
+    assert "proxy" in metrics and "proxy_spread" not in metrics
+
+
+def test_a_baseline_takes_a_constant_of_the_model_off_again(base, opinionated):
+    plain, _ = collect(*base, replace(SMALL, reward=reward_by(opinionated)), random.Random(0))
+    zero = baseline_of(opinionated, base[1])
+    hook = opinionated.score.register_forward_hook(lambda module, inputs, output: output + 5)
+    shifted = baseline_of(opinionated, base[1])
+    assert shifted == pytest.approx(zero + 5, abs=1e-4)
+    recipe = replace(SMALL, reward=reward_by(opinionated, baseline=shifted))
+    found, _ = collect(*base, recipe, random.Random(0))
+    hook.remove()
+    assert found.rewards.tolist() == pytest.approx((plain.rewards - zero).tolist(), abs=1e-4)
+    assert baseline_of(opinionated, base[1]) == zero  # the same solutions every time
+
+
+def test_a_function_among_several_that_returns_no_number_is_refused(base):
+    recipe = replace(SMALL, reward=(by_length, lambda completions, recipe: completions.correct / 0))
+    with pytest.raises(InputError, match=r"reward is a function of your own, which returned (nan|inf) for completion"):
+        collect(*base, recipe, random.Random(0))
+
+
+def test_each_of_several_functions_is_tried_before_anything_is_sampled(base):
+    recipe = replace(SMALL, reward=(by_length, lambda completions, recipe: completions.correct[:1]))
+    with pytest.raises(InputError, match=r"reward is a function of your own, which returned shape \(1,\)"):
+        train_rl(*base, sgd(base[0]), recipe, on_step=lambda *_: True)
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------------------

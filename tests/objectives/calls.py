@@ -112,6 +112,9 @@ CALLS = {
     "length_penalised_rewards": {"rewards": OF_ROWS, "lengths": torch.tensor([0, 3])}
     | {"length_coef": 0.1, "max_length": 3},
     "soft_overlong_penalty": {"lengths": torch.tensor([0, 3]), "max_length": 3, "buffer": 2},
+    # ensembles
+    "worst_of": {"rewards": X, "baselines": OF_ROWS},
+    "mean_of": {"rewards": X, "baselines": OF_ROWS},
     # tool use
     "tool_mask": {"tokens": torch.tensor([[3, 0, 2, 0], [3, 0, 0, 0]]), "attention_mask": torch.ones(2, 4)}
     | {"assistant_token_id": 3, "eos_token_id": 2},
@@ -147,6 +150,7 @@ AXES = {
     **dict.fromkeys(["mismatched_logprobs", "ref_mismatched_logprobs"], "batch"),
     **dict.fromkeys(["chosen_logprobs", "rejected_logprobs", "ref_chosen_logprobs", "ref_rejected_logprobs"], "pairs"),
     **dict.fromkeys(["chosen_rewards", "rejected_rewards", "margin"], "pairs"),
+    "baselines": "members",
     **dict.fromkeys(["policy_loss", "value_loss", "sft_loss", "entropy"], ""),
 }
 AXES_HERE = {  # where a function calls them something else
@@ -156,6 +160,7 @@ AXES_HERE = {  # where a function calls them something else
     ("reinforce_plus_plus_advantages", "rewards"): "batch pred",
     **{("kto_loss", name): "batch" for name in ("logprobs", "ref_logprobs")},
     **{("implicit_reward", name): "pairs" for name in ("logprobs", "ref_logprobs")},
+    **{(name, "rewards"): "members batch" for name in ("worst_of", "mean_of")},
     **{(name, "kl"): "" for name in ("kto_loss", "total_loss")},
 }
 

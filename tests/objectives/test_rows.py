@@ -15,6 +15,7 @@ from reference import objectives
 SIZES = {"batch": 6, "pairs": 6, "pred": 3, "time-1": 3, "time": 4, "vocab": 5, "width": 3, "1": 1}
 ANY, WHOLE_GROUPS = torch.tensor([3, 0, 5, 1, 4, 2]), torch.tensor([5, 4, 0, 1, 2, 3])
 NO_ROWS = {"total_loss", "adaptive_kl_coef", "grad_norm"}  # they see scalars, or parameters
+NO_ROWS |= {"worst_of", "mean_of"}  # a column per completion: test_closed_forms_ensembles.py
 WITH_ROWS = sorted(CALLS.keys() - NO_ROWS)
 
 

@@ -16,7 +16,7 @@ from small_runs import TINY, refusal
 from transformers import PreTrainedModel
 
 from reference.__main__ import main, parser
-from reference.algorithms.limits import LIMITS, WEIGHTS, require_limits
+from reference.algorithms.limits import LIMITS, SIGNS, WEIGHTS, require_limits
 from reference.algorithms.recipes import RECIPES, ROWS, options_of, recipe_from
 from reference.algorithms.unread_options import unread
 from reference.objectives.shapes import InputError
@@ -192,6 +192,45 @@ def test_the_loops_refuse_the_same_from_python(base):
 def test_a_number_of_another_type_is_refused(name, changes, message):
     with pytest.raises(InputError, match=message):
         require_limits(replace(RECIPES[name], **changes))
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("kl-coef", "the KL is charged already, so a weight below 0 would pay for moving away from the reference"),
+        ("entropy-coef", "the entropy is subtracted from the loss already, so a weight below 0 would punish it"),
+        ("sft-coef", "so a weight below 0 would make the demonstrations or chosen completions unlikely"),
+        ("length-coef", "the length is charged already, so a weight below 0 would pay for longer completions"),
+    ],
+)
+def test_a_coefficient_of_the_wrong_sign_is_refused_with_what_the_sign_would_do(capsys, tmp_path, option, words):
+    said = refusal(capsys, "train", "grpo", f"--{option}", "-0.5", "--out", str(tmp_path / "out"))
+    name = option.replace("-", "_")
+    assert said.startswith(f"reference: {name} is -0.5, expected a finite number that is at least 0; ")
+    assert said.endswith(words) and not (tmp_path / "out").exists()
+
+
+def test_every_weight_says_what_its_sign_would_do_and_nothing_else_does():
+    assert SIGNS.keys() == set(WEIGHTS)
+    with pytest.raises(InputError, match=r"^kl_coef is nan, expected a finite number that is at least 0$"):
+        require_limits(replace(RECIPES["grpo"], kl_coef=math.nan))
+
+
+def test_only_several_different_folders_are_combined(tmp_path):
+    a, b = (str(tmp_path / name) for name in "ab")
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    recipe = replace(RECIPES["grpo"], reward=(a, b))
+    require_limits(recipe)
+    require_limits(replace(recipe, reward=(len, abs)))
+    for reward, message in (
+        ((a, "rubric"), "reward names 2, and 'rubric' is no folder of a reward model: only several reward models"),
+        (("success", "rubric"), "'success' is no folder of a reward model"),
+        ((a, b, a), f"reward names {a} twice, which would count it double"),
+        ((a,), "reward is a tuple of 1, expected at least 2"),
+        ((), "reward is a tuple of 0"),
+    ):
+        with pytest.raises(InputError, match=message):
+            require_limits(replace(recipe, reward=reward))
 
 
 def test_numbers_of_numpy_are_numbers():

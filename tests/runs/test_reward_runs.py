@@ -11,6 +11,7 @@ from small_runs import TINY, assert_same_run, refusal, write_config
 
 from reference.__main__ import main
 from reference.algorithms.pairs import encode_pairs
+from reference.algorithms.reward_model import load_reward_model
 from reference.runs.best_of_n import same_for_equal
 from reference.runs.folder import read_metrics
 from reference.runs.record import record, starts_of, with_starts
@@ -31,9 +32,10 @@ def judge(tmp_path_factory):
 
 def test_the_experiments_that_a_command_needs():
     assert starts_of("grpo --seed 0") == {}
-    assert starts_of("tool-rl --model {a} --seed 0") == {"model": "a"}
-    assert starts_of("grpo --reward {b} --model {a}") == {"reward": "b", "model": "a"}
-    assert starts_of("{a} --prompt bare") == {"model": "a"}
+    assert starts_of("tool-rl --model {a} --seed 0") == {"model": ["a"]}
+    assert starts_of("grpo --reward {b} --model {a}") == {"reward": ["b"], "model": ["a"]}
+    assert starts_of("{a} --prompt bare") == {"model": ["a"]}
+    assert starts_of("grpo --reward {b} {c} --model {a} --steps 2") == {"reward": ["b", "c"], "model": ["a"]}
 
 
 def test_both_are_recorded_first_unless_their_models_are_there(tmp_path):
@@ -41,6 +43,8 @@ def test_both_are_recorded_first_unless_their_models_are_there(tmp_path):
     assert with_starts(["last"], experiments, tmp_path) == ["a", "b", "last"]
     (tmp_path / ".models" / "a").mkdir(parents=True)
     assert with_starts(["last"], experiments, tmp_path) == ["b", "last"]
+    several = {"last": "grpo --reward {a} {b} {c}", **dict.fromkeys("bc", "reward-model")}
+    assert with_starts(["last"], several, tmp_path) == ["b", "c", "last"]
 
 
 @pytest.mark.slow
@@ -67,6 +71,70 @@ def test_a_recorded_run_names_the_experiment_that_rewarded_it(tmp_path):
     assert record(["run"], experiments, tmp_path, main) == 0
     assert json.loads((tmp_path / "run-seed-0" / "config.json").read_text())["reward"] == "{judge-seed-0}"
     assert "proxy" in read_metrics(tmp_path / "run-seed-0")[0]
+
+
+@pytest.fixture(scope="module")
+def other(judge, tmp_path_factory):
+    """A folder of another reward model: the same with other weights in its head."""
+    place = tmp_path_factory.mktemp("other") / "model"
+    shutil.copytree(
+        judge / "checkpoints" / "step-000002", place, ignore=shutil.ignore_patterns("state.pt", "checksums*")
+    )
+    model = load_reward_model(place)
+    torch.nn.init.normal_(model.score.weight, generator=torch.Generator().manual_seed(1))
+    model.save_pretrained(place)
+    return place
+
+
+@pytest.mark.slow
+def test_a_run_names_all_its_reward_models_and_goes_on_bit_for_bit(judge, other, tmp_path, capsys):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command = ["train", "grpo", "--reward", str(judge), str(other), "--ensemble", "worst", *REWARDED]
+    assert main([*command, "--out", str(whole), "--steps", "2"]) == 0
+    assert main([*command, "--out", str(parts), "--steps", "1"]) == 0
+    assert main(["train", "grpo", "--resume", str(parts), "--steps", "2"]) == 0
+    assert_same_run(whole, parts)
+    assert read_metrics(whole)[-1]["proxy_spread"] > 0
+    config = json.loads((whole / "config.json").read_text())
+    members = [os.path.realpath(judge / "checkpoints" / "step-000002"), os.path.realpath(other)]
+    assert (config["reward"], config["ensemble"]) == (members, "worst")
+    assert f"reward   worst of {', '.join(members)}" in capsys.readouterr().out
+
+    refused = ["train", "grpo", "--resume", str(parts), "--steps", "3"]
+    for reward, words in (
+        (["{judge-seed-0}", members[1]], "is rewarded by the model of the experiment judge-seed-0, which is not here"),
+        ([members[0], str(tmp_path / "gone")], "there is no folder of a reward model at"),
+        ([members[0]], "config.json: reward is"),
+        ([members[0], 3], "config.json: reward is"),
+    ):
+        (parts / "config.json").write_text(json.dumps(config | {"reward": reward}))
+        assert words in refusal(capsys, *refused)
+
+
+@pytest.mark.slow
+def test_a_recorded_run_names_all_experiments_that_rewarded_it(tmp_path):
+    of_judge = " ".join(["reward-model", *OF_PAIRS, "--pool", "8", "--steps", "2", "--raters", "people"])
+    experiments = {f"judge-seed-{seed}": f"{of_judge} --seed {seed}" for seed in (0, 1)}
+    experiments["run-seed-0"] = " ".join(
+        ["grpo", "--reward", "{judge-seed-0}", "{judge-seed-1}", "--steps", "1", *TINY]
+    )
+    assert record(["run"], experiments, tmp_path, main) == 0
+    config = json.loads((tmp_path / "run-seed-0" / "config.json").read_text())
+    assert (config["reward"], config["ensemble"]) == (["{judge-seed-0}", "{judge-seed-1}"], "mean")
+
+
+def test_several_that_are_no_reward_models_or_one_twice_are_refused(capsys, tmp_path):
+    out = ["--out", str(tmp_path / "run")]
+    (tmp_path / "a").mkdir()
+    for rewards, words in (
+        (["success", "rubric"], "'success' is no folder of a reward model: only several reward models are combined"),
+        ([str(tmp_path / "a"), "rubric"], "'rubric' is no folder of a reward model"),
+        ([str(tmp_path / "a"), str(tmp_path / "." / "a") + "/"], "twice, which would count it double: name it once"),
+        ([str(tmp_path / "a"), "--ensemble", "worst"], "nothing reads --ensemble here, since there is one reward"),
+        ([str(tmp_path / "a"), "--ensemble", "least"], "'least' is not one of mean, worst"),
+    ):
+        assert words in refusal(capsys, "train", "grpo", "--reward", *rewards, *out)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -46,6 +46,11 @@ def asked(*words: str) -> None:
         ("dpo --max-calls 2", "--max-calls", "task is chains, which has no tools"),
         ("tool-rl --demonstrations hand-written", "--demonstrations", "sft_coef is 0, and nothing is imitated"),
         ("tool-dpo --group-size 3", "--group-size", "the pairs are written, and none is sampled"),
+        (
+            "grpo --ensemble worst",
+            "--ensemble",
+            "there is one reward (name the runs of several reward models with --reward)",
+        ),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
 )
@@ -86,6 +91,7 @@ def test_the_table_itself_may_hold_what_it_does_not_read(recipe):
         ("sft", {"loss": len}, "^loss is len, which a recipe of kind 'sft' does not have"),
         ("dpo", {"label_smoothing": 0.4}, "^label_smoothing is 0.4, .* only cdpo and robust_dpo read it: set it to 0.1"),
         ("cdpo", {"target_margin": 0.4}, "^target_margin is 0.4, and nothing reads it, since loss is cdpo"),
+        ("grpo", {"ensemble": "worst"}, "^ensemble is worst, and nothing reads it, since there is one reward .*: set it to mean"),
         ("dpo", {"pool": 3, "online": True}, "^pool is 3, and nothing reads it, since the recipe is online"),
     ],
 )  # fmt: skip
@@ -109,7 +115,8 @@ def test_every_row_passes_and_an_older_one_with_other_numbers_where_nothing_read
     check(recipe)
     numbers = {"gamma": 0.5, "gae_lambda": 0.5, "critic_lr": 0.5, "value_clip": 0.5, "dual_clip": 5.0,
                "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64, "max_calls": 7, "demonstrations": "hand-written",
-               "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3, "leak": "exact"}  # fmt: skip
+               "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3, "leak": "exact",
+               "ensemble": "worst"}  # fmt: skip
     assert numbers.keys() == set(DEFAULT_WHERE_UNREAD)
     older = replace(recipe, **{name: numbers[name] for name in unread(recipe) if name in numbers})
     assert without_unread(older) == recipe

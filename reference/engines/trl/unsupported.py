@@ -28,9 +28,9 @@ def require_same(recipe: Recipe, num_processes: int) -> None:
         if kind == recipe.kind and callable(choice):
             raise InputError(f"{name} is a function of your own, which TRL cannot call: train without --engine trl")
     if recipe.kind == "rl" and recipe.reward not in REWARDS:
-        raise InputError(
-            f"reward is the reward model {recipe.reward}, which TRL is not given here: train without --engine trl"
-        )
+        models = "the reward models" if isinstance(recipe.reward, tuple) else "the reward model"
+        names = ", ".join(map(str, recipe.reward)) if isinstance(recipe.reward, tuple) else recipe.reward
+        raise InputError(f"reward is {models} {names}, which TRL is not given here: train without --engine trl")
     unsupported = {"rl": unsupported_rl, "preference": unsupported_preference}.get(recipe.kind, unsupported_others)
     for wrong, why in [*unsupported(recipe), *unsupported_processes(recipe, num_processes)]:
         if wrong:
