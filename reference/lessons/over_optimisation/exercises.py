@@ -1,11 +1,11 @@
 """The exercises total_loss, best_of_n_kl, worst_of, soft_length_penalty."""
 
 from reference.evaluation.best_of_n import best_of_n_kl
-from reference.objectives import soft_overlong_penalty, total_loss
+from reference.objectives import soft_overlong_penalty, total_loss, worst_of
 from reference.teaching.exercise import Exercise
 
 from .cases import best_of_n_kl_cases, soft_length_penalty_cases, total_loss_cases, worst_of_cases
-from .penalties import soft_length_penalty, worst_of
+from .penalties import soft_length_penalty
 
 EXERCISES = {
     "total_loss": Exercise(

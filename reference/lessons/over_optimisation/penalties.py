@@ -1,6 +1,5 @@
-"""The length penalty under the name that it has in a loss of many terms, and ``worst_of`` until objectives have it."""
+"""The length penalty under the name that it has in a loss of many terms."""
 
-import torch
 from torch import Tensor
 
 from reference.objectives import soft_overlong_penalty
@@ -15,12 +14,3 @@ def soft_length_penalty(lengths: Tensor, *, max_length: int, buffer: int) -> Ten
     ``objectives.soft_overlong_penalty``. Raises ``InputError`` as that does.
     """
     return soft_overlong_penalty(lengths, max_length=max_length, buffer=buffer)
-
-
-@torch.no_grad()
-def worst_of(rewards: Tensor, baselines: Tensor) -> Tensor:
-    """(members, batch), (members,) -> (batch,): what the least pleased reward model says, all of them on one origin.
-
-    min over members of (rewards - baselines)
-    """
-    return (rewards - baselines[:, None]).amin(dim=0)
