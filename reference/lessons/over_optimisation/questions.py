@@ -10,8 +10,8 @@ CLIMBING = {
         (
             no(
                 "1.39, the logarithm of 4.",
-                "No completion becomes more than four times as likely, so log 4 is the largest log-ratio that can occur. The KL is "
-                "its mean, and most chosen completions were better than just one or two others by luck.",
+                "No completion becomes more than four times as likely, so log 4 is the largest log-ratio that there is. The KL is "
+                "the mean of the log-ratio over what is chosen, and only the very best completion has the largest one.",
             ),
             yes(
                 "0.64.",
