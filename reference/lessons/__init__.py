@@ -31,6 +31,7 @@ LESSONS = (
     "preference",
     "tool_use",
     "evaluation",
+    "over_optimisation",
 )
 
 Entry = TypeVar("Entry")

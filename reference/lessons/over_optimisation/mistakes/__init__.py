@@ -1,0 +1,1 @@
+"""What people write instead: a file for each exercise, named as it."""
