@@ -4,10 +4,9 @@ The reward model, the learning rate and the number of steps are those of ``climb
 term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds.
 """
 
-from reference.runs.recorded_runs import CLIMB, SEEDS
+from reference.runs.recorded_runs import CLIMB, PROXIES, SEEDS
 
-POOLS = (4096, 512)  # pairs that people have compared
-UNSTEERED = {pool: f"climb-{pool}" for pool in POOLS}
+UNSTEERED = {pool: f"climb-{pool}" for pool in PROXIES}  # comparisons of people -> name of its runs
 BASIS = UNSTEERED[4096]  # what a steered run is compared with
 PEAK = "peak-4096"  # the same run, ended near the peak of gold
 PEAK_STEPS = 12
@@ -52,7 +51,9 @@ def run_of(name: str) -> str:
 
 EXPERIMENTS = {
     **{
-        f"{PEAK}-seed-{seed}": f"{CLIMB.format(4096, seed)} --seed {seed}".replace("--steps 60", f"--steps {PEAK_STEPS}")
+        f"{PEAK}-seed-{seed}": f"{CLIMB.format(4096, seed)} --seed {seed}".replace(
+            "--steps 60", f"--steps {PEAK_STEPS}"
+        )
         for seed in SEEDS
     },
     **{

@@ -10,7 +10,7 @@ from reference.style import BLUE, INK, MUTED, ORANGE, style
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 
-from .recorded import Curve, best_of_n_of, curves_of, mean_curve, mean_rows, peak, point
+from .recorded import Curve, mean_curve, mean_rows, peak, point
 
 RL, BEST = (BLUE, "-", "o"), (ORANGE, "--", "s")
 NATS = (0, 0.25, 1, 2, 4, 9, 16, 25)  # where the axis of the KL may have a tick
@@ -18,17 +18,13 @@ Chosen = Mapping[int, Sequence[BestOfN]]  # seed -> rows of best of n
 
 
 def figure_over_optimisation(
-    runs: Mapping[int, Mapping[int, Curve]] | None = None, chosen: Mapping[int, Chosen] | None = None, *, up_to: float = 9.0
+    runs: Mapping[int, Mapping[int, Curve]], chosen: Mapping[int, Chosen], *, up_to: float = 9.0
 ) -> Figure:
     """Proxy above and gold below against the KL, a column for each size of the preference data.
 
-    ``runs``: comparisons -> seed -> curve; ``chosen``: comparisons -> seed -> best of n; those that are recorded by default.
-    Seeds are thin, their mean is thick, and a mark is at the peak of the mean gold. ``up_to``: the last KL shown, in nats.
+    ``runs``: comparisons -> seed -> curve; ``chosen``: comparisons -> seed -> best of n, where it is recorded. Seeds are
+    thin, their mean is thick, and a mark is at the peak of the mean gold. ``up_to``: the last KL shown, in nats.
     """
-    from .experiments import UNSTEERED
-
-    runs = {pool: curves_of(name) for pool, name in UNSTEERED.items()} if runs is None else runs
-    chosen = {pool: best_of_n_of(pool) for pool in runs} if chosen is None else chosen
     said = []
     with style():
         figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")

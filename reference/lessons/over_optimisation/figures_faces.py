@@ -2,6 +2,7 @@
 model has learned, by length."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def mean_scalar(logs: Sequence[Rows], name: str) -> list[float]:
     values: list[float] = []
     for rows in zip(*logs, strict=False):
         there = [row[name] for row in rows if name in row]
-        values.append(sum(there) / len(there) if there else values[-1])
+        values.append(sum(there) / len(there) if there else values[-1] if values else math.nan)
     return values
 
 
@@ -63,7 +64,9 @@ def figure_faces(logs: Sequence[Rows], *, title: str = "") -> Figure:
             for name, (words, colour, line) in scalars.items():
                 values = moving_mean(mean_scalar(logs, name), WINDOW)
                 ax.plot(range(1, last + 1), values, line, color=colour)
-                ax.annotate(f" {words}", (last, values[-1]), va="center", color=colour, fontsize=11, annotation_clip=False)
+                ax.annotate(
+                    f" {words}", (last, values[-1]), va="center", color=colour, fontsize=11, annotation_clip=False
+                )
                 three = [values[i] for i in (WINDOW - 1, at - 1, last - 1)]
                 said.append(f"{heading} {words}".strip() + ": " + ", ".join(f"{v:.2f}" for v in three))
             ax.axvline(at, color=MUTED, linewidth=1, linestyle=":")
@@ -77,7 +80,8 @@ def figure_faces(logs: Sequence[Rows], *, title: str = "") -> Figure:
         figure.suptitle(title, fontsize=13, fontweight="bold", x=0.01, ha="left")
         start = f"{title}. " if title else ""
         return describe(
-            figure, f"{start}Means of {len(logs)} seeds at steps {WINDOW}, {at} (the peak of gold) and {last}. {'; '.join(said)}"
+            figure,
+            f"{start}Means of {len(logs)} seeds at steps {WINDOW}, {at} (the peak of gold) and {last}. {'; '.join(said)}",
         )
 
 

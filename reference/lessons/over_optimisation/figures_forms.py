@@ -25,7 +25,9 @@ def figure_forms(
     said = []
     with style():
         figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
-        for ax, (pool, curves) in zip(figure.subplots(1, len(runs), sharey=True, squeeze=False)[0], runs.items(), strict=True):
+        for ax, (pool, curves) in zip(
+            figure.subplots(1, len(runs), sharey=True, squeeze=False)[0], runs.items(), strict=True
+        ):
             mean = mean_curve(curves)
             words = [draw_form(ax, fit(mean.kl, mean.gold, form="RL", up_to=up_to), mean.kl, mean.gold, up_to, row=0)]
             if rows := chosen.get(pool):
@@ -50,6 +52,4 @@ def draw_form(ax: Axes, found: Fit, kl: list[float], gold: list[float], up_to: f
     y = 0.06 + 0.1 * row
     ax.plot([0.03, 0.1], [y, y], line, color=colour, transform=ax.transAxes)
     ax.text(0.13, y, f"{found.form}: {there}", transform=ax.transAxes, va="center", color=INK, fontsize=10.5)
-    return (
-        f"{found.form}: alpha {found.alpha:.3f}, beta {found.beta:.3f}, {there}, root mean square error {found.error:.3f}"
-    )
+    return f"{found.form}: alpha {found.alpha:.3f}, beta {found.beta:.3f}, {there}, root mean square error {found.error:.3f}"

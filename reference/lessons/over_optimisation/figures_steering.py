@@ -17,7 +17,14 @@ from .steering import Seeds
 
 GREY = "#9aa0a6"
 HALO = [withStroke(linewidth=3, foreground=PAPER)]  # of words that a line may run through
-LOOKS = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", "D"), (RED, "-", "v"), (SKY, "--", "P"))
+LOOKS = (
+    (BLUE, "-", "o"),
+    (ORANGE, "--", "s"),
+    (GREEN, "-.", "^"),
+    (PURPLE, ":", "D"),
+    (RED, "-", "v"),
+    (SKY, "--", "P"),
+)
 ALONG = (0.25, 1.0, 4.0)  # nats, written along the run without a term
 
 
@@ -44,11 +51,11 @@ def figure_trade(
         for name, ((colour, _, marker), points) in ends.items():
             places[name] = x, y = mean_of(points, "proxy"), mean_of(points, "gold")
             if len(points) > 1:
-                ax.plot([p.proxy for p in points], [p.gold for p in points], marker, color=colour, alpha=0.4, markersize=5)
+                ax.plot(
+                    [p.proxy for p in points], [p.gold for p in points], marker, color=colour, alpha=0.4, markersize=5
+                )
             ax.plot([x], [y], marker, color=colour, markersize=10, markeredgecolor="white", zorder=4)
-            said.append(
-                f"{name}, {count(points)}: proxy {x:+.2f}, gold {y:.0%}, KL {mean_of(points, 'kl'):.1f} nats"
-            )
+            said.append(f"{name}, {count(points)}: proxy {x:+.2f}, gold {y:.0%}, KL {mean_of(points, 'kl'):.1f} nats")
         name_ends(ax, places, {name: look[0] for name, (look, _) in ends.items()})
         ax.set_xlabel("proxy, gained since the base", loc="left")
         ax.set_ylabel("gold, share right")
@@ -145,7 +152,9 @@ def draw_coefs(ax: Axes, by_coef: Mapping[str, Seeds], up_to: float) -> dict[str
             ax.annotate(coef, (end.kl**0.5, end.gold), xytext=(7, 4), textcoords="offset points", color=INK, fontsize=11,
                         path_effects=HALO)  # fmt: skip
         else:
-            name_beyond(ax, f"{coef}: on to {end.kl:.0f} nats".removeprefix(": "), len(beyond), colour=colour, line=line)
+            name_beyond(
+                ax, f"{coef}: on to {end.kl:.0f} nats".removeprefix(": "), len(beyond), colour=colour, line=line
+            )
             beyond.append(coef)
         said[coef] = f"{seeds_in_words(curves)}, ends with gold {end.gold:.0%} at {end.kl:.1f} nats"
     return said

@@ -16,6 +16,8 @@ from reference.runs.curves import moving_mean
 from reference.runs.folder import read_metrics, read_options
 from reference.runs.recorded_runs import RUNS, SEEDS, Rows, require_folder
 
+from .experiments import UNSTEERED
+
 WINDOW = 5  # steps of a running mean
 BEST_OF_N = RUNS.parent / "best_of_n"
 
@@ -66,7 +68,9 @@ def curves_of(name: str, *, folder: Path = RUNS) -> dict[int, Curve]:
     require_folder(folder)
     paths = {seed: folder / f"{name}-seed-{seed}" for seed in SEEDS}
     return {
-        seed: curve_of_log(read_metrics(path), base=proxy_of_base(path)) for seed, path in paths.items() if path.is_dir()
+        seed: curve_of_log(read_metrics(path), base=proxy_of_base(path))
+        for seed, path in paths.items()
+        if path.is_dir()
     }
 
 
@@ -104,6 +108,17 @@ def best_of_n_of(pool: int, *, folder: Path = BEST_OF_N) -> dict[int, list[BestO
     """Best of n by the reward models of ``pool`` comparisons, by seed, as far as it is recorded."""
     paths = {seed: folder / f"proxy-{pool}-seed-{seed}.json" for seed in SEEDS}
     return {seed: rows_of(path) for seed, path in paths.items() if path.is_file()}
+
+
+def recorded_climbs(*, folder: Path = RUNS) -> dict[int, dict[int, Curve]]:
+    """Comparisons -> seed -> curve of the runs without a term, of those that are recorded."""
+    found = {pool: curves_of(name, folder=folder) for pool, name in UNSTEERED.items()}
+    return {pool: curves for pool, curves in found.items() if curves}
+
+
+def recorded_choices(*, folder: Path = BEST_OF_N) -> dict[int, dict[int, list[BestOfN]]]:
+    """Comparisons -> seed -> best of n, of those that are recorded."""
+    return {pool: rows for pool in UNSTEERED if (rows := best_of_n_of(pool, folder=folder))}
 
 
 def mean_curve(curves: Mapping[int, Curve]) -> Curve:

@@ -19,7 +19,9 @@ Seeds = Mapping[int, Curve]  # seed -> curve
 def steered_curves(groups: Collection[str] = tuple(GROUPS), *, folder: Path = RUNS) -> dict[str, dict[str, Seeds]]:
     """Group -> words for a kind -> seed -> curve, of those that are recorded. ``TERMS`` are the groups of one proxy."""
     found = {
-        group: {words: seeds for words, name in GROUPS[group].items() if (seeds := curves_of(run_of(name), folder=folder))}
+        group: {
+            words: seeds for words, name in GROUPS[group].items() if (seeds := curves_of(run_of(name), folder=folder))
+        }
         for group in groups
     }
     return {group: kinds for group, kinds in found.items() if kinds}
@@ -37,14 +39,14 @@ class Row(NamedTuple):
     seeds: list[int]
     ends: list[Point]  # the last running mean
     reached: list[Point | None]  # where the KL first was ``nats``; None where it never was
-    held_out: list[float]  # share of the samples for held-out problems that are right, after the last step; none if stopped
+    held_out: list[
+        float
+    ]  # share of the samples for held-out problems that are right, after the last step; none if stopped
 
 
 def row_of(name: str, curves: Seeds, *, nats: float, folder: Path = RUNS) -> Row:
     after = [read_accuracy(folder / f"{name}-seed-{seed}")["after"]["sampled"] for seed in curves]
-    return Row(
-        list(curves), [point(c, -1) for c in curves.values()], [at_kl(c, nats) for c in curves.values()], after
-    )
+    return Row(list(curves), [point(c, -1) for c in curves.values()], [at_kl(c, nats) for c in curves.values()], after)
 
 
 def steering_rows(names: Sequence[str] = tuple(WORDS), *, nats: float = NATS, folder: Path = RUNS) -> dict[str, Row]:

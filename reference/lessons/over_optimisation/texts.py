@@ -4,11 +4,11 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from IPython.display import display
 
-from reference.lessons.evaluation.recorded import lines_of
+from reference.lessons.evaluation.recorded import lines_of, votes_of_line
 from reference.objectives.shapes import InputError
 
 from .experiments import BASIS, PEAK
@@ -52,12 +52,12 @@ def samples_of(problem: int, *, sample: int = 0, files: Mapping[str, str] = FILE
     return [sample_of(when, lines_of(name), question, sample) for when, name in files.items()]
 
 
-def sample_of(when: str, lines: Sequence[Mapping[str, object]], question: str, sample: int) -> Sample:
-    from reference.lessons.evaluation.recorded import votes_of_line
-
+def sample_of(when: str, lines: Sequence[Mapping[str, Any]], question: str, sample: int) -> Sample:
     line = next((line for line in lines if line["question"] == question), None)
     if line is None:
-        raise InputError(f"{question!r} is not among the {len(lines)} problems of {when!r}: choose one that all files have")
+        raise InputError(
+            f"{question!r} is not among the {len(lines)} problems of {when!r}: choose one that all files have"
+        )
     count = len(line["completions"])
     if not 0 <= sample < count:
         raise InputError(f"sample is {sample}, expected 0 to {count - 1}: {when!r} has {count} samples of a problem")

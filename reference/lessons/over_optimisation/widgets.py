@@ -10,19 +10,18 @@ from reference.objectives.shapes import InputError
 from reference.teaching import controls
 from reference.teaching.controls import LABEL, WIDE, choice
 
-from .experiments import POOLS, TERMS
+from .experiments import TERMS
 from .figures import figure_best_of_n
 from .figures_steering import figure_steered
-from .recorded import best_of_n_of
+from .recorded import recorded_choices
 from .steering import plain_curves, steered_curves
 
 COEFS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 def nearest(coef: float, recorded: Collection[str]) -> str:
-    """Of the recorded coefficients the one whose ratio to ``coef`` is nearest to 1. Without a number there is nothing to choose."""
-    numbers = [words for words in recorded if words in {f"{c:g}" for names in TERMS.values() for c in names}]
-    return min(numbers or recorded, key=lambda words: abs(math.log(float(words) / coef)) if numbers else 0.0)
+    """Of the recorded coefficients the one whose ratio to ``coef`` is nearest to 1."""
+    return min(recorded, key=lambda words: abs(math.log(float(words) / coef)))
 
 
 def kinds_recorded() -> dict[str, tuple[str, ...]]:
@@ -74,7 +73,7 @@ def best_of() -> None:
 
     Raises ``InputError`` where no best of n is recorded.
     """
-    rows = {pool: found for pool in POOLS if (found := best_of_n_of(pool))}
+    rows = recorded_choices()
     if not rows:
         raise InputError("no best of n is recorded: python -m reference best-of-n RUN --out FILE makes one")
     ns = [row.n for row in next(iter(next(iter(rows.values())).values()))]
