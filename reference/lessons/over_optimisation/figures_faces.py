@@ -1,17 +1,15 @@
 """What hacking looks like in a log: length of right and wrong answers, what is cut off, and entropy; and what the reward
 model has learned, by length."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reference.evaluation.by_length import Bucket
 from reference.runs.curves import moving_mean
-from reference.runs.recorded_runs import RUNS, Rows
+from reference.runs.recorded_runs import Rows
 from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, RED, style
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
@@ -19,7 +17,6 @@ from reference.teaching.table import table
 
 from .recorded import WINDOW, curve_of_log, mean_curve, peak
 
-BY_LENGTH = RUNS.parent / "by_length"
 FACES = {  # scalar of a log -> words, a format
     "reward": ("gold", ".2f"),
     "proxy": ("proxy", "+.2f"),
@@ -94,12 +91,6 @@ def faces_table(logs: Sequence[Rows]) -> None:
         values = moving_mean(mean_scalar(logs, name), WINDOW)
         rows[words] = [f"{values[step - 1]:{spec}}" for step in steps.values()]
     table(rows, *steps)
-
-
-def read_buckets(name: str, *, folder: Path = BY_LENGTH) -> list[Bucket] | None:
-    """The recorded accuracy by length of a reward model, such as proxy-4096-seed-0; None where it is not recorded."""
-    file = folder / f"{name}.json"
-    return [Bucket(**row) for row in json.loads(file.read_text())["rows"]] if file.is_file() else None
 
 
 def figure_by_length(models: Mapping[str, Sequence[Bucket]]) -> Figure:

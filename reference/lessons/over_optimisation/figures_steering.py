@@ -6,13 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, RED, SKY, style
-from reference.teaching.labels import apart
+from reference.style import BLUE, GREEN, INK, ORANGE, PAPER, PURPLE, RED, SKY, style
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 
 from .figures import kl_axis, seeds_in_words
-from .recorded import Curve, Point, at_kl, mean_curve, peak, point
+from .recorded import Curve, mean_curve, peak, point
 from .steering import Seeds
 
 GREY = "#9aa0a6"
@@ -25,79 +24,6 @@ LOOKS = (
     (RED, "-", "v"),
     (SKY, "--", "P"),
 )
-ALONG = (0.25, 1.0, 4.0)  # nats, written along the run without a term
-
-
-def figure_trade(
-    plain: Seeds, steered: Mapping[str, Mapping[str, Seeds]], *, stopped: Mapping[int, Point] | None = None
-) -> Figure:
-    """Gold against the proxy: the way of the runs without a term in grey, and the end of every steered run.
-
-    ``steered``: term -> its coefficient in words -> seed -> curve, all with the reward models of ``plain``. ``stopped``:
-    where early stopping on gold would have ended the grey runs. A small mark for each seed, a large one for the mean.
-    """
-    with style():
-        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-        ax = figure.subplots()
-        said = [draw_plain_trade(ax, plain)]
-        ends = {
-            f"{term} {coef}".strip(): (look, [point(curve, -1) for curve in curves.values()])
-            for (term, by_coef), look in zip(steered.items(), LOOKS, strict=False)
-            for coef, curves in by_coef.items()
-        }
-        if kept := [at for seed, at in (stopped or {}).items() if seed in plain]:
-            ends["stopped early"] = ((MUTED, "-", "X"), kept)
-        places = {}
-        for name, ((colour, _, marker), points) in ends.items():
-            places[name] = x, y = mean_of(points, "proxy"), mean_of(points, "gold")
-            if len(points) > 1:
-                ax.plot(
-                    [p.proxy for p in points], [p.gold for p in points], marker, color=colour, alpha=0.4, markersize=5
-                )
-            ax.plot([x], [y], marker, color=colour, markersize=10, markeredgecolor="white", zorder=4)
-            said.append(f"{name}, {count(points)}: proxy {x:+.2f}, gold {y:.0%}, KL {mean_of(points, 'kl'):.1f} nats")
-        name_ends(ax, places, {name: look[0] for name, (look, _) in ends.items()})
-        ax.set_xlabel("proxy, gained since the base", loc="left")
-        ax.set_ylabel("gold, share right")
-        ax.set_title("Where each run ends, and the way without a term", fontsize=12)
-        return describe(figure, ". ".join(said))
-
-
-def draw_plain_trade(ax: Axes, plain: Seeds) -> str:
-    """The grey way from the base to the end, with the KL written along it."""
-    mean = mean_curve(plain)
-    for curve in plain.values():
-        ax.plot(curve.proxy, curve.gold, color=GREY, linewidth=0.7, alpha=0.7)
-    ax.plot(mean.proxy, mean.gold, color=GREY, linewidth=3)
-    top, end = peak(mean), point(mean, -1)
-    for nats in ALONG:
-        if at := at_kl(mean, nats):
-            before = at.step < top.step
-            ax.plot([at.proxy], [at.gold], "o", color=INK, markersize=4, zorder=3)
-            ax.annotate(f"{nats:g} nat{'s' * (nats != 1)}", (at.proxy, at.gold), xytext=(-7, 7 if before else -3),
-                        textcoords="offset points", ha="right", va="bottom" if before else "top", color=MUTED,
-                        fontsize=10.5, path_effects=HALO)  # fmt: skip
-    return (
-        f"Without a term, {seeds_in_words(plain)}: gold is largest with {top.gold:.0%} at a proxy of {top.proxy:+.2f} and "
-        f"{top.kl:.2f} nats, and ends with {end.gold:.0%} at {end.proxy:+.2f} and {end.kl:.1f} nats"
-    )
-
-
-def name_ends(ax: Axes, places: Mapping[str, tuple[float, float]], colours: Mapping[str, str]) -> None:
-    """Names on the right of the plot, in the order of the marks' heights, each with a stroke to its mark."""
-    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    names = sorted(places, key=lambda name: places[name][1])
-    heights = [places[name][1] for name in names]
-    step = 0.062 * (high - low)
-    apart(heights, step)
-    heights = [height - max(0.0, heights[-1] - high) for height in heights] if heights else []
-    edge = right + 0.05 * (right - left)
-    for name, height in zip(names, heights, strict=True):
-        ax.annotate(name, places[name], xytext=(edge, height), va="center", fontsize=11, color=INK, annotation_clip=False,
-                    arrowprops={"arrowstyle": "-", "color": colours[name], "linewidth": 0.8, "shrinkB": 4})  # fmt: skip
-    ax.set(xlim=(left, right + 0.62 * (right - left)), ylim=(low, high))
-    ax.spines["bottom"].set_bounds(left, right)
-    ax.set_xticks([tick for tick in ax.get_xticks() if left <= tick <= right])
 
 
 def figure_terms(plain: Seeds, steered: Mapping[str, Mapping[str, Seeds]], *, up_to: float = 9.0) -> Figure:
@@ -114,7 +40,7 @@ def figure_terms(plain: Seeds, steered: Mapping[str, Mapping[str, Seeds]], *, up
         for ax, (term, by_coef) in zip(axes.flat, steered.items(), strict=False):
             ax.set_title(term, fontsize=12)
             draw_plain(ax, plain, "gold", up_to)
-            said += [f"{term} {coef}: {words}" for coef, words in draw_coefs(ax, by_coef, up_to).items()]
+            said += [f"{term} {coef}: {words}" for coef, words in draw_coefs(ax, by_coef, plain, up_to).items()]
         for ax in axes.flat[len(steered) :]:
             ax.set_visible(False)
         for ax in axes[-1]:
@@ -140,20 +66,20 @@ def draw_line(ax: Axes, curve: Curve, name: str, up_to: float, *, colour: str, w
     ax.plot([curve.kl[i] ** 0.5 for i in near], [values[i] for i in near], line, color=colour, linewidth=width)
 
 
-def draw_coefs(ax: Axes, by_coef: Mapping[str, Seeds], up_to: float) -> dict[str, str]:
+def draw_coefs(ax: Axes, by_coef: Mapping[str, Seeds], plain: Seeds, up_to: float) -> dict[str, str]:
     """A line for each coefficient, its name at its end; the ends in words."""
     said, beyond = {}, []
     for (coef, curves), (colour, line, marker) in zip(by_coef.items(), LOOKS, strict=False):
         mean = mean_curve(curves)
-        end = point(mean, -1)
+        end, words = point(mean, -1), (coef + fewer(len(curves), plain)).strip()
         draw_line(ax, mean, "gold", up_to, colour=colour, width=1.8, line=line)
         if end.kl <= up_to:
             ax.plot([end.kl**0.5], [end.gold], marker, color=colour, markersize=8, markeredgecolor="white", zorder=4)
-            ax.annotate(coef, (end.kl**0.5, end.gold), xytext=(7, 4), textcoords="offset points", color=INK, fontsize=11,
+            ax.annotate(words, (end.kl**0.5, end.gold), xytext=(7, 4), textcoords="offset points", color=INK, fontsize=11,
                         path_effects=HALO)  # fmt: skip
         else:
             name_beyond(
-                ax, f"{coef}: on to {end.kl:.0f} nats".removeprefix(": "), len(beyond), colour=colour, line=line
+                ax, f"{words}: on to {end.kl:.0f} nats".removeprefix(": "), len(beyond), colour=colour, line=line
             )
             beyond.append(coef)
         said[coef] = f"{seeds_in_words(curves)}, ends with gold {end.gold:.0%} at {end.kl:.1f} nats"
@@ -198,9 +124,6 @@ def figure_steered(plain: Seeds, curves: Seeds, *, name: str, words: str = "", u
         return describe(figure, ". ".join([*([words.rstrip(".")] if words else []), *said, best]))
 
 
-def mean_of(points: list[Point], name: str) -> float:
-    return sum(getattr(p, name) for p in points) / len(points)
-
-
-def count(points: list[Point]) -> str:
-    return f"{len(points)} seed{'s' * (len(points) != 1)}"
+def fewer(seeds: int, plain: Seeds) -> str:
+    """What a name says of a kind with fewer seeds than the grey runs have."""
+    return "" if seeds >= len(plain) else f" ({seeds} seed{'s' * (seeds != 1)})"

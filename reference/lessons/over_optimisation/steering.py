@@ -118,8 +118,14 @@ def spread(values: Sequence[float], spec: str) -> str:
     """0.53 (0.50..0.56): the mean and the range, or the one number; - where there is none."""
     if not values:
         return "-"
-    mean, low, high = (f"{x + 0.0:{spec}}" for x in (sum(values) / len(values), min(values), max(values)))
+    mean, low, high = (signed(x, spec) for x in (sum(values) / len(values), min(values), max(values)))
     return mean if len(values) == 1 else f"{mean} ({low}..{high})"
+
+
+def signed(value: float, spec: str) -> str:
+    """A number that rounds to 0 is no negative one."""
+    text = f"{value:{spec}}"
+    return f"{0.0:{spec}}" if float(text) == 0 else text
 
 
 def seeds_of(row: Row) -> str:

@@ -4,24 +4,28 @@ import itertools
 import json
 
 import pytest
+import torch
 
-from reference.evaluation.by_length import Bucket
+from reference.algorithms.reward_model import load_reward_model
+from reference.evaluation.by_length import EDGES, Bucket
 from reference.lessons.over_optimisation import widgets
+from reference.lessons.over_optimisation.by_length import read_buckets, write_buckets
 from reference.lessons.over_optimisation.figures import figure_best_of_n, figure_over_optimisation
 from reference.lessons.over_optimisation.figures_faces import (
     faces_table,
     figure_by_length,
     figure_faces,
     mean_scalar,
-    read_buckets,
 )
 from reference.lessons.over_optimisation.figures_forms import figure_forms
-from reference.lessons.over_optimisation.figures_steering import figure_steered, figure_terms, figure_trade
+from reference.lessons.over_optimisation.figures_steering import figure_steered, figure_terms
+from reference.lessons.over_optimisation.figures_trade import figure_trade
 from reference.lessons.over_optimisation.recorded import Curve, Point
 from reference.lessons.over_optimisation.widgets import nearest, steered_picture
 from reference.objectives.shapes import InputError
 from reference.runs.best_of_n import BestOfN
 from reference.teaching.show import description
+from reference.world.model import load
 
 KL = [0.0, 0.25, 0.5, 1.0, 1.5, 2.25, 4.0, 6.25, 9.0, 16.0]
 GOLD = [0.4, 0.45, 0.5, 0.5, 0.5, 0.6, 0.5, 0.4, 0.3, 0.1]
@@ -99,7 +103,7 @@ def test_the_trade_tells_where_each_run_ends():
     ):
         assert words in description(figure)
     names = {text.get_text(): text.xyann[1] for text in figure.axes[0].texts if " 0." in text.get_text()}
-    assert names["SFT mix 0.3"] > names["entropy 0.01"]
+    assert names["SFT mix 0.3 (1 seed)"] > names["entropy 0.01"]
 
 
 def test_names_of_runs_that_end_at_one_place_are_apart():
@@ -114,7 +118,11 @@ def test_names_of_runs_that_end_at_one_place_are_apart():
 def test_the_terms_name_what_ends_in_the_plot_and_what_goes_on():
     figure = figure_terms(PLAIN, {"KL": {"0.1": PLAIN, "0.5": SHORT}, "SFT mix": {"0.3": SHORT}, "all": {"": PLAIN}})
     texts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
-    assert texts[0] == ["0.1: on to 16 nats", "0.5"] and texts[1] == ["0.3"] and texts[2] == ["on to 16 nats"]
+    assert (
+        texts[0] == ["0.1: on to 16 nats", "0.5 (1 seed)"]
+        and texts[1] == ["0.3 (1 seed)"]
+        and texts[2] == ["on to 16 nats"]
+    )
     assert not figure.axes[3].get_visible()
     assert "KL 0.5: seed 0 alone, ends with gold 70% at 2.2 nats" in description(figure)
     assert "Without a term, 2 seeds: gold ends with 11% at 16.0 nats" in description(figure)
@@ -165,6 +173,19 @@ def test_accuracy_by_length_tells_shares_and_pairs(tmp_path):
     assert text.endswith("4,096 comparisons: -6 or less 10% of 10, +6 or more 90% of 20")  # nothing of the empty bucket
     (tmp_path / "proxy.json").write_text(json.dumps({"rows": [bucket._asdict() for bucket in BUCKETS]}))
     assert read_buckets("proxy", folder=tmp_path) == BUCKETS and read_buckets("other", folder=tmp_path) is None
+
+
+@pytest.mark.slow
+def test_accuracy_by_length_is_written_for_the_model_in_a_folder(tmp_path):
+    """Every pair is in one bucket, and the buckets are those of ``evaluate``."""
+    model = load_reward_model()
+    torch.nn.init.normal_(model.score.weight, generator=torch.Generator().manual_seed(0))
+    model.save_pretrained(tmp_path / "model")
+    load()[1].save_pretrained(tmp_path / "model")
+    write_buckets(tmp_path / "model", tmp_path / "by_length" / "model.json", prompts=4)
+    found = read_buckets("model", folder=tmp_path / "by_length")
+    assert 1 <= sum(bucket.pairs for bucket in found) <= 4
+    assert [(bucket.least, bucket.below) for bucket in found] == list(itertools.pairwise([None, *EDGES, None]))
 
 
 def test_the_nearest_coefficient_is_that_of_the_nearest_ratio():

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from reference.lessons.over_optimisation import recorded
+from reference.lessons.over_optimisation.diversity import diversity_table, held_out
 from reference.lessons.over_optimisation.experiments import COMPLETIONS, EXPERIMENTS, GROUPS, STEER, TERMS, WORDS
 from reference.lessons.over_optimisation.fits import Fit, fit
 from reference.lessons.over_optimisation.recorded import (
@@ -255,3 +256,23 @@ def test_gold_rises_and_falls_in_every_recorded_run():
             start, top, end = point(curve, 4), peak(curve), point(curve, -1)
             assert top.gold > start.gold + 0.05 and end.gold < start.gold - 0.15
             assert end.proxy > top.proxy + 0.2 and top.kl < 1 < 8 < end.kl
+
+
+def test_one_sample_and_the_best_of_eight(tmp_path, capsys):
+    """Of two seeds the shares 0.5 and 0.75 have the mean 0.625; the base model is named once."""
+    assert held_out(folder=tmp_path) == {}
+    for seed, right in ((0, 0.5), (2, 0.75)):
+        record_run(tmp_path, f"peak-4096-seed-{seed}", log(), right=right)
+    found = held_out(folder=tmp_path)
+    assert {when: len(those) for when, those in found.items()} == {"before": 1, "at the peak": 2}
+    diversity_table(found)
+    printed = capsys.readouterr().out
+    assert "pass@8" in printed and "0.625 (0.500..0.750)" in printed
+
+
+def test_what_the_recorded_runs_lose_on_held_out_problems():
+    """After the climb both one sample and the best of eight are worse than before, in every run."""
+    found = held_out()
+    assert len(found["after"]) == len(SEEDS)
+    for name in ("sampled", "pass_at_k", "greedy"):
+        assert max(run[name] for run in found["after"]) < found["before"][0][name]
