@@ -1,0 +1,69 @@
+"""Policies that climb a reward model of people, with one steering term each; and what they write.
+
+The reward model, the learning rate and the number of steps are those of ``climb-4096`` among the recorded runs, which has no
+term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds.
+"""
+
+from reference.runs.recorded_runs import CLIMB, PROXIES, SEEDS
+
+UNSTEERED = {pool: f"climb-{pool}" for pool in PROXIES}  # comparisons of people -> name of its runs
+BASIS = UNSTEERED[4096]  # what a steered run is compared with
+PEAK = "peak-4096"  # the same run, ended near the peak of gold
+PEAK_STEPS = 12
+
+TERMS = {  # a term -> coefficient -> name of its run
+    "KL in the loss": {0.1: "kl-loss-0.1", 0.5: "kl-loss-0.5"},
+    "KL in the reward": {0.02: "kl-reward-0.02", 0.1: "kl-reward-0.1"},
+    "SFT mix": {0.1: "sft-0.1", 0.3: "sft-0.3"},
+    "length in the reward": {1.0: "length-1", 2.0: "length-2"},
+    "entropy": {0.01: "entropy-0.01"},
+}
+OPTIONS = {  # a term -> its options of train, {} for the coefficient
+    "KL in the loss": "--kl k3 --kl-place loss --kl-coef {}",
+    "KL in the reward": "--kl k1 --kl-place reward --kl-coef {}",
+    "SFT mix": "--kl-place measure --sft-coef {}",
+    "length in the reward": "--kl-place measure --length-coef {}",
+    "entropy": "--kl-place measure --entropy-coef {}",
+}
+STEER = {  # name -> words for a person, options of train
+    name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
+    for term, names in TERMS.items()
+    for coef, name in names.items()
+}
+WORDS = {  # of whatever was steered, with the kinds that are no single term of one reward model
+    **{name: words for name, (words, _) in STEER.items()},
+    "ensemble-mean": "mean of three reward models",
+    "ensemble-worst": "worst of three reward models",
+    "combined": "several terms together",
+}
+GROUPS = {  # what a picture shows together -> words for each of its kinds -> name
+    **{term: {f"{coef:g}": name for coef, name in names.items()} for term, names in TERMS.items()},
+    "three reward models": {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
+    "several terms together": {"": "combined"},
+}
+ON = "grpo --reward {{proxy-4096-seed-{}}} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+
+
+def run_of(name: str) -> str:
+    """The name of a steered run in figures/runs, without the seed."""
+    return f"steer-{name}"
+
+
+EXPERIMENTS = {
+    **{
+        f"{PEAK}-seed-{seed}": f"{CLIMB.format(4096, seed)} --seed {seed}".replace(
+            "--steps 60", f"--steps {PEAK_STEPS}"
+        )
+        for seed in SEEDS
+    },
+    **{
+        f"{run_of(name)}-seed-{seed}": ON.format(seed, options, seed)
+        for name, (_, options) in STEER.items()
+        for seed in SEEDS
+    },
+}
+HACKED = [
+    *(f"{name}-seed-{seed}" for name in (PEAK, BASIS) for seed in SEEDS),
+    *(f"{run_of(name)}-seed-0" for name in STEER),
+]
+COMPLETIONS = {f"hacked-{name}": f"{{{name}}} --samples 8 --against base --problems 200" for name in HACKED}
