@@ -6,9 +6,9 @@
 #
 # Seen: without task_type or modules_to_save, the new head is frozen at its random start: the adapter learns to use it, and
 # the accuracy is 1.0. save_model writes the adapter alone. Whoever loads the folder gets the base model, the adapter, and a
-# new random head: the same pairs are ranked right or the wrong way around, as the seed of the loading program wants. The
-# report about newly initialized weights names score.weight, as it does for every base model. GRPOTrainer loads a reward model
-# from its path in this way. With task_type="SEQ_CLS" the head is trained, saved and loaded.
+# new random head: the same pairs are ranked right or the wrong way around, as the seed of the loading program wants.
+# GRPOTrainer loads a reward model from its path in this way. The load report lists score.weight as newly initialized, and
+# training says nothing. With task_type="SEQ_CLS" the head is trained, saved and loaded.
 #
 # Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail
