@@ -1,7 +1,9 @@
 """Policies that climb a reward model of people, with one steering term each; and what they write.
 
 The reward model, the learning rate and the number of steps are those of ``climb-4096`` among the recorded runs, which has no
-term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds.
+term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds, and
+its runs differ in their own seed only. ``climb-verifier`` climbs reward models that have learned from the verifier's word, and
+not from people.
 """
 
 from reference.runs.recorded_runs import CLIMB, PROXIES, SEEDS
@@ -26,22 +28,29 @@ OPTIONS = {  # a term -> its options of train, {} for the coefficient
     "entropy": "--kl-place measure --entropy-coef {}",
 }
 STEER = {  # name -> words for a person, options of train
-    name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
-    for term, names in TERMS.items()
-    for coef, name in names.items()
+    **{
+        name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
+        for term, names in TERMS.items()
+        for coef, name in names.items()
+    },
+    "combined": (
+        "KL in the reward 0.1, SFT mix 0.3, length 1",
+        "--kl k1 --kl-place reward --kl-coef 0.1 --sft-coef 0.3 --length-coef 1",
+    ),
 }
+ONE_SEED = ("kl-loss-0.1", "kl-reward-0.02", "sft-0.1", "length-2")  # recorded with seed 0 alone
 WORDS = {  # of whatever was steered, with the kinds that are no single term of one reward model
     **{name: words for name, (words, _) in STEER.items()},
     "ensemble-mean": "mean of three reward models",
     "ensemble-worst": "worst of three reward models",
-    "combined": "several terms together",
 }
 GROUPS = {  # what a picture shows together -> words for each of its kinds -> name
     **{term: {f"{coef:g}": name for coef, name in names.items()} for term, names in TERMS.items()},
     "three reward models": {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
-    "several terms together": {"": "combined"},
+    "three terms together": {"": "combined"},
 }
-ON = "grpo --reward {{proxy-4096-seed-{}}} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+CLIMBS = "grpo --reward {} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+THREE = " ".join(f"{{proxy-4096-seed-{seed}}}" for seed in SEEDS)
 
 
 def run_of(name: str) -> str:
@@ -57,13 +66,32 @@ EXPERIMENTS = {
         for seed in SEEDS
     },
     **{
-        f"{run_of(name)}-seed-{seed}": ON.format(seed, options, seed)
+        f"{run_of(name)}-seed-{seed}": CLIMBS.format(f"{{proxy-4096-seed-{seed}}}", options, seed)
         for name, (_, options) in STEER.items()
+        for seed in SEEDS[: 1 if name in ONE_SEED else None]
+    },
+    **{
+        f"{run_of('ensemble-' + how)}-seed-{seed}": CLIMBS.format(THREE, f"--ensemble {how} --kl-place measure", seed)
+        for how in ("mean", "worst")
+        for seed in SEEDS
+    },
+    **{
+        f"climb-verifier-seed-{seed}": f"{CLIMB.replace('proxy-{}', 'reward-model').format(seed)} --seed {seed}"
         for seed in SEEDS
     },
 }
-HACKED = [
-    *(f"{name}-seed-{seed}" for name in (PEAK, BASIS) for seed in SEEDS),
-    *(f"{run_of(name)}-seed-0" for name in STEER),
-]
-COMPLETIONS = {f"hacked-{name}": f"{{{name}}} --samples 8 --against base --problems 200" for name in HACKED}
+HACKED = (
+    "base",
+    "{peak-4096-seed-0}",
+    "{climb-4096-seed-0}",
+    *(f"{{steer-{name}-seed-0}}" for name in ("sft-0.3", "combined")),
+)
+COMPLETIONS = {f"hacked-{model.strip('{}')}": f"{model} --samples 8 --against base --problems 200" for model in HACKED}
+BEST_OF_N = {
+    **{
+        f"best-of-n-{pool}-seed-{seed}": f"{{proxy-{pool}-seed-{seed}}} --problems 100"
+        for pool in UNSTEERED
+        for seed in SEEDS
+    },
+    **{f"best-of-n-verifier-seed-{seed}": f"{{reward-model-seed-{seed}}} --problems 100" for seed in SEEDS},
+}

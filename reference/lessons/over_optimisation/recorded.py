@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from reference.evaluation.by_length import Bucket
 from reference.objectives.shapes import InputError
 from reference.runs.best_of_n import BestOfN
 from reference.runs.curves import moving_mean
@@ -93,7 +94,13 @@ def say_missing(names: Iterable[str], *, folder: Path = RUNS) -> str:
 def proxy_of_base(path: Path) -> float | None:
     """What the reward model of a run gives to the base model, from its file of best of n; None where there is none."""
     reward = read_options(path).get("reward")
-    if not isinstance(reward, str) or not (file := BEST_OF_N / f"{reward.strip('{}')}.json").is_file():
+    if not isinstance(reward, str):
+        return None
+    file = (
+        BEST_OF_N
+        / f"{reward.strip('{}').replace('proxy', 'best-of-n').replace('reward-model', 'best-of-n-verifier')}.json"
+    )
+    if not file.is_file():
         return None
     return rows_of(file)[0].proxy
 
@@ -104,9 +111,15 @@ def rows_of(path: Path) -> list[BestOfN]:
     return [BestOfN(**row) for row in json.loads(path.read_text())["rows"]]
 
 
-def best_of_n_of(pool: int, *, folder: Path = BEST_OF_N) -> dict[int, list[BestOfN]]:
-    """Best of n by the reward models of ``pool`` comparisons, by seed, as far as it is recorded."""
-    paths = {seed: folder / f"proxy-{pool}-seed-{seed}.json" for seed in SEEDS}
+def buckets_of(pool: int | str, *, folder: Path = BEST_OF_N) -> list[Bucket]:
+    """What the reward model of ``pool`` comparisons with seed 0 has learned, by length."""
+    path = folder / f"best-of-n-{pool}-seed-0.json"
+    return [Bucket(**row) for row in json.loads(path.read_text())["by_length"]]
+
+
+def best_of_n_of(pool: int | str, *, folder: Path = BEST_OF_N) -> dict[int, list[BestOfN]]:
+    """Best of n by the reward models of ``pool`` comparisons ("verifier": not of people), by seed, as far as recorded."""
+    paths = {seed: folder / f"best-of-n-{pool}-seed-{seed}.json" for seed in SEEDS}
     return {seed: rows_of(path) for seed, path in paths.items() if path.is_file()}
 
 

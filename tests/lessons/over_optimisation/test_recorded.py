@@ -5,14 +5,25 @@ import math
 
 import pytest
 
+from reference.evaluation.by_length import Bucket
 from reference.lessons.over_optimisation import recorded
 from reference.lessons.over_optimisation.diversity import diversity_table, held_out
-from reference.lessons.over_optimisation.experiments import COMPLETIONS, EXPERIMENTS, GROUPS, STEER, TERMS, WORDS
+from reference.lessons.over_optimisation.experiments import (
+    BEST_OF_N,
+    COMPLETIONS,
+    EXPERIMENTS,
+    GROUPS,
+    ONE_SEED,
+    STEER,
+    TERMS,
+    WORDS,
+)
 from reference.lessons.over_optimisation.fits import Fit, fit
 from reference.lessons.over_optimisation.recorded import (
     Curve,
     at_kl,
     best_of_n_of,
+    buckets_of,
     curve_of_log,
     curves_of,
     early_stop,
@@ -35,6 +46,7 @@ from reference.lessons.over_optimisation.steering import (
     steering_table,
 )
 from reference.objectives.shapes import InputError
+from reference.runs import recorded_runs
 from reference.runs.best_of_n import BestOfN
 from reference.runs.folder import append_metrics, write_options
 from reference.runs.recorded_runs import OVER_OPTIMISED, SEEDS
@@ -150,10 +162,13 @@ def test_the_origin_of_the_proxy_is_best_of_one_where_that_is_recorded(tmp_path,
     folder = tmp_path / "best_of_n"
     folder.mkdir()
     rows = [row._asdict() for row in rows_of_best(2.0, (0.4, 0.6))]
-    (folder / "proxy-4096-seed-0.json").write_text(json.dumps({"rows": rows}))
+    (folder / "best-of-n-4096-seed-0.json").write_text(
+        json.dumps({"rows": rows, "by_length": [Bucket(None, 6, 2, 0.5, 0.1, 0.9)._asdict()]})
+    )
     monkeypatch.setattr(recorded, "BEST_OF_N", folder)
     record_run(tmp_path / "runs", "climb-4096-seed-0", log())
     assert curves_of("climb-4096", folder=tmp_path / "runs")[0].proxy[0] == 1.0
+    assert buckets_of(4096, folder=folder) == [Bucket(None, 6, 2, 0.5, 0.1, 0.9)]
     assert list(best_of_n_of(4096, folder=folder)) == [0] and best_of_n_of(512, folder=folder) == {}
 
 
@@ -236,15 +251,16 @@ def test_what_is_recorded_is_grouped(steered):
 def test_every_steered_run_differs_from_the_one_without_a_term_in_its_term():
     """Its reward model, learning rate and steps are the same, and so is its seed."""
     for name, (_, options) in STEER.items():
-        for seed in SEEDS:
+        for seed in SEEDS[: 1 if name in ONE_SEED else None]:
             steered = EXPERIMENTS[f"steer-{name}-seed-{seed}"].replace(options, "").replace("--eval-problems 200 ", "")
             plain = OVER_OPTIMISED[f"climb-4096-seed-{seed}"].replace("--kl-place measure ", "")
             assert steered.split() == plain.split()
     for seed in SEEDS:
         plain = OVER_OPTIMISED[f"climb-4096-seed-{seed}"]
         assert EXPERIMENTS[f"peak-4096-seed-{seed}"] == plain.replace("--steps 60", "--steps 12")
-    known = EXPERIMENTS | OVER_OPTIMISED
-    assert all(command.split()[0].strip("{}") in known for command in COMPLETIONS.values())
+    known = EXPERIMENTS | recorded_runs.EXPERIMENTS
+    commands = [*COMPLETIONS.values(), *BEST_OF_N.values()]
+    assert all((model := command.split()[0].strip("{}")) in known or model == "base" for command in commands)
 
 
 def test_gold_rises_and_falls_in_every_recorded_run():
