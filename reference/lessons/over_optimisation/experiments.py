@@ -66,4 +66,12 @@ HACKED = [
     *(f"{name}-seed-{seed}" for name in (PEAK, BASIS) for seed in SEEDS),
     *(f"{run_of(name)}-seed-0" for name in STEER),
 ]
-COMPLETIONS = {f"hacked-{name}": f"{{{name}}} --samples 8 --against base --problems 200" for name in HACKED}
+COMPLETIONS = {
+    "hacked-base": "base --samples 8 --against base --problems 200",
+    **{f"hacked-{name}": f"{{{name}}} --samples 8 --against base --problems 200" for name in HACKED},
+}
+BEST_OF_N = {  # name in figures/best_of_n -> options of best-of-n
+    f"best-of-n-{pool}-seed-{seed}": f"{{proxy-{pool}-seed-{seed}}} --problems 100"
+    for pool in PROXIES
+    for seed in SEEDS
+}

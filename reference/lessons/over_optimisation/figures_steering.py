@@ -40,7 +40,7 @@ def figure_terms(plain: Seeds, steered: Mapping[str, Mapping[str, Seeds]], *, up
         for ax, (term, by_coef) in zip(axes.flat, steered.items(), strict=False):
             ax.set_title(term, fontsize=12)
             draw_plain(ax, plain, "gold", up_to)
-            said += [f"{term} {coef}: {words}" for coef, words in draw_coefs(ax, by_coef, plain, up_to).items()]
+            said += [f"{term} {coef}".strip() + f": {words}" for coef, words in draw_coefs(ax, by_coef, plain, up_to).items()]
         for ax in axes.flat[len(steered) :]:
             ax.set_visible(False)
         for ax in axes[-1]:

@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from reference.evaluation.by_length import Bucket
 from reference.objectives.shapes import InputError
 from reference.runs.best_of_n import BestOfN
 from reference.runs.curves import moving_mean
@@ -19,7 +20,7 @@ from reference.runs.recorded_runs import RUNS, SEEDS, Rows, require_folder
 from .experiments import UNSTEERED
 
 WINDOW = 5  # steps of a running mean
-BEST_OF_N = RUNS.parent / "best_of_n"
+CHOSEN = RUNS.parent / "best_of_n"  # files of best-of-n
 
 
 class Curve(NamedTuple):
@@ -93,21 +94,38 @@ def say_missing(names: Iterable[str], *, folder: Path = RUNS) -> str:
 def proxy_of_base(path: Path) -> float | None:
     """What the reward model of a run gives to the base model, from its file of best of n; None where there is none."""
     reward = read_options(path).get("reward")
-    if not isinstance(reward, str) or not (file := BEST_OF_N / f"{reward.strip('{}')}.json").is_file():
+    if not isinstance(reward, str):  # several reward models
         return None
-    return rows_of(file)[0].proxy
+    file = CHOSEN / f"{reward.strip('{}').replace('proxy', 'best-of-n')}.json"
+    return rows_of(file)[0].proxy if file.is_file() else None
 
 
 @cache
+def read_chosen(path: Path) -> dict[str, Any]:
+    """A file of ``python -m reference best-of-n REWARD --out FILE``."""
+    return dict(json.loads(path.read_text()))
+
+
 def rows_of(path: Path) -> list[BestOfN]:
-    """A file of ``python -m reference best-of-n REWARD --out FILE``: one row for each n, the first for n = 1."""
-    return [BestOfN(**row) for row in json.loads(path.read_text())["rows"]]
+    """Its rows: one for each n, the first for n = 1."""
+    return [BestOfN(**row) for row in read_chosen(path)["rows"]]
 
 
-def best_of_n_of(pool: int, *, folder: Path = BEST_OF_N) -> dict[int, list[BestOfN]]:
-    """Best of n by the reward models of ``pool`` comparisons, by seed, as far as it is recorded."""
-    paths = {seed: folder / f"proxy-{pool}-seed-{seed}.json" for seed in SEEDS}
-    return {seed: rows_of(path) for seed, path in paths.items() if path.is_file()}
+def chosen_files(pool: int, *, folder: Path = CHOSEN) -> dict[int, Path]:
+    """The files of the reward models of ``pool`` comparisons, by seed, as far as they are recorded."""
+    paths = {seed: folder / f"best-of-n-{pool}-seed-{seed}.json" for seed in SEEDS}
+    return {seed: path for seed, path in paths.items() if path.is_file()}
+
+
+def best_of_n_of(pool: int, *, folder: Path = CHOSEN) -> dict[int, list[BestOfN]]:
+    """Best of n by the reward models of ``pool`` comparisons, by seed."""
+    return {seed: rows_of(path) for seed, path in chosen_files(pool, folder=folder).items()}
+
+
+def buckets_of(pool: int, *, folder: Path = CHOSEN) -> dict[int, list[Bucket]]:
+    """What these reward models have learned by length, by seed: all judge the same pairs."""
+    files = chosen_files(pool, folder=folder)
+    return {seed: [Bucket(**row) for row in read_chosen(path)["by_length"]] for seed, path in files.items()}
 
 
 def recorded_climbs(*, folder: Path = RUNS) -> dict[int, dict[int, Curve]]:
@@ -116,7 +134,7 @@ def recorded_climbs(*, folder: Path = RUNS) -> dict[int, dict[int, Curve]]:
     return {pool: curves for pool, curves in found.items() if curves}
 
 
-def recorded_choices(*, folder: Path = BEST_OF_N) -> dict[int, dict[int, list[BestOfN]]]:
+def recorded_choices(*, folder: Path = CHOSEN) -> dict[int, dict[int, list[BestOfN]]]:
     """Comparisons -> seed -> best of n, of those that are recorded."""
     return {pool: rows for pool in UNSTEERED if (rows := best_of_n_of(pool, folder=folder))}
 

@@ -14,7 +14,7 @@ from reference.objectives.shapes import InputError
 from .experiments import BASIS, PEAK
 
 FILES = {  # when -> its file in figures/completions
-    "before": "base-plain",
+    "before": "hacked-base",
     "at the peak": f"hacked-{PEAK}-seed-0",
     "after": f"hacked-{BASIS}-seed-0",
 }

@@ -1,23 +1,19 @@
 """The numbers in the pictures of over-optimisation, of curves made by hand; and the widgets over their whole range."""
 
 import itertools
-import json
 
 import pytest
-import torch
 
-from reference.algorithms.reward_model import load_reward_model
-from reference.evaluation.by_length import EDGES, Bucket
+from reference.evaluation.by_length import Bucket
 from reference.lessons.over_optimisation import widgets
-from reference.lessons.over_optimisation.by_length import read_buckets, write_buckets
 from reference.lessons.over_optimisation.figures import figure_best_of_n, figure_over_optimisation
 from reference.lessons.over_optimisation.figures_faces import (
     faces_table,
-    figure_by_length,
     figure_faces,
     mean_scalar,
 )
 from reference.lessons.over_optimisation.figures_forms import figure_forms
+from reference.lessons.over_optimisation.figures_length import figure_by_length
 from reference.lessons.over_optimisation.figures_steering import figure_steered, figure_terms
 from reference.lessons.over_optimisation.figures_trade import figure_trade
 from reference.lessons.over_optimisation.recorded import Curve, Point
@@ -25,7 +21,6 @@ from reference.lessons.over_optimisation.widgets import nearest, steered_picture
 from reference.objectives.shapes import InputError
 from reference.runs.best_of_n import BestOfN
 from reference.teaching.show import description
-from reference.world.model import load
 
 KL = [0.0, 0.25, 0.5, 1.0, 1.5, 2.25, 4.0, 6.25, 9.0, 16.0]
 GOLD = [0.4, 0.45, 0.5, 0.5, 0.5, 0.6, 0.5, 0.4, 0.3, 0.1]
@@ -168,24 +163,13 @@ def test_a_scalar_that_a_step_lacks_is_that_of_the_other_seeds():
 BUCKETS = [Bucket(None, -5, 10, 0.1, 0.02, 0.4), Bucket(-5, 6, 0, None, 0.0, 1.0), Bucket(6, None, 20, 0.9, 0.7, 0.97)]
 
 
-def test_accuracy_by_length_tells_shares_and_pairs(tmp_path):
-    text = description(figure_by_length({"4,096 comparisons": BUCKETS}))
-    assert text.endswith("4,096 comparisons: -6 or less 10% of 10, +6 or more 90% of 20")  # nothing of the empty bucket
-    (tmp_path / "proxy.json").write_text(json.dumps({"rows": [bucket._asdict() for bucket in BUCKETS]}))
-    assert read_buckets("proxy", folder=tmp_path) == BUCKETS and read_buckets("other", folder=tmp_path) is None
-
-
-@pytest.mark.slow
-def test_accuracy_by_length_is_written_for_the_model_in_a_folder(tmp_path):
-    """Every pair is in one bucket, and the buckets are those of ``evaluate``."""
-    model = load_reward_model()
-    torch.nn.init.normal_(model.score.weight, generator=torch.Generator().manual_seed(0))
-    model.save_pretrained(tmp_path / "model")
-    load()[1].save_pretrained(tmp_path / "model")
-    write_buckets(tmp_path / "model", tmp_path / "by_length" / "model.json", prompts=4)
-    found = read_buckets("model", folder=tmp_path / "by_length")
-    assert 1 <= sum(bucket.pairs for bucket in found) <= 4
-    assert [(bucket.least, bucket.below) for bucket in found] == list(itertools.pairwise([None, *EDGES, None]))
+def test_accuracy_by_length_tells_shares_and_pairs():
+    other = [bucket._replace(share=None if bucket.share is None else bucket.share - 0.1) for bucket in BUCKETS]
+    figure = figure_by_length({"4,096 comparisons": {0: BUCKETS, 2: other}, "512 comparisons": {0: BUCKETS}})
+    assert description(figure).endswith(  # nothing of the empty bucket
+        "4,096 comparisons, 2 seeds: -6 or less 5% of 10, +6 or more 85% of 20. "
+        "512 comparisons, 1 seed: -6 or less 10% of 10, +6 or more 90% of 20"
+    )
 
 
 def test_the_nearest_coefficient_is_that_of_the_nearest_ratio():
