@@ -25,23 +25,30 @@ OPTIONS = {  # a term -> its options of train, {} for the coefficient
     "length in the reward": "--kl-place measure --length-coef {}",
     "entropy": "--kl-place measure --entropy-coef {}",
 }
+TOGETHER, ENSEMBLE = "three terms together", "three reward models"
+ONE_PROXY = (*TERMS, TOGETHER)  # groups whose runs have the same reward model as those without a term
 STEER = {  # name -> words for a person, options of train
-    name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
-    for term, names in TERMS.items()
-    for coef, name in names.items()
-}
-WORDS = {  # of whatever was steered, with the kinds that are no single term of one reward model
-    **{name: words for name, (words, _) in STEER.items()},
-    "ensemble-mean": "mean of three reward models",
-    "ensemble-worst": "worst of three reward models",
-    "combined": "several terms together",
+    **{
+        name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
+        for term, names in TERMS.items()
+        for coef, name in names.items()
+    },
+    "combined": (TOGETHER, "--kl k1 --kl-place reward --kl-coef 0.1 --sft-coef 0.3 --length-coef 1"),
+    "ensemble-mean": ("mean of three reward models", "--ensemble mean --kl-place measure"),
+    "ensemble-worst": ("worst of three reward models", "--ensemble worst --kl-place measure"),
 }
 GROUPS = {  # what a picture shows together -> words for each of its kinds -> name
     **{term: {f"{coef:g}": name for coef, name in names.items()} for term, names in TERMS.items()},
-    "three reward models": {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
-    "several terms together": {"": "combined"},
+    ENSEMBLE: {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
+    TOGETHER: {"": "combined"},
 }
-ON = "grpo --reward {{proxy-4096-seed-{}}} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+ON = "grpo --reward {} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+
+
+def rewards_of(name: str, seed: int) -> str:
+    """The reward models of a steered run."""
+    seeds = SEEDS if name in GROUPS[ENSEMBLE].values() else (seed,)
+    return " ".join(f"{{proxy-4096-seed-{each}}}" for each in seeds)
 
 
 def run_of(name: str) -> str:
@@ -57,7 +64,7 @@ EXPERIMENTS = {
         for seed in SEEDS
     },
     **{
-        f"{run_of(name)}-seed-{seed}": ON.format(seed, options, seed)
+        f"{run_of(name)}-seed-{seed}": ON.format(rewards_of(name, seed), options, seed)
         for name, (_, options) in STEER.items()
         for seed in SEEDS
     },
