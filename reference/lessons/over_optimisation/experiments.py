@@ -1,9 +1,8 @@
 """Policies that climb a reward model of people, with one steering term each; and what they write.
 
 The reward model, the learning rate and the number of steps are those of ``climb-4096`` among the recorded runs, which has no
-term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds, and
-its runs differ in their own seed only. ``climb-verifier`` climbs reward models that have learned from the verifier's word, and
-not from people.
+term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds.
+``climb-verifier`` climbs reward models that have learned from the verifier's word, and not from people.
 """
 
 from reference.runs.recorded_runs import CLIMB, PROXIES, SEEDS
@@ -27,30 +26,32 @@ OPTIONS = {  # a term -> its options of train, {} for the coefficient
     "length in the reward": "--kl-place measure --length-coef {}",
     "entropy": "--kl-place measure --entropy-coef {}",
 }
+TOGETHER, ENSEMBLE = "three terms together", "three reward models"
+ONE_PROXY = (*TERMS, TOGETHER)  # groups whose runs have the same reward model as those without a term
 STEER = {  # name -> words for a person, options of train
     **{
         name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
         for term, names in TERMS.items()
         for coef, name in names.items()
     },
-    "combined": (
-        "KL in the reward 0.1, SFT mix 0.3, length 1",
-        "--kl k1 --kl-place reward --kl-coef 0.1 --sft-coef 0.3 --length-coef 1",
-    ),
+    "combined": (TOGETHER, "--kl k1 --kl-place reward --kl-coef 0.1 --sft-coef 0.3 --length-coef 1"),
+    "ensemble-mean": ("mean of three reward models", "--ensemble mean --kl-place measure"),
+    "ensemble-worst": ("worst of three reward models", "--ensemble worst --kl-place measure"),
 }
 ONE_SEED = ("kl-loss-0.1", "kl-reward-0.02", "sft-0.1", "length-2")  # recorded with seed 0 alone
-WORDS = {  # of whatever was steered, with the kinds that are no single term of one reward model
-    **{name: words for name, (words, _) in STEER.items()},
-    "ensemble-mean": "mean of three reward models",
-    "ensemble-worst": "worst of three reward models",
-}
 GROUPS = {  # what a picture shows together -> words for each of its kinds -> name
     **{term: {f"{coef:g}": name for coef, name in names.items()} for term, names in TERMS.items()},
-    "three reward models": {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
-    "three terms together": {"": "combined"},
+    ENSEMBLE: {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
+    TOGETHER: {"": "combined"},
 }
-CLIMBS = "grpo --reward {} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
-THREE = " ".join(f"{{proxy-4096-seed-{seed}}}" for seed in SEEDS)
+ON = "grpo --reward {} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
+VERIFIER = f"{CLIMB.replace('proxy-{}', 'reward-model')} --seed {{}}"
+
+
+def rewards_of(name: str, seed: int) -> str:
+    """The reward models of a steered run."""
+    seeds = SEEDS if name in GROUPS[ENSEMBLE].values() else (seed,)
+    return " ".join(f"{{proxy-4096-seed-{each}}}" for each in seeds)
 
 
 def run_of(name: str) -> str:
@@ -66,31 +67,18 @@ EXPERIMENTS = {
         for seed in SEEDS
     },
     **{
-        f"{run_of(name)}-seed-{seed}": CLIMBS.format(f"{{proxy-4096-seed-{seed}}}", options, seed)
+        f"{run_of(name)}-seed-{seed}": ON.format(rewards_of(name, seed), options, seed)
         for name, (_, options) in STEER.items()
         for seed in SEEDS[: 1 if name in ONE_SEED else None]
     },
-    **{
-        f"{run_of('ensemble-' + how)}-seed-{seed}": CLIMBS.format(THREE, f"--ensemble {how} --kl-place measure", seed)
-        for how in ("mean", "worst")
-        for seed in SEEDS
-    },
-    **{
-        f"climb-verifier-seed-{seed}": f"{CLIMB.replace('proxy-{}', 'reward-model').format(seed)} --seed {seed}"
-        for seed in SEEDS
-    },
+    **{f"climb-verifier-seed-{seed}": VERIFIER.format(seed, seed) for seed in SEEDS},
 }
-HACKED = (
-    "base",
-    "{peak-4096-seed-0}",
-    "{climb-4096-seed-0}",
-    *(f"{{steer-{name}-seed-0}}" for name in ("sft-0.3", "combined")),
-)
+HACKED = ("base", "{peak-4096-seed-0}", "{climb-4096-seed-0}", "{steer-sft-0.3-seed-0}", "{steer-combined-seed-0}")
 COMPLETIONS = {f"hacked-{model.strip('{}')}": f"{model} --samples 8 --against base --problems 200" for model in HACKED}
-BEST_OF_N = {
+BEST_OF_N = {  # name in figures/best_of_n -> options of best-of-n
     **{
         f"best-of-n-{pool}-seed-{seed}": f"{{proxy-{pool}-seed-{seed}}} --problems 100"
-        for pool in UNSTEERED
+        for pool in PROXIES
         for seed in SEEDS
     },
     **{f"best-of-n-verifier-seed-{seed}": f"{{reward-model-seed-{seed}}} --problems 100" for seed in SEEDS},

@@ -133,8 +133,8 @@ def figure_best_of_n(rows: Mapping[int, Chosen], *, n: int) -> Figure:
             n_axis(ax, [row.n for row in mean])
             ax.set_title(title, fontsize=12)
         for i, (pool, (colour, line, _)) in enumerate(zip(rows, (RL, BEST), strict=False)):
-            panels[0].plot([0.4, 0.5], [0.07 + 0.09 * i] * 2, line, color=colour, transform=panels[0].transAxes)
-            panels[0].text(0.53, 0.07 + 0.09 * i, f"{pool:,} comparisons", transform=panels[0].transAxes, va="center",
+            panels[0].plot([0.4, 0.5], [0.16 - 0.09 * i] * 2, line, color=colour, transform=panels[0].transAxes)
+            panels[0].text(0.53, 0.16 - 0.09 * i, f"{pool:,} comparisons", transform=panels[0].transAxes, va="center",
                            color=INK, fontsize=11)  # fmt: skip
         figure.suptitle(f"The best of {n}\n" + "\n".join(said), fontsize=10.5, x=0.01, ha="left")
         return describe(figure, f"The best of {n} by the proxy. {'. '.join(said)}")

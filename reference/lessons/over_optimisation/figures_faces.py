@@ -1,16 +1,13 @@
-"""What hacking looks like in a log: length of right and wrong answers, what is cut off, and entropy; and what the reward
-model has learned, by length."""
+"""What hacking looks like in a log: length of right and wrong answers, what is cut off, and entropy."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reference.evaluation.by_length import Bucket
 from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows
-from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.style import BLUE, GREEN, MUTED, RED, style
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 from reference.teaching.table import table
@@ -91,42 +88,3 @@ def faces_table(logs: Sequence[Rows]) -> None:
         values = moving_mean(mean_scalar(logs, name), WINDOW)
         rows[words] = [f"{values[step - 1]:{spec}}" for step in steps.values()]
     table(rows, *steps)
-
-
-def figure_by_length(models: Mapping[str, Sequence[Bucket]]) -> Figure:
-    """How often the right one of two completions gets the larger reward, by how much longer it is, with 95 % intervals.
-
-    ``models``: name -> buckets of ``accuracy_by_length``, all with the same edges. A bucket without pairs has no mark.
-    """
-    buckets = next(iter(models.values()))
-    with style():
-        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
-        ax = figure.subplots()
-        said = []
-        looks = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"))
-        for i, ((name, those), (colour, marker)) in enumerate(zip(models.items(), looks, strict=False)):
-            dx = 0.16 * (i - (len(models) - 1) / 2)
-            draw_buckets(ax, those, dx, colour=colour, marker=marker)
-            ax.plot([0.03], [0.95 - 0.09 * i], marker, color=colour, markersize=8, transform=ax.transAxes)
-            ax.text(0.06, 0.95 - 0.09 * i, name, transform=ax.transAxes, va="center", color=INK, fontsize=11)
-            shares = [f"{where(b)} {b.share:.0%} of {b.pairs}" for b in those if b.share is not None]
-            said.append(f"{name}: {', '.join(shares)}")
-        ax.axhline(0.5, color=MUTED, linewidth=1, linestyle="--", zorder=0)
-        ax.set_xticks(range(len(buckets)), [where(b) for b in buckets])
-        ax.set(ylim=(-0.02, 1.04), xlabel="the right one is longer by, tokens", ylabel="pairs won by the right one")
-        return describe(figure, f"Share of pairs in which the right one gets the larger reward. {'. '.join(said)}")
-
-
-def draw_buckets(ax: Axes, buckets: Sequence[Bucket], dx: float, *, colour: str, marker: str) -> None:
-    for place, bucket in enumerate(buckets):
-        ax.axvline(place + 0.5, color=FAINT, linewidth=1, zorder=0)
-        if bucket.share is not None:
-            ax.plot([place + dx] * 2, [bucket.low, bucket.high], color=colour, linewidth=1.8)
-            ax.plot([place + dx], [bucket.share], marker, color=colour, markersize=8, markeredgecolor="white")
-
-
-def where(bucket: Bucket) -> str:
-    """The edges of a bucket in tokens, both included."""
-    if bucket.least is None or bucket.below is None:
-        return f"{bucket.below - 1:+d} or less" if bucket.below is not None else f"{bucket.least:+d} or more"
-    return f"{bucket.least:+d} to {bucket.below - 1:+d}"

@@ -22,7 +22,7 @@ LOOKS = (
     (GREEN, "-.", "^"),
     (PURPLE, ":", "D"),
     (RED, "-", "v"),
-    (SKY, "--", "P"),
+    (SKY, "--", "p"),
 )
 
 
@@ -40,14 +40,16 @@ def figure_terms(plain: Seeds, steered: Mapping[str, Mapping[str, Seeds]], *, up
         for ax, (term, by_coef) in zip(axes.flat, steered.items(), strict=False):
             ax.set_title(term, fontsize=12)
             draw_plain(ax, plain, "gold", up_to)
-            said += [f"{term} {coef}: {words}" for coef, words in draw_coefs(ax, by_coef, plain, up_to).items()]
+            said += [
+                f"{term} {coef}".strip() + f": {words}" for coef, words in draw_coefs(ax, by_coef, plain, up_to).items()
+            ]
         for ax in axes.flat[len(steered) :]:
             ax.set_visible(False)
         for ax in axes[-1]:
             kl_axis(ax, up_to)
         if len(steered) % 2 and lines > 1:  # the panel above the free place has the axis that would stand below
             axes[-2, 1].xaxis.set_tick_params(labelbottom=True)
-        axes[0, 0].set_ylim(0, 0.75)
+        axes[0, 0].set_ylim(0, 0.8)
         for ax in axes[:, 0]:
             ax.set_ylabel("gold")
         end = point(mean_curve(plain), -1)
@@ -111,7 +113,7 @@ def figure_steered(plain: Seeds, curves: Seeds, *, name: str, words: str = "", u
                 ax.plot([end.kl**0.5], [getattr(end, scalar)], "o", color=BLUE, markersize=8, markeredgecolor="white")
             ax.set_title({"proxy": "proxy, gained", "gold": "gold, share right"}[scalar], fontsize=12)
             kl_axis(ax, up_to)
-        figure.axes[1].set_ylim(0, 0.75)
+        figure.axes[1].set_ylim(0, 0.8)
         without = point(mean_curve(plain), -1)
         said = [
             f"{name}, {seeds_in_words(curves)}: ends with proxy {end.proxy:+.2f}, gold {end.gold:.0%}, {end.kl:.1f} nats, "

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reference.evaluation.by_length import Bucket
 from reference.objectives.shapes import InputError
@@ -20,7 +20,7 @@ from reference.runs.recorded_runs import RUNS, SEEDS, Rows, require_folder
 from .experiments import UNSTEERED
 
 WINDOW = 5  # steps of a running mean
-BEST_OF_N = RUNS.parent / "best_of_n"
+CHOSEN = RUNS.parent / "best_of_n"  # files of best-of-n
 
 
 class Curve(NamedTuple):
@@ -94,33 +94,41 @@ def say_missing(names: Iterable[str], *, folder: Path = RUNS) -> str:
 def proxy_of_base(path: Path) -> float | None:
     """What the reward model of a run gives to the base model, from its file of best of n; None where there is none."""
     reward = read_options(path).get("reward")
-    if not isinstance(reward, str):
+    if not isinstance(reward, str):  # several reward models
         return None
     file = (
-        BEST_OF_N
+        CHOSEN
         / f"{reward.strip('{}').replace('proxy', 'best-of-n').replace('reward-model', 'best-of-n-verifier')}.json"
     )
-    if not file.is_file():
-        return None
-    return rows_of(file)[0].proxy
+    return rows_of(file)[0].proxy if file.is_file() else None
 
 
 @cache
+def read_chosen(path: Path) -> dict[str, Any]:
+    """A file of ``python -m reference best-of-n REWARD --out FILE``."""
+    return dict(json.loads(path.read_text()))
+
+
 def rows_of(path: Path) -> list[BestOfN]:
-    """A file of ``python -m reference best-of-n REWARD --out FILE``: one row for each n, the first for n = 1."""
-    return [BestOfN(**row) for row in json.loads(path.read_text())["rows"]]
+    """Its rows: one for each n, the first for n = 1."""
+    return [BestOfN(**row) for row in read_chosen(path)["rows"]]
 
 
-def buckets_of(pool: int | str, *, folder: Path = BEST_OF_N) -> list[Bucket]:
-    """What the reward model of ``pool`` comparisons with seed 0 has learned, by length."""
-    path = folder / f"best-of-n-{pool}-seed-0.json"
-    return [Bucket(**row) for row in json.loads(path.read_text())["by_length"]]
-
-
-def best_of_n_of(pool: int | str, *, folder: Path = BEST_OF_N) -> dict[int, list[BestOfN]]:
-    """Best of n by the reward models of ``pool`` comparisons ("verifier": not of people), by seed, as far as recorded."""
+def chosen_files(pool: int | str, *, folder: Path = CHOSEN) -> dict[int, Path]:
+    """The files of the reward models of ``pool`` comparisons, or of the "verifier", by seed, as far as they are recorded."""
     paths = {seed: folder / f"best-of-n-{pool}-seed-{seed}.json" for seed in SEEDS}
-    return {seed: rows_of(path) for seed, path in paths.items() if path.is_file()}
+    return {seed: path for seed, path in paths.items() if path.is_file()}
+
+
+def best_of_n_of(pool: int | str, *, folder: Path = CHOSEN) -> dict[int, list[BestOfN]]:
+    """Best of n by the reward models of ``pool`` comparisons, by seed."""
+    return {seed: rows_of(path) for seed, path in chosen_files(pool, folder=folder).items()}
+
+
+def buckets_of(pool: int | str, *, folder: Path = CHOSEN) -> dict[int, list[Bucket]]:
+    """What these reward models have learned by length, by seed: all judge the same pairs."""
+    files = chosen_files(pool, folder=folder)
+    return {seed: [Bucket(**row) for row in read_chosen(path)["by_length"]] for seed, path in files.items()}
 
 
 def recorded_climbs(*, folder: Path = RUNS) -> dict[int, dict[int, Curve]]:
@@ -129,7 +137,7 @@ def recorded_climbs(*, folder: Path = RUNS) -> dict[int, dict[int, Curve]]:
     return {pool: curves for pool, curves in found.items() if curves}
 
 
-def recorded_choices(*, folder: Path = BEST_OF_N) -> dict[int, dict[int, list[BestOfN]]]:
+def recorded_choices(*, folder: Path = CHOSEN) -> dict[int, dict[int, list[BestOfN]]]:
     """Comparisons -> seed -> best of n, of those that are recorded."""
     return {pool: rows for pool in UNSTEERED if (rows := best_of_n_of(pool, folder=folder))}
 

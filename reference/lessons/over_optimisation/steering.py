@@ -8,7 +8,7 @@ from reference.runs.measure import read_accuracy
 from reference.runs.recorded_runs import RUNS, SEEDS
 from reference.teaching.table import table
 
-from .experiments import BASIS, GROUPS, WORDS, run_of
+from .experiments import BASIS, GROUPS, STEER, run_of
 from .recorded import Curve, Point, at_kl, curves_of, point, stopped_runs
 
 NO_TERM, STOPPED = "no term", "no term, stopped early"
@@ -17,7 +17,8 @@ Seeds = Mapping[int, Curve]  # seed -> curve
 
 
 def steered_curves(groups: Collection[str] = tuple(GROUPS), *, folder: Path = RUNS) -> dict[str, dict[str, Seeds]]:
-    """Group -> words for a kind -> seed -> curve, of those that are recorded. ``TERMS`` are the groups of one proxy."""
+    """Group -> words for a kind -> seed -> curve, of those that are recorded. Those of ``ONE_PROXY`` have the reward
+    models of the runs without a term."""
     found = {
         group: {
             words: seeds for words, name in GROUPS[group].items() if (seeds := curves_of(run_of(name), folder=folder))
@@ -49,12 +50,12 @@ def row_of(name: str, curves: Seeds, *, nats: float, folder: Path = RUNS) -> Row
     return Row(list(curves), [point(c, -1) for c in curves.values()], [at_kl(c, nats) for c in curves.values()], after)
 
 
-def steering_rows(names: Sequence[str] = tuple(WORDS), *, nats: float = NATS, folder: Path = RUNS) -> dict[str, Row]:
+def steering_rows(names: Sequence[str] = tuple(STEER), *, nats: float = NATS, folder: Path = RUNS) -> dict[str, Row]:
     """Words for a kind of run -> its numbers: without a term, stopped early, and each steered kind that is recorded.
 
-    ``names``: short names, those of ``WORDS``.
+    ``names``: short names, those of ``STEER``.
     """
-    kinds = {NO_TERM: BASIS} | {WORDS[name]: run_of(name) for name in names}
+    kinds = {NO_TERM: BASIS} | {STEER[name][0]: run_of(name) for name in names}
     found = {words: (run, curves) for words, run in kinds.items() if (curves := curves_of(run, folder=folder))}
     rows = {words: row_of(run, curves, nats=nats, folder=folder) for words, (run, curves) in found.items()}
     kept = stopped_runs(BASIS, folder=folder)

@@ -9,11 +9,11 @@ from reference.lessons.over_optimisation import widgets
 from reference.lessons.over_optimisation.figures import figure_best_of_n, figure_over_optimisation
 from reference.lessons.over_optimisation.figures_faces import (
     faces_table,
-    figure_by_length,
     figure_faces,
     mean_scalar,
 )
 from reference.lessons.over_optimisation.figures_forms import figure_forms
+from reference.lessons.over_optimisation.figures_length import figure_by_length
 from reference.lessons.over_optimisation.figures_steering import figure_steered, figure_terms
 from reference.lessons.over_optimisation.figures_trade import figure_trade
 from reference.lessons.over_optimisation.recorded import Curve, Point
@@ -164,8 +164,12 @@ BUCKETS = [Bucket(None, -5, 10, 0.1, 0.02, 0.4), Bucket(-5, 6, 0, None, 0.0, 1.0
 
 
 def test_accuracy_by_length_tells_shares_and_pairs():
-    text = description(figure_by_length({"4,096 comparisons": BUCKETS}))
-    assert text.endswith("4,096 comparisons: -6 or less 10% of 10, +6 or more 90% of 20")  # nothing of the empty bucket
+    other = [bucket._replace(share=None if bucket.share is None else bucket.share - 0.1) for bucket in BUCKETS]
+    figure = figure_by_length({"4,096 comparisons": {0: BUCKETS, 2: other}, "512 comparisons": {0: BUCKETS}})
+    assert description(figure).endswith(  # nothing of the empty bucket
+        "4,096 comparisons, 2 seeds: -6 or less 5% of 10, +6 or more 85% of 20. "
+        "512 comparisons, 1 seed: -6 or less 10% of 10, +6 or more 90% of 20"
+    )
 
 
 def test_the_nearest_coefficient_is_that_of_the_nearest_ratio():

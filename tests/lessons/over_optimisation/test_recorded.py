@@ -16,7 +16,6 @@ from reference.lessons.over_optimisation.experiments import (
     ONE_SEED,
     STEER,
     TERMS,
-    WORDS,
 )
 from reference.lessons.over_optimisation.fits import Fit, fit
 from reference.lessons.over_optimisation.recorded import (
@@ -52,6 +51,9 @@ from reference.runs.folder import append_metrics, write_options
 from reference.runs.recorded_runs import OVER_OPTIMISED, SEEDS
 
 GOLD = [0.4, 0.6, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0]
+
+
+BUCKET = {"least": None, "below": 6, "pairs": 4, "share": 0.5, "low": 0.2, "high": 0.8}
 
 
 def log(gold=GOLD, *, kl=0.1, proxy=1.0):
@@ -146,7 +148,7 @@ def test_the_mean_of_best_of_n_counts_the_proxy_from_one_sample():
 
 
 def test_runs_are_read_with_the_seeds_that_are_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(recorded, "BEST_OF_N", tmp_path / "best_of_n")
+    monkeypatch.setattr(recorded, "CHOSEN", tmp_path / "best_of_n")
     record_run(tmp_path / "runs", "climb-4096-seed-1", log())
     found = curves_of("climb-4096", folder=tmp_path / "runs")
     assert list(found) == [1] and found[1].proxy[0] == 0.0
@@ -162,14 +164,12 @@ def test_the_origin_of_the_proxy_is_best_of_one_where_that_is_recorded(tmp_path,
     folder = tmp_path / "best_of_n"
     folder.mkdir()
     rows = [row._asdict() for row in rows_of_best(2.0, (0.4, 0.6))]
-    (folder / "best-of-n-4096-seed-0.json").write_text(
-        json.dumps({"rows": rows, "by_length": [Bucket(None, 6, 2, 0.5, 0.1, 0.9)._asdict()]})
-    )
-    monkeypatch.setattr(recorded, "BEST_OF_N", folder)
+    (folder / "best-of-n-4096-seed-0.json").write_text(json.dumps({"rows": rows, "by_length": [BUCKET]}))
+    monkeypatch.setattr(recorded, "CHOSEN", folder)
     record_run(tmp_path / "runs", "climb-4096-seed-0", log())
     assert curves_of("climb-4096", folder=tmp_path / "runs")[0].proxy[0] == 1.0
-    assert buckets_of(4096, folder=folder) == [Bucket(None, 6, 2, 0.5, 0.1, 0.9)]
     assert list(best_of_n_of(4096, folder=folder)) == [0] and best_of_n_of(512, folder=folder) == {}
+    assert buckets_of(4096, folder=folder) == {0: [Bucket(**BUCKET)]}
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_points_beyond_are_left_out_and_too_few_refused():
 @pytest.fixture
 def steered(tmp_path, monkeypatch):
     """Two seeds without a term, one seed with an SFT mix that keeps gold at 0.6."""
-    monkeypatch.setattr(recorded, "BEST_OF_N", tmp_path / "none")
+    monkeypatch.setattr(recorded, "CHOSEN", tmp_path / "none")
     for seed in (0, 1):
         record_run(tmp_path, f"climb-4096-seed-{seed}", log([*GOLD, *[0.0] * 12]))
     record_run(tmp_path, "steer-sft-0.3-seed-0", log([0.6] * 20, proxy=0.5), right=0.75)
@@ -245,7 +245,7 @@ def test_the_mean_and_the_range_of_a_number():
 def test_what_is_recorded_is_grouped(steered):
     assert {group: list(kinds) for group, kinds in steered_curves(folder=steered).items()} == {"SFT mix": ["0.3"]}
     assert set(GROUPS["SFT mix"].values()) == set(TERMS["SFT mix"].values())
-    assert {name for kinds in GROUPS.values() for name in kinds.values()} == WORDS.keys() > STEER.keys()
+    assert {name for kinds in GROUPS.values() for name in kinds.values()} == STEER.keys()
 
 
 def test_every_steered_run_differs_from_the_one_without_a_term_in_its_term():
@@ -254,13 +254,16 @@ def test_every_steered_run_differs_from_the_one_without_a_term_in_its_term():
         for seed in SEEDS[: 1 if name in ONE_SEED else None]:
             steered = EXPERIMENTS[f"steer-{name}-seed-{seed}"].replace(options, "").replace("--eval-problems 200 ", "")
             plain = OVER_OPTIMISED[f"climb-4096-seed-{seed}"].replace("--kl-place measure ", "")
+            if name.startswith("ensemble"):
+                plain = plain.replace(
+                    f"{{proxy-4096-seed-{seed}}}", " ".join(f"{{proxy-4096-seed-{s}}}" for s in SEEDS)
+                )
             assert steered.split() == plain.split()
     for seed in SEEDS:
         plain = OVER_OPTIMISED[f"climb-4096-seed-{seed}"]
         assert EXPERIMENTS[f"peak-4096-seed-{seed}"] == plain.replace("--steps 60", "--steps 12")
-    known = EXPERIMENTS | recorded_runs.EXPERIMENTS
-    commands = [*COMPLETIONS.values(), *BEST_OF_N.values()]
-    assert all((model := command.split()[0].strip("{}")) in known or model == "base" for command in commands)
+    known = {*EXPERIMENTS, *recorded_runs.EXPERIMENTS, "base"}
+    assert all(command.split()[0].strip("{}") in known for command in (COMPLETIONS | BEST_OF_N).values())
 
 
 def test_gold_rises_and_falls_in_every_recorded_run():
