@@ -104,4 +104,32 @@ STEERING = {
             ),
         ),
     ),
+    "hack_excerpt": Question(
+        "The three reward models give a completion of 192 tokens the scores 1.0, 0.5 and -4.0, which are ordinary for "
+        "them. Another completion has the same scores and uses up the budget of 256 tokens. What reward does it get "
+        "from these lines, the KL left aside?",
+        (
+            no(
+                "-5: the full penalty is taken off.",
+                "So it would be if the penalty were added. These lines multiply the reward by 1 minus the penalty, and "
+                "that is 0 at the end of the budget.",
+            ),
+            no(
+                "-4, as the shorter one: the length of a sample has no gradient.",
+                "That is why the length in the loss does nothing. In the reward no gradient is needed: the reward "
+                "weighs the log-probs.",
+            ),
+            yes(
+                "0, which is 4 more than the shorter one gets.",
+                "The minimum is -4, and the factor is 0. For a negative reward a factor between 0 and 1 is a bonus, so "
+                "the longest completion of a group is the best. The sign was never learned: a reward model is known "
+                "up to a constant only.",
+            ),
+            no(
+                "0.5: the highest and the lowest score are left out.",
+                "That is the median of the three. The minimum is the score of the third model for nearly every "
+                "completion, since its constant is the lowest.",
+            ),
+        ),
+    ),
 }
