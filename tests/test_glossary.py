@@ -8,9 +8,9 @@ import pytest
 
 from reference import objectives
 from reference.algorithms.recipes import RECIPES
-from reference.evaluation import contamination, paired, statistics
+from reference.evaluation import best_of_n, contamination, paired, statistics
 
-PLACES = (objectives, statistics, contamination, paired)  # where the functions are that an entry may name
+PLACES = (objectives, statistics, contamination, paired, best_of_n)  # where the functions are that an entry may name
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "GLOSSARY.md"
 TEXT = GLOSSARY.read_text()

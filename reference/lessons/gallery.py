@@ -11,6 +11,11 @@ from reference.lessons.evaluation.figures_scores import figure_ranks
 from reference.lessons.evaluation.recorded import rank_scores
 from reference.lessons.kl.figures import figure_kl_follow
 from reference.lessons.masking.figures import figure_weights
+from reference.lessons.over_optimisation.experiments import BASIS, ONE_PROXY
+from reference.lessons.over_optimisation.figures import figure_over_optimisation
+from reference.lessons.over_optimisation.figures_trade import figure_trade
+from reference.lessons.over_optimisation.recorded import recorded_choices, recorded_climbs, stopped_runs
+from reference.lessons.over_optimisation.steering import plain_curves, steered_curves
 from reference.lessons.preference.figures import figure_beta
 from reference.lessons.tool_use.experiments import PRICED
 from reference.lessons.tool_use.figures_recorded import figure_tradeoff
@@ -41,6 +46,11 @@ def draw_gallery(folder: Path) -> list[Path]:
         recorded_use({f"{price:g} per call": run for price, run in PRICED.items()}, folder=folder / "runs")
     ):
         pictures["prices.png"] = figure_tradeoff(prices, title="RL with a price per call")
+    if climbs := recorded_climbs(folder=folder / "runs"):
+        pictures["climbs.png"] = figure_over_optimisation(climbs, recorded_choices(folder=folder / "best_of_n"))
+    if steered := steered_curves(ONE_PROXY, folder=folder / "runs"):
+        plain = plain_curves(steered, folder=folder / "runs")
+        pictures["steering.png"] = figure_trade(plain, steered, stopped=stopped_runs(BASIS, folder=folder / "runs"))
     if "grpo" in runs:
         title = f"GRPO from the shipped base, {len(runs['grpo'])} seeds"
         pictures["grpo.png"] = figure_seeds(runs["grpo"], title=title)
