@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # verl, OpenRLHF, torchrl: with the paper's target of 6 nats, the adaptive KL coefficient falls where the KL is 10 nats.
 #
-# One would guess: "the adaptive KL controller of 1909.08593" compares the KL of a completion with the target, and raises the
-# coefficient where the KL is above it.
+# One would guess: "the adaptive KL controller of 1909.08593" compares the KL of a completion with the target, and raises
+# the coefficient where the KL is above it.
 #
-# Seen: the formula is the paper's, and what is put into it is not. verl and OpenRLHF compare the mean per token: 10 nats over
-# 200 tokens count as 0.05, and the coefficient falls at every step until the KL is 6 nats per TOKEN. A target per token lets
-# long completions move further than short ones: at verl's default of 0.1, the same 10 nats make the coefficient fall over 200
-# tokens and rise over 20. With kl_penalty=abs they count twice as much here, and the KL is the same. torchrl's update() takes
-# the "current KL value", and divides its negative by the coefficient: it is made for the penalty -coefficient * KL. A KL is
-# above 0, so its coefficient falls whatever the KL is. Given the penalty, it rises.
+# Seen: the formula is the paper's, and what is put into it is not. verl and OpenRLHF compare the mean per token: 10 nats
+# over 200 tokens count as 0.05, and the coefficient falls at every step until the KL is 6 nats per TOKEN. A target per
+# token lets long completions move further than short ones: at verl's default of 0.1, the same 10 nats make the coefficient
+# fall over 200 tokens and rise over 20. With kl_penalty=abs they count twice as much here, and the KL is the same.
+# torchrl's update() takes the "current KL value", and divides its negative by the coefficient: it is made for the penalty
+# -coefficient * KL. A KL is above 0, so its coefficient falls whatever the KL is. Given the penalty, it rises.
 #
 # The functions are the libraries', read without their modules' other imports. Exits with 1 if this changes.
 # FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
@@ -100,11 +100,13 @@ def of_openrlhf(length, target):
     return current, control.value
 
 
-torchrl_control = taken("torchrl", "torchrl/data/llm/utils.py", "KLControllerBase", "AdaptiveKLController", abc=__import__("abc"))
+torchrl_control = taken("torchrl", "torchrl/data/llm/utils.py", "KLControllerBase", "AdaptiveKLController",
+                        abc=__import__("abc"))
 
 
 def of_torchrl(values, target):
-    return torchrl_control.AdaptiveKLController(init_kl_coef=0.1, target=target, horizon=10000).update(kl_values=values).item()
+    control = torchrl_control.AdaptiveKLController(init_kl_coef=0.1, target=target, horizon=10000)
+    return control.update(kl_values=values).item()
 
 
 found = {}

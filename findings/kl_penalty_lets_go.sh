@@ -3,12 +3,12 @@
 #
 # One would guess: the farther the policy is away, the harder the penalty pulls it back.
 #
-# Seen: OpenRLHF cuts every estimator at -10 and 10, per token, and a value that is cut has no gradient. k2 is half the square
-# of the log-ratio, so it ends where a token is 87 times as probable as under the reference, or 87 times less. k3, which verl
-# uses by default for its KL loss, is cut at 10 in both: it ends where a token is 14 times LESS probable than under the
-# reference, and just before that its gradient is largest (12.6). A policy with 0.999 on a token that has 0.01 under the
-# reference, and 300 steps of gradient descent on nothing but the mean penalty: with OpenRLHF's k2 and k3 and with verl's k3 it
-# stays at 0.999. With verl's k2, which is not cut, with k3 without the cut (TRL's), and with OpenRLHF's
+# Seen: OpenRLHF cuts every estimator at -10 and 10, per token, and a value that is cut has no gradient. k2 is half the
+# square of the log-ratio, so it ends where a token is 87 times as probable as under the reference, or 87 times less. k3,
+# which verl uses by default for its KL loss, is cut at 10 in both: it ends where a token is 14 times LESS probable than
+# under the reference, and just before that its gradient is largest (12.6). A policy with 0.999 on a token that has 0.01
+# under the reference, and 300 steps of gradient descent on nothing but the mean penalty: with OpenRLHF's k2 and k3 and with
+# verl's k3 it stays at 0.999. With verl's k2, which is not cut, with k3 without the cut (TRL's), and with OpenRLHF's
 # algo.kl.unbiased_gradient it goes back to 0.01.
 #
 # The functions are the libraries', read without their modules' other imports. Exits with 1 if this changes.

@@ -6,8 +6,9 @@
 # Seen: the baseline of the group is subtracted first, and the clip comes after it. With rloo one outlier of 1000 moves the
 # baseline of the three others to about 335, so all three are cut at -10: which of them is best is gone, and the sum of the
 # group is -20 and not 0. Clipped first, they would be -4, -2.67 and -1.33. With group_norm, whose results are seldom beyond
-# 3, nothing is ever clipped: at 1000 the three others become equal to within 0.004. TRL's RLOOTrainer has reward_clip_range, and
-# clips first. With gae and reinforce, which have no group baseline, OpenRLHF clips the reward itself.
+# 3, nothing is ever clipped: at 1000 the three others become equal to within 0.004. TRL's RLOOTrainer has
+# reward_clip_range, and clips first. With gae and reinforce, which have no group baseline, OpenRLHF clips the reward
+# itself.
 #
 # The methods are OpenRLHF's: experience_maker.py is read without its imports of ray and of the models. Exits with 1 if this
 # changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.

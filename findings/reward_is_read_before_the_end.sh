@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# TRL RewardTrainer, transformers: where pad is EOS, the EOS that the trainer appends is never read: the reward is read before it.
+# TRL RewardTrainer, transformers: where pad is EOS, the EOS that the trainer appends is never read.
 #
 # One would guess: the attention mask says which token is the last, so the reward is read at EOS.
 #
 # Seen: a tokenizer without a pad token gets EOS for it, in RewardTrainer and in GRPOTrainer. The classes for sequence
 # classification look for the last token that is not the pad token, by its number; the attention mask has no say. So the
-# reward of "2 + 2 = 4</s>" is read at "4", and does not depend on </s> being there. RewardTrainer appends EOS and it has a 1
-# in the mask, and still no reward model can learn from the end of a text. A text with several EOS at its end is read before the
-# first of them. With a pad token of its own the reward is read at </s>. So the same checkpoint gives two rewards to the same
-# tokens, as config.pad_token_id is set: adding a pad token to a reward model later moves the place where it is read.
+# reward of "2 + 2 = 4</s>" is read at "4", and does not depend on </s> being there. RewardTrainer appends EOS and it has a
+# 1 in the mask, and still no reward model can learn from the end of a text. A text with several EOS at its end is read
+# before the first of them. With a pad token of its own the reward is read at </s>. So the same checkpoint gives two rewards
+# to the same tokens, as config.pad_token_id is set: adding a pad token to a reward model later moves the place where it is
+# read.
 #
 # Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # TRL, verl: the reward model reads a completion that was cut as one that ended, and never sees how it ended.
 #
-# One would guess: the reward model reads the tokens that the policy wrote, so an answer that was cut in a sentence has no end of
-# turn, and the reward shows it.
+# One would guess: the reward model reads the tokens that the policy wrote, so an answer that was cut in a sentence has no
+# end of turn, and the reward shows it.
 #
-# Seen: the completion is decoded, its end token is dropped, and the text goes through the reward model's chat template, which
-# closes the turn. "An ant is" with <|im_end|> behind it and "An ant is" at the end of the budget are one text, and one reward.
-# The reward is read behind an end of turn in both, and the policy did not write the second one. Only the words are left to
-# show that the answer is not complete: where they could be an end, no reward model can tell. Whether a completion was cut has
-# to come from the trainer: mask_truncated_completions, or a reward function that gets completion_ids.
+# Seen: the completion is decoded, its end token is dropped, and the text goes through the reward model's chat template,
+# which closes the turn. "An ant is" with <|im_end|> behind it and "An ant is" at the end of the budget are one text, and
+# one reward. The reward is read behind an end of turn in both, and the policy did not write the second one. Only the words
+# are left to show that the answer is not complete: where they could be an end, no reward model can tell. Whether a
+# completion was cut has to come from the trainer: mask_truncated_completions, or a reward function that gets
+# completion_ids.
 #
 # GRPOTrainer as it is, and verl's method without its module's imports. Exits with 1 if this changes.
 # FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.

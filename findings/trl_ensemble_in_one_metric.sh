@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # TRL: three reward models whose folders have the same last name are one metric, and one column of the logged completions.
 #
-# One would guess: an ensemble of three reward models is logged as three rewards, or at least two of the same name are refused.
+# One would guess: an ensemble of three reward models is logged as three rewards, or at least two of the same name are
+# refused.
 #
 # Seen: a reward is named after the last part of its model's path, and a function after its __name__. The three folders
-# rm-0/checkpoint-100, rm-1/checkpoint-100 and rm-2/checkpoint-100 are all "checkpoint-100": rewards/checkpoint-100/mean is the
-# average of the three means, and its std the average of the three, so the disagreement of the ensemble is in no number. One
-# that rises while another falls looks flat. The table of completions keeps the last of the three. Three functions that one function
-# made have the same name too. The reward itself is right: it is the sum of the three. Nothing is said.
+# rm-0/checkpoint-100, rm-1/checkpoint-100 and rm-2/checkpoint-100 are all "checkpoint-100": rewards/checkpoint-100/mean is
+# the average of the three means, and its std the average of the three, so the disagreement of the ensemble is in no number.
+# One that rises while another falls looks flat. The table of completions keeps the last of the three. Three functions that
+# one function made have the same name too. The reward itself is right: it is the sum of the three. Nothing is said.
 #
-# Three functions and three random models. Exits with 1 if this changes.
-# FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
+# Three functions and three random models. Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment
+# that has the packages; none is installed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

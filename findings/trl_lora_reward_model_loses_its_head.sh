@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # TRL: a reward model that RewardTrainer trained with LoraConfig() is another model when it is loaded again.
 #
-# One would guess: RewardTrainer adds a head to the base model, so it trains the head and saves it. What has an accuracy of 1.0
-# in training has it when it is loaded from the folder.
+# One would guess: RewardTrainer adds a head to the base model, so it trains the head and saves it. What has an accuracy of
+# 1.0 in training has it when it is loaded from the folder.
 #
 # Seen: without task_type or modules_to_save, the new head is frozen at its random start: the adapter learns to use it, and
 # the accuracy is 1.0. save_model writes the adapter alone. Whoever loads the folder gets the base model, the adapter, and a

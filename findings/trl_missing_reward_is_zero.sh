@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # TRL: a reward that is missing counts as 0 in the sum. Next to penalties it is the best one, also if it was NaN.
 #
-# One would guess: "that reward function is excluded from the reward calculation for that sample" means that it is neither good
-# nor bad there. A reward model that gives NaN stops the run, or shows in the log.
+# One would guess: a function that returns None for a completion is left out there, as the documentation says, and is
+# neither good nor bad. A NaN among the rewards stops the run, or shows in the log.
 #
-# Seen: rewards are added with nansum, and the sums of a group are compared. A function that gives -1 to three completions and
-# None to the fourth makes the fourth the best of its group: advantage 1.5, the others -0.5. It pays not to be scored. A NaN
-# is treated as None, whether a function or a model returned it: no warning, as long as another function gives a number, and
-# the logged mean of that reward leaves it out: it is -1, as if the four were equal. Only where every function gives None or
-# NaN there is a warning, and an advantage of 0. multi_objective_aggregation="normalize_then_sum" compares each function's
-# rewards first, and the missing one is neutral.
+# Seen: rewards are added with nansum, and the sums of a group are compared. A function that gives -1 to three completions
+# and None to the fourth makes the fourth the best of its group: advantage 1.5, the others -0.5. It pays not to be scored. A
+# NaN is treated as None: no warning, as long as another function gives a number, and the logged mean of that reward leaves
+# it out: it is -1, as if the four were equal. Only where every function gives None or NaN there is a warning, and an
+# advantage of 0. multi_objective_aggregation="normalize_then_sum" compares each function's rewards first, and the missing
+# one is neutral.
 #
 # Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail

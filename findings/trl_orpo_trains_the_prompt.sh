@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # TRL ORPO: its SFT term trains the prompt, and CPO's does not.
 #
-# One would guess: the SFT term of ORPO is the mean NLL of the chosen completion, as in CPO and as in SFTTrainer with a prompt
-# and a completion. The labels of the batch have -100 on the prompt.
+# One would guess: the SFT term of ORPO is the mean NLL of the chosen completion, as in CPO and as in SFTTrainer with a
+# prompt and a completion. The labels of the batch have -100 on the prompt.
 #
 # Seen: for a decoder the labels are made again from all tokens that are no padding, so prompt and completion count alike.
 # With a prompt of 96 tokens and a completion of 8, nine tenths of the term are the prompt: the logged nll_loss is the mean
 # over both. The gradient makes the model better at writing the user's question, and no option leaves the prompt out. The
 # odds ratio is of the completion alone. CPO's nll_loss is the mean over the completion: the same pair, the same model.
 #
-# Both trainers are in trl.experimental. Exits with 1 if this changes.
-# FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
+# Both trainers are in trl.experimental. Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that
+# has the packages; none is installed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

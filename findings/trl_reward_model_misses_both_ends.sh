@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # TRL: of plain text, RewardTrainer shows the reward model the first and the last token, and GRPOTrainer neither.
 #
-# One would guess: the reward model reads a prompt and its completion in the same way in both trainers, and a completion that
-# ended can be told from one that was cut.
+# One would guess: the reward model reads a prompt and its completion in the same way in both trainers, and a completion
+# that ended can be told from one that was cut.
 #
-# Seen: RewardTrainer appends EOS to plain text, and tokenizes it with the tokenizer's special tokens: <s> 2 + 2 = 4 </s>, and
-# the reward is read at </s>. GRPOTrainer decodes completions without special tokens, and tokenizes prompt + completion with
-# add_special_tokens=False: no <s>, no </s>, and the reward is read at the last character. The two rewards of a text have
-# nothing to do with each other here: the model is random, and of 200 pairs of texts about a third change their order. A completion with EOS
-# and the same completion without it, which was cut by the budget, are the same text with the same reward. Chat prompts go
-# through the template in both, and have both ends.
+# Seen: RewardTrainer appends EOS to plain text, and tokenizes it with the tokenizer's special tokens: <s> 2 + 2 = 4 </s>,
+# and the reward is read at </s>. GRPOTrainer decodes completions without special tokens, and tokenizes prompt + completion
+# with add_special_tokens=False: no <s>, no </s>, and the reward is read at the last character. With the random model here,
+# a third of 200 pairs of texts have another order in the second reading. A completion with EOS and the same completion
+# without it, which was cut by the budget, are the same text with the same reward. Chat prompts go through the template in
+# both, and have both ends.
 #
 # Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail
@@ -55,7 +55,8 @@ class FixedWords(LlamaForCausalLM):
         said = [words + [tokenizer.eos_token_id], words + words[:1]]
         said = [row[: options["generation_config"].max_new_tokens] for row in said]
         width = max(map(len, said))
-        return torch.cat([input_ids, torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in said])], dim=1)
+        said = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in said])
+        return torch.cat([input_ids, said], dim=1)
 
 
 def train(trainer):

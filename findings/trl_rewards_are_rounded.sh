@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # TRL: the rewards of a float32 reward model are rounded to 8 bits, and the rounding is scaled up to an advantage.
 #
-# One would guess: GRPO's reward of a completion is what the reward model says. bf16=True is about the training of the policy.
+# One would guess: GRPO's reward of a completion is what the reward model says. bf16=True is about the training of the
+# policy.
 #
 # Seen: bf16 is True by default, and the reward model is prepared with the same autocast: its forward runs in bfloat16, and
-# the reward has 8 significant bits. Between 8 and 16 the step from one reward to the next is 0.0625. A reward model is trained
-# on differences, so nothing keeps its rewards near 0. Eight completions whose rewards are 0.02 apart around 10 get three
-# rewards. scale_rewards divides by the spread of the group, so the advantages are as large as ever: the fourth and the fifth
-# have none, and on average they are off by a third of their size. bf16=False gives the model's rewards.
+# the reward has 8 significant bits. Between 8 and 16 the step from one reward to the next is 0.0625. A reward model is
+# trained on differences, so nothing keeps its rewards near 0. Eight completions whose rewards are 0.02 apart around 10 get
+# three rewards. scale_rewards divides by the spread of the group, so the advantages are as large as ever: the fourth and
+# the fifth have none, and on average they are off by a third of their size. bf16=False gives the model's rewards.
 #
 # The model is random, with a head that is scaled to rewards around 10. Exits with 1 if this changes.
 # FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.

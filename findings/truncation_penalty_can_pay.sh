@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # OpenRLHF, torchtune: the penalty for a completion that did not end raises its reward, where the reward is low.
 #
-# One would guess: a penalty makes a reward smaller, so of two completions with equal scores the one that was cut is worse off.
+# One would guess: a penalty makes a reward smaller, so of two completions with equal scores the one that was cut is worse
+# off.
 #
 # Seen: a reward model is trained on differences, and gives negative scores to half of what it reads. OpenRLHF's
-# stop_properly_penalty_coef multiplies: at 0.5 a cut completion with -4 gets -2, and wins against a finished one with -3; at 0
-# it gets 0, more than any finished completion with a negative score. A coefficient below 0 does not multiply, and is the new
-# reward itself: at -0.5 the cut completion has -0.5. torchtune's reward_penalty of -3 is the new score itself too: -5 becomes
-# -3. It is given to completions without padding, so also to one whose EOS is the last token that the budget allows.
+# stop_properly_penalty_coef multiplies: at 0.5 a cut completion with -4 gets -2, and wins against a finished one with -3;
+# at 0 it gets 0, more than any finished completion with a negative score. A coefficient below 0 does not multiply, and is
+# the new reward itself: at -0.5 the cut completion has -0.5. torchtune's reward_penalty of -3 is the new score itself too:
+# -5 becomes -3. It is given to completions without padding, so also to one whose EOS is the last token that the budget
+# allows.
 #
 # The functions are the libraries', and of torchtune's PPO recipe the statement that applies the penalty; they need torch
-# alone. Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
+# alone. Exits with 1 if this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is
+# installed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
