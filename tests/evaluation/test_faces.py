@@ -63,6 +63,8 @@ def test_lines_are_counted_by_what_they_are():
     found = {kind: line_use([PLAIN, CHATTY, WRONG, CUT], kind) for kind in KINDS}
     assert found == {"opening": (0.25, 0.25), "check": (0.75, 1.0), "restart": (0.25, 0.25), "remark": (0.25, 0.25)}
     assert line_use(["Let me Check: no", "Wait", "So far so good"], "check") == (0, 0)
+    with pytest.raises(InputError, match="no completions"):
+        line_use([], "check")
 
 
 def test_a_check_is_false_where_its_sum_is():
@@ -118,6 +120,15 @@ def test_a_file_with_log_ratios_has_the_rows_of_the_kl(tmp_path, small):
     row = next(row for row in text.splitlines() if "KL at token 1" in row)
     assert row.split()[-4:] == ["-", "1.0000", "±", "0.6667"]  # problems are -1 and 1 from the mean: sqrt(2 * 2) / 3
     assert "1.0000\n" in faces_table([faces(write(tmp_path / "one.jsonl", line("b", [PLAIN], log_ratios=[[1.0]])))])
+
+
+@pytest.mark.parametrize(
+    "ratios",
+    [[[1e308, -1e308]], [[1e308], [1e308]], [[float("nan")]], [[True]], [[None]], [["a"]], [[[1.0]]], {"a": 1}, "x"],
+)
+def test_log_ratios_that_cannot_be_are_left_out_and_noted(tmp_path, ratios):
+    text = faces_table([faces(write(tmp_path / "odd.jsonl", line("a", [PLAIN], log_ratios=ratios)))])
+    assert "KL at token" not in text and "lines whose log_ratios are not a list of numbers" in text
 
 
 def test_files_are_compared_for_as_many_n_grams_and_for_the_problems_that_all_have_right(tmp_path, small):
