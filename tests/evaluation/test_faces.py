@@ -158,6 +158,19 @@ def test_the_command_prints_a_table_or_json_and_refuses_in_a_sentence(small, tmp
         assert why in capsys.readouterr().err
 
 
+def test_the_command_takes_the_options_that_its_refusals_name(tmp_path, capsys):
+    """Fields that nobody guesses, and gold answers of another file."""
+    mine = write(tmp_path / "mine.jsonl", {"id": "a", "mine": PLAIN}, {"id": "a", "mine": WRONG})
+    gold = write(tmp_path / "gold.jsonl", {"id": "a", "right": "47"})
+    assert main(["faces", mine]) == 2 and "--completion" in capsys.readouterr().err
+    assert main(["faces", mine, "--completion", "mine"]) == 2 and "--gold" in capsys.readouterr().err
+    options = ["--completion", "mine", "--gold", gold, "--answer", "right", "--k", "2", "--json"]
+    assert main(["faces", mine, *options]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["files"]
+    assert (found["pass_1"], found["distinct_answers"]) == (0.5, 2)
+    assert main(["faces", "-", "--gold", "-"]) == 2 and "can be read once" in capsys.readouterr().err
+
+
 def test_files_with_other_k_do_not_stand_beside_each_other(small):
     with pytest.raises(InputError, match="one k for all"):
         faces_table([faces(small, k=1), faces(small, k=2)])
