@@ -49,6 +49,8 @@ def choose_best(args: argparse.Namespace) -> str:
         )
     if args.out and args.out.exists():
         raise InputError(f"{args.out} is there: name another file")
+    if args.out:  # before anything is sampled: what cannot be written would be lost
+        args.out.parent.mkdir(parents=True, exist_ok=True)
     device = pick_device(args.device)
     policy, tokenizer = load(SHIPPED.get(args.model, args.model), device=device)
     require_sampler(policy, tokenizer, max_new_tokens=args.max_new_tokens)
@@ -61,7 +63,6 @@ def choose_best(args: argparse.Namespace) -> str:
     buckets = right_against_wrong(found)
     if args.out:
         options = {name: getattr(args, name) for name in ("problems", "samples", "max_new_tokens", "seed")}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         tables = {"rows": [row._asdict() for row in rows], "by_length": [bucket._asdict() for bucket in buckets]}
         write_atomically(args.out, json.dumps(options | tables, indent=2) + "\n")
     return "\n".join([curve_table(rows), "", "A right against a wrong completion, by length:", *map(str, buckets)])

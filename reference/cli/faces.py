@@ -5,6 +5,7 @@ import json
 
 from reference.cli.options import Defaults
 from reference.cli.output import emit
+from reference.cli.score import add_fields, typed_fields
 from reference.cli.values import positive, source
 from reference.interrupt import defer_signals
 
@@ -32,6 +33,7 @@ def add_faces(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     add = command.add_argument
     add("files", metavar="FILE", nargs="+", type=source, help="completions, as for the command score")
     add("--k", type=positive(int), default=8, metavar="K", help="completions of a problem that are drawn for pass@K")
+    add_fields(add)
     add("--json", action="store_true", help="print everything as one JSON object and nothing else")
     return command
 
@@ -43,8 +45,9 @@ def faces_command(args: argparse.Namespace) -> int:
         from reference.evaluation.faces_report import faces_json, faces_table
         from reference.objectives.shapes import InputError
 
-    if args.files.count("-") > 1:
+    if [*args.files, args.gold].count("-") > 1:
         raise InputError("the standard input can be read once: name files in the place of the other -")
-    found = [faces(path, k=args.k, progress=True) for path in args.files]
+    fields = typed_fields(args)
+    found = [faces(path, k=args.k, fields=fields, gold=args.gold, progress=True) for path in args.files]
     emit(json.dumps(faces_json(found), indent=2) if args.json else faces_table(found))
     return 0

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from reference.cli.options import Defaults
@@ -64,13 +65,23 @@ def add_score(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
         help="the k of pass@k; without the option powers of two, as the samples allow",
     )
     add("--show", type=not_negative, default=3, metavar="N", help="completions to print on which extractors disagree")
+    add_fields(add)
+    add("--figure", type=picture, metavar="FILE", help="draw the scores with their intervals: a .png, .svg or .pdf")
+    add("--json", action="store_true", help="print everything as one JSON object and nothing else")
+    return score
+
+
+def add_fields(add: Callable[..., object]) -> None:
+    """The options that say what stands where in files of completions."""
     add("--gold", type=source, metavar="FILE", help="gold answers of another file, matched by id, else by question")
     for role, words in ROLES.items():
         add(f"--{role}", metavar="FIELD",
             help=f"field of the {words}, such as doc.{role}; without the option guessed from the usual names")  # fmt: skip
-    add("--figure", type=picture, metavar="FILE", help="draw the scores with their intervals: a .png, .svg or .pdf")
-    add("--json", action="store_true", help="print everything as one JSON object and nothing else")
-    return score
+
+
+def typed_fields(args: argparse.Namespace) -> dict[str, str]:
+    """The fields that were named, by what stands in them."""
+    return {role: name for role in ROLES if (name := getattr(args, role)) is not None}
 
 
 def extractor_names(text: str) -> list[str]:
@@ -117,7 +128,7 @@ def score_command(args: argparse.Namespace) -> int:
 
     if [args.file, args.other, args.gold].count("-") > 1:
         raise InputError("the standard input can be read once: name files in the place of the other -")
-    fields = {role: name for role in ROLES if (name := getattr(args, role)) is not None}
+    fields = typed_fields(args)
     everything = args.extractors == ["all"] or (args.extractors is None and is_small(args.file, args.other))
     names = list(available()) if everything else args.extractors
     if names is None and len(available()) == len(NAMES):

@@ -5,6 +5,7 @@ One line is one completion, or one problem with a list of them. Which field hold
 (``completion_reading``).
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,23 @@ from reference.evaluation.file_lines import NOT_JSON
 from reference.evaluation.judging import compared
 from reference.evaluation.printable import file_name, printable
 from reference.objectives.shapes import InputError
+
+
+def reading_of(
+    path: str | os.PathLike[str],
+    fields: dict[str, str] | None = None,
+    gold: str | os.PathLike[str] | None = None,
+    *,
+    progress: bool = True,
+) -> Reading:
+    """How a file is to be read: with names of fields that are given, and with the gold answers of another file.
+
+    Raises ``InputError`` for a kind of field that there is not, and where the other file has no gold answers.
+    """
+    if (fields or {}).keys() - kinds.NAMES.keys():
+        raise InputError(f"fields={fields}, expected fields of {', '.join(kinds.NAMES)}")
+    golds = None if gold is None else read_golds(os.fspath(gold), fields or {}, progress=progress)
+    return Reading(os.fspath(path), dict(fields or {}), golds=golds)
 
 
 def read_completions(reading: Reading, *, progress: bool = True) -> Iterator[Record]:

@@ -3,7 +3,6 @@
 Numbers are texts already (``file_lines``). Everything here is pure, and gives None or nothing for what is of another kind.
 """
 
-import math
 from typing import Any
 
 from reference.evaluation.answers import declared_answer
@@ -27,6 +26,7 @@ FLAGS = ("truncated", "is_truncated")
 COUNTS = ("tokens", "num_tokens", "n_tokens", "completion_tokens", "output_tokens", "completion_length", "response_length",
           "usage.completion_tokens", "model_response.output_tokens", "response.body.usage.completion_tokens")  # fmt: skip
 DEEPEST = 8  # wrappings around a text
+MOST_NATS = 1e6  # of a log-ratio; a softmax of float32 numbers gives none like it, and squares of larger ones overflow
 
 Leaf = tuple[str | None, bool]  # a completion, and whether its wrapping says that it was cut off
 
@@ -147,11 +147,13 @@ def log_ratios_of(row: dict[str, Any], n: int) -> list[list[float]] | None:
     value = row.get("log_ratios")
     if not isinstance(value, list) or len(value) != n or not all(isinstance(one, list) for one in value):
         return None
+    if not all(isinstance(number, str) for one in value for number in one):
+        return None
     try:
         ratios = [[float(number) for number in one] for one in value]
-    except (TypeError, ValueError):
+    except ValueError:
         return None
-    return ratios if all(math.isfinite(number) for one in ratios for number in one) else None
+    return ratios if all(abs(number) <= MOST_NATS for one in ratios for number in one) else None  # NaN is not
 
 
 def is_count(value: Any) -> bool:

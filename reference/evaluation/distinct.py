@@ -7,7 +7,7 @@ The more is drawn, the more of it repeats. So shares of different n-grams can on
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from math import exp, lgamma
+from math import expm1, log1p
 from typing import NamedTuple
 
 from reference.objectives.shapes import InputError
@@ -42,15 +42,19 @@ def expected_distinct(times: Times, count: int) -> float:
     """
     if not 1 <= count <= times.total:
         raise InputError(f"count is {count}, expected 1 to the {times.total} that there are: no more can be drawn")
-    return sum(kinds * (1 - missed(times.total, m, count)) for m, kinds in times.kinds.items())
+    return sum(kinds * drawn(times.total, m, count) for m, kinds in times.kinds.items())
 
 
-def missed(total: int, times: int, count: int) -> float:
-    """C(total - times, count) / C(total, count)."""
+def drawn(total: int, times: int, count: int) -> float:
+    """1 - C(total - times, count) / C(total, count): the share of subsets that have one of so many equal things.
+
+    The quotient is a product of 1 - larger / (total - j), j < smaller, of ``times`` and ``count``. Factorials of a million
+    would lose the digits of a small share.
+    """
     if total - times < count:
-        return 0.0
-    left = lgamma(total - times + 1) - lgamma(total - times - count + 1)
-    return exp(left - lgamma(total + 1) + lgamma(total - count + 1))
+        return 1.0
+    smaller, larger = sorted((times, count))
+    return -expm1(sum(log1p(-larger / (total - j)) for j in range(smaller)))
 
 
 def words_of(text: str) -> list[str]:

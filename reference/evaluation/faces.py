@@ -121,7 +121,12 @@ def lines_of(text: str) -> list[str]:
 
 
 def line_use(texts: Sequence[str], kind: str) -> LineUse:
-    """How often lines of a kind of ``KINDS`` occur: in which share of completions, and how many per completion."""
+    """How often lines of a kind of ``KINDS`` occur: in which share of completions, and how many per completion.
+
+    Raises ``InputError`` for no completion.
+    """
+    if not texts:
+        raise InputError("there are no completions to count lines in")
     counts = [sum(map(KINDS[kind], lines_of(text))) for text in texts]
     return LineUse(sum(map(bool, counts)) / len(counts), sum(counts) / len(counts))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reference.evaluation.completion_fields import MOST_CHARACTERS
-from reference.evaluation.completion_files import read_completions
+from reference.evaluation.completion_files import read_completions, reading_of
 from reference.evaluation.completion_reading import Reading, Record
 from reference.evaluation.completion_texts import same_words
 from reference.evaluation.distinct import Times, count_times, expected_distinct, ngram_times
@@ -78,15 +78,23 @@ class Problem:
     log_ratios: list[list[float]] = field(default_factory=list)  # of those that have them
 
 
-def faces(path: str | os.PathLike[str], *, k: int = K, progress: bool = False) -> Faces:
+def faces(
+    path: str | os.PathLike[str],
+    *,
+    k: int = K,
+    fields: dict[str, str] | None = None,
+    gold: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> Faces:
     """Verbosity, style, format and diversity of the completions of a file. ``k``: of pass@k, and of how many differ.
 
-    Right is what the extractor ``stated`` finds right, so a truncated completion is wrong. Raises ``InputError`` for k
-    below 1, and where ``read_completions`` can read nothing.
+    Right is what the extractor ``stated`` finds right, so a truncated completion is wrong. ``fields`` and ``gold``: what
+    stands where, as in ``scores.score_file``. Raises ``InputError`` for k below 1, for a field of another kind, and where
+    ``read_completions`` can read nothing.
     """
     if k < 1:
         raise InputError(f"k is {k}, expected at least 1")
-    reading, problems = Reading(os.fspath(path)), dict[str, Problem]()
+    reading, problems = reading_of(path, fields, gold, progress=progress), dict[str, Problem]()
     for record in read_completions(reading, progress=progress):
         add(problems.setdefault(record.key, Problem(question=same_words(record.question))), record)
     return faces_of(problems, k=k, reading=reading)

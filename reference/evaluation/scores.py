@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import get_args
 
-from reference.evaluation.completion_fields import MOST_CHARACTERS, NAMES
-from reference.evaluation.completion_files import read_completions, read_golds
+from reference.evaluation.completion_fields import MOST_CHARACTERS
+from reference.evaluation.completion_files import read_completions, reading_of
 from reference.evaluation.completion_reading import Reading, Record
 from reference.evaluation.extractors import Extractor
 from reference.evaluation.judging import LONGEST_ANSWER, Ties, Votes, choose, compared, judge, vote
@@ -114,14 +114,10 @@ def score_file(
     extractor, rule or field, and if nothing can be scored.
     """
     rules = get_args(Ties)
-    if ties not in rules or (fields or {}).keys() - NAMES.keys():
-        raise InputError(
-            f"ties={ties!r}, fields={fields}: expected ties of {', '.join(rules)}, and fields of {', '.join(NAMES)}"
-        )
+    if ties not in rules:
+        raise InputError(f"ties={ties!r}, expected one of {', '.join(rules)}")
     chosen = choose(extractors)
-    reading = Reading(os.fspath(path), dict(fields or {}))
-    if gold is not None:
-        reading.golds = read_golds(os.fspath(gold), fields or {}, progress=progress)
+    reading = reading_of(path, fields, gold, progress=progress)
     records = read_completions(reading, progress=progress)
     return score_records(records, chosen, ties=ties, reading=reading)
 

@@ -84,7 +84,8 @@ def append(part: Path, lines: Iterable[Line], done: list[Line], *, problems: int
 
 
 def begun(part: Path, protocol: Line) -> list[Line]:
-    """The lines that an interrupted command has left. A last line that was cut is taken off the file."""
+    """The lines that an interrupted command has left. From the first on that is cut or not as it was written, they are taken
+    off the file, and made again."""
     if not part.exists():
         return []
     lines, whole = [], 0
@@ -100,11 +101,32 @@ def begun(part: Path, protocol: Line) -> list[Line]:
                 f"{part} was begun under another protocol ({differences(line.get('protocol'), protocol)}): finish it with "
                 f"that, delete it, or begin anew with --overwrite"
             )
+        if not is_whole(line):
+            break
         lines.append(line)
         whole += len(text)
     with part.open("r+b") as file:
         file.truncate(whole)
     return lines
+
+
+def is_whole(line: Line) -> bool:
+    """Whether a line of this protocol has all that ``lines_of`` writes, an entry for each completion in every list."""
+    protocol, tokens = line["protocol"], line.get("tokens")
+    kinds: dict[str, type] = {"completions": str, "truncated": bool, "tokens": int}
+    kinds |= {"calls": int} if protocol["task"] == "tools" else {}
+    kinds |= {"log_ratios": list} if "log_ratios" in protocol else {}
+    lists = [line.get(name) for name in kinds]
+    if not all(isinstance(values, list) and len(values) == protocol["samples"] for values in lists):
+        return False
+    texts = isinstance(line.get("question"), str) and isinstance(line.get("answer"), str)
+    entries = all(type(value) is kind for name, kind in kinds.items() for value in line[name])
+    return texts and entries and all(map(is_of_tokens, line.get("log_ratios", []), tokens or []))
+
+
+def is_of_tokens(ratios: list[Any], tokens: int) -> bool:
+    """A number for each of the first tokens of a completion."""
+    return len(ratios) == min(TOKENS, tokens) and all(type(ratio) is float for ratio in ratios)
 
 
 def differences(there: Any, asked: Line) -> str:

@@ -96,3 +96,18 @@ def test_what_cannot_be_is_refused():
             best_of_n(proxy, torch.where(proxy == 3, wrong, proxy), 2)
         with pytest.raises(InputError, match="logprobs"):
             best_of_n_kl_measured(proxy, -torch.where(proxy == 3, wrong, proxy), 2)
+
+
+@pytest.mark.parametrize(("best", "error"), [(True, 0.01), (False, 0.2)])
+def test_where_half_of_the_samples_is_one_likely_text_the_other_half_says_how_good_it_is(best, error):
+    """A half that is all one text says nothing of what lies below it. Counted as 0, the best text had a KL below 0."""
+    p, proxy = torch.tensor([0.9, 0.06, 0.04]), torch.tensor([2.0, 1.0, 0.0] if best else [0.0, 1.0, 2.0])
+    drawn = torch.multinomial(p.expand(2000, 3), 16, replacement=True, generator=torch.Generator().manual_seed(0))
+    found = best_of_n_kl_measured(proxy[drawn], p[drawn].log(), 8).mean().item()
+    assert found == pytest.approx(enumerated_kl(p.tolist(), proxy.tolist(), 8), abs=error)
+
+
+def test_samples_that_are_all_one_likely_text_are_not_far_from_the_policy():
+    """All that is chosen is this text, so its log-ratio cannot exceed -log 0.9."""
+    found = best_of_n_kl_measured(torch.zeros(1, 16), torch.full((1, 16), math.log(0.9)), 8).item()
+    assert found == pytest.approx(-math.log(0.9), abs=1e-6)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from reference.evaluation.distinct import count_times, distinct_ngrams, expected_distinct, ngram_times, words_of
+from reference.evaluation.distinct import Times, count_times, distinct_ngrams, expected_distinct, ngram_times, words_of
 from reference.objectives import InputError
 
 
@@ -55,3 +55,10 @@ def test_what_cannot_be_is_refused():
         distinct_ngrams(["a b"], 1, count=3)
     with pytest.raises(InputError, match="count is 0"):
         distinct_ngrams(["a b"], 1, count=0)
+
+
+def test_a_few_of_a_million_are_as_exact_as_half_of_them():
+    """Of things that all differ, so many differ as were drawn; and one of a million is in one of a million draws."""
+    assert expected_distinct(count_times(range(1_000_000)), 1) == pytest.approx(1, rel=1e-12)
+    assert expected_distinct(Times(1_000_000, {1: 1}), 1) == pytest.approx(1e-6, rel=1e-12)
+    assert expected_distinct(Times(1_000_000, {3: 2}), 2) == pytest.approx(2 * (1 - (1 - 3e-6) * (1 - 3 / 999_999)))

@@ -63,6 +63,8 @@ def test_lines_are_counted_by_what_they_are():
     found = {kind: line_use([PLAIN, CHATTY, WRONG, CUT], kind) for kind in KINDS}
     assert found == {"opening": (0.25, 0.25), "check": (0.75, 1.0), "restart": (0.25, 0.25), "remark": (0.25, 0.25)}
     assert line_use(["Let me Check: no", "Wait", "So far so good"], "check") == (0, 0)
+    with pytest.raises(InputError, match="no completions"):
+        line_use([], "check")
 
 
 def test_a_check_is_false_where_its_sum_is():
@@ -120,6 +122,15 @@ def test_a_file_with_log_ratios_has_the_rows_of_the_kl(tmp_path, small):
     assert "1.0000\n" in faces_table([faces(write(tmp_path / "one.jsonl", line("b", [PLAIN], log_ratios=[[1.0]])))])
 
 
+@pytest.mark.parametrize(
+    "ratios",
+    [[[1e308, -1e308]], [[1e308], [1e308]], [[float("nan")]], [[True]], [[None]], [["a"]], [[[1.0]]], {"a": 1}, "x"],
+)
+def test_log_ratios_that_cannot_be_are_left_out_and_noted(tmp_path, ratios):
+    text = faces_table([faces(write(tmp_path / "odd.jsonl", line("a", [PLAIN], log_ratios=ratios)))])
+    assert "KL at token" not in text and "lines whose log_ratios are not a list of numbers" in text
+
+
 def test_files_are_compared_for_as_many_n_grams_and_for_the_problems_that_all_have_right(tmp_path, small):
     longer = write(tmp_path / "longer.jsonl", line("a", [CHATTY] * 4), line("b", [CHATTY] * 4))
     text = faces_table([faces(small, k=2), faces(longer, k=2)])
@@ -145,6 +156,19 @@ def test_the_command_prints_a_table_or_json_and_refuses_in_a_sentence(small, tmp
     for bad, why in ((["-", "-"], "can be read once"), ([str(tmp_path)], "is a folder"), (["nowhere"], "nowhere")):
         assert main(["faces", *bad]) == 2
         assert why in capsys.readouterr().err
+
+
+def test_the_command_takes_the_options_that_its_refusals_name(tmp_path, capsys):
+    """Fields that nobody guesses, and gold answers of another file."""
+    mine = write(tmp_path / "mine.jsonl", {"id": "a", "mine": PLAIN}, {"id": "a", "mine": WRONG})
+    gold = write(tmp_path / "gold.jsonl", {"id": "a", "right": "47"})
+    assert main(["faces", mine]) == 2 and "--completion" in capsys.readouterr().err
+    assert main(["faces", mine, "--completion", "mine"]) == 2 and "--gold" in capsys.readouterr().err
+    options = ["--completion", "mine", "--gold", gold, "--answer", "right", "--k", "2", "--json"]
+    assert main(["faces", mine, *options]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["files"]
+    assert (found["pass_1"], found["distinct_answers"]) == (0.5, 2)
+    assert main(["faces", "-", "--gold", "-"]) == 2 and "can be read once" in capsys.readouterr().err
 
 
 def test_files_with_other_k_do_not_stand_beside_each_other(small):

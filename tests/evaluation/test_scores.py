@@ -135,11 +135,15 @@ def test_the_extractors_are_all_but_the_slow_one_and_can_be_named(tmp_path):
         score_file(path, extractors=[])
 
 
-@pytest.mark.parametrize("options", [{"ties": "last"}, {"fields": {"gold": "answer"}}])
-def test_unknown_rules_and_fields_are_refused(options, tmp_path):
-    with pytest.raises(
-        InputError, match="expected ties of split, first, wrong, and fields of id, question, answer, compl"
-    ):
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ties": "last"}, "expected one of split, first, wrong"),
+        ({"fields": {"gold": "answer"}}, "expected fields of id, question, answer, completion"),
+    ],
+)
+def test_unknown_rules_and_fields_are_refused(options, words, tmp_path):
+    with pytest.raises(InputError, match=words):
         score_file(write(tmp_path / "f.jsonl", *FILE), **options)
 
 

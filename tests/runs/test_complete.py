@@ -108,9 +108,13 @@ def test_a_model_with_another_tokenizer_has_no_log_prob_of_a_token(tmp_path, bas
         load_against(str(tmp_path), tokenizer, device="cpu")
 
 
+WHOLE = {"question": "1+1?", "answer": "2", "completions": ["a", "b"], "truncated": [False, True], "tokens": [1, 16]}
+RATIOS_OF_TWO = [[0.5], [-0.25] * 16]  # of 1 and of 16 tokens
+
+
 def test_what_a_part_has_whole_is_kept(tmp_path):
-    protocol = {"model": "base"}
-    good = [json.dumps({"id": i, "protocol": protocol}) + "\n" for i in range(3)]
+    protocol = {"model": "base", "task": "chains", "samples": 2}
+    good = [json.dumps({"id": i, **WHOLE, "protocol": protocol}) + "\n" for i in range(3)]
     part = tmp_path / "part"
     for text, count in (("".join(good), 3), (good[0] + good[2], 1), (good[0] + "{}\n" + good[1], 1),
                         (good[0] + good[1].rstrip("\n"), 1), ("\0\0\0", 0), ("", 0)):  # fmt: skip
@@ -118,6 +122,31 @@ def test_what_a_part_has_whole_is_kept(tmp_path):
         assert len(begun(part, protocol)) == count
         assert part.read_text() == "".join(good[:count])
     assert begun(tmp_path / "none", protocol) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tokens": None}, {"tokens": [1]}, {"tokens": [1, "16"]}, {"completions": 5}, {"completions": []}, {"completions": ["a", 3]},
+        {"truncated": ["x", True]}, {"question": None}, {"answer": 2}, {"log_ratios": None}, {"log_ratios": [[0.5]]},
+        {"log_ratios": [[0.5], [-0.25]]}, {"log_ratios": [[0.5], ["-0.25"] * 16]}, {"log_ratios": [0.5, 0.25]},
+    ],
+)  # fmt: skip
+def test_a_line_that_is_not_as_it_was_written_is_made_again(tmp_path, change):
+    protocol = {"model": "base", "task": "chains", "samples": 2, "against": "base", "log_ratios": RATIOS}
+    part = tmp_path / "part"
+    lines = [{"id": i, **WHOLE, "log_ratios": RATIOS_OF_TWO, "protocol": protocol} for i in range(2)]
+    part.write_text("".join(json.dumps(line) + "\n" for line in (lines[0], lines[1] | change)))
+    assert begun(part, protocol) == lines[:1]
+    assert part.read_text() == json.dumps(lines[0]) + "\n"
+
+
+def test_calls_are_part_of_a_line_with_tools(tmp_path):
+    protocol = {"task": "tools", "samples": 2}
+    part = tmp_path / "part"
+    for calls, count in (({"calls": [0, 3]}, 1), ({}, 0), ({"calls": [0]}, 0)):
+        part.write_text(json.dumps({"id": 0, **WHOLE, **calls, "protocol": protocol}) + "\n")
+        assert len(begun(part, protocol)) == count
 
 
 def test_a_difference_is_named():
@@ -152,7 +181,7 @@ def test_fewer_problems_than_a_part_has_are_the_first_of_it(tmp_path):
         name="base", samples=2, prompt="chat", greedy=False, temperature=1.0, top_k=None, top_p=1.0, max_new_tokens=16,
         task="chains", max_calls=3, seed=12345,
     )  # fmt: skip
-    line = {"completions": ["a", "b"], "truncated": [False, True], "tokens": [1, 16], "protocol": protocol}
+    line = WHOLE | {"protocol": protocol}
     part = tmp_path / "out.jsonl.part"
     part.write_text("".join(json.dumps({"id": i} | line) + "\n" for i in range(4)))
     assert main([*SMALL, "--problems", "2", "--out", str(tmp_path / "out.jsonl")]) == 0

@@ -165,6 +165,21 @@ def test_best_of_n_prints_a_line_for_each_n_and_keeps_the_numbers(judge, tmp_pat
     assert "samples is 1, expected at least 2" in refusal(capsys, "best-of-n", str(judge), *few)
 
 
+def test_best_of_n_samples_nothing_for_a_file_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    said = refusal(capsys, "best-of-n", str(tmp_path / "no-model"), "--out", str(tmp_path / "file" / "best.json"))
+    assert str(tmp_path / "file") in said and "no-model" not in said
+
+
+def test_an_interrupted_best_of_n_does_not_speak_of_resumption(monkeypatch, capsys):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reference.cli.best_of_n.choose_best", interrupted)
+    assert main(["best-of-n", "anything"]) == 130
+    assert capsys.readouterr().err == "\nreference: interrupted\n"
+
+
 def test_a_right_and_a_wrong_sample_of_each_problem_are_compared_by_length():
     """Problem 1: right 30 tokens at 9, wrong 10 at 1. Problem 2: right 10 at 0, wrong 40 at 3. Problem 3 has no wrong one."""
     proxy = torch.tensor([[9.0, 2.0, 1.0], [3.0, 7.0, 0.0], [1.0, 2.0, 3.0]])

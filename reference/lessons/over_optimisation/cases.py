@@ -1,6 +1,8 @@
 """What the exercises of the lesson are tried on, and what is compared of each result."""
 
 from collections.abc import Callable
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import torch
@@ -42,11 +44,12 @@ def best_of_n_kl_cases(seed: int) -> list[Case]:
 
 
 def nats_of(function: Callable[..., Any], n: int) -> Any:
-    """What it returns, so that every right way of computing it gives one number, in float32 too. 0 has no sign."""
+    """What it returns, so that every right way of computing it gives one number: in float32, or exact. 0 has no sign."""
     value, right = plain(function(n)), best_of_n_kl(n)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return value
-    return round(right if abs(value - right) < 10**-DIGITS else float(value), DIGITS) + 0.0
+    value = float(value)
+    return round(right if abs(value - right) < 10**-DIGITS else value, DIGITS) + 0.0
 
 
 def worst_of_cases(seed: int) -> list[Case]:

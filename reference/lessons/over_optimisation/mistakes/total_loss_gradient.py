@@ -81,6 +81,15 @@ def total_loss__kl_clamped(policy_loss: Tensor, **terms) -> Tensor:
 
 
 @bug(
+    "the absolute KL",
+    mistake="a KL below 0 has its sign turned, but a KL that was estimated from samples may well be negative",
+    symptom="in batches whose estimate is below 0 the penalty pulls the other way, and its mean over batches is above the KL",
+)
+def total_loss__kl_absolute(policy_loss: Tensor, **terms) -> Tensor:
+    return summed(policy_loss, terms | {"kl": terms["kl"].abs()})
+
+
+@bug(
     "a term is left out",
     mistake="one of the five terms is not in the sum",
     symptom="its coefficient has no effect",
