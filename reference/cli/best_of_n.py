@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from reference.cli.options import Defaults, add_device, add_model, add_seed
 from reference.cli.values import file, positive, source
@@ -62,7 +63,8 @@ def choose_best(args: argparse.Namespace) -> str:
     rows = best_of_n_curve(found, [n for n in NS if n <= args.samples // 2])
     buckets = right_against_wrong(found)
     if args.out:
-        options = {name: getattr(args, name) for name in ("problems", "samples", "max_new_tokens", "seed")}
+        named = {name: Path(getattr(args, name)).name for name in ("reward", "model")}
+        options = named | {name: getattr(args, name) for name in ("problems", "samples", "max_new_tokens", "seed")}
         tables = {"rows": [row._asdict() for row in rows], "by_length": [bucket._asdict() for bucket in buckets]}
         write_atomically(args.out, json.dumps(options | tables, indent=2) + "\n")
     return "\n".join([curve_table(rows), "", "A right against a wrong completion, by length:", *map(str, buckets)])

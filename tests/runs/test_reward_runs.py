@@ -157,6 +157,7 @@ def test_best_of_n_prints_a_line_for_each_n_and_keeps_the_numbers(judge, tmp_pat
     found = json.loads(out.read_text())
     assert [int(line.split()[0]) for line in lines[1:]] == [1, 2, 4] == [row["n"] for row in found["rows"]]
     assert found["problems"] == 3 and found["samples"] == 8
+    assert found["reward"] == judge.name and found["model"] == "base"
     assert [row["proxy"] for row in found["rows"]] == sorted(row["proxy"] for row in found["rows"])
     assert by_length.splitlines()[1:] == [str(Bucket(**bucket)) for bucket in found["by_length"]]
     assert found["rows"][0]["kl"] == pytest.approx(0, abs=1e-6) == found["rows"][0]["kl_bound"]

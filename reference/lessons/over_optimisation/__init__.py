@@ -1,3 +1,3 @@
 """Over-optimisation: what a policy does to the reward model that it climbs, and what steers it."""
 
-NOTEBOOK = "11_over_optimisation"
+NOTEBOOK = "11_overoptimisation"

@@ -73,7 +73,14 @@ EXPERIMENTS = {
     },
     **{f"climb-verifier-seed-{seed}": VERIFIER.format(seed, seed) for seed in SEEDS},
 }
-HACKED = ("base", "{peak-4096-seed-0}", "{climb-4096-seed-0}", "{steer-sft-0.3-seed-0}", "{steer-combined-seed-0}")
+HACKED = (
+    "base",
+    "{peak-4096-seed-0}",
+    "{climb-4096-seed-0}",
+    "{steer-sft-0.3-seed-0}",
+    "{steer-combined-seed-0}",
+    "{climb-verifier-seed-0}",
+)
 COMPLETIONS = {f"hacked-{model.strip('{}')}": f"{model} --samples 8 --against base --problems 200" for model in HACKED}
 BEST_OF_N = {  # name in figures/best_of_n -> options of best-of-n
     **{

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from reference.evaluation.by_length import Bucket
+from reference.lessons.evaluation.recorded import lines_of, path_of
 from reference.lessons.over_optimisation import recorded
 from reference.lessons.over_optimisation.diversity import diversity_table, held_out
 from reference.lessons.over_optimisation.experiments import (
@@ -19,6 +20,7 @@ from reference.lessons.over_optimisation.experiments import (
 )
 from reference.lessons.over_optimisation.fits import Fit, fit
 from reference.lessons.over_optimisation.recorded import (
+    CHOSEN,
     Curve,
     at_kl,
     best_of_n_of,
@@ -48,7 +50,7 @@ from reference.objectives.shapes import InputError
 from reference.runs import recorded_runs
 from reference.runs.best_of_n import BestOfN
 from reference.runs.folder import append_metrics, write_options
-from reference.runs.recorded_runs import OVER_OPTIMISED, SEEDS
+from reference.runs.recorded_runs import OVER_OPTIMISED, RUNS, SEEDS
 
 GOLD = [0.4, 0.6, 0.8, 0.6, 0.4, 0.2, 0.0, 0.0]
 
@@ -295,3 +297,48 @@ def test_what_the_recorded_runs_lose_on_held_out_problems():
     assert len(found["after"]) == len(SEEDS)
     for name in ("sampled", "pass_at_k", "greedy"):
         assert max(run[name] for run in found["after"]) < found["before"][0][name]
+
+
+def test_everything_is_recorded():
+    assert [name for name in EXPERIMENTS if not (RUNS / name / "accuracy.json").is_file()] == []
+    assert [name for name in COMPLETIONS if not path_of(name).is_file()] == []
+    assert [name for name in BEST_OF_N if not (CHOSEN / f"{name}.json").is_file()] == []
+
+
+@pytest.mark.parametrize("name", BEST_OF_N)
+def test_a_recorded_choice_is_what_its_command_makes(name):
+    reward, _, problems = BEST_OF_N[name].split()
+    found = json.loads((CHOSEN / f"{name}.json").read_text())
+    assert (found["reward"], found["model"], found["problems"]) == (reward.strip("{}"), "base", int(problems))
+    assert (found["samples"], found["seed"]) == (128, 12345)
+    assert found["rows"][0]["gold"] == pytest.approx(0.4795, abs=1e-4)  # of one sample: the same samples in every file
+
+
+@pytest.mark.parametrize("name", COMPLETIONS)
+def test_recorded_texts_are_what_their_command_makes(name):
+    lines = lines_of(name)
+    protocol = lines[0]["protocol"]
+    assert len(lines) == 200 and protocol["model"] == COMPLETIONS[name].split()[0].strip("{}")
+    assert (protocol["against"], protocol["samples"], protocol["temperature"]) == ("base", 8, 1.0)
+
+
+def test_what_the_lesson_says_of_each_term():
+    """Seed by seed, and with room: at 1 nat, at the end, and on held-out problems."""
+    rows = steering_rows()
+    plain = rows[NO_TERM]
+    gained = {words: differences(row, plain, "gold") for words, row in rows.items()}
+    assert max(map(abs, gained["KL in the loss 0.5"])) < 0.03 and max(map(abs, gained["entropy 0.01"])) < 0.04
+    assert all(0.02 < gain < 0.07 for gain in gained["KL in the reward 0.1"])
+    assert min(gained["SFT mix 0.3"]) > 0.1 and min(gained["three terms together"]) > 0.1
+    assert min(rows["three terms together"].held_out) > 0.6 > 0.51 > max(rows["KL in the loss 0.5"].held_out)
+    assert max(plain.held_out) < 0.05 and max(rows["entropy 0.01"].held_out) < 0.05
+    for how in ("mean", "worst"):
+        assert max(rows[f"{how} of three reward models"].held_out) < 0.2
+    assert max(end.length for end in rows["length in the reward 2"].ends) < 40
+    assert max(rows["length in the reward 2"].held_out) < 0.2
+
+
+def test_reward_models_of_the_verifier_are_climbed_without_length():
+    for curve in curves_of("climb-verifier").values():
+        assert peak(curve).gold > 0.5 and point(curve, -1).gold < 0.25
+        assert point(curve, -1).length < 60 and max(curve.truncated) < 0.05
