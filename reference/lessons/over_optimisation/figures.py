@@ -31,8 +31,8 @@ def figure_over_optimisation(
         axes = figure.subplots(2, len(runs), sharex=True, sharey="row", squeeze=False)
         for place, (pool, curves) in enumerate(runs.items()):
             top, bottom = axes[:, place]
-            top.set_title(f"{pool:,} comparisons", fontsize=12)
-            said.append(f"{pool:,} comparisons. {draw_rl(top, bottom, curves, up_to)}")
+            top.set_title(f"pool of {pool:,}", fontsize=12)
+            said.append(f"pool of {pool:,}. {draw_rl(top, bottom, curves, up_to)}")
             if rows := chosen.get(pool):
                 said.append(draw_best(top, bottom, rows))
             kl_axis(bottom, up_to)
@@ -125,7 +125,7 @@ def figure_best_of_n(rows: Mapping[int, Chosen], *, n: int) -> Figure:
                 ax.plot([row.n for row in mean], [getattr(row, name) for row in mean], line, color=colour)
                 ax.plot([n], [getattr(at, name)], marker, color=colour, markersize=9, markeredgecolor="white", zorder=4)
             said.append(
-                f"{pool:,} comparisons, {seeds_in_words(those)}: proxy {at.proxy:+.2f}, gold {at.gold:.1%}, "
+                f"pool of {pool:,}, {seeds_in_words(those)}: proxy {at.proxy:+.2f}, gold {at.gold:.1%}, "
                 f"KL {at.kl:.2f} nats, formula {at.kl_bound:.2f}"
             )
         for ax, title in zip(panels, ("proxy, gained", "gold, share right"), strict=True):
@@ -134,7 +134,7 @@ def figure_best_of_n(rows: Mapping[int, Chosen], *, n: int) -> Figure:
             ax.set_title(title, fontsize=12)
         for i, (pool, (colour, line, _)) in enumerate(zip(rows, (RL, BEST), strict=False)):
             panels[0].plot([0.4, 0.5], [0.16 - 0.09 * i] * 2, line, color=colour, transform=panels[0].transAxes)
-            panels[0].text(0.53, 0.16 - 0.09 * i, f"{pool:,} comparisons", transform=panels[0].transAxes, va="center",
+            panels[0].text(0.53, 0.16 - 0.09 * i, f"pool of {pool:,}", transform=panels[0].transAxes, va="center",
                            color=INK, fontsize=11)  # fmt: skip
         figure.suptitle(f"The best of {n}\n" + "\n".join(said), fontsize=10.5, x=0.01, ha="left")
         return describe(figure, f"The best of {n} by the proxy. {'. '.join(said)}")

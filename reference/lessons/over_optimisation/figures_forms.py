@@ -34,8 +34,8 @@ def figure_forms(
                 kl, gold = [max(0.0, r.kl) for r in mean_rows(rows)], [r.gold for r in mean_rows(rows)]
                 words.append(draw_form(ax, fit(kl, gold, form="best of n", up_to=up_to), kl, gold, up_to, row=1))
             kl_axis(ax, up_to)
-            ax.set_title(f"{pool:,} comparisons", fontsize=12)
-            said.append(f"{pool:,} comparisons: {'; '.join(words)}")
+            ax.set_title(f"pool of {pool:,}", fontsize=12)
+            said.append(f"pool of {pool:,}: {'; '.join(words)}")
         figure.axes[0].set(ylim=(0.1, 0.72), ylabel="gold, share right")
         return describe(figure, ". ".join(said))
 

@@ -3,6 +3,8 @@
 Apart from ``sampled_length`` the policy is one softmax over a few completions, so that a mean over what it writes is a sum.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -67,3 +69,37 @@ def entropy_of(logits: Tensor) -> Tensor:
     """Of one softmax, as a scalar in nats."""
     logprobs = logits.log_softmax(dim=0)
     return -(logprobs.exp() * logprobs).sum()
+
+
+def right_total(policy_loss: Tensor, **terms: Tensor) -> Tensor:
+    """The total loss with its signs, of all terms: what the mistakes of ``total_loss`` are compared with."""
+    added = sum(
+        terms[f"{name}_coef"] * terms[term] for name, term in (("vf", "value_loss"), ("kl", "kl"), ("sft", "sft_loss"))
+    )
+    return policy_loss + added - terms["entropy_coef"] * terms["entropy"]
+
+
+def terms_of(logits: Tensor) -> dict[str, Tensor]:
+    """KL to another policy, NLL of the third choice, and entropy of one softmax over five choices, in nats."""
+    other = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0]).log_softmax(dim=0)
+    logprobs = logits.log_softmax(dim=0)
+    return {
+        "kl": (logprobs.exp() * (logprobs - other)).sum(),
+        "sft_loss": -logprobs[2],
+        "entropy": entropy_of(logits),
+    }
+
+
+def moved_by_a_step(total: Callable[..., Tensor], term: str, *, coef: float = 0.1) -> float:
+    """By how much one step downhill on ``total`` moves a term whose coefficient alone is not next to 0, in nats.
+
+    ``term``: a key of ``terms_of``. Policy loss and value error are 0. A total without a gradient moves nothing.
+    """
+    logits = torch.tensor([1.0, 0.5, 0.0, -0.5, -1.0], requires_grad=True)
+    before, zero = terms_of(logits), 0 * logits.sum()
+    coefs = {name: coef if name[:2] == term[:2] else 1e-9 for name in ("kl_coef", "sft_coef", "entropy_coef")}
+    loss = total(zero, value_loss=zero, vf_coef=0.5, **before, **coefs)
+    if loss.requires_grad:
+        loss.backward()
+    gradient = torch.zeros_like(logits) if logits.grad is None else logits.grad
+    return (terms_of(logits.detach() - gradient)[term] - before[term]).item()

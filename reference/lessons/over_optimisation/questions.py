@@ -64,8 +64,8 @@ CLIMBING = {
         ),
     ),
     "over_more_pairs": Question(
-        "Two sizes of preference data, three seeds each: reward models from 512 pairs agree with raters in 64 to 68 % of held-out "
-        "pairs, those from 4,096 in 65 to 68 %. After 60 steps of RL, which policies are worse?",
+        "Two pools of preference data, three seeds each: reward models from the pool of 512 pairs agree with raters in 64 to 68 % of "
+        "held-out pairs, those from 4,096 in 65 to 68 %. After 60 steps of RL, which policies are worse?",
         (
             no(
                 "Those of 512 pairs: less data, more flaws.",
@@ -75,7 +75,7 @@ CLIMBING = {
                 "Those of 4,096 pairs.",
                 "3 to 4 % of held-out problems are solved, against 9 to 18 %. A likely reason: the raters lean towards length in "
                 "every comparison, so more of them teach this leaning better too. The policies also went further in 60 steps, 15 to "
-                "30 nats per completion against 10 to 16, so this is no comparison at an equal KL.",
+                "30 nats per completion against 10 to 16. At an equal KL they are lower by 0.01 to 0.04 only.",
             ),
             no(
                 "Neither: they agree with the raters equally often.",

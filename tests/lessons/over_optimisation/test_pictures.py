@@ -53,11 +53,11 @@ SHORT = {0: curve(more=0.1, kl=KL[:6])}
 def test_the_curve_tells_peak_and_end_of_both_ways():
     figure = figure_over_optimisation({4096: PLAIN, 512: SHORT}, {4096: {0: rows(), 1: rows(0.02)}})
     for words in (
-        "4,096 comparisons. RL, 2 seeds: gold is largest at step 6, 61% at 2.25 nats with a proxy of +0.50",
+        "pool of 4,096. RL, 2 seeds: gold is largest at step 6, 61% at 2.25 nats with a proxy of +0.50",
         "at step 10 it is 11% at 16.0 nats with a proxy of +0.90",
         "Best of n, 2 seeds: gold is largest for n = 4, 56% at 0.60 nats with a proxy of +0.70",
         "for n = 8 it is 51% at 1.10 nats",
-        "512 comparisons. RL, seed 0 alone: gold is largest at step 6, 70% at 2.25 nats",
+        "pool of 512. RL, seed 0 alone: gold is largest at step 6, 70% at 2.25 nats",
     ):
         assert words in description(figure)
     assert len(figure.axes) == 4
@@ -72,8 +72,8 @@ def test_the_curve_without_best_of_n():
 
 def test_the_best_of_n_tells_both_distances():
     text = description(figure_best_of_n({4096: {0: rows()}, 512: {0: rows(), 1: rows(0.1)}}, n=4))
-    assert "4,096 comparisons, seed 0 alone: proxy +0.70, gold 55.0%, KL 0.60 nats, formula 0.64" in text
-    assert "512 comparisons, 2 seeds: proxy +0.70, gold 60.0%" in text
+    assert "pool of 4,096, seed 0 alone: proxy +0.70, gold 55.0%, KL 0.60 nats, formula 0.64" in text
+    assert "pool of 512, 2 seeds: proxy +0.70, gold 60.0%" in text
 
 
 def test_the_forms_tell_their_peaks():
@@ -84,7 +84,7 @@ def test_the_forms_tell_their_peaks():
     ]
     text = description(figure_forms({4096: PLAIN, 512: SHORT}, {4096: {0: chosen}}))
     assert "best of n: alpha 0.300, beta 0.150, its peak 65% at 1.00 nats, root mean square error 0.000" in text
-    assert "512 comparisons: RL: alpha" in text
+    assert "pool of 512: RL: alpha" in text
 
 
 def test_the_trade_tells_where_each_run_ends():
@@ -165,10 +165,10 @@ BUCKETS = [Bucket(None, -5, 10, 0.1, 0.02, 0.4), Bucket(-5, 6, 0, None, 0.0, 1.0
 
 def test_accuracy_by_length_tells_shares_and_pairs():
     other = [bucket._replace(share=None if bucket.share is None else bucket.share - 0.1) for bucket in BUCKETS]
-    figure = figure_by_length({"4,096 comparisons": {0: BUCKETS, 2: other}, "512 comparisons": {0: BUCKETS}})
+    figure = figure_by_length({"pool of 4,096": {0: BUCKETS, 2: other}, "pool of 512": {0: BUCKETS}})
     assert description(figure).endswith(  # nothing of the empty bucket
-        "4,096 comparisons, 2 seeds: -6 or less 5% of 10, +6 or more 85% of 20. "
-        "512 comparisons, 1 seed: -6 or less 10% of 10, +6 or more 90% of 20"
+        "pool of 4,096, 2 seeds: -6 or less 5% of 10, +6 or more 85% of 20. "
+        "pool of 512, 1 seed: -6 or less 10% of 10, +6 or more 90% of 20"
     )
 
 

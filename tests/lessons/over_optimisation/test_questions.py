@@ -6,6 +6,7 @@ import math
 from reference.evaluation.best_of_n import best_of_n_kl
 from reference.evaluation.statistics import pass_at_k
 from reference.lessons.over_optimisation.questions import QUESTIONS
+from reference.lessons.over_optimisation.recorded import at_kl, curves_of, mean_curve
 from reference.runs.recorded_runs import RUNS, SEEDS, mean_at, recorded_logs
 
 FIRST, LAST = slice(0, 6), slice(-6, None)
@@ -51,9 +52,12 @@ def test_how_often_the_reward_models_agree_with_raters_and_what_became_of_their_
     small, large = (percent(after(f"climb-{pool}", "sampled")) for pool in (512, 4096))
     assert f"{large} of held-out problems are solved, against {small}" in asked
     assert f"solve {small} of held-out problems, and those of 4,096 pairs {large}" in asked
-    for pool, text in ((4096, "{} to {} nats per completion"), (512, "against {} to {},")):
+    for pool, text in ((4096, "{} to {} nats per completion"), (512, "against {} to {}.")):
         nats = [mean_at([with_nats(log)], "nats", LAST) for log in LOGS[pool]]
         assert text.format(round(min(nats)), round(max(nats))) in " ".join(asked.split())
+    small, large = (mean_curve(curves_of(f"climb-{pool}")) for pool in (512, 4096))
+    gaps = [at_kl(small, nats).gold - at_kl(large, nats).gold for nats in (1, 2, 4, 8)]
+    assert f"lower by {min(gaps):.2f} to {max(gaps):.2f} only" in " ".join(asked.split())
 
 
 def with_nats(log: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -58,7 +58,7 @@ def best_of_n_kl__upside_down(n: int) -> float:
 @bug(
     "the square root",
     mistake="the square root is returned: plots have it on their axis, and it is no KL",
-    symptom="a plot that takes the root once more squeezes best-of-n together, and it seems to peak too early",
+    symptom="a plot that takes the root once more squeezes best-of-n together around 1 nat: small n stands too far out, large n too near",
 )
 def best_of_n_kl__root(n: int) -> float:
     return math.sqrt(math.log(n) - (n - 1) / n)
