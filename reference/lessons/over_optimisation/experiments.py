@@ -2,7 +2,8 @@
 
 The reward model, the learning rate and the number of steps are those of ``climb-4096`` among the recorded runs, which has no
 term. A run with the seed S climbs the reward model with the seed S. An ensemble has the three reward models of all seeds.
-``climb-verifier`` climbs reward models that have learned from the verifier's word, and not from people.
+``climb-verifier`` climbs reward models that have learned from the verifier's word, and not from people. ``-mean``: without the
+division by the group's standard deviation.
 """
 
 from reference.runs.recorded_runs import CLIMB, PROXIES, SEEDS
@@ -26,22 +27,24 @@ OPTIONS = {  # a term -> its options of train, {} for the coefficient
     "length in the reward": "--kl-place measure --length-coef {}",
     "entropy": "--kl-place measure --entropy-coef {}",
 }
-TOGETHER, ENSEMBLE = "three terms together", "three reward models"
-ONE_PROXY = (*TERMS, TOGETHER)  # groups whose runs have the same reward model as those without a term
+TOGETHER, ENSEMBLE, SOFT = "three terms together", "three reward models", "soft length penalty"
+ONE_PROXY = (*TERMS, SOFT, TOGETHER)  # groups whose runs have the same reward model as those without a term
 STEER = {  # name -> words for a person, options of train
     **{
         name: (f"{term} {coef:g}", OPTIONS[term].format(f"{coef:g}"))
         for term, names in TERMS.items()
         for coef, name in names.items()
     },
+    "overlong": (SOFT, "--kl-place measure --overlong penalty"),
     "combined": (TOGETHER, "--kl k1 --kl-place reward --kl-coef 0.1 --sft-coef 0.3 --length-coef 1"),
     "ensemble-mean": ("mean of three reward models", "--ensemble mean --kl-place measure"),
     "ensemble-worst": ("worst of three reward models", "--ensemble worst --kl-place measure"),
 }
-ONE_SEED = ("kl-loss-0.1", "kl-reward-0.02", "sft-0.1", "length-2")  # recorded with seed 0 alone
+ONE_SEED = ("kl-loss-0.1", "kl-reward-0.02", "sft-0.1")  # recorded with seed 0 alone
 GROUPS = {  # what a picture shows together -> words for each of its kinds -> name
     **{term: {f"{coef:g}": name for coef, name in names.items()} for term, names in TERMS.items()},
     ENSEMBLE: {"mean": "ensemble-mean", "worst": "ensemble-worst"},  # their proxy is their own
+    SOFT: {"": "overlong"},
     TOGETHER: {"": "combined"},
 }
 ON = "grpo --reward {} {} --lr 1e-4 --steps 60 --prompts-per-step 16 --eval-problems 200 --seed {}"
@@ -72,6 +75,13 @@ EXPERIMENTS = {
         for seed in SEEDS[: 1 if name in ONE_SEED else None]
     },
     **{f"climb-verifier-seed-{seed}": VERIFIER.format(seed, seed) for seed in SEEDS},
+    **{
+        f"climb-{teacher}-mean-seed-{seed}": ON.format(
+            model.format(seed), "--advantage group_mean --kl-place measure", seed
+        )
+        for teacher, model in (("verifier", "{{reward-model-seed-{}}}"), ("4096", "{{proxy-4096-seed-{}}}"))
+        for seed in SEEDS
+    },
 }
 HACKED = (
     "base",

@@ -75,7 +75,7 @@ CLIMBING = {
                 "Those of 4,096 pairs.",
                 "3 to 4 % of held-out problems are solved, against 9 to 18 %. A likely reason: the raters lean towards length in "
                 "every comparison, so more of them teach this leaning better too. The policies also went further in 60 steps, 15 to "
-                "30 nats per completion against 10 to 16. At an equal KL they are lower by 0.01 to 0.04 only.",
+                "30 nats per completion against 10 to 16. At an equal KL they are lower by at most 0.04.",
             ),
             no(
                 "Neither: they agree with the raters equally often.",
