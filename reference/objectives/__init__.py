@@ -12,6 +12,8 @@
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
 | preference | how is one completion made more likely than another? |
 | preference_variants | and without a reference, or without pairs? |
+| preference_absolute | and which of the two is to move, and which way? |
+| preference_newer | and where labels are sometimes wrong, or pairs count together? |
 | steering | what is added to the loss, what to the reward, and with which sign? |
 | ensembles | what is a completion worth to several reward models together? |
 | tool_use | which tokens of a trajectory with tool calls train, what does it earn, and which self-labelled call is kept? |
@@ -71,6 +73,8 @@ from .preference import (
     preference_margin,
     robust_dpo_loss,
 )
+from .preference_absolute import apo_down_loss, apo_zero_loss, bco_loss, nca_loss, sppo_loss
+from .preference_newer import exo_loss
 from .preference_variants import kto_kl, kto_loss, orpo_loss, simpo_loss
 from .returns import discounted_returns, gae, td_residuals, token_rewards
 from .scalars import (
@@ -103,8 +107,11 @@ __all__ = [
     "InputError",
     "adaptive_kl_coef",
     "aggregate",
+    "apo_down_loss",
+    "apo_zero_loss",
     "approx_kl",
     "batch_advantages",
+    "bco_loss",
     "bradley_terry_loss",
     "cdpo_loss",
     "chunked_token_logprobs",
@@ -115,6 +122,7 @@ __all__ = [
     "discounted_returns",
     "dpo_loss",
     "entropy",
+    "exo_loss",
     "explained_variance",
     "fixed_length",
     "future_loss",
@@ -146,6 +154,7 @@ __all__ = [
     "mean_length",
     "mean_of",
     "mean_ratio",
+    "nca_loss",
     "orpo_loss",
     "overlong_mask",
     "position_ids",
@@ -167,6 +176,7 @@ __all__ = [
     "sft_loss",
     "simpo_loss",
     "soft_overlong_penalty",
+    "sppo_loss",
     "td_residuals",
     "token_logprobs",
     "token_mean",

@@ -105,6 +105,15 @@ CALLS = {
     "orpo_loss": PAIRS,
     "kto_loss": {"logprobs": CHOSEN, "ref_logprobs": REJECTED, "desirable": CHOSEN > -2, "kl": ONE},
     "kto_kl": {"mismatched_logprobs": CHOSEN, "ref_mismatched_logprobs": REJECTED},
+    # preference_absolute
+    "apo_zero_loss": PAIRS_AND_REF,
+    "apo_down_loss": PAIRS_AND_REF,
+    "nca_loss": PAIRS_AND_REF,
+    "sppo_loss": PAIRS_AND_REF
+    | {"chosen_win_rates": torch.tensor([0.9, 0.6, 1.0]), "rejected_win_rates": torch.tensor([0.1, 0.4, 0.0])},
+    "bco_loss": PAIRS_AND_REF | {"shift": ONE},
+    # preference_newer
+    "exo_loss": PAIRS_AND_REF,
     # steering
     "total_loss": {"policy_loss": ONE, "value_loss": ONE, "vf_coef": 0.5, "kl": ONE, "kl_coef": 0.1}
     | {"sft_loss": ONE, "sft_coef": 0.2, "entropy": ONE, "entropy_coef": 0.01},
@@ -150,6 +159,7 @@ AXES = {
     **dict.fromkeys(["mismatched_logprobs", "ref_mismatched_logprobs"], "batch"),
     **dict.fromkeys(["chosen_logprobs", "rejected_logprobs", "ref_chosen_logprobs", "ref_rejected_logprobs"], "pairs"),
     **dict.fromkeys(["chosen_rewards", "rejected_rewards", "margin"], "pairs"),
+    **dict.fromkeys(["chosen_win_rates", "rejected_win_rates"], "pairs"),
     "baselines": "members",
     **dict.fromkeys(["policy_loss", "value_loss", "sft_loss", "entropy"], ""),
 }

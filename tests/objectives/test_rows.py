@@ -31,6 +31,8 @@ def drawn(name: str, argument: str, like: torch.Tensor, generator: torch.Generat
         whole = torch.randint(1, 4, shape, generator=generator)
         return whole + 3 if argument == "num_calls" else whole  # of which some are invalid
     numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
+    if "win_rates" in argument:
+        return numbers.sigmoid()
     if argument.startswith("loss_"):
         return numbers.abs()
     return -numbers.abs() - 0.1 if "logprobs" in argument else numbers

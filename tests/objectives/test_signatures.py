@@ -24,7 +24,10 @@ NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "thresh
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
+    "apo_down_loss": {"beta": 0.1},
+    "apo_zero_loss": {"beta": 0.1},
     "batch_advantages": {"ddof": 1, "eps": 1e-4},
+    "bco_loss": {"beta": 0.1, "shift": None},
     "cdpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
     "chunked_token_logprobs": {"temperature": 1.0, "chunk_size": 1024},
     "cispo_loss": {"clip_low": None, "clip_high": 4.0},
@@ -32,6 +35,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "discounted_returns": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
     "dpo_loss": {"beta": 0.1},
     "entropy": {"temperature": 1.0},
+    "exo_loss": {"beta": 0.1, "label_smoothing": 1e-3},
     "gae": {"gamma": 1.0, "gae_lambda": 0.95, "bootstrap": None, "masked": "skip"},
     "group_advantages": {"scale": "group", "ddof": 1, "eps": 1e-4},
     "gspo_loss": {"clip_low": 3e-4, "clip_high": 4e-4},
@@ -46,6 +50,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "kto_loss": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
     "mean_entropy": {"temperature": 1.0},
     "mean_kl": {"estimator": "k3"},
+    "nca_loss": {"beta": 0.1},
     "orpo_loss": {"beta": 0.1},
     "ppo_clip_loss": {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None},
     "reinforce_plus_plus_advantages": {"gamma": 1.0},
@@ -53,6 +58,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "sampler_correction": {"level": "token", "mode": "truncate", "low": 0.0, "high": 2.0},
     "sequence_logprobs": {"average": False},
     "simpo_loss": {"beta": 2.0, "gamma": 1.0},
+    "sppo_loss": {"beta": 0.1, "chosen_win_rates": None, "rejected_win_rates": None},
     "td_residuals": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
     "token_logprobs": {"temperature": 1.0, "chunk_size": None},
     "token_rewards": {"kl": None, "kl_coef": 0.0},

@@ -118,6 +118,42 @@ def test_robust_dpo(same, label_smoothing):
     same(mine.mean(), theirs, model.logits)
 
 
+EACH = {
+    "apo_zero": ours.apo_zero_loss,
+    "apo_down": ours.apo_down_loss,
+    "nca_pair": ours.nca_loss,
+    "sppo_hard": ours.sppo_loss,
+    "bco_pair": ours.bco_loss,
+}
+
+
+@pytest.mark.parametrize("beta", [0.1, BETA])
+@pytest.mark.parametrize(
+    "loss_type",
+    [
+        pytest.param("apo_zero", marks=oracle("apo_zero_loss", "TRL", "`apo_zero`")),
+        pytest.param("apo_down", marks=oracle("apo_down_loss", "TRL", "`apo_down`")),
+        pytest.param("nca_pair", marks=oracle("nca_loss", "TRL", "`nca_pair`")),
+        pytest.param("sppo_hard", marks=oracle("sppo_loss", "TRL", "`sppo_hard`, ours without win rates")),
+        pytest.param("bco_pair", marks=oracle("bco_loss", "TRL", "`bco_pair`, ours without a shift")),
+    ],
+)
+def test_losses_of_each_completion_by_itself(same, loss_type, beta):
+    model, batch = policy(), dpo_batch()
+    theirs, _ = trl_dpo(model, batch, loss_type, beta=beta)
+    same(EACH[loss_type](*logprobs_of_pairs(model, batch), beta=beta).mean(), theirs, model.logits)
+
+
+@pytest.mark.parametrize("label_smoothing", [1e-3, NOISE])
+@oracle("exo_loss", "TRL", "`exo_pair`, `label_smoothing`", rtol=F32)
+def test_exo(same, label_smoothing):
+    """TRL keeps the label smoothing in float32."""
+    model, batch = policy(), dpo_batch()
+    theirs, _ = trl_dpo(model, batch, "exo_pair", label_smoothing=label_smoothing)
+    mine = ours.exo_loss(*logprobs_of_pairs(model, batch), beta=BETA, label_smoothing=label_smoothing)
+    same(mine.mean(), theirs, model.logits)
+
+
 @pytest.mark.parametrize("loss_type", ["aot", "aot_unpaired"])
 @oracle("cdpo_loss", "TRL", "`aot`, `aot_unpaired` and `label_smoothing`, on one pair")
 @oracle("cdpo_loss", "TRL", differs="`aot` with several pairs sorts their margins; `sigmoid` ignores `label_smoothing`")

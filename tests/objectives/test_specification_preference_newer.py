@@ -1,0 +1,129 @@
+"""The newer preference losses against plain loops, values and gradients. Tolerances: test_specification_preference.py."""
+
+import math
+
+import pytest
+import torch
+from generated import coarsest, eps, generated, least
+from hypothesis import given
+from hypothesis import strategies as st
+from test_specification_preference import SIGNS, betas, check, of_pairs, pairs_and_references, sigmoid, softplus
+
+from reference.objectives import (
+    apo_down_loss,
+    apo_zero_loss,
+    bco_loss,
+    exo_loss,
+    nca_loss,
+    sppo_loss,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def slope_of_sigmoid(x):
+    return sigmoid(x) * sigmoid(-x)
+
+
+# (loss, slope by a, slope by b) of the implicit rewards a and b, and the sum of the terms that are added up
+OF_REWARDS = {
+    apo_zero_loss: lambda a, b: (1 - sigmoid(a) + sigmoid(b), -slope_of_sigmoid(a), slope_of_sigmoid(b)),
+    apo_down_loss: lambda a, b: (
+        sigmoid(a) + 1 - sigmoid(a - b),
+        slope_of_sigmoid(a) - slope_of_sigmoid(a - b),
+        slope_of_sigmoid(a - b),
+    ),
+    nca_loss: lambda a, b: (
+        softplus(-a) + softplus(a) / 2 + softplus(b) / 2,
+        -sigmoid(-a) + sigmoid(a) / 2,
+        sigmoid(b) / 2,
+    ),
+    bco_loss: lambda a, b: (softplus(-a) + softplus(b), -sigmoid(-a), sigmoid(b)),
+}
+
+
+@generated
+@given(pairs_and_references(), st.sampled_from(list(OF_REWARDS)), betas, st.sampled_from([None, 0.0, 1.5, -0.25]))
+def test_losses_of_the_two_implicit_rewards(case, function, beta, shift):
+    arguments = [x.requires_grad_() for x in case]
+    options = {}
+    if function is bco_loss and shift is not None:
+        options = {"shift": torch.tensor(shift)}
+    ours = function(*arguments, beta=beta, **options)
+    rows, dtype = of_pairs(*case)
+    assert ours.dtype == dtype
+    unit, expected, by_chosen, by_rejected, within, slack = coarsest(*case), [], [], [], [], []
+    for c, r, rc, rr in rows:
+        a, b = beta * (c - rc), beta * (r - rr)
+        if options:
+            a, b = a - shift, b - shift
+        loss, slope_a, slope_b = OF_REWARDS[function](a, b)
+        # Of a and b: a difference, a product, a shift, and a - b. The losses have slopes of at most 3/2 in both, their
+        # slopes of at most 3/8; then a few roundings of the terms.
+        off = 4 * unit * (beta * -(c + r + rc + rr) + abs(shift or 0))
+        expected.append(loss)
+        by_chosen.append(beta * slope_a)
+        by_rejected.append(beta * slope_b)
+        within.append(1.5 * off + 8 * unit * (abs(loss) + 1))
+        slack.append(beta * (off + 8 * unit))
+    slopes = [by_chosen, by_rejected, [-s for s in by_chosen], [-s for s in by_rejected]]
+    check(ours, arguments, expected, slopes, within, slack)
+
+
+rates = st.sampled_from([None, 0.0, 0.25, 0.5, 1.0])
+
+
+@generated
+@given(pairs_and_references(), betas, rates, rates)
+def test_sppo_loss(case, beta, chosen_rate, rejected_rate):
+    arguments = [x.requires_grad_() for x in case]
+    options = {
+        name: torch.full_like(case[0], rate)
+        for name, rate in (("chosen_win_rates", chosen_rate), ("rejected_win_rates", rejected_rate))
+        if rate is not None
+    }
+    ours = sppo_loss(*arguments, beta=beta, **options)
+    rows, dtype = of_pairs(*case)
+    assert ours.dtype == dtype
+    targets = [
+        ((1.0 if chosen_rate is None else chosen_rate) - 0.5) / beta,
+        ((0.0 if rejected_rate is None else rejected_rate) - 0.5) / beta,
+    ]
+    # A target of given rates is computed in their dtype, at least in float32 where it meets the log-ratio.
+    unit = max(coarsest(*case), eps(case[0].dtype) if options else 0.0)
+    expected, by_chosen, by_rejected, within, slack = [], [], [], [], []
+    for c, r, rc, rr in rows:
+        differences = [d - t for d, t in zip((c - rc, r - rr), targets, strict=True)]
+        off = [4 * unit * (abs(x) + abs(t)) for x, t in zip((c + rc, r + rr), targets, strict=True)]
+        loss = sum(d * d for d in differences)
+        expected.append(loss)
+        by_chosen.append(2 * differences[0])
+        by_rejected.append(2 * differences[1])
+        within.append(sum((2 * abs(d) + o) * o for d, o in zip(differences, off, strict=True)) + 4 * unit * loss)
+        slack.append(2 * max(off) + 4 * unit * max(map(abs, differences)))
+    slopes = [by_chosen, by_rejected, [-s for s in by_chosen], [-s for s in by_rejected]]
+    check(ours, arguments, expected, slopes, within, slack)
+
+
+@generated
+@given(pairs_and_references(), betas, st.sampled_from([1e-3, 0.1, 0.4, 0.5]))
+def test_exo_loss(case, beta, smoothing):
+    arguments = [x.requires_grad_() for x in case]
+    ours = exo_loss(*arguments, beta=beta, label_smoothing=smoothing)
+    rows, dtype = of_pairs(*case)
+    assert ours.dtype == dtype
+    unit, expected, slopes, within, slack = coarsest(*case), [], [], [], []
+    target = math.log((1 - smoothing) / smoothing)
+    for row in rows:
+        x = beta * ((row[0] - row[1]) - (row[2] - row[3]))
+        right, wrong = sigmoid(x), sigmoid(-x)
+        first = right * (-softplus(-x) - math.log(1 - smoothing))
+        second = wrong * (-softplus(x) - math.log(smoothing))
+        expected.append(first + second)
+        slopes.append(beta * right * wrong * (x - target))
+        # q (1 - q) (x - target) and its slope are at most (1 + target) / 2; q times a log is rounded with both factors.
+        off = 4 * unit * beta * -sum(row)
+        roundings = 8 * unit * (1 + target + right * softplus(-x) + wrong * softplus(x))
+        within.append((1 + target) * off + roundings + least(dtype))
+        slack.append(beta * ((1 + target) * off + (1 + target) * 8 * unit))
+    check(ours, arguments, expected, [[sign * s for s in slopes] for sign in SIGNS], within, slack)
