@@ -74,7 +74,7 @@ from .preference import (
     robust_dpo_loss,
 )
 from .preference_absolute import apo_down_loss, apo_zero_loss, bco_loss, nca_loss, sppo_loss
-from .preference_newer import exo_loss
+from .preference_newer import aot_loss, exo_loss, ld_dpo_loss
 from .preference_variants import kto_kl, kto_loss, orpo_loss, simpo_loss
 from .returns import discounted_returns, gae, td_residuals, token_rewards
 from .scalars import (
@@ -107,6 +107,7 @@ __all__ = [
     "InputError",
     "adaptive_kl_coef",
     "aggregate",
+    "aot_loss",
     "apo_down_loss",
     "apo_zero_loss",
     "approx_kl",
@@ -147,6 +148,7 @@ __all__ = [
     "kl_unbiased",
     "kto_kl",
     "kto_loss",
+    "ld_dpo_loss",
     "length_penalised_rewards",
     "masked_mean",
     "mean_entropy",

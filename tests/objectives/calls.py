@@ -114,6 +114,10 @@ CALLS = {
     "bco_loss": PAIRS_AND_REF | {"shift": ONE},
     # preference_newer
     "exo_loss": PAIRS_AND_REF,
+    "ld_dpo_loss": {"chosen_token_logprobs": X, "rejected_token_logprobs": OLD}
+    | {"ref_chosen_token_logprobs": OLD, "ref_rejected_token_logprobs": X}
+    | {"chosen_mask": MASK, "rejected_mask": torch.tensor([[1, 1, 0], [1, 0, 0]]), "ld_alpha": 0.5},
+    "aot_loss": PAIRS_AND_REF,
     # steering
     "total_loss": {"policy_loss": ONE, "value_loss": ONE, "vf_coef": 0.5, "kl": ONE, "kl_coef": 0.1}
     | {"sft_loss": ONE, "sft_coef": 0.2, "entropy": ONE, "entropy_coef": 0.01},
@@ -159,6 +163,9 @@ AXES = {
     **dict.fromkeys(["mismatched_logprobs", "ref_mismatched_logprobs"], "batch"),
     **dict.fromkeys(["chosen_logprobs", "rejected_logprobs", "ref_chosen_logprobs", "ref_rejected_logprobs"], "pairs"),
     **dict.fromkeys(["chosen_rewards", "rejected_rewards", "margin"], "pairs"),
+    **dict.fromkeys(["chosen_token_logprobs", "rejected_token_logprobs"], "pairs pred"),
+    **dict.fromkeys(["ref_chosen_token_logprobs", "ref_rejected_token_logprobs"], "pairs pred"),
+    **dict.fromkeys(["chosen_mask", "rejected_mask"], "pairs pred"),
     **dict.fromkeys(["chosen_win_rates", "rejected_win_rates"], "pairs"),
     "baselines": "members",
     **dict.fromkeys(["policy_loss", "value_loss", "sft_loss", "entropy"], ""),

@@ -11,12 +11,17 @@ import torch
 from paper import LN2, LN3, assert_is
 
 from reference.objectives import (
+    InputError,
+    aot_loss,
     apo_down_loss,
     apo_zero_loss,
     bco_loss,
+    cdpo_loss,
+    dpo_loss,
     exo_loss,
     implicit_reward,
     kto_loss,
+    ld_dpo_loss,
     nca_loss,
     sppo_loss,
 )
@@ -169,3 +174,120 @@ def test_exo_lets_go_of_a_pair_that_is_lost_by_far():
     value, by_chosen, by_rejected = at(exo_loss, -400.0, 400.0, label_smoothing=0.1)
     assert_is(value, math.log(10))
     assert by_chosen.abs().item() < 1e-300 and by_rejected.abs().item() < 1e-300
+
+
+# LD-DPO: chosen has three tokens, rejected one, which stands at the end of its row
+
+LONGER, SHORTER = torch.tensor([[1, 1, 1]]), torch.tensor([[0, 0, 1]])
+CHOSEN, REJECTED = f64(-1.0, -2.0, -3.0)[None], f64(-9.0, -9.0, -4.0)[None]
+REF_CHOSEN, REF_REJECTED = f64(-1.0, -3.0, -5.0)[None], f64(-9.0, -9.0, -6.0)[None]
+
+
+def ld_dpo(**options):
+    """Value, and the slopes of the tokens of chosen and rejected, at beta 1/2 and ld_alpha 1/4."""
+    chosen, rejected = CHOSEN.clone().requires_grad_(), REJECTED.clone().requires_grad_()
+    options = {"ld_alpha": 0.25, "beta": 0.5} | options
+    value = ld_dpo_loss(chosen, rejected, REF_CHOSEN, REF_REJECTED, LONGER, SHORTER, **options)
+    return value, *torch.autograd.grad(value.sum(), [chosen, rejected])
+
+
+def test_ld_dpo_discounts_the_tokens_beyond_the_shorter_completion():
+    """Chosen -1 - 5/4, its reference -1 - 8/4, so 3/4; rejected -4 + 6 = 2: a margin of -5/4, times beta -5/8."""
+    value, by_chosen, by_rejected = ld_dpo()
+    pull = 0.5 / (1 + math.exp(-5 / 8))
+    assert_is(value, math.log(1 + math.exp(5 / 8)))
+    assert_is(by_chosen, -pull, -pull / 4, -pull / 4)
+    assert_is(by_rejected, 0, 0, pull)
+
+
+def test_ld_dpo_of_the_policy_alone_keeps_the_whole_reference():
+    """Chosen -1 - 5/4 against -9, so 27/4; rejected 2: a margin of 19/4, times beta 19/8. Rejected has no rest."""
+    value, by_chosen, by_rejected = ld_dpo(discounted="policy")
+    pull = 0.5 / (1 + math.exp(19 / 8))
+    assert_is(value, math.log1p(math.exp(-19 / 8)))
+    assert_is(by_chosen, -pull, -pull / 4, -pull / 4)
+    assert_is(by_rejected, 0, 0, pull)
+
+
+@pytest.mark.parametrize("discounted", ["both", "policy"])
+def test_ld_dpo_without_a_discount_is_dpo(discounted):
+    assert_is(ld_dpo(ld_alpha=1, discounted=discounted)[0] - dpo_loss(f64(-6), f64(-4), f64(-9), f64(-6), beta=0.5), 0)
+    assert_is(ld_dpo(ld_alpha=0)[0] - dpo_loss(f64(-1), f64(-4), f64(-1), f64(-6), beta=0.5), 0)
+
+
+def test_ld_dpo_discounts_whichever_completion_is_longer():
+    """The pair the other way round has the opposite margin."""
+    swapped = ld_dpo_loss(REJECTED, CHOSEN, REF_REJECTED, REF_CHOSEN, SHORTER, LONGER, ld_alpha=0.25, beta=0.5)
+    assert_is(swapped, math.log(1 + math.exp(-5 / 8)))
+
+
+def test_where_the_policy_is_the_reference_only_discounting_both_gives_a_margin_of_zero():
+    """A rest of -5 nats, of which the policy keeps a quarter: a first margin of 15/4 for the longer completion."""
+    same = CHOSEN, REJECTED, CHOSEN, REJECTED, LONGER, SHORTER
+    assert_is(ld_dpo_loss(*same, ld_alpha=0.25, beta=1.0), LN2)
+    assert_is(ld_dpo_loss(*same, ld_alpha=0.25, beta=1.0, discounted="policy"), math.log1p(math.exp(-15 / 4)))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1000.0])
+def test_what_stands_beside_the_tokens_of_ld_dpo_reaches_neither_value_nor_gradient(value):
+    padded = REJECTED.clone()
+    padded[:, :2] = value
+    padded.requires_grad_()
+    loss = ld_dpo_loss(CHOSEN, padded, REF_CHOSEN, padded.detach() - 2, LONGER, SHORTER, ld_alpha=0.25, beta=0.5)
+    assert_is(loss, math.log(1 + math.exp(5 / 8)))
+    assert torch.autograd.grad(loss.sum(), padded)[0][0, :2].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_ld_dpo_refuses_a_mask_of_weights_and_a_kept_nan(place):
+    arguments = [CHOSEN, REJECTED, REF_CHOSEN, REF_REJECTED, LONGER, SHORTER]
+    names = ["chosen_token_logprobs", "rejected_token_logprobs", "ref_chosen_token_logprobs"]
+    names += ["ref_rejected_token_logprobs", "chosen_mask", "rejected_mask"]
+    wrong = arguments[place].double() / 2 if place > 3 else arguments[place].index_fill(1, torch.tensor([2]), math.nan)
+    arguments[place] = wrong
+    words = "holds values other than 0 and 1" if place > 3 else "is NaN"
+    with pytest.raises(InputError, match=f"^ld_dpo_loss: {names[place]} {words}"):
+        ld_dpo_loss(*arguments, ld_alpha=0.5)
+
+
+# AOT
+
+
+def test_aot_compares_margins_of_one_rank():
+    """Policy margins 2 ln 3 and 0, the reference's 0 and 2 ln 3. DPO wins the first pair by 2 ln 3 and loses the second
+    by as much. Sorted they are equal: ln 2 each, and a slope of -beta / 2."""
+    chosen, rejected, zero = f64(2 * LN3, 0).requires_grad_(), f64(0, 0), f64(0, 0)
+    ref_chosen = f64(0, 2 * LN3).requires_grad_()
+    loss = aot_loss(chosen, rejected, ref_chosen, zero, beta=0.5)
+    assert_is(loss, LN2, LN2)
+    by_chosen, by_reference = torch.autograd.grad((loss * f64(1, 3)).sum(), [chosen, ref_chosen])
+    assert_is(by_chosen, -0.5 / 2, -3 * 0.5 / 2)
+    assert_is(by_reference, 3 * 0.5 / 2, 0.5 / 2)  # the first reference margin is the partner of the second pair
+    assert_is(dpo_loss(chosen, rejected, ref_chosen, zero, beta=0.5), math.log(4 / 3), math.log(4))
+
+
+def test_unpaired_aot_compares_log_ratios_of_one_rank():
+    """Chosen 2 ln 3 and 0, rejected 0 and -2 ln 3: both are ahead of their partner by 2 ln 3, which is sigmoid 3/4."""
+    chosen, rejected = f64(2 * LN3, 0).requires_grad_(), f64(0, -2 * LN3).requires_grad_()
+    loss = aot_loss(chosen, rejected, f64(0, 0), f64(0, 0), beta=0.5, paired=False)
+    assert_is(loss, math.log(4 / 3), math.log(4 / 3))
+    by_chosen, by_rejected = torch.autograd.grad(loss.sum(), [chosen, rejected])
+    assert_is(by_chosen, -0.5 / 4, -0.5 / 4)
+    assert_is(by_rejected, 0.5 / 4, 0.5 / 4)
+    other_order = aot_loss(chosen, rejected.flip(0), f64(0, 0), f64(0, 0), beta=0.5, paired=False)
+    assert_is(other_order, math.log(4 / 3), math.log(4 / 3))  # which rejected stands beside a chosen does not matter
+
+
+def test_the_worked_pairs_of_aot():
+    """Log-ratios -0.2, 0.2 and -0.5, 0.4: differences 0.3 and -0.2. Paired, all reference margins are equal here: DPO."""
+    arguments = pairs([0.2, -0.2], [-0.5, 0.4])
+    assert aot_loss(*arguments, paired=False).mean().item() == pytest.approx(0.6907, abs=5.1e-5)
+    assert aot_loss(*arguments).mean().item() == pytest.approx(0.6912, abs=5.1e-5)
+    assert_is(aot_loss(*arguments) - dpo_loss(*arguments), 0, 0)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_one_pair_alone_is_conservative_dpo(paired, smoothing):
+    one = pairs([0.2], [-0.5])
+    assert_is(aot_loss(*one, label_smoothing=smoothing, paired=paired) - cdpo_loss(*one, label_smoothing=smoothing), 0)

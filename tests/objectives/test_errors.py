@@ -132,7 +132,7 @@ def test_what_is_not_a_tensor_is_refused_naming_its_type(name):
             says(message, f"{name}: {argument} is a", type(wrong).__name__, "expected a torch tensor")
 
 
-ANY_DTYPE = {"mask", "attention_mask", "token_mask"}
+ANY_DTYPE = {"mask", "attention_mask", "token_mask", "chosen_mask", "rejected_mask"}
 DTYPES = {"int": torch.int64, "bool": torch.bool, "float": torch.float32}
 INTEGERS = dict.fromkeys(("tokens", "completion_start", "lengths", "num_calls", "num_invalid"), "int")
 YES_OR_NO = {"truncated", "desirable"}

@@ -20,10 +20,11 @@ from reference.objectives.shapes import require_finite, require_log_ratio, requi
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
-NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "ld_alpha"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
+    "aot_loss": {"beta": 0.1, "label_smoothing": 0.0, "paired": True},
     "apo_down_loss": {"beta": 0.1},
     "apo_zero_loss": {"beta": 0.1},
     "batch_advantages": {"ddof": 1, "eps": 1e-4},
@@ -48,6 +49,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "kl_straight_through": {"estimator": "k3"},
     "kl_unbiased": {"estimator": "k3"},
     "kto_loss": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+    "ld_dpo_loss": {"beta": 0.1, "discounted": "both"},
     "mean_entropy": {"temperature": 1.0},
     "mean_kl": {"estimator": "k3"},
     "nca_loss": {"beta": 0.1},

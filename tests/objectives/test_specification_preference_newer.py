@@ -4,16 +4,18 @@ import math
 
 import pytest
 import torch
-from generated import coarsest, eps, generated, least
+from generated import DTYPES, coarsest, computed_in, eps, generated, least, masks, numbers, spec_kept, weights_for
 from hypothesis import given
 from hypothesis import strategies as st
 from test_specification_preference import SIGNS, betas, check, of_pairs, pairs_and_references, sigmoid, softplus
 
 from reference.objectives import (
+    aot_loss,
     apo_down_loss,
     apo_zero_loss,
     bco_loss,
     exo_loss,
+    ld_dpo_loss,
     nca_loss,
     sppo_loss,
 )
@@ -127,3 +129,77 @@ def test_exo_loss(case, beta, smoothing):
         within.append((1 + target) * off + roundings + least(dtype))
         slack.append(beta * ((1 + target) * off + (1 + target) * 8 * unit))
     check(ours, arguments, expected, [[sign * s for s in slopes] for sign in SIGNS], within, slack)
+
+
+@st.composite
+def tokens_of_pairs(draw):
+    """Four (pairs, pred) of log-probs of one dtype and the two masks; what is not kept may be NaN or infinite."""
+    dtype, rows, width = draw(st.sampled_from(DTYPES)), draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    two_masks = [draw(masks(rows, width)) for _ in range(2)]
+    made = [draw(numbers((rows, width), dtype, scales=(0.3, 3.0), high=0.0)) for _ in range(4)]
+    for x, mask in zip(made, two_masks * 2, strict=True):
+        x[~mask.bool()] = draw(st.sampled_from([0.0, math.nan, math.inf, -math.inf]))
+    return made, two_masks
+
+
+@generated
+@given(tokens_of_pairs(), betas, st.sampled_from([0.0, 0.25, 0.7, 1]), st.sampled_from(["both", "policy"]))
+def test_ld_dpo_loss(case, beta, alpha, discounted):
+    made, two_masks = case
+    arguments = [x.requires_grad_() for x in made]
+    ours = ld_dpo_loss(*arguments, *two_masks, ld_alpha=alpha, beta=beta, discounted=discounted)
+    dtype = arguments[0].dtype
+    assert ours.dtype == computed_in(dtype)
+    gradients = torch.autograd.grad(ours, arguments, weights := weights_for(ours))
+    unit, places = eps(ours.dtype), [spec_kept(mask) for mask in two_masks]
+    for b in range(len(ours)):
+        shared = min(len(places[0][b]), len(places[1][b]))
+        margin, size, factors = 0.0, 0.0, []
+        for i, x in enumerate(arguments):
+            factor = 1.0 if i >= 2 and discounted == "policy" else alpha
+            factors.append({t: 1.0 if n < shared else factor for n, t in enumerate(places[i % 2][b])})
+            margin += SIGNS[i] * math.fsum(f * x[b, t].item() for t, f in factors[-1].items())
+            size += math.fsum(abs(x[b, t].item()) for t in factors[-1])
+        off = beta * 12 * unit * size  # at most six tokens a row, four rows and a product
+        assert abs(ours[b].item() - softplus(-beta * margin)) <= off + 6 * unit * softplus(-beta * margin)
+        for i, gradient in enumerate(gradients):
+            for t in range(gradient.shape[1]):
+                slope = -beta * sigmoid(-beta * margin) * SIGNS[i] * factors[i].get(t, 0.0) * weights[b].item()
+                allowed = (beta * off + 8 * unit * beta) * factors[i].get(t, 0.0) + 2 * eps(dtype) * abs(slope)
+                assert abs(gradient[b, t].item() - slope) <= allowed + (least(dtype) if t in factors[i] else 0)
+
+
+@st.composite
+def quarters(draw):
+    """Four (pairs,) of multiples of 1/4, whose differences are exact in every dtype, so that equal ranks are equal."""
+    dtype, pairs = draw(st.sampled_from(DTYPES)), draw(st.integers(1, 6))
+    row = st.lists(st.integers(-12, 0), min_size=pairs, max_size=pairs)
+    return [torch.tensor([n / 4 for n in draw(row)], dtype=dtype) for _ in range(4)]
+
+
+@generated
+@given(quarters(), betas, st.sampled_from([0.0, 0.1, 0.5]), st.booleans())
+def test_aot_loss(case, beta, smoothing, paired):
+    arguments = [x.requires_grad_() for x in case]
+    ours = aot_loss(*arguments, beta=beta, label_smoothing=smoothing, paired=paired)
+    dtype = case[0].dtype
+    assert ours.dtype == computed_in(dtype)
+    c, r, rc, rr = (x.tolist() for x in case)
+    n = range(len(c))
+    x, y = ([c[i] - r[i] for i in n], [rc[i] - rr[i] for i in n]) if paired else (
+        [c[i] - rc[i] for i in n], [r[i] - rr[i] for i in n])  # fmt: skip
+    partner = dict(zip(sorted(n, key=x.__getitem__), sorted(n, key=y.__getitem__), strict=True))
+    weights, unit = weights_for(ours), eps(ours.dtype)
+    of_x, of_y = [0.0] * len(c), [0.0] * len(c)
+    for i, j in partner.items():
+        d = beta * (x[i] - y[j])
+        loss = (1 - smoothing) * softplus(-d) + smoothing * softplus(d)
+        assert abs(ours[i].item() - loss) <= 8 * unit * (loss + abs(d))
+        slope = -(1 - smoothing) * beta * sigmoid(-d) + smoothing * beta * sigmoid(d)
+        of_x[i], of_y[j] = slope * weights[i].item(), -slope * weights[i].item()
+    expected = {True: (of_x, [-s for s in of_x], of_y, [-s for s in of_y])}
+    expected[False] = of_x, of_y, [-s for s in of_x], [-s for s in of_y]
+    gradients = torch.autograd.grad(ours, arguments, weights)
+    for gradient, slopes in zip(gradients, expected[paired], strict=True):
+        for mine, slope in zip(gradient.tolist(), slopes, strict=True):
+            assert abs(mine - slope) <= 16 * unit * beta * (1 + 6 * beta) + eps(dtype) * abs(slope)

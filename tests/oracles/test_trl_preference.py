@@ -154,6 +154,48 @@ def test_exo(same, label_smoothing):
     same(mine.mean(), theirs, model.logits)
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, NOISE])
+@pytest.mark.parametrize("loss_type", ["aot", "aot_unpaired"])
+@oracle("aot_loss", "TRL", "`aot`; `aot_unpaired`, ours with `paired=False`; `label_smoothing`")
+def test_aot(same, loss_type, label_smoothing):
+    model, batch = policy(), dpo_batch()
+    theirs, _ = trl_dpo(model, batch, loss_type, label_smoothing=label_smoothing)
+    four, options = logprobs_of_pairs(model, batch), {"beta": BETA, "label_smoothing": label_smoothing}
+    same(ours.aot_loss(*four, **options, paired=loss_type == "aot").mean(), theirs, model.logits)
+    assert not torch.allclose(ours.cdpo_loss(*four, **options).mean(), theirs, rtol=1e-3)
+
+
+def tokens_of_pairs(model: BigramModel, batch: dict) -> tuple[Tensor, ...]:
+    """Token log-probs of chosen, rejected and both under the reference, then the masks of chosen and rejected."""
+    tokens, mask = batch["input_ids"], ours.prediction_mask(batch["completion_mask"])
+    new, ref = (ours.token_logprobs(x.logits_of(tokens), tokens).chunk(2) for x in (model, REFERENCE))
+    return *new, *ref, *mask.chunk(2)
+
+
+@pytest.mark.parametrize("ld_alpha", [0.0, 0.3, 1.0])
+@oracle("ld_dpo_loss", "TRL", '`ld_alpha` with `sigmoid`, ours with `discounted="both"`')
+def test_ld_dpo(same, ld_alpha):
+    model, batch = policy(), dpo_batch()
+    theirs = trl_ld_dpo(model, batch, ld_alpha)
+    mine = ours.ld_dpo_loss(*tokens_of_pairs(model, batch), ld_alpha=ld_alpha, beta=BETA)
+    same(mine.mean(), theirs, model.logits)
+
+
+@oracle(
+    "ld_dpo_loss", "TRL", differs='has no option for the policy alone: ours with `discounted="policy"` is another loss'
+)
+def test_ld_dpo_of_the_policy_alone_is_another_loss():
+    model, batch = policy(), dpo_batch()
+    policy_alone = ours.ld_dpo_loss(*tokens_of_pairs(model, batch), ld_alpha=0.3, beta=BETA, discounted="policy")
+    assert not torch.allclose(policy_alone.mean(), trl_ld_dpo(model, batch, 0.3), rtol=1e-2)
+
+
+def trl_ld_dpo(model: BigramModel, batch: dict, ld_alpha: float) -> Tensor:
+    self = offline(DPOTrainer, model, REFERENCE, beta=BETA)
+    self.ld_alpha = ld_alpha
+    return self._compute_loss(model, batch, return_outputs=False)
+
+
 @pytest.mark.parametrize("loss_type", ["aot", "aot_unpaired"])
 @oracle("cdpo_loss", "TRL", "`aot`, `aot_unpaired` and `label_smoothing`, on one pair")
 @oracle("cdpo_loss", "TRL", differs="`aot` with several pairs sorts their margins; `sigmoid` ignores `label_smoothing`")
