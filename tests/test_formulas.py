@@ -116,6 +116,13 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("tool reward", "trajectory_reward"),
     ("reward ensemble", "worst_of|mean_of"),
     ("worst case", "worst_of"),
+    ("apo", "apo_zero_loss|apo_down_loss"),
+    ("noise contrastive", "nca_loss"),
+    ("win rate", "sppo_loss"),
+    ("binary classifier", "bco_loss"),
+    ("EXO", "exo_loss"),
+    ("LD-DPO", "ld_dpo_loss"),
+    ("aot unpaired", "aot_loss"),
 ]
 
 

@@ -82,7 +82,7 @@ def nca_loss(
     *,
     beta: float = 0.1,
 ) -> Pairs:
-    """NCA: chosen is told from samples of the reference, so its reward is pulled to ln 2 and not beyond.
+    """NCA, noise contrastive alignment: chosen is told from samples of the reference, so its reward rests at ln 2.
 
         -log sigmoid(a) - log sigmoid(-a) / 2 - log sigmoid(-b) / 2
         gradient: -sigmoid(-a) + sigmoid(a) / 2 by a, +sigmoid(b) / 2 by b
@@ -147,7 +147,7 @@ def bco_loss(
     beta: float = 0.1,
     shift: Float[Tensor, ""] | None = None,
 ) -> Pairs:
-    """BCO: a classifier of good and bad completions, whose score is the implicit reward minus a common shift.
+    """BCO: a binary classifier of good and bad completions, whose score is the implicit reward minus a shift.
 
         -log sigmoid(a - shift) - log sigmoid(-(b - shift))
         gradient: -sigmoid(shift - a) by a, +sigmoid(b - shift) by b

@@ -163,7 +163,8 @@ def test_what_is_yes_or_no_must_be_bool(name, argument, wrong):
 
 
 @pytest.mark.parametrize(
-    ("name", "argument"), [("total_loss", "policy_loss"), ("total_loss", "kl"), ("kto_loss", "kl")]
+    ("name", "argument"),
+    [("total_loss", "policy_loss"), ("total_loss", "kl"), ("kto_loss", "kl"), ("bco_loss", "shift")],
 )
 def test_a_vector_where_one_number_belongs_is_refused_in_words(name, argument):
     message = refused(name, **{argument: torch.ones(2)})

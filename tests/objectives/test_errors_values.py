@@ -86,13 +86,16 @@ def test_a_nan_term_is_refused_naming_it(term):
     says(refused("total_loss", **{term: torch.tensor(NAN)}), f"{term} is NaN")
 
 
-@pytest.mark.parametrize(("name", "term"), [("total_loss", "policy_loss"), ("total_loss", "kl"), ("kto_loss", "kl")])
+@pytest.mark.parametrize(
+    ("name", "term"), [("total_loss", "policy_loss"), ("total_loss", "kl"), ("kto_loss", "kl"), ("bco_loss", "shift")]
+)
 def test_one_number_has_no_position_to_name(name, term):
     assert "position" not in refused(name, **{term: torch.tensor(NAN)})
 
 
 def test_an_infinite_reference_point_is_refused_and_an_infinite_term_is_not():
     says(refused("kto_loss", kl=torch.tensor(INF)), "kl is inf")
+    says(refused("bco_loss", shift=torch.tensor(INF)), "shift is inf")
     assert call("total_loss", kl=torch.tensor(INF)) == INF
 
 
