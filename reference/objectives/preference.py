@@ -2,7 +2,8 @@
 
 Inputs are log-probs of whole completions in nats, (pairs,), from ``sequence_logprobs``; losses come one per pair, so a
 mean over pairs is all the aggregation there is. Summed, not averaged, log-probs: with averages beta means something
-else for every length. Losses that need no pairs or no reference are in ``preference_variants``.
+else for every length. Losses that need no pairs or no reference are in ``preference_variants``, those in which each
+completion counts by itself in ``preference_absolute``, and EXO, LD-DPO and AOT in ``preference_newer``.
 
     margin = (chosen - ref_chosen) - (rejected - ref_rejected)
 

@@ -203,3 +203,39 @@ def test_aot_loss(case, beta, smoothing, paired):
     for gradient, slopes in zip(gradients, expected[paired], strict=True):
         for mine, slope in zip(gradient.tolist(), slopes, strict=True):
             assert abs(mine - slope) <= 16 * unit * beta * (1 + 6 * beta) + eps(dtype) * abs(slope)
+
+
+# Extremes
+
+
+FAR = {  # whether the pair is won: (function, options, loss, slope by chosen) at rewards of 1000 and -1000, or the other way
+    False: [
+        (apo_zero_loss, {}, 2.0, 0.0),
+        (apo_down_loss, {}, 1.0, 0.0),
+        (nca_loss, {}, 1500.0, -0.1),
+        (bco_loss, {}, 2000.0, -0.1),
+        (exo_loss, {"label_smoothing": 0.1}, -math.log(0.1), 0.0),
+        (aot_loss, {}, 2000.0, -0.1),
+    ],
+    True: [
+        (apo_zero_loss, {}, 0.0, 0.0),
+        (apo_down_loss, {}, 1.0, 0.0),
+        (nca_loss, {}, 500.0, 0.05),
+        (bco_loss, {}, 0.0, 0.0),
+        (exo_loss, {"label_smoothing": 0.1}, -math.log(0.9), 0.0),
+        (aot_loss, {}, 0.0, 0.0),
+    ],
+}
+
+
+@pytest.mark.parametrize("won", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rewards_of_a_thousand_are_finite_in_value_and_gradient(dtype, won):
+    near, far = torch.zeros(1, dtype=dtype), torch.full((1,), -10_000.0, dtype=dtype)
+    chosen, rejected = (near, far) if won else (far, near)
+    for function, options, loss, slope in FAR[won]:
+        leaf = chosen.clone().requires_grad_()
+        ours = function(leaf, rejected, far if won else near, near if won else far, **options)
+        (gradient,) = torch.autograd.grad(ours, leaf)
+        assert ours.item() == pytest.approx(loss, rel=1e-6, abs=1e-6), function.__name__
+        assert gradient.item() == pytest.approx(slope, rel=1e-6, abs=1e-9), function.__name__
