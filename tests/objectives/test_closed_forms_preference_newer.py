@@ -112,14 +112,23 @@ def test_sppo_regresses_each_log_ratio_to_its_win_rate():
 
 
 def test_sppo_with_win_rates_of_a_judge():
-    """Rates of 3/4 and 1/2 have the targets 1/2 and 0: off by 1.5 and by 1. The rates get no gradient."""
-    rates = f64(0.75).requires_grad_()
+    """Rates of 3/4 and 1/2 have the targets 1/2 and 0: off by 1.5 and by 1."""
+    rates = f64(0.75)
     value, by_chosen, by_rejected = at(sppo_loss, 1.0, 0.5, chosen_win_rates=rates, rejected_win_rates=f64(0.5))
     assert_is(value, 2.25 + 1)
     assert_is(by_chosen, 2 * 1.5)
     assert_is(by_rejected, 2 * 1)
     assert_is(at(sppo_loss, 1.0, 0.5, chosen_win_rates=rates)[0], 2.25 + 4)  # rejected stays at its hard 0
     assert_is(at(sppo_loss, 1.0, 0.5, rejected_win_rates=f64(0.5))[0], 1 + 1)
+
+
+def test_neither_a_win_rate_nor_a_shift_gets_a_gradient():
+    arguments = pairs([0.2, -0.2], [-0.5, 0.4])
+    shift, rates = torch.tensor(0.5, requires_grad=True), f64(0.5, 0.75).requires_grad_()
+    by_judge = sppo_loss(*arguments, chosen_win_rates=rates, rejected_win_rates=rates)
+    shifted = bco_loss(*arguments, shift=shift)
+    assert torch.autograd.grad(by_judge.sum(), rates, allow_unused=True) == (None,)
+    assert torch.autograd.grad(shifted.sum(), shift, allow_unused=True) == (None,)
 
 
 def test_hard_win_rates_are_those_of_no_judge():
@@ -136,9 +145,9 @@ def test_bco_is_a_classifier_of_both_completions():
     assert_is(by_rejected, 0.5 / 4)
 
 
-def test_the_shift_of_bco_moves_both_scores_and_gets_no_gradient():
+def test_the_shift_of_bco_moves_both_scores():
     """a = 2 ln 3 and b = 0 with a shift of ln 3 are the scores of the test above. The shift is in units of reward."""
-    shift = torch.tensor(LN3, dtype=torch.float64, requires_grad=True)
+    shift = torch.tensor(LN3, dtype=torch.float64)
     value, by_chosen, by_rejected = at(bco_loss, 2 * LN3, 0.0, shift=shift)
     assert_is(value, 2 * math.log(4 / 3))
     assert_is(by_chosen, -0.5 / 4)
