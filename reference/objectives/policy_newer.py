@@ -38,16 +38,15 @@ def sapo_loss(
 
     SAPO (2511.20347, eq. 5-6). One name, two means: ``sequence_mean`` of it is what TRL, ms-swift and liger compute
     (``loss_type="sapo"``), and verl 0.9.1 whatever its ``loss_agg_mode`` is; ``token_mean`` is AReaL 1.0.4
-    (``use_sapo_loss``), always, and SkyRL 0.3.0 unless told otherwise. verl and SkyRL clamp the log-ratio to +-20.
+    (``use_sapo_loss``), always, and SkyRL 0.3.0 unless told otherwise. verl and SkyRL clamp the log-ratio to +-20; TRL's tau is a float32.
     TRL's gate of a whole completion takes ``sequence_ratio`` for r. Raises ``InputError`` for a tau that is not above 0.
     """
     require_positive(tau_positive, "tau_positive")
     require_positive(tau_negative, "tau_negative")
-    positive = advantages > 0
-    scale = torch.where(positive, 4 / tau_positive, 4 / tau_negative).to(advantages.dtype)
-    tau = torch.where(positive, tau_positive, tau_negative).to(advantages.dtype)
+    number = token_logprobs.new_tensor  # of two plain numbers, torch.where makes float32
+    tau = torch.where(advantages > 0, number(tau_positive), number(tau_negative))
     gate = (tau * (ratio(token_logprobs, old_logprobs) - 1)).sigmoid()
-    return -advantages.detach() * scale * gate
+    return -advantages.detach() * 4 / tau * gate
 
 
 @typed

@@ -1,0 +1,291 @@
+"""The newer policy losses of a token: results on paper, and the outputs of the frameworks that ship them.
+
+Losses of whole completions: ``test_closed_forms_policy_sequences``.
+"""
+
+import math
+
+import pytest
+import torch
+from calls import call, refused, says
+from float64 import f64
+from paper import LN2, LN3, assert_is
+from shipped import ADVANTAGES, MASK, OLD, assert_shipped, slopes
+
+from reference.objectives import (
+    clip_cov_loss,
+    dppo_loss,
+    kl_cov_loss,
+    ppo_clip_loss,
+    reinforce_loss,
+    sapo_loss,
+    sequence_mean,
+    token_mean,
+)
+
+# SAPO
+
+
+@pytest.mark.parametrize(
+    ("advantage", "tau", "moved", "gate"),
+    [
+        (2.0, 1.0, 0.0, 1 / 2),
+        (2.0, 1.0, LN3, 3 / 4),  # sigmoid(log 3) = 3/4
+        (2.0, 2.0, -LN3, 1 / 4),
+        (-2.0, 1.05, 0.0, 1 / 2),
+        (-2.0, 1.05, LN3, 3 / 4),
+        (-2.0, 1.5, -LN3, 1 / 4),
+    ],
+)
+def test_sapos_gate_is_a_sigmoid_of_the_ratio(advantage, tau, moved, gate):
+    """The ratio is 1 + moved / tau, so that the sigmoid's argument is ``moved``; its slope is gate * (1 - gate)."""
+    r = 1 + moved / tau
+    logp = f64([r]).log().requires_grad_()
+    options = {"tau_positive" if advantage > 0 else "tau_negative": tau}
+    loss = sapo_loss(logp, f64([0.0]), f64([advantage]), **options)
+    assert_is(loss, -advantage * 4 / tau * gate)
+    assert_is(slopes(loss, logp), -advantage * r * 4 * gate * (1 - gate))
+
+
+def test_sapos_gradient_fades_where_ppos_stops_and_also_where_ppos_grows():
+    """Ratios 1.5 and 3 with A = 1: PPO has no gradient. Ratio 3 with A = -1: PPO's is 3, SAPO's below 1.2."""
+    logp, a = f64([1.5, 3.0, 3.0]).log().requires_grad_(), f64([1.0, 1.0, -1.0])
+    ppo = slopes(ppo_clip_loss(logp, torch.zeros_like(logp), a), logp)
+    sapo = slopes(sapo_loss(logp, torch.zeros_like(logp), a), logp)[0].tolist()
+    assert_is(ppo, 0, 0, 3)
+    assert -1.5 < sapo[0] < sapo[1] < 0 < sapo[2] < 1.2
+
+
+def test_sapo_by_rows_is_verls_and_by_tokens_areals():
+    assert_shipped(
+        lambda x: sequence_mean(sapo_loss(x, OLD, ADVANTAGES), MASK),
+        -0.0572, [[-0.1980, -0.1231, -0.2051], [0.1436, 0.3503, 0]],
+    )  # fmt: skip
+    assert_shipped(
+        lambda x: token_mean(sapo_loss(x, OLD, ADVANTAGES), MASK),
+        -0.4590, [[-0.2376, -0.1477, -0.2461], [0.1149, 0.2802, 0]],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["tau_positive", "tau_negative"])
+@pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf])
+def test_a_tau_that_is_not_above_zero_is_refused(option, value):
+    says(refused("sapo_loss", **{option: value}), f"{option} is {value}", "above 0")
+
+
+# DPPO
+
+
+def loss_and_slope(p, o, advantage, **options):
+    logp = f64([p]).log().requires_grad_()
+    loss = dppo_loss(logp, f64([o]).log(), f64([advantage]), **options)
+    return loss.item(), slopes(loss, logp).item()
+
+
+HALF_TO_THREE_QUARTERS = {  # how far that is: |3/4 - 1/2|, and 1/2 log(2/3) + 1/2 log 2 = 1/2 log(4/3)
+    "tv": 1 / 4,
+    "kl": math.log(4 / 3) / 2,
+}
+
+
+@pytest.mark.parametrize("divergence", HALF_TO_THREE_QUARTERS)
+def test_dppo_stops_a_token_beyond_the_bound_and_only_in_the_direction_of_its_advantage(divergence):
+    """From 1/2 up to 3/4, or down to 1/4, which is as far: the bound of the other side says nothing."""
+    far = HALF_TO_THREE_QUARTERS[divergence]
+    near, wide = {"divergence": divergence, "delta_low": 0.0}, {"divergence": divergence, "delta_high": 0.0}
+    assert loss_and_slope(3 / 4, 1 / 2, 2.0, delta_high=far + 1e-9, **near) == pytest.approx((-3, -3))
+    assert loss_and_slope(3 / 4, 1 / 2, 2.0, delta_high=far - 1e-9, **near) == (0, 0)
+    assert loss_and_slope(1 / 4, 1 / 2, -2.0, delta_low=far + 1e-9, **wide) == pytest.approx((1, 1))
+    assert loss_and_slope(1 / 4, 1 / 2, -2.0, delta_low=far - 1e-9, **wide) == (0, 0)
+    back = {"divergence": divergence, "delta_low": 0.0, "delta_high": 0.0}
+    assert loss_and_slope(3 / 4, 1 / 2, -2.0, **back) == pytest.approx((3, 3))
+    assert loss_and_slope(1 / 4, 1 / 2, 2.0, **back) == pytest.approx((-1, -1))
+    assert loss_and_slope(1 / 2, 1 / 2, 2.0, **back) == (-2, -2)  # it has not moved
+
+
+def test_a_token_exactly_at_dppos_bound_goes_on():
+    assert loss_and_slope(3 / 4, 1 / 2, 1.0, delta_low=0, delta_high=0.25) == (-1.5, -1.5)
+
+
+def test_dppo_lets_a_rare_token_grow_that_ppo_stops():
+    """From 1e-5 to 1e-3 is a ratio of 100 and a step of 0.00099. From 0.99 to 0.8 is a ratio of 0.81 and 0.19."""
+    bounds = {"delta_low": 0.15, "delta_high": 0.15}
+    assert loss_and_slope(1e-3, 1e-5, 1.0, **bounds) == pytest.approx((-100, -100))
+    assert loss_and_slope(0.8, 0.99, -1.0, **bounds) == (0, 0)
+    ppo = f64([1e-3, 0.8]).log().requires_grad_()
+    assert_is(slopes(ppo_clip_loss(ppo, f64([1e-5, 0.99]).log(), f64([1.0, -1.0])), ppo), 0, 0.8 / 0.99)
+
+
+@pytest.mark.parametrize(("cap", "slope"), [(None, -5), (3, -3), (20, -5), (1, -1)])
+def test_dppos_cap_limits_the_weight_and_not_the_token(cap, slope):
+    """0.04 to 0.20 is a ratio of 5, inside a bound of 0.2: verl's cap of 3 makes the gradient -3, SkyRL has -5."""
+    loss, found = loss_and_slope(0.20, 0.04, 1.0, delta_low=0.2, delta_high=0.2, ratio_cap=cap)
+    assert found == pytest.approx(slope)
+    assert loss == pytest.approx(-5 if cap is None else slope * math.log(0.20))
+
+
+@pytest.mark.parametrize("options", [{"divergence": "tv", "delta": 0.1}, {"divergence": "kl", "delta": 0.05}], ids=str)
+@pytest.mark.parametrize(("cap", "loss"), [(None, -0.3400), (3.0, 0.0806)])
+def test_dppo_without_a_cap_is_skyrls_and_with_one_verls(cap, loss, options):
+    bounds = {"delta_low": options["delta"], "delta_high": options["delta"], "divergence": options["divergence"]}
+    assert_shipped(
+        lambda x: token_mean(dppo_loss(x, OLD, ADVANTAGES, ratio_cap=cap, **bounds), MASK),
+        loss, [[-0.24, -0.15, -0.25], [0, 0.30, 0]],
+    )  # fmt: skip
+
+
+def test_dppo_with_the_samplers_log_probs_is_skyrls_default():
+    sampler = f64([0.5, 0.5, 0.1], [0.6, 0.1, 0.5]).log()
+    assert_shipped(
+        lambda x: token_mean(dppo_loss(x, sampler, ADVANTAGES, delta_low=0.2, delta_high=0.2), MASK),
+        (-1.2 - 0.6 - 2.5 + 1.5) / 5, [[-0.24, -0.12, -0.50], [0, 0.30, 0]],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("divergence", ["tv", "kl"])
+def test_dppo_has_a_number_for_tokens_that_are_certain_or_impossible(divergence):
+    """To 1 from 1/2, to 1/2 from 1, to 0 from 1/2, and at 1 from 1; to a certainty the kl is infinite."""
+    logp, old = f64([1.0, 0.5, 0.0, 1.0]).log().requires_grad_(), f64([0.5, 1.0, 0.5, 1.0]).log()
+    loss = dppo_loss(logp, old, f64([1.0, -1.0, -1.0, 1.0]), delta_low=0.4, delta_high=0.4, divergence=divergence)
+    assert_is(loss, 0, 0, 0, -1)
+    assert_is(slopes(loss, logp), 0, 0, 0, -1)
+
+
+@pytest.mark.parametrize("option", ["delta_low", "delta_high"])
+def test_a_bound_of_dppo_is_not_negative(option):
+    for value in (-0.1, math.nan, math.inf):
+        says(refused("dppo_loss", **{option: value}), f"{option} is {value}", "at least 0")
+
+
+def test_a_cap_below_one_would_change_the_policy_gradient_itself():
+    for value in (0.9, -1.0, math.nan, math.inf):
+        says(refused("dppo_loss", ratio_cap=value), f"ratio_cap is {value}", "at least 1")
+    says(refused("dppo_loss", divergence="k3"), "divergence", "'k3'", "tv", "kl")
+
+
+# Clip-Cov and KL-Cov: four tokens of log-prob log 2, 0, 0, -log 2 around their mean, and advantages 1, 0, 0, -1
+
+LOGP, A, ALL = f64([0.5, 0.25, 0.25, 0.125]).log(), f64([1.0, 0.0, 0.0, -1.0]), torch.ones(1, 4)
+MEAN = {"cov_low": LN2 - 1e-9, "cov_high": LN2 + 1e-9}  # covariances: log 2, 0, 0, log 2
+
+
+def clip_cov(scores, *, logp=LOGP, old=LOGP, advantages=A, mask=ALL, **options):
+    logp = logp.clone().requires_grad_()
+    loss = clip_cov_loss(logp, old, advantages, mask, f64(scores), **MEAN | {"share": 0.25} | options)
+    return loss, slopes(loss, logp)
+
+
+@pytest.mark.parametrize(
+    ("scores", "share", "taken"),
+    [
+        ([0.9, 0.8, 0.7, 0.1], 0.25, [0]),  # one of four: the candidate of the highest score
+        ([0.1, 0.8, 0.7, 0.9], 0.25, [3]),
+        ([0.1, 0.8, 0.7, 0.9], 0.0, [3]),  # one at least
+        ([0.1, 0.8, 0.7, 0.9], 0.49, [3]),  # 1.96 tokens are one
+        ([0.1, 0.8, 0.7, 0.9], 0.5, [0, 3]),
+        ([0.1, 0.8, 0.7, 0.9], 1.0, [0, 3]),  # there are no more candidates
+    ],
+)
+def test_clip_cov_takes_out_the_candidates_of_the_highest_scores(scores, share, taken):
+    loss, gradient = clip_cov(scores, share=share)
+    expected = [0.0 if t in taken else a for t, a in enumerate([-1.0, 0.0, 0.0, 1.0])]
+    assert_is(loss, *expected)
+    assert_is(gradient, *expected)
+
+
+def test_clip_covs_bounds_are_outside_of_the_range_and_may_be_infinite():
+    for bounds in ({"cov_low": LN2 + 1e-9, "cov_high": 9.0}, {"cov_low": 0.1, "cov_high": LN2 - 1e-9}):
+        assert_is(clip_cov([0.9, 0.8, 0.7, 0.1], **bounds)[0], -1, 0, 0, 1)  # no candidate: PPO's loss
+    assert_is(clip_cov([0.9, 0.8, 0.7, 0.1], cov_low=-math.inf, cov_high=math.inf)[0], 0, 0, 0, 1)
+
+
+def test_a_token_that_the_clip_has_stopped_is_no_candidate_of_clip_cov():
+    """The first token's ratio is 2 with A = 1, the last one's 1/2 with A = -1. Each is stopped by its own bound only."""
+    scores, old = [0.9, 0.8, 0.7, 0.1], f64([0.25, 0.25, 0.25, 0.25]).log()
+    loss, gradient = clip_cov(scores, old=old, share=1.0)
+    assert_is(loss, -1.2, 0, 0, 0.8)
+    assert_is(gradient, 0, 0, 0, 0)
+    loss, gradient = clip_cov(scores, old=old, share=1.0, clip_high=None)
+    assert_is(loss, 0, 0, 0, 0.8)
+    loss, gradient = clip_cov(scores, old=old, share=1.0, clip_low=None)
+    assert_is(loss, -1.2, 0, 0, 0)
+
+
+def test_what_is_masked_is_no_candidate_and_in_no_mean():
+    """A fifth token, masked, far from all others: it changes no covariance, and its high score is not seen."""
+    wide = [torch.cat([x, f64([-40.0])], dim=1) for x in (LOGP, LOGP, A)]
+    loss, _ = clip_cov([0.9, 0.8, 0.7, 0.1, 5.0], logp=wide[0], old=wide[1], advantages=wide[2],
+                       mask=torch.tensor([[1, 1, 1, 1, 0]]))  # fmt: skip
+    assert_is(loss[:, :4], 0, 0, 0, 1)
+
+
+def test_clip_covs_example_is_verls():
+    """The covariance of row 1, token 1 is 0.5837: between 0.5 and 0.7 there is no other."""
+    anything = torch.zeros(2, 3, dtype=torch.float64)
+    assert_shipped(
+        lambda x: token_mean(clip_cov_loss(x, OLD, ADVANTAGES, MASK, anything, share=2e-4, cov_low=0.5, cov_high=0.7), MASK),
+        0.0700, [[0, -0.15, 0], [0, 0.30, 0]],
+    )  # fmt: skip
+    assert_shipped(
+        lambda x: token_mean(clip_cov_loss(x, OLD, ADVANTAGES, MASK, anything, share=2e-4), MASK),
+        -0.1700, [[-0.24, -0.15, 0], [0, 0.30, 0]],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("share", "held"), [(0.0, [0]), (0.25, [0]), (0.5, [0, 3]), (0.74, [0, 3]), (1.0, [0, 1, 2, 3])]
+)
+def test_kl_cov_holds_the_tokens_of_the_largest_covariance(share, held):
+    """The mean of A is 1/8: covariances 11/8 log 2, 0, 0, 9/8 log 2. Each token has moved by log 2, up or down."""
+    a, moved = f64([1.5, 0.0, 0.0, -1.0]), f64([LN2, -LN2, LN2, -LN2])
+    logp = LOGP.clone().requires_grad_()
+    loss = kl_cov_loss(logp, LOGP - moved, a, ALL, share=share, coef=3.0)
+    ratios, signs = [2.0, 0.5, 2.0, 0.5], [1, -1, 1, -1]
+    assert_is(loss, *[-a[0, t].item() * ratios[t] + 3 * LN2 * (t in held) for t in range(4)])
+    assert_is(slopes(loss, logp), *[-a[0, t].item() * ratios[t] + 3 * signs[t] * (t in held) for t in range(4)])
+
+
+def test_kl_covs_penalty_has_no_gradient_before_the_policy_has_moved():
+    logp = LOGP.clone().requires_grad_()
+    loss = kl_cov_loss(logp, LOGP, A, ALL, share=1.0, coef=100.0)
+    assert_is(slopes(loss, logp), -1, 0, 0, 1)
+    assert_is(slopes(reinforce_loss(logp, A), logp), -1, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "loss", "gradient"),
+    [
+        ({"share": 2e-4, "coef": 0.1}, -0.2119, [[-0.24, -0.15, -0.25], [0.12, 0.32, 0]]),
+        ({"share": 0.4, "coef": 1.0}, -0.1024, [[-0.04, -0.15, -0.25], [0.12, 0.50, 0]]),
+    ],
+)
+def test_kl_covs_examples_are_verls(options, loss, gradient):
+    assert_shipped(lambda x: token_mean(kl_cov_loss(x, OLD, ADVANTAGES, MASK, **options), MASK), loss, gradient)
+
+
+@pytest.mark.parametrize("name", ["clip_cov_loss", "kl_cov_loss"])
+def test_a_share_lies_between_nothing_and_all(name):
+    for value in (-0.1, 1.1, math.nan):
+        says(refused(name, share=value), f"share is {value}", "between 0 and 1")
+    call(name, share=0)
+    call(name, share=1)
+
+
+@pytest.mark.parametrize("name", ["clip_cov_loss", "kl_cov_loss"])
+def test_a_covariance_needs_kept_numbers_that_are_finite(name):
+    broken = torch.tensor([[-1.0, -1.0, -1.0], [-1.0, -math.inf, -1.0]])
+    says(refused(name, token_logprobs=broken), "token_logprobs is -inf at position (1, 1)")
+    says(refused(name, advantages=-broken), "advantages is inf at position (1, 1)")
+    says(refused(name, mask=torch.zeros(2, 3)), "mask keeps no token")
+
+
+def test_a_coefficient_is_not_negative_and_bounds_are_in_order():
+    for value in (-1.0, math.nan, math.inf):
+        says(refused("kl_cov_loss", coef=value), f"coef is {value}", "at least 0")
+    for low, high in ((5.0, 1.0), (1.0, 1.0), (math.nan, 1.0)):
+        says(
+            refused("clip_cov_loss", cov_low=low, cov_high=high),
+            f"cov_low={low} and cov_high={high}",
+            "cov_low < cov_high",
+        )
+    says(refused("clip_cov_loss", scores=torch.full((2, 3), math.inf)), "scores is inf at position (0, 0)")
