@@ -135,7 +135,7 @@ def test_numbers_at_masked_positions_reach_neither_loss_nor_gradient(name, mean)
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_nan_and_infinities_at_masked_positions_reach_neither_loss_nor_gradient(name):
-    constant_weight = name.startswith(("cispo", "dppo_loss-capped"))  # made from the old log-probs, which must be finite there
+    constant_weight = name.startswith(("cispo", "dppo_loss-capped"))  # of the old log-probs, which must be finite there
     check(LOSSES[name], "token_mean", NOT_NUMBERS, LARGE if constant_weight else None)
 
 
