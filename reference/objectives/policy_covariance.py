@@ -81,7 +81,7 @@ def kl_cov_loss(
     share: float,
     coef: float,
 ) -> Float[Tensor, "batch pred"]:
-    """KL-Cov: the ratio without any clip, and a penalty on the tokens whose log-prob and advantage covary most.
+    """KL-Cov: nothing is clipped, but the tokens whose log-prob and advantage covary most are held where they were.
 
         cov = (A - mean(A)) * (logp - mean(logp)), in nats; means over the kept tokens
         loss = -A * r + coef * |logp - old_logp|  for the max(1, floor(share * kept tokens)) tokens of the largest cov

@@ -35,7 +35,7 @@ def gmpo_loss(
     log_clip_low: float = 0.4,
     log_clip_high: float = 0.4,
 ) -> Float[Tensor, "batch pred"]:
-    """GMPO: the geometric mean of a completion's ratios, each of which is clipped before: no outlier makes the mean.
+    """GMPO: the geometric mean of the ratios of a completion's tokens, each limited before, so that no outlier makes it.
 
         d = logp - old_logp          g = min(d, log_clip_high) where A > 0, else max(d, -log_clip_low)
         G = exp( sum_t m * g / sum_t m )          loss = -A * G, for all tokens
@@ -79,8 +79,8 @@ def luspo_loss(
         s = sequence_ratio          loss = length * max(-A * s, -A * clip(s, 1 - clip_low, 1 + clip_high))
 
     ``sequence_mean`` of it is the paper's objective: a gradient of -A * s / rows for each token, where GSPO's is that
-    over the length. A length is the number of kept tokens. The value grows with the length, so learning rates of GSPO
-    do not fit.
+    over the length. A length is the number of kept tokens. Both are
+    the same for completions of one token.
 
     GSPO's loss is -1 for both completions; the one of two tokens counts twice:
     >>> logprobs, mask = torch.zeros(2, 2), torch.tensor([[1, 1], [1, 0]])
@@ -88,8 +88,8 @@ def luspo_loss(
     [-2.0, -1.0]
 
     LUSPO (2602.05261), with the bounds that TRL's paper index gives from its sec. 5.1. TRL 1.16 and liger 0.8.5
-    ``loss_type="luspo"`` are this only with ``importance_sampling_level="sequence"``. At their default, "token", TRL's
-    is the sum of ``ppo_clip_loss`` over rows; TRL warns. Their bounds stay 0.2 unless set. Both count rows without kept
+    ``loss_type="luspo"`` are this only with ``importance_sampling_level="sequence"``. At their default, "token", TRL's is
+    the mean over rows of each row's sum of ``ppo_clip_loss``, after a warning. Their bounds stay 0.2 unless set. TRL counts rows without kept
     tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for kept NaN and for bounds that do
     not enclose 1.
     """
