@@ -37,14 +37,15 @@ def clip_cov_loss(
     clip_low: float | None = 0.2,
     clip_high: float | None = 0.2,
 ) -> Float[Tensor, "batch pred"]:
-    """Clip-Cov: PPO's clipped loss, without a few random tokens whose log-prob and advantage are both far above average.
+    """Clip-Cov: PPO's clipped loss without a few random tokens, whose log-prob and advantage are both above average.
 
         cov = (A - mean(A)) * (logp - mean(logp)), in nats; means over the kept tokens
         candidates: cov_low < cov < cov_high, kept, and not stopped by the clip
         loss = 0 for the max(1, floor(share * kept tokens)) candidates of the highest scores, else ppo_clip_loss
 
     Likely tokens of large advantage lower the entropy most; the bounds leave the largest out. ``scores`` are numbers
-    that the caller draws, such as ``torch.rand``: nothing is drawn in here. Chosen tokens stay in the divisor of a mean.
+    that the caller draws, such as ``torch.rand``: nothing is drawn in here. Chosen tokens stay in the divisor of a
+    mean.
 
     Of four tokens the first has cov 1 * 0.69, the only one above 0.5, and is taken out; the others have PPO's loss:
     >>> logprobs, advantages = torch.tensor([[0.5, 0.125, 0.25, 0.25]]).log(), torch.tensor([[1.0, 0.0, 0.0, -1.0]])

@@ -35,24 +35,24 @@ def gmpo_loss(
     log_clip_low: float = 0.4,
     log_clip_high: float = 0.4,
 ) -> Float[Tensor, "batch pred"]:
-    """GMPO: the geometric mean of the ratios of a completion's tokens, each limited before, so that no outlier makes it.
+    """GMPO: the geometric mean of the ratios of a completion's tokens, each limited before it is taken.
 
         d = logp - old_logp          g = min(d, log_clip_high) where A > 0, else max(d, -log_clip_low)
         G = exp( sum_t m * g / sum_t m )          loss = -A * G, for all tokens
 
     ``sequence_mean`` of it is the paper's objective. Its gradient is -A * G / length for every token inside of the
     bounds and 0 for a clipped one, which still counts in G and in the length. The clip is one-sided as PPO's: a token
-    that moved against its advantage keeps its gradient. GSPO (``gspo_loss``) clips the mean instead, and so a completion
-    whole. The bounds are in nats: 0.4 lets a ratio be from exp(-0.4) = 0.67 to exp(0.4) = 1.49.
+    that moved against its advantage keeps its gradient. GSPO (``gspo_loss``) clips the mean instead, and so a
+    completion whole. The bounds are in nats: 0.4 holds ratios below exp(0.4) = 1.49 where A > 0, else above 0.67.
 
     Ratios of 1 and 4, of which 4 is clipped to 2 (log 2 = 0.6931): the geometric mean is sqrt(2), and not 2:
     >>> now, before = torch.tensor([[0.5, 0.4]]).log(), torch.tensor([[0.5, 0.1]]).log()
     >>> gmpo_loss(now, before, torch.ones(1, 1), torch.ones(1, 2), log_clip_high=0.6931).round(decimals=2)
     tensor([[-1.4100, -1.4100]])
 
-    GMPO (2507.20673), which advises 0.4, as TRL 1.16's ``GMPOTrainer`` takes it. verl 0.9.1 ``geo_mean`` has 0.2,
-    its clip of PPO, in nats too, and takes the mean over rows whatever ``loss_agg_mode`` is. Both count rows without
-    kept tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for negative bounds and kept NaN.
+    GMPO (2507.20673), which advises 0.4, as TRL 1.16's ``GMPOTrainer`` takes it. verl 0.9.1 ``geo_mean`` has 0.2, its
+    clip of PPO, in nats too, and takes the mean over rows whatever ``loss_agg_mode`` is. Both count rows without kept
+    tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for negative bounds and kept NaN.
     """
     require_at_least(log_clip_low, "log_clip_low", 0)
     require_at_least(log_clip_high, "log_clip_high", 0)
@@ -88,10 +88,10 @@ def luspo_loss(
     [-2.0, -1.0]
 
     LUSPO (2602.05261), with the bounds that TRL's paper index gives from its sec. 5.1. TRL 1.16 and liger 0.8.5
-    ``loss_type="luspo"`` are this only with ``importance_sampling_level="sequence"``. At their default, "token", TRL's is
-    the mean over rows of each row's sum of ``ppo_clip_loss``, after a warning. Their bounds stay 0.2 unless set. TRL counts rows without kept
-    tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for kept NaN and for bounds that do
-    not enclose 1.
+    ``loss_type="luspo"`` are this only with ``importance_sampling_level="sequence"``. At their default, "token", TRL's
+    is the mean over rows of each row's sum of ``ppo_clip_loss``, after a warning. Their bounds stay 0.2 unless set. TRL
+    counts rows without kept tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for kept
+    NaN and for bounds that do not enclose 1.
     """
     loss = gspo_loss(token_logprobs, old_logprobs, advantages, mask, clip_low=clip_low, clip_high=clip_high)
     return kept(mask).sum(dim=1, keepdim=True) * loss
@@ -114,9 +114,9 @@ def vespo_loss(
         W = exp( sum_t m * (logp - old_logp) )          k, lambda: the positive ones where A >= 0
         phi = detach(W^k * exp(lambda * (1 - W)))          loss = -phi * A * logp
 
-    ``token_mean`` of it is what TRL and liger compute. phi is largest at W = k / lambda, not at 1: at 2/3 for A >= 0 and
-    at 3/2 for A < 0, so a bad completion that has become a little more likely is pushed down harder. Far from 1 phi goes
-    to 0: the completion stops. W is the product of the ratios, so phi depends on the length. k = lambda = 0 is
+    ``token_mean`` of it is what TRL and liger compute. phi is largest at W = k / lambda, not at 1: at 2/3 for A >= 0
+    and at 3/2 for A < 0, so a bad completion that has become a little more likely is pushed down harder. Far from 1 phi
+    goes to 0: the completion stops. W is the product of the ratios, so phi depends on the length. k = lambda = 0 is
     ``reinforce_loss``.
 
     Ratios of 2 and 1/2 have the product 1, so phi is 1; with 2 and 1 it is 2^2 * exp(-3) = 0.2, the weight of log 0.5:

@@ -48,7 +48,7 @@ def test_clip_covs_bounds_are_outside_of_the_range_and_may_be_infinite():
 
 
 def test_a_token_that_the_clip_has_stopped_is_no_candidate_of_clip_cov():
-    """The first token's ratio is 2 with A = 1, the last one's 1/2 with A = -1. Each is stopped by its own bound only."""
+    """The first token's ratio is 2 with A = 1, the last one's 1/2 with A = -1. Each has a bound of its own."""
     scores, old = [0.9, 0.8, 0.7, 0.1], f64([0.25, 0.25, 0.25, 0.25]).log()
     loss, gradient = clip_cov(scores, old=old, share=1.0)
     assert_is(loss, -1.2, 0, 0, 0.8)
@@ -69,9 +69,9 @@ def test_what_is_masked_is_no_candidate_and_in_no_mean():
 
 def test_clip_covs_example_is_verls():
     """The covariance of row 1, token 1 is 0.5837: between 0.5 and 0.7 there is no other."""
-    anything = torch.zeros(2, 3, dtype=torch.float64)
+    anything, bounds = torch.zeros(2, 3, dtype=torch.float64), {"cov_low": 0.5, "cov_high": 0.7}
     assert_shipped(
-        lambda x: token_mean(clip_cov_loss(x, OLD, ADVANTAGES, MASK, anything, share=2e-4, cov_low=0.5, cov_high=0.7), MASK),
+        lambda x: token_mean(clip_cov_loss(x, OLD, ADVANTAGES, MASK, anything, share=2e-4, **bounds), MASK),
         0.0700, [[0, -0.15, 0], [0, 0.30, 0]],
     )  # fmt: skip
     assert_shipped(

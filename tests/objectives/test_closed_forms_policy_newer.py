@@ -1,6 +1,6 @@
 """SAPO and DPPO: results on paper, and the outputs of the frameworks that ship them.
 
-Losses of whole completions: ``test_closed_forms_policy_sequences``. Of few tokens: ``test_closed_forms_policy_covariance``.
+Clip-Cov and KL-Cov: ``test_closed_forms_policy_covariance``. Whole completions: ``test_closed_forms_policy_sequences``.
 """
 
 import math

@@ -86,7 +86,7 @@ def test_a_bound_of_gmpo_is_not_negative(option):
 
 
 def test_luspo_gives_every_token_the_same_gradient_whatever_the_length_of_its_completion():
-    """Three tokens, and one: under ``sequence_mean`` each has -A / 2 at ratio 1, where GSPO's have -A / 6 and -A / 2."""
+    """Three tokens, and one: under ``sequence_mean`` each has -A / 2 at ratio 1. GSPO's have -A / 6 and -A / 2."""
     mask, logp = torch.tensor([[1, 1, 1], [0, 1, 0]]), torch.zeros(2, 3, dtype=torch.float64, requires_grad=True)
     a = f64([4.0], [4.0])
     ours = luspo_loss(logp, logp.detach(), a, mask)

@@ -1,7 +1,7 @@
 """The newer policy losses against plain loops, value and gradient. Tolerances: test_specification.py.
 
-In float64, a dozen roundings of numbers that are products and exponentials of moderate ones. What the other dtypes add is
-in the last test: a result is that of float64, up to the roundings of its inputs.
+In float64, a dozen roundings of numbers that are products and exponentials of moderate ones. The other dtypes are in
+the last test: a result is that of float64, up to rounding.
 """
 
 import math
