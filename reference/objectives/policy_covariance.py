@@ -65,8 +65,8 @@ def clip_cov_loss(
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=keep)
     require_finite(scores, "scores", mask=keep)
     loss = ppo_clip_loss(token_logprobs, old_logprobs, advantages, clip_low=clip_low, clip_high=clip_high)
-    cov = covariance(token_logprobs.detach(), advantages, mask)
-    r, (least, most) = ratio(token_logprobs.detach(), old_logprobs), clip_range(clip_low, clip_high)
+    cov = covariance(token_logprobs, advantages, mask)
+    r, (least, most) = ratio(token_logprobs, old_logprobs), clip_range(clip_low, clip_high)
     stopped = ((advantages > 0) & (r > most)) | ((advantages < 0) & (r < least))
     candidates = keep & (cov > cov_low) & (cov < cov_high) & ~stopped
     return torch.where(highest(scores, candidates, share_of(keep, share)), 0.0, loss)
@@ -105,7 +105,7 @@ def kl_cov_loss(
     require_at_least(coef, "coef", 0)
     keep = kept(mask)
     require_log_ratio(token_logprobs, old_logprobs, ("token_logprobs", "old_logprobs"), mask=keep)
-    cov = covariance(token_logprobs.detach(), advantages, mask)
+    cov = covariance(token_logprobs, advantages, mask)
     penalty = coef * tamed(token_logprobs - old_logprobs).abs()
     loss = -advantages.detach() * ratio(token_logprobs, old_logprobs)
     return loss + torch.where(highest(cov, keep, share_of(keep, share)), penalty, 0.0)
@@ -113,7 +113,7 @@ def kl_cov_loss(
 
 def covariance(logp: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
     """(A - mean A) * (logp - mean logp) of every token, in at least float32; the means are over the kept tokens."""
-    logp, advantages = at_least_float32(logp), at_least_float32(advantages).detach().expand(mask.shape)
+    logp, advantages = at_least_float32(logp), at_least_float32(advantages).expand(mask.shape)
     require_finite(logp, "token_logprobs", mask=kept(mask))
     require_finite(advantages, "advantages", mask=kept(mask))
     return (advantages - masked_mean(advantages, mask)) * (logp - masked_mean(logp, mask))

@@ -89,7 +89,7 @@ def dppo_loss(
     """
     require_at_least(delta_low, "delta_low", 0)
     require_at_least(delta_high, "delta_high", 0)
-    stopped = too_far(token_logprobs.detach(), old_logprobs, advantages, delta_low, delta_high, divergence)
+    stopped = too_far(token_logprobs, old_logprobs, advantages, delta_low, delta_high, divergence)
     r = ratio(token_logprobs, old_logprobs)
     if ratio_cap is None:
         return torch.where(stopped, 0.0, -advantages.detach() * r)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from calls import refused, says
+from calls import CALLS, call, refused, says
 from float64 import f64
 from paper import LN3, assert_is
 from shipped import ADVANTAGES, MASK, OLD, assert_shipped, slopes
@@ -168,3 +168,15 @@ def test_a_cap_below_one_would_change_the_policy_gradient_itself():
     for value in (0.9, -1.0, math.nan, math.inf):
         says(refused("dppo_loss", ratio_cap=value), f"ratio_cap is {value}", "at least 1")
     says(refused("dppo_loss", divergence="k3"), "divergence", "'k3'", "tv", "kl")
+
+
+NEWER = ["sapo_loss", "dppo_loss", "clip_cov_loss", "kl_cov_loss", "gmpo_loss", "luspo_loss", "vespo_loss"]
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_no_gradient_flows_into_the_advantages(name):
+    logp = torch.full((2, 3), -1.0, requires_grad=True)
+    advantages = CALLS[name]["advantages"].clone().requires_grad_()
+    loss = call(name, token_logprobs=logp, advantages=advantages).sum()
+    of_logp, of_advantages = torch.autograd.grad(loss, (logp, advantages), allow_unused=True)
+    assert of_logp.abs().max() > 0 and of_advantages is None
