@@ -112,6 +112,7 @@ def test_dppo_stops_a_token_beyond_the_bound_and_only_in_the_direction_of_its_ad
 
 def test_a_token_exactly_at_dppos_bound_goes_on():
     assert loss_and_slope(3 / 4, 1 / 2, 1.0, delta_low=0, delta_high=0.25) == (-1.5, -1.5)
+    assert loss_and_slope(1 / 4, 1 / 2, -1.0, delta_low=0.25, delta_high=0) == (0.5, 0.5)
 
 
 def test_dppo_lets_a_rare_token_grow_that_ppo_stops():
@@ -151,11 +152,24 @@ def test_dppo_with_the_samplers_log_probs_is_skyrls_default():
 
 @pytest.mark.parametrize("divergence", ["tv", "kl"])
 def test_dppo_has_a_number_for_tokens_that_are_certain_or_impossible(divergence):
-    """To 1 from 1/2, to 1/2 from 1, to 0 from 1/2, and at 1 from 1; to a certainty the kl is infinite."""
-    logp, old = f64([1.0, 0.5, 0.0, 1.0]).log().requires_grad_(), f64([0.5, 1.0, 0.5, 1.0]).log()
-    loss = dppo_loss(logp, old, f64([1.0, -1.0, -1.0, 1.0]), delta_low=0.4, delta_high=0.4, divergence=divergence)
-    assert_is(loss, 0, 0, 0, -1)
-    assert_is(slopes(loss, logp), 0, 0, 0, -1)
+    """To 1 from 1/2, to 1/2 from 1, to 0 from 1/2, to 1/2 from 0, and at 1 from 1. To 1 the kl is infinite."""
+    logp, old = f64([1.0, 0.5, 0.0, 0.5, 1.0]).log().requires_grad_(), f64([0.5, 1.0, 0.5, 0.0, 1.0]).log()
+    loss = dppo_loss(logp, old, f64([1.0, -1.0, -1.0, 1.0, 1.0]), delta_low=0.4, delta_high=0.4, divergence=divergence)
+    assert_is(loss, 0, 0, 0, 0, -1)
+    assert_is(slopes(loss, logp), 0, 0, 0, 0, -1)
+
+
+def test_a_log_prob_that_rounding_puts_above_zero_is_a_certainty_for_dppo():
+    logp, old = torch.tensor([[1e-7]]), torch.tensor([[0.5]]).log()
+    loss = dppo_loss(logp, old, torch.ones(1, 1), delta_low=5.0, delta_high=5.0, divergence="kl")
+    assert loss.item() == 0.0
+
+
+def test_dppos_divergence_is_taken_in_float32_at_least():
+    """exp(-1/2) - exp(-1) is 0.23865; of bfloat16's numbers it is 0.23828, below the bound."""
+    logp, old = torch.tensor([[-0.5]], dtype=torch.bfloat16), torch.tensor([[-1.0]], dtype=torch.bfloat16)
+    assert (logp.exp() - old.exp()).item() < 0.2385 < math.exp(-0.5) - math.exp(-1)
+    assert dppo_loss(logp, old, torch.ones_like(logp), delta_low=0.2385, delta_high=0.2385).item() == 0.0
 
 
 @pytest.mark.parametrize("option", ["delta_low", "delta_high"])
