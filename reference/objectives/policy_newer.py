@@ -94,7 +94,7 @@ def dppo_loss(
     if ratio_cap is None:
         return torch.where(stopped, 0.0, -advantages.detach() * r)
     require_at_least(ratio_cap, "ratio_cap", 1)
-    weight = clamped(r.detach(), 0.0, ratio_cap)
+    weight = clamped(r, 0.0, ratio_cap)  # a constant in reinforce_loss
     return torch.where(stopped, 0.0, reinforce_loss(tamed(token_logprobs), weight * advantages))
 
 
