@@ -123,6 +123,16 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("EXO", "exo_loss"),
     ("LD-DPO", "ld_dpo_loss"),
     ("aot unpaired", "aot_loss"),
+    ("SAPO", "sapo_loss"),
+    ("smooth gate", "sapo_loss"),
+    ("GMPO", "gmpo_loss"),
+    ("geo_mean", "gmpo_loss"),
+    ("DPPO", "dppo_loss"),
+    ("binary divergence", "dppo_loss"),
+    ("Clip-Cov", "clip_cov_loss"),
+    ("KL-Cov", "kl_cov_loss"),
+    ("LUSPO", "luspo_loss"),
+    ("VESPO", "vespo_loss"),
 ]
 
 

@@ -8,6 +8,9 @@
 | returns | what came after each token? |
 | advantages | how much better than expected was a completion? |
 | policy | how far may one batch of samples move the policy? |
+| policy_newer | and with a smooth gate, or a bound on probabilities, in the place of the clip? |
+| policy_covariance | and without the tokens that lower the entropy most? |
+| policy_sequences | and when a completion moves as a whole? |
 | value | what is the critic fitted to? |
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
 | preference | how is one completion made more likely than another? |
@@ -63,6 +66,9 @@ from .policy import (
     sampler_correction,
     sequence_ratio,
 )
+from .policy_covariance import clip_cov_loss, kl_cov_loss
+from .policy_newer import dppo_loss, sapo_loss
+from .policy_sequences import gmpo_loss, luspo_loss, vespo_loss
 from .preference import (
     bradley_terry_loss,
     cdpo_loss,
@@ -117,17 +123,20 @@ __all__ = [
     "cdpo_loss",
     "chunked_token_logprobs",
     "cispo_loss",
+    "clip_cov_loss",
     "clip_frac",
     "completion_mask",
     "dead_group_share",
     "discounted_returns",
     "dpo_loss",
+    "dppo_loss",
     "entropy",
     "exo_loss",
     "explained_variance",
     "fixed_length",
     "future_loss",
     "gae",
+    "gmpo_loss",
     "grad_norm",
     "group_advantages",
     "group_reward_std",
@@ -138,6 +147,7 @@ __all__ = [
     "keep_call",
     "kl_abs",
     "kl_charge",
+    "kl_cov_loss",
     "kl_full",
     "kl_k1",
     "kl_k2",
@@ -150,6 +160,7 @@ __all__ = [
     "kto_loss",
     "ld_dpo_loss",
     "length_penalised_rewards",
+    "luspo_loss",
     "masked_mean",
     "mean_entropy",
     "mean_kl",
@@ -171,6 +182,7 @@ __all__ = [
     "rloo_advantages",
     "robust_dpo_loss",
     "sampler_correction",
+    "sapo_loss",
     "sequence_logprobs",
     "sequence_mean",
     "sequence_ratio",
@@ -189,6 +201,7 @@ __all__ = [
     "trajectory_reward",
     "truncated_share",
     "value_loss",
+    "vespo_loss",
     "whiten",
     "worst_of",
 ]

@@ -78,6 +78,16 @@ CALLS = {
     "gspo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
     "cispo_loss": CLIPPED,
     "sampler_correction": {"old_logprobs": X, "sampler_logprobs": OLD, "mask": MASK},
+    # policy_newer
+    "sapo_loss": CLIPPED,
+    "dppo_loss": CLIPPED | {"delta_low": 0.15, "delta_high": 0.15},
+    # policy_covariance
+    "clip_cov_loss": CLIPPED | {"mask": MASK, "scores": torch.ones(2, 3), "share": 0.5},
+    "kl_cov_loss": CLIPPED | {"mask": MASK, "share": 0.5, "coef": 1.0},
+    # policy_sequences
+    "gmpo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
+    "luspo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
+    "vespo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
     # value
     "value_loss": {"values": X, "returns": OLD, "old_values": OLD, "clip": 0.2},
     "explained_variance": {"values": X, "returns": A, "mask": MASK},
@@ -156,6 +166,7 @@ AXES = {
     "hidden": "batch time width",
     "lm_head": "vocab width",
     **dict.fromkeys(["x", "mask", "token_loss", "token_logprobs", "old_logprobs", "ref_logprobs"], "batch pred"),
+    "scores": "batch pred",
     **dict.fromkeys(["sampler_logprobs", "advantages", "values", "old_values", "returns", "kl"], "batch pred"),
     **dict.fromkeys(["rewards", "bootstrap", "completion_start", "truncated", "lengths", "desirable"], "batch"),
     **dict.fromkeys(["success", "num_calls", "num_invalid"], "batch"),
@@ -172,7 +183,7 @@ AXES = {
 }
 AXES_HERE = {  # where a function calls them something else
     ("mean_entropy", "mask"): "batch time-1",
-    ("gspo_loss", "advantages"): "batch 1",
+    **{(name, "advantages"): "batch 1" for name in ("gspo_loss", "gmpo_loss", "luspo_loss", "vespo_loss")},
     **{(name, "rewards"): "batch pred" for name in ("discounted_returns", "td_residuals", "gae")},
     ("reinforce_plus_plus_advantages", "rewards"): "batch pred",
     **{("kto_loss", name): "batch" for name in ("logprobs", "ref_logprobs")},

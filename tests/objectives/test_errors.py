@@ -98,7 +98,8 @@ def test_a_wrong_length_is_refused_naming_the_argument_and_the_axis(name):
 
 def test_only_advantages_may_be_given_once_per_row():
     once = torch.ones(2, 1)
-    for name in ("reinforce_loss", "ppo_clip_loss", "cispo_loss", "clip_frac"):
+    newer = ("sapo_loss", "dppo_loss", "clip_cov_loss", "kl_cov_loss")
+    for name in ("reinforce_loss", "ppo_clip_loss", "cispo_loss", "clip_frac", *newer):
         call(name, advantages=once)
     for name in ("ppo_clip_loss", "gae", "value_loss", "kl_k3", "token_mean"):
         argument = tensors(name)[1]

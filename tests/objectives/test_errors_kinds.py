@@ -211,6 +211,7 @@ def test_any_make_of_tensor_is_as_good_as_a_plain_one(name, argument):
 HALVES = [pytest.param(name, option, id=f"{name}-{option}") for name, option in (
     ("value_loss", "clip"), ("kl_penalty", "max_log_ratio"), ("kl_penalty", "max_kl"), ("ppo_clip_loss", "clip_high"),
     ("gspo_loss", "clip_high"), ("cispo_loss", "clip_high"), ("clip_frac", "clip_high"), ("sampler_correction", "high"),
+    ("clip_cov_loss", "clip_high"), ("luspo_loss", "clip_high"), ("gmpo_loss", "log_clip_high"), ("dppo_loss", "ratio_cap"),
 )]  # fmt: skip
 
 

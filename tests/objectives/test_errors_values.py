@@ -47,6 +47,8 @@ def test_without_a_mask_a_nan_stays_in_its_place_for_the_sum_to_report(name, arg
     [
         {"name": "ppo_clip_loss", "dual_clip": 3.0},
         {"name": "cispo_loss", "clip_low": 0.2},
+        {"name": "dppo_loss", "divergence": "kl"},
+        {"name": "dppo_loss", "ratio_cap": 1.0},
         {"name": "kl_penalty", "max_log_ratio": 20.0, "max_kl": 10.0},
         {"name": "kl_penalty", "estimator": "abs", "max_kl": 10.0},
         {"name": "kl_unbiased", "estimator": "k2"},

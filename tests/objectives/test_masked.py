@@ -10,14 +10,18 @@ from calls import INF, NAN
 from reference.objectives import (
     approx_kl,
     cispo_loss,
+    clip_cov_loss,
     clip_frac,
     discounted_returns,
+    dppo_loss,
     explained_variance,
     fixed_length,
     gae,
+    gmpo_loss,
     gspo_loss,
     kl_abs,
     kl_charge,
+    kl_cov_loss,
     kl_k1,
     kl_k2,
     kl_k3,
@@ -25,6 +29,7 @@ from reference.objectives import (
     kl_penalty,
     kl_straight_through,
     kl_unbiased,
+    luspo_loss,
     masked_mean,
     mean_kl,
     mean_length,
@@ -36,6 +41,7 @@ from reference.objectives import (
     reinforce_plus_plus_advantages,
     reinforce_plus_plus_baseline_advantages,
     sampler_correction,
+    sapo_loss,
     sequence_logprobs,
     sequence_mean,
     sequence_ratio,
@@ -46,6 +52,7 @@ from reference.objectives import (
     token_nll,
     token_rewards,
     value_loss,
+    vespo_loss,
     whiten,
 )
 
@@ -53,6 +60,7 @@ MASK = torch.tensor([[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 1, 1]])
 NEW = torch.tensor([[-1.0, -2.0, -0.5, -1.0], [-1.0, -1.0, -1.0, -1.0], [-0.1, -0.7, -3.0, -1.2]])
 OTHER = torch.tensor([[-1.0, -1.5, -0.7, -1.0], [-1.0, -1.0, -1.0, -1.0], [-0.4, -0.7, -2.5, -1.3]])
 A, PER_TOKEN = torch.tensor([[1.0], [0.0], [-1.0]]), torch.tensor([[1.0, -1.0, 2.0, 0.5]] * 3)
+DPPO = {"delta_low": 0.1, "delta_high": 0.1}
 REWARDS = torch.tensor([1.0, 0.0, -1.0])
 NOT_NUMBERS, LARGE = [NAN, INF, -INF], [1000.0, -1000.0]
 
@@ -76,6 +84,15 @@ LOSSES = {
     "cispo_loss-no-cap": lambda new, other: cispo_loss(new, other, A, clip_high=None),
     "cispo_loss-low": lambda new, other: cispo_loss(new, other, A, clip_low=0.2),
     "gspo_loss": lambda new, other: gspo_loss(new, other, A, MASK, clip_low=0.2, clip_high=0.2),
+    "sapo_loss": lambda new, other: sapo_loss(new, other, A),
+    "dppo_loss": lambda new, other: dppo_loss(new, other, A, **DPPO),
+    "dppo_loss-kl": lambda new, other: dppo_loss(new, other, A, **DPPO, divergence="kl"),
+    "dppo_loss-capped": lambda new, other: dppo_loss(new, other, A, **DPPO, ratio_cap=1.1),
+    "clip_cov_loss": lambda new, other: clip_cov_loss(new, other, A, MASK, PER_TOKEN, share=0.5, cov_low=0.1),
+    "kl_cov_loss": lambda new, other: kl_cov_loss(new, other, PER_TOKEN, MASK, share=0.5, coef=2.0),
+    "gmpo_loss": lambda new, other: gmpo_loss(new, other, A, MASK),
+    "luspo_loss": lambda new, other: luspo_loss(new, other, A, MASK, clip_low=0.2, clip_high=0.2),
+    "vespo_loss": lambda new, other: vespo_loss(new, other, A, MASK),
     "value_loss": value_loss,
     "value_loss-clipped": lambda new, other: value_loss(new, other, old_values=other, clip=0.2),
     "kl_k1": kl_k1,
@@ -118,7 +135,7 @@ def test_numbers_at_masked_positions_reach_neither_loss_nor_gradient(name, mean)
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_nan_and_infinities_at_masked_positions_reach_neither_loss_nor_gradient(name):
-    constant_weight = name.startswith("cispo")  # made from the old log-probs, which must be finite there
+    constant_weight = name.startswith(("cispo", "dppo_loss-capped"))  # of the old log-probs, which must be finite there
     check(LOSSES[name], "token_mean", NOT_NUMBERS, LARGE if constant_weight else None)
 
 

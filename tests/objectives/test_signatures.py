@@ -21,6 +21,8 @@ PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
 NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "ld_alpha"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
+NO_DEFAULT |= {"share", "coef", "delta_low", "delta_high"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
@@ -32,12 +34,15 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "cdpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
     "chunked_token_logprobs": {"temperature": 1.0, "chunk_size": 1024},
     "cispo_loss": {"clip_low": None, "clip_high": 4.0},
+    "clip_cov_loss": {"cov_low": 1.0, "cov_high": 5.0, "clip_low": 0.2, "clip_high": 0.2},
     "clip_frac": {"clip_low": 0.2, "clip_high": 0.2, "definition": "no_gradient"},
     "discounted_returns": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
     "dpo_loss": {"beta": 0.1},
+    "dppo_loss": {"divergence": "tv", "ratio_cap": None},
     "entropy": {"temperature": 1.0},
     "exo_loss": {"beta": 0.1, "label_smoothing": 1e-3},
     "gae": {"gamma": 1.0, "gae_lambda": 0.95, "bootstrap": None, "masked": "skip"},
+    "gmpo_loss": {"log_clip_low": 0.4, "log_clip_high": 0.4},
     "group_advantages": {"scale": "group", "ddof": 1, "eps": 1e-4},
     "gspo_loss": {"clip_low": 3e-4, "clip_high": 4e-4},
     "hinge_loss": {"beta": 0.1},
@@ -50,6 +55,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "kl_unbiased": {"estimator": "k3"},
     "kto_loss": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
     "ld_dpo_loss": {"beta": 0.1, "discounted": "both"},
+    "luspo_loss": {"clip_low": 2e-3, "clip_high": 2.5e-3},
     "mean_entropy": {"temperature": 1.0},
     "mean_kl": {"estimator": "k3"},
     "nca_loss": {"beta": 0.1},
@@ -58,6 +64,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "reinforce_plus_plus_advantages": {"gamma": 1.0},
     "robust_dpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
     "sampler_correction": {"level": "token", "mode": "truncate", "low": 0.0, "high": 2.0},
+    "sapo_loss": {"tau_positive": 1.0, "tau_negative": 1.05},
     "sequence_logprobs": {"average": False},
     "simpo_loss": {"beta": 2.0, "gamma": 1.0},
     "sppo_loss": {"beta": 0.1, "chosen_win_rates": None, "rejected_win_rates": None},
@@ -69,6 +76,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
         **dict.fromkeys(["vf_coef", "kl_coef", "sft_coef", "entropy_coef"], 0.0),
     },
     "trajectory_reward": dict.fromkeys(["call_price", "invalid_price", "valid_bonus"], 0.0),
+    "vespo_loss": {"k_positive": 2.0, "lambda_positive": 3.0, "k_negative": 3.0, "lambda_negative": 2.0},
     "whiten": {"shift_mean": True, "ddof": 1, "eps": 1e-8},
     "value_loss": {"old_values": None, "clip": None},
     "bradley_terry_loss": {"margin": None},

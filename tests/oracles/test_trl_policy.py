@@ -1,6 +1,6 @@
 """Every loss type of TRL's GRPOTrainer, its RLOOTrainer, and what goes into them: live, values and gradients.
 
-What TRL computes and no function here is for ("sapo", "vespo", "cispo" of whole completions) is put together from pieces.
+What TRL computes and no function here is for ("sapo" and "cispo" of whole completions) is put together from pieces.
 """
 
 import pytest
@@ -23,6 +23,7 @@ from .trl_batches import (
     CASES,
     HIGH,
     LOW,
+    batch_for_trl,
     logits_leaf,
     loss_type_mean,
     old_and_ref,
@@ -31,7 +32,7 @@ from .trl_batches import (
     trl_advantages,
     trl_loss,
 )
-from .trl_stub import GKDTrainer, TableModel, metric, rollout, trainer
+from .trl_stub import GKDTrainer, GMPOTrainer, TableModel, metric, rollout, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
@@ -60,18 +61,11 @@ def sapo(r: Tensor, advantages: Tensor) -> Tensor:
     return -advantages * (tau * (r - 1)).sigmoid() * 4 / tau
 
 
-def vespo(new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
-    """The weight of 2602.10693 at TRL's k and lambda: a constant, from the ratio of the whole completion."""
-    w = ours.sequence_sum(new.detach() - old, mask).exp()[:, None]
-    k, lam = torch.where(advantages >= 0, 2.0, 3.0), torch.where(advantages >= 0, 3.0, 2.0)
-    return ours.reinforce_loss(new, w**k * (lam * (1 - w)).exp() * advantages)
-
-
 PER_TOKEN = {
     "cispo": lambda new, old, a, mask: ours.cispo_loss(new, old, a, clip_high=HIGH),
     "luspo": lambda new, old, a, mask: ours.ppo_clip_loss(new, old, a, **CLIP),
-    "sapo": lambda new, old, a, mask: sapo(ours.ratio(new, old), a),
-    "vespo": vespo,
+    "sapo": lambda new, old, a, mask: ours.sapo_loss(new, old, a),
+    "vespo": ours.vespo_loss,
 }
 
 
@@ -81,8 +75,8 @@ PER_TOKEN = {
     [
         pytest.param("cispo", marks=oracle("cispo_loss", "TRL", "`cispo`, whose `epsilon_high` is 1 + `clip_high`")),
         pytest.param("luspo", marks=oracle("sequence_sum", "TRL", "`luspo`: mean of the rows' sums")),
-        pytest.param("sapo", marks=oracle("ratio", "TRL", "`sapo`, its gate built on the ratio")),
-        pytest.param("vespo", marks=oracle("reinforce_loss", "TRL", "`vespo`, its weight built on `sequence_sum`")),
+        pytest.param("sapo", marks=oracle("sapo_loss", "TRL", "`sapo`, whose `tau` is a float32", rtol=1e-6)),
+        pytest.param("vespo", marks=oracle("vespo_loss", "TRL", "`vespo`")),
     ],
 )
 def test_loss_types(same, loss_type, case):
@@ -139,6 +133,35 @@ def test_gspo(same, loss_type, case, clip):
     new, old, ref, advantages, mask = policy_terms(case, logits)
     loss = ours.gspo_loss(new, old, advantages, mask, **clip) + BETA * ours.kl_k3(new, ref)
     same(loss_type_mean(loss_type, loss, mask), theirs, logits)
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+@oracle("luspo_loss", "TRL", '`luspo` with `importance_sampling_level="sequence"`, `sequence_mean` of ours')
+def test_luspo_of_whole_completions(same, case):
+    case = CASES[case]
+    logits = logits_leaf(case)
+    options = {"importance_sampling_level": "sequence", "loss_type": "luspo"}
+    epsilon = {"epsilon": LOOSE["clip_low"], "epsilon_high": LOOSE["clip_high"]}
+    theirs = bounded_trl_loss(case, logits, **options, **epsilon)
+    new, old, _, advantages, mask = policy_terms(case, logits)
+    loss = ours.luspo_loss(new, old, advantages, mask, **LOOSE)
+    same(ours.sequence_mean(loss, mask, num_sequences=len(mask)), theirs, logits)
+
+
+@pytest.mark.parametrize("case", ["ragged", "full"])
+@pytest.mark.parametrize("bounds", [(LOW, HIGH), (0.4, 0.4)], ids=["tight", "the paper's bounds"])
+@oracle("gmpo_loss", "TRL", "`GMPOTrainer`, `sequence_mean` of ours")
+def test_gmpo(same, case, bounds):
+    case = CASES[case]
+    logits = logits_leaf(case)
+    low, high = bounds
+    model = TableModel(logits)
+    self, inputs = batch_for_trl(case, model, epsilon=low, epsilon_high=high, beta=BETA)
+    theirs = GMPOTrainer._compute_loss(self, model, inputs)
+    new, old, ref, advantages, mask = policy_terms(case, logits)
+    loss = ours.gmpo_loss(new, old, advantages, mask, log_clip_low=low, log_clip_high=high)
+    mine = loss + BETA * ours.kl_k3(new, ref)
+    same(ours.sequence_mean(mine, mask, num_sequences=len(mask)), theirs, logits)
 
 
 def test_the_completions_visit_every_quadrant_of_the_clip():

@@ -32,6 +32,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # "APIs here are unstable"
     from trl.experimental.cpo import CPOConfig, CPOTrainer
     from trl.experimental.gkd import GKDTrainer  # noqa: F401
+    from trl.experimental.gmpo import GMPOTrainer  # noqa: F401
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
 
 CONFIGS = {
