@@ -116,6 +116,10 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("tool reward", "trajectory_reward"),
     ("reward ensemble", "worst_of|mean_of"),
     ("worst case", "worst_of"),
+    ("teacher", "distillation_rewards|distillation_loss|generalised_jsd"),
+    ("on-policy distillation", "distillation_rewards|distillation_loss"),
+    ("generalized JSD", "generalised_jsd"),
+    ("GKD", "generalised_jsd"),
 ]
 
 

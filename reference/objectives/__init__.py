@@ -10,6 +10,7 @@
 | policy | how far may one batch of samples move the policy? |
 | value | what is the critic fitted to? |
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
+| distillation | how is a teacher's distribution learned? |
 | preference | how is one completion made more likely than another? |
 | preference_variants | and without a reference, or without pairs? |
 | steering | what is added to the loss, what to the reward, and with which sign? |
@@ -29,6 +30,7 @@ from .advantages import (
     rloo_advantages,
     whiten,
 )
+from .distillation import distillation_loss, distillation_rewards, generalised_jsd
 from .ensembles import mean_of, worst_of
 from .kl import (
     kl_abs,
@@ -113,12 +115,15 @@ __all__ = [
     "completion_mask",
     "dead_group_share",
     "discounted_returns",
+    "distillation_loss",
+    "distillation_rewards",
     "dpo_loss",
     "entropy",
     "explained_variance",
     "fixed_length",
     "future_loss",
     "gae",
+    "generalised_jsd",
     "grad_norm",
     "group_advantages",
     "group_reward_std",

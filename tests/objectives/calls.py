@@ -92,6 +92,10 @@ CALLS = {
     "kl_straight_through": NEW_AND_REF,
     "kl_charge": {"kl": X, "mask": MASK},
     "adaptive_kl_coef": {"kl_coef": 0.1, "observed_kl": 0.2, "target": 0.1, "horizon": 1000, "num_samples": 8},
+    # distillation
+    "generalised_jsd": {"logits": LOGITS, "teacher_logits": LOGITS},
+    "distillation_rewards": {"token_logprobs": X, "teacher_logprobs": OLD, "mask": MASK},
+    "distillation_loss": {"token_logprobs": X, "teacher_logprobs": OLD, "old_logprobs": OLD, "max_ratio": 2.0},
     # preference
     "bradley_terry_loss": {"chosen_rewards": CHOSEN, "rejected_rewards": REJECTED, "margin": torch.ones(3)},
     "preference_margin": PAIRS_AND_REF,
@@ -138,11 +142,12 @@ CALLS = {
 }
 
 AXES = {
-    **dict.fromkeys(["logits", "ref_logits"], "batch time vocab"),
+    **dict.fromkeys(["logits", "ref_logits", "teacher_logits"], "batch time vocab"),
     **dict.fromkeys(["tokens", "attention_mask", "token_mask"], "batch time"),
     "hidden": "batch time width",
     "lm_head": "vocab width",
     **dict.fromkeys(["x", "mask", "token_loss", "token_logprobs", "old_logprobs", "ref_logprobs"], "batch pred"),
+    "teacher_logprobs": "batch pred",
     **dict.fromkeys(["sampler_logprobs", "advantages", "values", "old_values", "returns", "kl"], "batch pred"),
     **dict.fromkeys(["rewards", "bootstrap", "completion_start", "truncated", "lengths", "desirable"], "batch"),
     **dict.fromkeys(["success", "num_calls", "num_invalid"], "batch"),

@@ -27,7 +27,11 @@ ABOVE_ZERO = dict.fromkeys(("beta", "max_log_ratio", "max_kl", "clip", "target",
 COEFFICIENTS = ("kl_coef", "vf_coef", "sft_coef", "entropy_coef", "length_coef")
 COEFFICIENTS += ("call_price", "invalid_price", "valid_bonus", "threshold")
 AT_LEAST_ZERO = dict.fromkeys((*COEFFICIENTS, "eps", "desirable_weight", "undesirable_weight"), (-0.1, NAN, INF, -INF))
-SHARES = {"gae_lambda": [-0.1, 1.5, NAN, INF], "label_smoothing": [-0.1, 0.6, 1, NAN]}
+SHARES = {
+    "gae_lambda": [-0.1, 1.5, NAN, INF],
+    "teacher_share": [-0.1, 1.1, NAN, INF],
+    "label_smoothing": [-0.1, 0.6, 1, NAN],
+}
 
 
 @pytest.mark.parametrize(("option", "value"), each(ABOVE_ZERO))

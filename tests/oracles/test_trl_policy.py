@@ -31,7 +31,7 @@ from .trl_batches import (
     trl_advantages,
     trl_loss,
 )
-from .trl_stub import GKDTrainer, TableModel, metric, rollout, trainer
+from .trl_stub import GKDTrainer, TableModel, metric, rollout, sdpo, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
@@ -595,6 +595,41 @@ def test_the_kl_of_the_whole_distribution(same, beta, temperature):
     same(mine, theirs, student)
     mean = GKDTrainer.generalized_jsd_loss(student[:, :-1], teacher[:, :-1], labels=labels, **options)
     same(ours.masked_mean(mine, case.mask), mean, student)
+
+
+@pytest.mark.parametrize("temperature", [1.0, TEMPERATURE])
+@pytest.mark.parametrize("beta", [0.0, 0.1, 0.5, 1.0])
+@oracle("generalised_jsd", "TRL", "`generalized_jsd_loss` of GKD")
+def test_the_divergence_to_a_teacher(same, beta, temperature):
+    case = CASES["ragged"]
+    student, teacher = logits_leaf(case), reference_logits(case)
+    theirs = GKDTrainer.generalized_jsd_loss(
+        student[:, :-1], teacher[:, :-1], reduction="none", beta=beta, temperature=temperature
+    )
+    same(
+        ours.generalised_jsd(student, teacher, teacher_share=beta, temperature=temperature), theirs.sum(dim=-1), student
+    )
+
+
+@pytest.mark.parametrize("max_ratio", [None, 1.1, 2.0])
+@oracle("distillation_loss", "TRL", "`sampled_token` of SDPO, ours with `max_ratio`")
+@oracle("distillation_rewards", "TRL", "minus the weight of `sampled_token` of SDPO")
+def test_a_sampled_token_and_a_teacher(same, max_ratio):
+    case = CASES["ragged"]
+    student, teacher = logits_leaf(case), reference_logits(case)
+    theirs = sdpo.compute_sampled_token_self_distillation_loss(
+        student[:, :-1], teacher[:, :-1], case.tokens[:, 1:], distillation_alpha=1.0
+    )
+    new, q = (ours.token_logprobs(logits, case.tokens) for logits in (student, teacher))
+    old = None
+    if max_ratio is not None:
+        old = new.detach() - torch.linspace(-0.5, 1.0, new.numel(), dtype=new.dtype).view_as(new)
+        theirs = sdpo.apply_importance_sampling_clipping(theirs, new, old, max_ratio)
+    mine = ours.distillation_loss(new, q, old_logprobs=old, max_ratio=max_ratio)
+    same(mine, theirs, student, of="distillation_loss")
+    rewards = ours.distillation_rewards(new, q, torch.ones_like(new))
+    weight = 1.0 if old is None else (new - old).exp().clamp(max=max_ratio).detach()
+    same(-rewards * new * weight, theirs, student, of="distillation_rewards")
 
 
 @oracle("kl_full", "TRL", "`ChunkedDivergenceFunction` with `beta=1`", rtol=F32)

@@ -33,6 +33,7 @@ with warnings.catch_warnings():
     from trl.experimental.cpo import CPOConfig, CPOTrainer
     from trl.experimental.gkd import GKDTrainer  # noqa: F401
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+    from trl.experimental.sdpo import loss_utils as sdpo  # noqa: F401
 
 CONFIGS = {
     CPOTrainer: CPOConfig,
