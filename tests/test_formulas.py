@@ -120,6 +120,9 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("on-policy distillation", "distillation_rewards|distillation_loss"),
     ("generalized JSD", "generalised_jsd"),
     ("GKD", "generalised_jsd"),
+    ("MaxRL", "maxrl_advantages"),
+    ("several rewards", "gdpo_advantages|worst_of|mean_of"),
+    ("GDPO", "gdpo_advantages"),
 ]
 
 

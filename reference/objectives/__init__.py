@@ -7,6 +7,7 @@
 | supervised | how is a demonstration imitated? |
 | returns | what came after each token? |
 | advantages | how much better than expected was a completion? |
+| advantages_newer | and if the likelihood of success is to grow, or there are several rewards? |
 | policy | how far may one batch of samples move the policy? |
 | value | what is the critic fitted to? |
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
@@ -30,6 +31,7 @@ from .advantages import (
     rloo_advantages,
     whiten,
 )
+from .advantages_newer import gdpo_advantages, maxrl_advantages
 from .distillation import distillation_loss, distillation_rewards, generalised_jsd
 from .ensembles import mean_of, worst_of
 from .kl import (
@@ -123,6 +125,7 @@ __all__ = [
     "fixed_length",
     "future_loss",
     "gae",
+    "gdpo_advantages",
     "generalised_jsd",
     "grad_norm",
     "group_advantages",
@@ -146,6 +149,7 @@ __all__ = [
     "kto_loss",
     "length_penalised_rewards",
     "masked_mean",
+    "maxrl_advantages",
     "mean_entropy",
     "mean_kl",
     "mean_length",

@@ -47,9 +47,9 @@ def generalised_jsd(
         between:  b * KL(Q || m) + (1 - b) * KL(S || m)          m = (1 - b) * S + b * Q
 
     S = softmax(logits / temperature), Q = softmax(teacher_logits / temperature), b = teacher_share, the paper's beta.
-    Never negative; a loss to minimise. Gradient in the student's scaled logits: S - Q for 0, S (log S/Q - KL) for 1, (1 - b) S (log S/m - KL(S || m))
-    between; the teacher's logits get one too, unless they are detached. The KLs at 0 and 1 are conventions, not limits:
-    the value between goes to 0 at both ends. Divided by b, it goes to KL(Q || S) as b goes to 0; divided by 1 - b, to
+    Never negative; a loss to minimise. Gradient in the student's scaled logits: S - Q for 0, S (log S/Q - KL) for 1,
+    (1 - b) S (log S/m - KL(S || m)) between; the teacher's logits get one too, unless they are detached. The KLs at 0 and 1
+    are conventions, not limits: the value between goes to 0 at both ends. Divided by b, it goes to KL(Q || S) as b goes to 0; divided by 1 - b, to
     KL(S || Q) as b goes to 1. So b also changes the size of the gradient. Between, it is at most the entropy of a coin of
     weight b, also where one of the two forbids a token; at 0 and 1 it can be inf. ``kl_full`` is b = 1.
 

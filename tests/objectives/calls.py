@@ -70,6 +70,10 @@ CALLS = {
     "whiten": {"x": X, "mask": MASK},
     "reinforce_plus_plus_advantages": {"rewards": X, "mask": MASK},
     "reinforce_plus_plus_baseline_advantages": {"rewards": OF_ROWS, "mask": MASK, "group_size": 2},
+    # newer advantages
+    "maxrl_advantages": GROUPS,
+    "gdpo_advantages": {"rewards": torch.stack([REWARDS, REWARDS.flip(0) + 1], dim=1)[:2], "mask": MASK}
+    | {"group_size": 2, "weights": torch.tensor([1.0, 0.5])},
     # policy
     "ratio": NEW_AND_OLD,
     "sequence_ratio": NEW_AND_OLD | {"mask": MASK},
@@ -156,6 +160,7 @@ AXES = {
     **dict.fromkeys(["chosen_logprobs", "rejected_logprobs", "ref_chosen_logprobs", "ref_rejected_logprobs"], "pairs"),
     **dict.fromkeys(["chosen_rewards", "rejected_rewards", "margin"], "pairs"),
     "baselines": "members",
+    "weights": "kinds",
     **dict.fromkeys(["policy_loss", "value_loss", "sft_loss", "entropy"], ""),
 }
 AXES_HERE = {  # where a function calls them something else
@@ -166,6 +171,7 @@ AXES_HERE = {  # where a function calls them something else
     **{("kto_loss", name): "batch" for name in ("logprobs", "ref_logprobs")},
     **{("implicit_reward", name): "pairs" for name in ("logprobs", "ref_logprobs")},
     **{(name, "rewards"): "members batch" for name in ("worst_of", "mean_of")},
+    ("gdpo_advantages", "rewards"): "batch kinds",
     **{(name, "kl"): "" for name in ("kto_loss", "total_loss")},
 }
 

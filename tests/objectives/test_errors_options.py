@@ -337,6 +337,8 @@ def test_a_group_size_that_does_not_divide_the_batch_is_refused(group_size):
         ("group_advantages", {"scale": "group"}),
         ("group_advantages", {"scale": "batch"}),
         ("rloo_advantages", {}),
+        ("maxrl_advantages", {}),
+        ("gdpo_advantages", {}),
         ("reinforce_plus_plus_baseline_advantages", {}),
         ("group_reward_std", {}),
     ],

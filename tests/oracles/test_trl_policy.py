@@ -443,6 +443,24 @@ def test_gdpo_scales_by_the_batch_after_the_group(same, case):
     same(ours.batch_advantages(ours.group_advantages(rewards, group_size=GROUP)), theirs)
 
 
+@oracle("gdpo_advantages", "TRL", '`multi_objective_aggregation="normalize_then_sum"`', rtol=1e-6)
+def test_several_rewards_are_normalised_and_then_added(same):
+    first = torch.cat([CASES["ragged"].rewards, CASES["full"].rewards])
+    rewards, weights = (
+        torch.stack([first, first.flip(0) ** 2, 100 * first.roll(1)], dim=1),
+        torch.tensor([1.0, 0.5, 2.0]),
+    )
+    batch = len(rewards)
+    model = TableModel(torch.zeros(batch, 2, VOCAB, dtype=torch.float64))
+    options = {"per_device_train_batch_size": batch, "num_generations": GROUP}
+    self = trainer(model, multi_objective_aggregation="normalize_then_sum", **options)
+    theirs = rollout(self, [[3]] * batch, [[2]] * batch, rewards, reward_weights=weights.to(rewards.dtype))[
+        "advantages"
+    ]
+    mine = ours.gdpo_advantages(rewards, torch.ones(batch, 1), group_size=GROUP, weights=weights)
+    same(mine[:, 0], theirs)
+
+
 @pytest.mark.parametrize("kind", ["group", "batch", "none", "rloo"])
 @oracle("group_advantages", "TRL", differs="0 for a group of 1 (evaluation only), an error here with a std")
 @oracle("rloo_advantages", "TRL", differs="0 for a group of 1 (evaluation only), an error here")
