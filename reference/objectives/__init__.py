@@ -9,6 +9,7 @@
 | advantages | how much better than expected was a completion? |
 | advantages_newer | and if the likelihood of success is to grow, or there are several rewards? |
 | policy | how far may one batch of samples move the policy? |
+| rejection | which tokens and rows are left out, being too far off-policy, or sure already? |
 | value | what is the critic fitted to? |
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
 | distillation | how is a teacher's distribution learned? |
@@ -76,6 +77,7 @@ from .preference import (
     robust_dpo_loss,
 )
 from .preference_variants import kto_kl, kto_loss, orpo_loss, simpo_loss
+from .rejection import off_policy_mask, rejection_mask, top_entropy_mask
 from .returns import discounted_returns, gae, td_residuals, token_rewards
 from .scalars import (
     approx_kl,
@@ -155,6 +157,7 @@ __all__ = [
     "mean_length",
     "mean_of",
     "mean_ratio",
+    "off_policy_mask",
     "orpo_loss",
     "overlong_mask",
     "position_ids",
@@ -165,6 +168,7 @@ __all__ = [
     "reinforce_loss",
     "reinforce_plus_plus_advantages",
     "reinforce_plus_plus_baseline_advantages",
+    "rejection_mask",
     "reward_mean",
     "rloo_advantages",
     "robust_dpo_loss",
@@ -182,6 +186,7 @@ __all__ = [
     "token_nll",
     "token_rewards",
     "tool_mask",
+    "top_entropy_mask",
     "total_loss",
     "trajectory_reward",
     "truncated_share",

@@ -82,6 +82,11 @@ CALLS = {
     "gspo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
     "cispo_loss": CLIPPED,
     "sampler_correction": {"old_logprobs": X, "sampler_logprobs": OLD, "mask": MASK},
+    # rejection
+    "rejection_mask": {"old_logprobs": X, "sampler_logprobs": OLD, "mask": MASK, "most": 1.0},
+    "off_policy_mask": {"token_logprobs": X, "sampler_logprobs": OLD, "advantages": A[:, :1], "mask": MASK}
+    | {"threshold": 0.1},
+    "top_entropy_mask": {"entropy": -X, "mask": MASK},
     # value
     "value_loss": {"values": X, "returns": OLD, "old_values": OLD, "clip": 0.2},
     "explained_variance": {"values": X, "returns": A, "mask": MASK},
@@ -166,6 +171,8 @@ AXES = {
 AXES_HERE = {  # where a function calls them something else
     ("mean_entropy", "mask"): "batch time-1",
     ("gspo_loss", "advantages"): "batch 1",
+    ("off_policy_mask", "advantages"): "batch 1",
+    ("top_entropy_mask", "entropy"): "batch pred",
     **{(name, "rewards"): "batch pred" for name in ("discounted_returns", "td_residuals", "gae")},
     ("reinforce_plus_plus_advantages", "rewards"): "batch pred",
     **{("kto_loss", name): "batch" for name in ("logprobs", "ref_logprobs")},

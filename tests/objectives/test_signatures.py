@@ -20,7 +20,7 @@ from reference.objectives.shapes import require_finite, require_log_ratio, requi
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
-NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "most"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
@@ -53,6 +53,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "orpo_loss": {"beta": 0.1},
     "ppo_clip_loss": {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None},
     "reinforce_plus_plus_advantages": {"gamma": 1.0},
+    "rejection_mask": {"least": None, "estimator": "k3", "first": "sampler", "level": "token"},
     "robust_dpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
     "sampler_correction": {"level": "token", "mode": "truncate", "low": 0.0, "high": 2.0},
     "sequence_logprobs": {"average": False},
@@ -60,6 +61,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "td_residuals": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
     "token_logprobs": {"temperature": 1.0, "chunk_size": None},
     "token_rewards": {"kl": None, "kl_coef": 0.0},
+    "top_entropy_mask": {"share": 0.2},
     "total_loss": {
         **dict.fromkeys(["value_loss", "kl", "sft_loss", "entropy", "length_penalty"]),
         **dict.fromkeys(["vf_coef", "kl_coef", "sft_coef", "entropy_coef"], 0.0),

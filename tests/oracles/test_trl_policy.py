@@ -3,10 +3,12 @@
 What TRL computes and no function here is for ("sapo", "vespo", "cispo" of whole completions) is put together from pieces.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
-from trl import RLOOConfig
+from trl import GRPOTrainer, RLOOConfig
 from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
 from trl.rewards import get_soft_overlong_punishment
 from trl.trainer.rloo_trainer import RLOOTrainer
@@ -441,6 +443,35 @@ def test_gdpo_scales_by_the_batch_after_the_group(same, case):
     rewards = CASES[case].rewards
     theirs, _ = trl_advantages(rewards, multi_objective_aggregation="normalize_then_sum")
     same(ours.batch_advantages(ours.group_advantages(rewards, group_size=GROUP)), theirs)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5])
+@oracle("off_policy_mask", "TRL", "`get_off_policy_mask`")
+@oracle("off_policy_mask", "TRL", differs="a NaN of the sampler counts as 0, an error here")
+def test_the_off_policy_sequence_mask(same, threshold):
+    case = CASES["ragged"]
+    new = ours.token_logprobs(case.logits, case.tokens)
+    sampler = new + torch.linspace(-1.0, 2.0, new.numel(), dtype=new.dtype).view_as(new)
+    advantages = torch.linspace(-1.0, 1.0, len(new), dtype=new.dtype)[:, None]
+    options = {"mask": case.mask.double(), "off_policy_threshold": threshold}
+    theirs = GRPOTrainer.get_off_policy_mask(advantages, new, sampler, **options)
+    mine = ours.off_policy_mask(new, sampler, advantages, case.mask, threshold=threshold)
+    same(mine.double(), theirs * case.mask)
+    hole = torch.where(case.mask, torch.nan, sampler)
+    assert GRPOTrainer.get_off_policy_mask(advantages, new, hole, **options).all()
+    with pytest.raises(ours.InputError, match="sampler_logprobs is NaN"):
+        ours.off_policy_mask(new, hole, advantages, case.mask, threshold=threshold)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.55, 1.0])
+@oracle("top_entropy_mask", "TRL", "`get_high_entropy_mask`, whose threshold is 1 - `share`")
+def test_the_top_entropy_mask(same, share):
+    case = CASES["ragged"]
+    entropy = ours.entropy(case.logits).float().double()  # TRL has the quantile in float32
+    one_process = SimpleNamespace(pad_across_processes=lambda x, **_: x, gather=lambda x: x)
+    self = SimpleNamespace(accelerator=one_process)
+    theirs = GRPOTrainer.get_high_entropy_mask(self, entropy, case.mask, 1 - share)
+    same(ours.top_entropy_mask(entropy, case.mask, share=share).double(), theirs.double())
 
 
 @oracle("gdpo_advantages", "TRL", '`multi_objective_aggregation="normalize_then_sum"`', rtol=1e-6)
