@@ -62,7 +62,7 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("PPO", "ppo_clip_loss"),
     ("token-level loss", "token_mean"),
     ("loss aggregation", "aggregate|token_mean"),
-    ("off-policy", "sampler_correction|kl_unbiased|ratio"),
+    ("off-policy", "sampler_correction|kl_unbiased|ratio|off_policy_mask"),
     ("off policy correction", "sampler_correction"),
     ("dual-clip", "ppo_clip_loss"),
     ("importance sampling", "sampler_correction|ratio"),

@@ -78,8 +78,8 @@ def gdpo_advantages(
 
     The GDPO paper (2601.05242). The second normaliser has two forms under this one name: rows in TRL 1.16
     (``multi_objective_aggregation="normalize_then_sum"``, eps 1e-4) and in ms-swift 4.6.0 (``gdpo``, 1e-8), tokens in verl
-    0.9.1 (``gdpo``, 1e-6, then its ``masked_whiten``). Over tokens long rows count for more in the mean, which can turn the
-    sign of an advantage. TRL and ms-swift leave a NaN out of its kind, here it is refused. Raises ``InputError`` for a
+    0.9.1 (``gdpo``, 1e-6, then its ``masked_whiten``). Over tokens long rows count for more in the mean, which can reverse
+    the sign of an advantage. TRL and ms-swift leave a NaN out of its kind, here it is refused. Raises ``InputError`` for a
     group or a batch of 1, no kind, rewards or weights that are not finite, rewards that are not whole groups, and with
     "tokens" a mask that keeps fewer than 2.
 
