@@ -30,6 +30,7 @@ def normalised(numbers, small):
     return [0.0 if max(numbers) == min(numbers) else (x - mean) / (std + small) for x in numbers]
 
 
+@pytest.mark.slow
 @generated
 @given(several_rewards(1))
 def test_maxrl_advantages(case):
@@ -46,6 +47,7 @@ def test_maxrl_advantages(case):
     close(ours, expected, 64 * eps(ours.dtype))
 
 
+@pytest.mark.slow
 @generated
 @given(
     several_rewards(2), st.sampled_from([None, [1.0, 0.5], [-2.0, 1.0]]), st.sampled_from(["rows", "tokens"]), st.data()

@@ -97,6 +97,7 @@ def test_generalised_jsd_at_the_ends(beta):
     close(ours, [[math.fsum(a * math.log(a / b) for a, b in zip(first, second, strict=True))]], 1e-14)
 
 
+@pytest.mark.slow
 @generated
 @given(two_policies(), st.data())
 def test_distillation_rewards(case, data):
@@ -110,6 +111,7 @@ def test_distillation_rewards(case, data):
     close(ours, expected, 8 * eps(ours.dtype))
 
 
+@pytest.mark.slow
 @generated
 @given(two_policies([torch.float32, torch.float64]), st.sampled_from([None, 1.0, 2.0, 1.5]), st.booleans(), st.data())
 def test_distillation_loss(case, max_ratio, weighted, data):

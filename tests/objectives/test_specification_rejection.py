@@ -33,6 +33,7 @@ def as_mask(keep, like):
     return [[(b, t) in keep for t in range(like.shape[1])] for b in range(len(like))]
 
 
+@pytest.mark.slow
 @generated
 @given(
     two_and_a_mask(),
@@ -62,6 +63,7 @@ def test_rejection_mask(case, estimator, first, level, most, least):
     assert ours.dtype == torch.bool and ours.tolist() == as_mask(keep, mask)
 
 
+@pytest.mark.slow
 @generated
 @given(two_and_a_mask(), st.sampled_from([0.0, 0.05, 0.4]), st.data())
 def test_off_policy_mask(case, threshold, data):
@@ -78,6 +80,7 @@ def test_off_policy_mask(case, threshold, data):
     assert ours.dtype == torch.bool and ours.tolist() == as_mask(keep, mask)
 
 
+@pytest.mark.slow
 @generated
 @given(shapes(), st.sampled_from([0.1, 0.25, 0.5, 0.8, 1.0]), st.data())
 def test_top_entropy_mask(shape, share, data):
