@@ -62,7 +62,7 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("PPO", "ppo_clip_loss"),
     ("token-level loss", "token_mean"),
     ("loss aggregation", "aggregate|token_mean"),
-    ("off-policy", "sampler_correction|kl_unbiased|ratio"),
+    ("off-policy", "sampler_correction|kl_unbiased|ratio|off_policy_mask"),
     ("off policy correction", "sampler_correction"),
     ("dual-clip", "ppo_clip_loss"),
     ("importance sampling", "sampler_correction|ratio"),
@@ -133,6 +133,16 @@ STRANGERS = [  # what somebody would type, and the functions that answer it
     ("KL-Cov", "kl_cov_loss"),
     ("LUSPO", "luspo_loss"),
     ("VESPO", "vespo_loss"),
+    ("teacher", "distillation_rewards|distillation_loss|generalised_jsd"),
+    ("on-policy distillation", "distillation_rewards|distillation_loss"),
+    ("generalized JSD", "generalised_jsd"),
+    ("GKD", "generalised_jsd"),
+    ("rejection sampling mask", "rejection_mask"),
+    ("off-policy sequence mask", "off_policy_mask"),
+    ("top entropy tokens", "top_entropy_mask"),
+    ("MaxRL", "maxrl_advantages"),
+    ("several rewards", "gdpo_advantages|worst_of|mean_of"),
+    ("GDPO", "gdpo_advantages"),
 ]
 
 

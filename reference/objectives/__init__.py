@@ -7,12 +7,15 @@
 | supervised | how is a demonstration imitated? |
 | returns | what came after each token? |
 | advantages | how much better than expected was a completion? |
+| advantages_newer | and if the likelihood of success is to grow, or there are several rewards? |
 | policy | how far may one batch of samples move the policy? |
 | policy_newer | and with a smooth gate, or a bound on probabilities, in the place of the clip? |
 | policy_covariance | and without the tokens that lower the entropy most? |
 | policy_sequences | and when a completion moves as a whole? |
+| rejection | which tokens and rows are left out, being too far off-policy, or sure already? |
 | value | what is the critic fitted to? |
 | kl | how far is the policy from the reference, and what does a penalty on it really do? |
+| distillation | how is a teacher's distribution learned? |
 | preference | how is one completion made more likely than another? |
 | preference_variants | and without a reference, or without pairs? |
 | preference_absolute | and which of the two is to move, and which way? |
@@ -34,6 +37,8 @@ from .advantages import (
     rloo_advantages,
     whiten,
 )
+from .advantages_newer import gdpo_advantages, maxrl_advantages
+from .distillation import distillation_loss, distillation_rewards, generalised_jsd
 from .ensembles import mean_of, worst_of
 from .kl import (
     kl_abs,
@@ -82,6 +87,7 @@ from .preference import (
 from .preference_absolute import apo_down_loss, apo_zero_loss, bco_loss, nca_loss, sppo_loss
 from .preference_newer import aot_loss, exo_loss, ld_dpo_loss
 from .preference_variants import kto_kl, kto_loss, orpo_loss, simpo_loss
+from .rejection import off_policy_mask, rejection_mask, top_entropy_mask
 from .returns import discounted_returns, gae, td_residuals, token_rewards
 from .scalars import (
     approx_kl,
@@ -128,6 +134,8 @@ __all__ = [
     "completion_mask",
     "dead_group_share",
     "discounted_returns",
+    "distillation_loss",
+    "distillation_rewards",
     "dpo_loss",
     "dppo_loss",
     "entropy",
@@ -137,6 +145,8 @@ __all__ = [
     "future_loss",
     "gae",
     "gmpo_loss",
+    "gdpo_advantages",
+    "generalised_jsd",
     "grad_norm",
     "group_advantages",
     "group_reward_std",
@@ -162,12 +172,14 @@ __all__ = [
     "length_penalised_rewards",
     "luspo_loss",
     "masked_mean",
+    "maxrl_advantages",
     "mean_entropy",
     "mean_kl",
     "mean_length",
     "mean_of",
     "mean_ratio",
     "nca_loss",
+    "off_policy_mask",
     "orpo_loss",
     "overlong_mask",
     "position_ids",
@@ -178,6 +190,7 @@ __all__ = [
     "reinforce_loss",
     "reinforce_plus_plus_advantages",
     "reinforce_plus_plus_baseline_advantages",
+    "rejection_mask",
     "reward_mean",
     "rloo_advantages",
     "robust_dpo_loss",
@@ -197,6 +210,7 @@ __all__ = [
     "token_nll",
     "token_rewards",
     "tool_mask",
+    "top_entropy_mask",
     "total_loss",
     "trajectory_reward",
     "truncated_share",

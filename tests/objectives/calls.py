@@ -70,6 +70,10 @@ CALLS = {
     "whiten": {"x": X, "mask": MASK},
     "reinforce_plus_plus_advantages": {"rewards": X, "mask": MASK},
     "reinforce_plus_plus_baseline_advantages": {"rewards": OF_ROWS, "mask": MASK, "group_size": 2},
+    # newer advantages
+    "maxrl_advantages": GROUPS,
+    "gdpo_advantages": {"rewards": torch.stack([REWARDS, REWARDS.flip(0) + 1], dim=1)[:2], "mask": MASK}
+    | {"group_size": 2, "weights": torch.tensor([1.0, 0.5])},
     # policy
     "ratio": NEW_AND_OLD,
     "sequence_ratio": NEW_AND_OLD | {"mask": MASK},
@@ -88,6 +92,11 @@ CALLS = {
     "gmpo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
     "luspo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
     "vespo_loss": CLIPPED | {"advantages": A[:, :1], "mask": MASK},
+    # rejection
+    "rejection_mask": {"old_logprobs": X, "sampler_logprobs": OLD, "mask": MASK, "most": 1.0},
+    "off_policy_mask": {"token_logprobs": X, "sampler_logprobs": OLD, "advantages": A[:, :1], "mask": MASK}
+    | {"threshold": 0.1},
+    "top_entropy_mask": {"entropy": -X, "mask": MASK},
     # value
     "value_loss": {"values": X, "returns": OLD, "old_values": OLD, "clip": 0.2},
     "explained_variance": {"values": X, "returns": A, "mask": MASK},
@@ -102,6 +111,10 @@ CALLS = {
     "kl_straight_through": NEW_AND_REF,
     "kl_charge": {"kl": X, "mask": MASK},
     "adaptive_kl_coef": {"kl_coef": 0.1, "observed_kl": 0.2, "target": 0.1, "horizon": 1000, "num_samples": 8},
+    # distillation
+    "generalised_jsd": {"logits": LOGITS, "teacher_logits": LOGITS},
+    "distillation_rewards": {"token_logprobs": X, "teacher_logprobs": OLD, "mask": MASK},
+    "distillation_loss": {"token_logprobs": X, "teacher_logprobs": OLD, "old_logprobs": OLD, "max_ratio": 2.0},
     # preference
     "bradley_terry_loss": {"chosen_rewards": CHOSEN, "rejected_rewards": REJECTED, "margin": torch.ones(3)},
     "preference_margin": PAIRS_AND_REF,
@@ -161,12 +174,13 @@ CALLS = {
 }
 
 AXES = {
-    **dict.fromkeys(["logits", "ref_logits"], "batch time vocab"),
+    **dict.fromkeys(["logits", "ref_logits", "teacher_logits"], "batch time vocab"),
     **dict.fromkeys(["tokens", "attention_mask", "token_mask"], "batch time"),
     "hidden": "batch time width",
     "lm_head": "vocab width",
     **dict.fromkeys(["x", "mask", "token_loss", "token_logprobs", "old_logprobs", "ref_logprobs"], "batch pred"),
     "scores": "batch pred",
+    "teacher_logprobs": "batch pred",
     **dict.fromkeys(["sampler_logprobs", "advantages", "values", "old_values", "returns", "kl"], "batch pred"),
     **dict.fromkeys(["rewards", "bootstrap", "completion_start", "truncated", "lengths", "desirable"], "batch"),
     **dict.fromkeys(["success", "num_calls", "num_invalid"], "batch"),
@@ -179,16 +193,21 @@ AXES = {
     **dict.fromkeys(["chosen_mask", "rejected_mask"], "pairs pred"),
     **dict.fromkeys(["chosen_win_rates", "rejected_win_rates"], "pairs"),
     "baselines": "members",
+    "weights": "kinds",
     **dict.fromkeys(["policy_loss", "value_loss", "sft_loss", "entropy"], ""),
 }
 AXES_HERE = {  # where a function calls them something else
     ("mean_entropy", "mask"): "batch time-1",
     **{(name, "advantages"): "batch 1" for name in ("gspo_loss", "gmpo_loss", "luspo_loss", "vespo_loss")},
+    ("gspo_loss", "advantages"): "batch 1",
+    ("off_policy_mask", "advantages"): "batch 1",
+    ("top_entropy_mask", "entropy"): "batch pred",
     **{(name, "rewards"): "batch pred" for name in ("discounted_returns", "td_residuals", "gae")},
     ("reinforce_plus_plus_advantages", "rewards"): "batch pred",
     **{("kto_loss", name): "batch" for name in ("logprobs", "ref_logprobs")},
     **{("implicit_reward", name): "pairs" for name in ("logprobs", "ref_logprobs")},
     **{(name, "rewards"): "members batch" for name in ("worst_of", "mean_of")},
+    ("gdpo_advantages", "rewards"): "batch kinds",
     **{(name, "kl"): "" for name in ("kto_loss", "total_loss")},
 }
 

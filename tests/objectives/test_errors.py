@@ -172,7 +172,9 @@ def test_a_vector_where_one_number_belongs_is_refused_in_words(name, argument):
     says(message, f"{name}: {argument} has shape (2,), expected a single number")
 
 
-@pytest.mark.parametrize("name", ["token_logprobs", "entropy", "kl_full", "prediction_mask", "mean_entropy"])
+@pytest.mark.parametrize(
+    "name", ["token_logprobs", "entropy", "kl_full", "generalised_jsd", "prediction_mask", "mean_entropy"]
+)
 def test_a_batch_without_positions_is_refused_on_one_line(name):
     empty = {argument: CALLS[name][argument][:, :0] for argument in tensors(name)}
     says(refused(name, **empty), "time", "at least 1")

@@ -30,6 +30,7 @@ AT_LEAST_ZERO = dict.fromkeys((*COEFFICIENTS, "eps", "desirable_weight", "undesi
 SHARES = {
     "gae_lambda": [-0.1, 1.5, NAN, INF],
     "ld_alpha": [-0.1, 1.5, NAN, INF],
+    "teacher_share": [-0.1, 1.1, NAN, INF],
     "label_smoothing": [-0.1, 0.6, 1, NAN],
 }
 
@@ -360,6 +361,8 @@ def test_a_group_size_that_does_not_divide_the_batch_is_refused(group_size):
         ("group_advantages", {"scale": "group"}),
         ("group_advantages", {"scale": "batch"}),
         ("rloo_advantages", {}),
+        ("maxrl_advantages", {}),
+        ("gdpo_advantages", {}),
         ("reinforce_plus_plus_baseline_advantages", {}),
         ("group_reward_std", {}),
     ],

@@ -76,7 +76,7 @@ def test_a_nan_of_a_row_or_a_pair_is_refused_naming_argument_and_position(name, 
     says(message, f"{argument} is NaN at position (1,)")
 
 
-@pytest.mark.parametrize("name", ["token_logprobs", "entropy", "kl_full", "mean_entropy"])
+@pytest.mark.parametrize("name", ["token_logprobs", "entropy", "kl_full", "generalised_jsd", "mean_entropy"])
 def test_nan_logits_are_refused_naming_the_position(name):
     logits = with_value(CALLS[name]["logits"], (1, 2, 4), NAN)
     says(refused(name, logits=logits), "from the logits", "is NaN at position (1, 2)")

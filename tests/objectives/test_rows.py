@@ -12,7 +12,7 @@ from calls import CALLS, axes
 
 from reference import objectives
 
-SIZES = {"batch": 6, "pairs": 6, "pred": 3, "time-1": 3, "time": 4, "vocab": 5, "width": 3, "1": 1}
+SIZES = {"batch": 6, "pairs": 6, "pred": 3, "time-1": 3, "time": 4, "vocab": 5, "width": 3, "kinds": 2, "1": 1}
 ANY, WHOLE_GROUPS = torch.tensor([3, 0, 5, 1, 4, 2]), torch.tensor([5, 4, 0, 1, 2, 3])
 NO_ROWS = {"total_loss", "adaptive_kl_coef", "grad_norm"}  # they see scalars, or parameters
 NO_ROWS |= {"worst_of", "mean_of"}  # a column per completion: test_closed_forms_ensembles.py
@@ -34,6 +34,7 @@ def drawn(name: str, argument: str, like: torch.Tensor, generator: torch.Generat
     if "win_rates" in argument:
         return numbers.sigmoid()
     if argument.startswith("loss_"):
+    if argument.startswith("loss_") or name == "maxrl_advantages":  # of means above 0
         return numbers.abs()
     return -numbers.abs() - 0.1 if "logprobs" in argument else numbers
 

@@ -23,6 +23,7 @@ NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef",
 NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "ld_alpha"}
 NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
 NO_DEFAULT |= {"share", "coef", "delta_low", "delta_high"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "most"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out
@@ -37,12 +38,15 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "clip_cov_loss": {"cov_low": 1.0, "cov_high": 5.0, "clip_low": 0.2, "clip_high": 0.2},
     "clip_frac": {"clip_low": 0.2, "clip_high": 0.2, "definition": "no_gradient"},
     "discounted_returns": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
+    "distillation_loss": {"old_logprobs": None, "max_ratio": None},
     "dpo_loss": {"beta": 0.1},
     "dppo_loss": {"divergence": "tv", "ratio_cap": None},
     "entropy": {"temperature": 1.0},
     "exo_loss": {"beta": 0.1, "label_smoothing": 1e-3},
     "gae": {"gamma": 1.0, "gae_lambda": 0.95, "bootstrap": None, "masked": "skip"},
     "gmpo_loss": {"log_clip_low": 0.4, "log_clip_high": 0.4},
+    "gdpo_advantages": {"weights": None, "over": "rows", "eps": 1e-4},
+    "generalised_jsd": {"teacher_share": 0.5, "temperature": 1.0},
     "group_advantages": {"scale": "group", "ddof": 1, "eps": 1e-4},
     "gspo_loss": {"clip_low": 3e-4, "clip_high": 4e-4},
     "hinge_loss": {"beta": 0.1},
@@ -56,12 +60,14 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "kto_loss": {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
     "ld_dpo_loss": {"beta": 0.1, "discounted": "both"},
     "luspo_loss": {"clip_low": 2e-3, "clip_high": 2.5e-3},
+    "maxrl_advantages": {"without_success": "refuse"},
     "mean_entropy": {"temperature": 1.0},
     "mean_kl": {"estimator": "k3"},
     "nca_loss": {"beta": 0.1},
     "orpo_loss": {"beta": 0.1},
     "ppo_clip_loss": {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None},
     "reinforce_plus_plus_advantages": {"gamma": 1.0},
+    "rejection_mask": {"least": None, "estimator": "k3", "first": "sampler", "level": "token"},
     "robust_dpo_loss": {"beta": 0.1, "label_smoothing": 0.1},
     "sampler_correction": {"level": "token", "mode": "truncate", "low": 0.0, "high": 2.0},
     "sapo_loss": {"tau_positive": 1.0, "tau_negative": 1.05},
@@ -71,6 +77,7 @@ DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is
     "td_residuals": {"gamma": 1.0, "bootstrap": None, "masked": "skip"},
     "token_logprobs": {"temperature": 1.0, "chunk_size": None},
     "token_rewards": {"kl": None, "kl_coef": 0.0},
+    "top_entropy_mask": {"share": 0.2},
     "total_loss": {
         **dict.fromkeys(["value_loss", "kl", "sft_loss", "entropy", "length_penalty"]),
         **dict.fromkeys(["vf_coef", "kl_coef", "sft_coef", "entropy_coef"], 0.0),

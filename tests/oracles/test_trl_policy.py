@@ -3,10 +3,12 @@
 What TRL computes and no function here is for ("sapo" and "cispo" of whole completions) is put together from pieces.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
-from trl import RLOOConfig
+from trl import GRPOTrainer, RLOOConfig
 from trl.kernels.chunked_divergence import ChunkedDivergenceFunction
 from trl.rewards import get_soft_overlong_punishment
 from trl.trainer.rloo_trainer import RLOOTrainer
@@ -33,6 +35,7 @@ from .trl_batches import (
     trl_loss,
 )
 from .trl_stub import GKDTrainer, GMPOTrainer, TableModel, metric, rollout, trainer
+from .trl_stub import GKDTrainer, TableModel, metric, rollout, sdpo, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
@@ -466,6 +469,53 @@ def test_gdpo_scales_by_the_batch_after_the_group(same, case):
     same(ours.batch_advantages(ours.group_advantages(rewards, group_size=GROUP)), theirs)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 0.1, 0.5])
+@oracle("off_policy_mask", "TRL", "`get_off_policy_mask`")
+@oracle("off_policy_mask", "TRL", differs="a NaN of the sampler counts as 0, an error here")
+def test_the_off_policy_sequence_mask(same, threshold):
+    case = CASES["ragged"]
+    new = ours.token_logprobs(case.logits, case.tokens)
+    sampler = new + torch.linspace(-1.0, 2.0, new.numel(), dtype=new.dtype).view_as(new)
+    advantages = torch.linspace(-1.0, 1.0, len(new), dtype=new.dtype)[:, None]
+    options = {"mask": case.mask.double(), "off_policy_threshold": threshold}
+    theirs = GRPOTrainer.get_off_policy_mask(advantages, new, sampler, **options)
+    mine = ours.off_policy_mask(new, sampler, advantages, case.mask, threshold=threshold)
+    same(mine.double(), theirs * case.mask)
+    hole = torch.where(case.mask, torch.nan, sampler)
+    assert GRPOTrainer.get_off_policy_mask(advantages, new, hole, **options).all()
+    with pytest.raises(ours.InputError, match="sampler_logprobs is NaN"):
+        ours.off_policy_mask(new, hole, advantages, case.mask, threshold=threshold)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.55, 1.0])
+@oracle("top_entropy_mask", "TRL", "`get_high_entropy_mask`, whose threshold is 1 - `share`")
+def test_the_top_entropy_mask(same, share):
+    case = CASES["ragged"]
+    entropy = ours.entropy(case.logits).float().double()  # TRL has the quantile in float32
+    one_process = SimpleNamespace(pad_across_processes=lambda x, **_: x, gather=lambda x: x)
+    self = SimpleNamespace(accelerator=one_process)
+    theirs = GRPOTrainer.get_high_entropy_mask(self, entropy, case.mask, 1 - share)
+    same(ours.top_entropy_mask(entropy, case.mask, share=share).double(), theirs.double())
+
+
+@oracle("gdpo_advantages", "TRL", '`multi_objective_aggregation="normalize_then_sum"`', rtol=1e-6)
+def test_several_rewards_are_normalised_and_then_added(same):
+    first = torch.cat([CASES["ragged"].rewards, CASES["full"].rewards])
+    rewards, weights = (
+        torch.stack([first, first.flip(0) ** 2, 100 * first.roll(1)], dim=1),
+        torch.tensor([1.0, 0.5, 2.0]),
+    )
+    batch = len(rewards)
+    model = TableModel(torch.zeros(batch, 2, VOCAB, dtype=torch.float64))
+    options = {"per_device_train_batch_size": batch, "num_generations": GROUP}
+    self = trainer(model, multi_objective_aggregation="normalize_then_sum", **options)
+    theirs = rollout(self, [[3]] * batch, [[2]] * batch, rewards, reward_weights=weights.to(rewards.dtype))[
+        "advantages"
+    ]
+    mine = ours.gdpo_advantages(rewards, torch.ones(batch, 1), group_size=GROUP, weights=weights)
+    same(mine[:, 0], theirs)
+
+
 @pytest.mark.parametrize("kind", ["group", "batch", "none", "rloo"])
 @oracle("group_advantages", "TRL", differs="0 for a group of 1 (evaluation only), an error here with a std")
 @oracle("rloo_advantages", "TRL", differs="0 for a group of 1 (evaluation only), an error here")
@@ -618,6 +668,41 @@ def test_the_kl_of_the_whole_distribution(same, beta, temperature):
     same(mine, theirs, student)
     mean = GKDTrainer.generalized_jsd_loss(student[:, :-1], teacher[:, :-1], labels=labels, **options)
     same(ours.masked_mean(mine, case.mask), mean, student)
+
+
+@pytest.mark.parametrize("temperature", [1.0, TEMPERATURE])
+@pytest.mark.parametrize("beta", [0.0, 0.1, 0.5, 1.0])
+@oracle("generalised_jsd", "TRL", "`generalized_jsd_loss` of GKD")
+def test_the_divergence_to_a_teacher(same, beta, temperature):
+    case = CASES["ragged"]
+    student, teacher = logits_leaf(case), reference_logits(case)
+    theirs = GKDTrainer.generalized_jsd_loss(
+        student[:, :-1], teacher[:, :-1], reduction="none", beta=beta, temperature=temperature
+    )
+    same(
+        ours.generalised_jsd(student, teacher, teacher_share=beta, temperature=temperature), theirs.sum(dim=-1), student
+    )
+
+
+@pytest.mark.parametrize("max_ratio", [None, 1.1, 2.0])
+@oracle("distillation_loss", "TRL", "`sampled_token` of SDPO, ours with `max_ratio`")
+@oracle("distillation_rewards", "TRL", "minus the weight of `sampled_token` of SDPO")
+def test_a_sampled_token_and_a_teacher(same, max_ratio):
+    case = CASES["ragged"]
+    student, teacher = logits_leaf(case), reference_logits(case)
+    theirs = sdpo.compute_sampled_token_self_distillation_loss(
+        student[:, :-1], teacher[:, :-1], case.tokens[:, 1:], distillation_alpha=1.0
+    )
+    new, q = (ours.token_logprobs(logits, case.tokens) for logits in (student, teacher))
+    old = None
+    if max_ratio is not None:
+        old = new.detach() - torch.linspace(-0.5, 1.0, new.numel(), dtype=new.dtype).view_as(new)
+        theirs = sdpo.apply_importance_sampling_clipping(theirs, new, old, max_ratio)
+    mine = ours.distillation_loss(new, q, old_logprobs=old, max_ratio=max_ratio)
+    same(mine, theirs, student, of="distillation_loss")
+    rewards = ours.distillation_rewards(new, q, torch.ones_like(new))
+    weight = 1.0 if old is None else (new - old).exp().clamp(max=max_ratio).detach()
+    same(-rewards * new * weight, theirs, student, of="distillation_rewards")
 
 
 @oracle("kl_full", "TRL", "`ChunkedDivergenceFunction` with `beta=1`", rtol=F32)

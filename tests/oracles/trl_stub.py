@@ -34,6 +34,7 @@ with warnings.catch_warnings():
     from trl.experimental.gkd import GKDTrainer  # noqa: F401
     from trl.experimental.gmpo import GMPOTrainer  # noqa: F401
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+    from trl.experimental.sdpo import loss_utils as sdpo  # noqa: F401
 
 CONFIGS = {
     CPOTrainer: CPOConfig,
@@ -180,14 +181,20 @@ def rollout(
     completions: list[list[int]],
     rewards: Tensor,
     sampler_logprobs: list[list[float]] | None = None,
+    reward_weights: Tensor | None = None,
 ) -> dict:
-    """TRL's inputs to the loss - padding, masks, advantages, token count - for given completions and rewards."""
-    self.reward_funcs, self.reward_func_names = [None], ["reward"]
-    self.reward_weights = torch.ones(1, dtype=rewards.dtype)
+    """TRL's inputs to the loss - padding, masks, advantages, token count - for given completions and rewards.
+
+    Rewards of several functions have a column for each, and then there are weights.
+    """
+    rewards = rewards if rewards.dim() == 2 else rewards[:, None]
+    self.reward_func_names = [f"reward {k}" for k in range(rewards.shape[1])] if rewards.shape[1] > 1 else ["reward"]
+    self.reward_funcs = [None] * rewards.shape[1]
+    self.reward_weights = torch.ones(1, dtype=rewards.dtype) if reward_weights is None else reward_weights
     self._tokenize_prompts = lambda _: (prompts, None, {})
     generated = (completions, sampler_logprobs) if isinstance(self, GRPOTrainer) else completions
     self._generate_single_turn = lambda *_: generated
-    self._calculate_rewards = lambda *_: rewards[:, None]
+    self._calculate_rewards = lambda *_: rewards
     return self._generate_and_score_completions([{"prompt": "unused"}] * len(prompts))
 
 
