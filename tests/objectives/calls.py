@@ -199,7 +199,6 @@ AXES = {
 AXES_HERE = {  # where a function calls them something else
     ("mean_entropy", "mask"): "batch time-1",
     **{(name, "advantages"): "batch 1" for name in ("gspo_loss", "gmpo_loss", "luspo_loss", "vespo_loss")},
-    ("gspo_loss", "advantages"): "batch 1",
     ("off_policy_mask", "advantages"): "batch 1",
     ("top_entropy_mask", "entropy"): "batch pred",
     **{(name, "rewards"): "batch pred" for name in ("discounted_returns", "td_residuals", "gae")},

@@ -33,7 +33,6 @@ def drawn(name: str, argument: str, like: torch.Tensor, generator: torch.Generat
     numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
     if "win_rates" in argument:
         return numbers.sigmoid()
-    if argument.startswith("loss_"):
     if argument.startswith("loss_") or name == "maxrl_advantages":  # of means above 0
         return numbers.abs()
     return -numbers.abs() - 0.1 if "logprobs" in argument else numbers

@@ -20,10 +20,8 @@ from reference.objectives.shapes import require_finite, require_log_ratio, requi
 PUBLIC = sorted(set(objectives.__all__) - {"InputError"})
 PLAIN_FIRST = {"adaptive_kl_coef": ["kl_coef", "observed_kl"], "grad_norm": ["parameters"]}
 NO_DEFAULT = {"eos_token_id", "group_size", "max_length", "strategy", "kl_coef", "length_coef", "buffer"}
-NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "ld_alpha"}
-NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold"}
+NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "ld_alpha", "most"}
 NO_DEFAULT |= {"share", "coef", "delta_low", "delta_high"}
-NO_DEFAULT |= {"target", "horizon", "num_samples", "assistant_token_id", "threshold", "most"}
 
 
 DEFAULTS = {  # TRL's and the papers', as the docstrings say; a change of one is a change for everybody who left it out

@@ -34,8 +34,7 @@ from .trl_batches import (
     trl_advantages,
     trl_loss,
 )
-from .trl_stub import GKDTrainer, GMPOTrainer, TableModel, metric, rollout, trainer
-from .trl_stub import GKDTrainer, TableModel, metric, rollout, sdpo, trainer
+from .trl_stub import GKDTrainer, GMPOTrainer, TableModel, metric, rollout, sdpo, trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
 
