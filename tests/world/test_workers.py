@@ -1,6 +1,7 @@
 """Parts of a job beside each other: order, errors and ends are those of a plain loop."""
 
 import _thread
+import signal
 import threading
 import time
 
@@ -114,15 +115,19 @@ def test_threads_are_counted_as_before_after_an_error_of_the_caller(error):
 
 
 def test_ctrl_c_while_the_caller_waits_for_a_part():
-    before = threading.active_count()
+    before, handler = threading.active_count(), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores Ctrl-C
 
     def interrupt(part: int) -> None:
         if part == 5:  # both threads are there by now
             _thread.interrupt_main()
         time.sleep(0.02)
 
-    with pytest.raises(KeyboardInterrupt):
-        list(in_parallel(interrupt, range(100), workers=2))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(in_parallel(interrupt, range(100), workers=2))
+    finally:
+        signal.signal(signal.SIGINT, handler)
     assert torch.get_num_threads() == 2 and threading.active_count() == before
 
 
