@@ -47,6 +47,14 @@ def test_clip_covs_bounds_are_outside_of_the_range_and_may_be_infinite():
     assert_is(clip_cov([0.9, 0.8, 0.7, 0.1], cov_low=-math.inf, cov_high=math.inf)[0], 0, 0, 0, 1)
 
 
+@pytest.mark.parametrize(("bounds", "taken"), [((0.5, 1.0), []), ((1.0, 2.0), []), ((0.5, 1.5), [0])])
+def test_a_covariance_exactly_at_a_bound_is_outside(bounds, taken):
+    """Log-probs 1, 0, 0, -1 around -2 and advantages 1, 0, 0, -1: covariances of exactly 1, 0, 0, 1."""
+    logp = f64([-1.0, -2.0, -2.0, -3.0])
+    loss, _ = clip_cov([0.9, 0.8, 0.7, 0.1], logp=logp, old=logp, cov_low=bounds[0], cov_high=bounds[1])
+    assert_is(loss, *[0.0 if t in taken else a for t, a in enumerate([-1.0, 0.0, 0.0, 1.0])])
+
+
 def test_a_token_that_the_clip_has_stopped_is_no_candidate_of_clip_cov():
     """The first token's ratio is 2 with A = 1, the last one's 1/2 with A = -1. Each has a bound of its own."""
     scores, old = [0.9, 0.8, 0.7, 0.1], f64([0.25, 0.25, 0.25, 0.25]).log()
@@ -57,13 +65,16 @@ def test_a_token_that_the_clip_has_stopped_is_no_candidate_of_clip_cov():
     assert_is(loss, 0, 0, 0, 0.8)
     loss, gradient = clip_cov(scores, old=old, share=1.0, clip_low=None)
     assert_is(loss, -1.2, 0, 0, 0)
+    loss, gradient = clip_cov(scores, old=old, share=1.0, clip_low=0.5, clip_high=1.0)
+    assert_is(loss, 0, 0, 0, 0)  # exactly at a bound nothing is stopped
 
 
-def test_what_is_masked_is_no_candidate_and_in_no_mean():
+@pytest.mark.parametrize("bounds", [MEAN, {"cov_low": -math.inf, "cov_high": math.inf}])
+def test_what_is_masked_is_no_candidate_and_in_no_mean(bounds):
     """A fifth token, masked, far from all others: it changes no covariance, and its high score is not seen."""
-    wide = [torch.cat([x, f64([-40.0])], dim=1) for x in (LOGP, LOGP, A)]
-    loss, _ = clip_cov([0.9, 0.8, 0.7, 0.1, 5.0], logp=wide[0], old=wide[1], advantages=wide[2],
-                       mask=torch.tensor([[1, 1, 1, 1, 0]]))  # fmt: skip
+    logp, a = (torch.cat([x, f64([-40.0])], dim=1) for x in (LOGP, A))
+    mask = torch.tensor([[1, 1, 1, 1, 0]])
+    loss, _ = clip_cov([0.9, 0.8, 0.7, 0.1, 5.0], logp=logp, old=logp, advantages=a, mask=mask, **bounds)
     assert_is(loss[:, :4], 0, 0, 0, 1)
 
 

@@ -194,3 +194,12 @@ def test_the_gradient_at_ratio_one_is_the_policy_gradient():
         assert_is(gradient, -1, -1)
     logp = ZEROS.clone().requires_grad_()
     assert_is(slopes(sequence_mean(reinforce_loss(logp, f64([2.0])), BOTH), logp), -1, -1)
+
+
+def test_a_token_that_was_impossible_before_makes_no_nan():
+    """The log-ratio is infinite. VESPO's weight is 0, and GMPO's mean stays below the largest number."""
+    logp, old, mask = f64([-1.0, -1.0]).requires_grad_(), f64([-math.inf, -1.0]), BOTH
+    ours = vespo_loss(logp, old, f64([1.0]), mask)
+    assert_is(ours, 0, 0)
+    assert_is(slopes(ours, logp), 0, 0)
+    assert gmpo_loss(logp, old, f64([-1.0]), mask).isfinite().all()
