@@ -136,7 +136,7 @@ def distillation_loss(
     >>> token_logprobs.grad.round(decimals=2)
     tensor([[-0.6900,  0.6900]])
     """
-    rewards = teacher_logprobs.detach() - token_logprobs.detach()
+    rewards = (teacher_logprobs - token_logprobs).detach()
     if max_ratio is not None:
         require_at_least(max_ratio, "max_ratio", 1)
         if old_logprobs is None:
@@ -155,7 +155,6 @@ def kl_of_logprobs(logp: Tensor, logq: Tensor) -> Tensor:
 
 
 def log_sum(a: Tensor, b: Tensor) -> Tensor:
-    """log(exp(a) + exp(b)), also where both are 0: there -inf and no gradient, where torch's own has NaN."""
+    """log(exp(a) + exp(b)) with a finite gradient, also where both are 0: log 2 stands there, and nothing weighs it."""
     neither = (a == -torch.inf) & (b == -torch.inf)
-    total = torch.logaddexp(torch.where(neither, 0.0, a), torch.where(neither, 0.0, b))
-    return torch.where(neither, -torch.inf, total)
+    return torch.logaddexp(torch.where(neither, 0.0, a), torch.where(neither, 0.0, b))
