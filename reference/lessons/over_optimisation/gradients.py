@@ -48,12 +48,6 @@ def gradient_of(logits: Tensor, *, rewards: Tensor, added: Tensor | float = 0.0)
     return torch.autograd.grad(loss, logits)[0]
 
 
-def gradient_of_mean_length(logits: Tensor, mask: Tensor) -> Tensor:
-    """(batch,) the exact gradient of the expected length, sum of p_i times length_i: what a price per token should follow."""
-    logits = logits.clone().double().requires_grad_()
-    return torch.autograd.grad((logits.softmax(dim=0) * mask.sum(dim=1)).sum(), logits)[0]
-
-
 def entropy_after_step(logits: Tensor, *, sign: int, entropy_coef: float, lr: float) -> tuple[float, float]:
     """Entropy in nats before and after one step downhill on a loss of sign * entropy_coef * entropy alone.
 
@@ -69,14 +63,6 @@ def entropy_of(logits: Tensor) -> Tensor:
     """Of one softmax, as a scalar in nats."""
     logprobs = logits.log_softmax(dim=0)
     return -(logprobs.exp() * logprobs).sum()
-
-
-def right_total(policy_loss: Tensor, **terms: Tensor) -> Tensor:
-    """The total loss with its signs, of all terms: what the mistakes of ``total_loss`` are compared with."""
-    added = sum(
-        terms[f"{name}_coef"] * terms[term] for name, term in (("vf", "value_loss"), ("kl", "kl"), ("sft", "sft_loss"))
-    )
-    return policy_loss + added - terms["entropy_coef"] * terms["entropy"]
 
 
 def terms_of(logits: Tensor) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ runs: it is only logged. Runs with one seed draw the same problems at the same s
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,22 +73,6 @@ def curves_of(name: str, *, folder: Path = RUNS) -> dict[int, Curve]:
         for seed, path in paths.items()
         if path.is_dir()
     }
-
-
-def missing(names: Iterable[str], *, folder: Path = RUNS) -> dict[str, list[int]]:
-    """Of these names, without their seeds, those that lack a seed, with the seeds that are not recorded."""
-    require_folder(folder)
-    absent = {name: [seed for seed in SEEDS if not (folder / f"{name}-seed-{seed}").is_dir()] for name in names}
-    return {name: seeds for name, seeds in absent.items() if seeds}
-
-
-def say_missing(names: Iterable[str], *, folder: Path = RUNS) -> str:
-    """A sentence on the runs that are not recorded; empty where all are there."""
-    absent = [
-        name + ("" if seeds == list(SEEDS) else f" (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})")
-        for name, seeds in missing(names, folder=folder).items()
-    ]
-    return f"Not recorded: {', '.join(absent)}." if absent else ""
 
 
 def proxy_of_base(path: Path) -> float | None:

@@ -7,11 +7,6 @@ import pytest
 from reference.evaluation.by_length import Bucket
 from reference.lessons.over_optimisation import widgets
 from reference.lessons.over_optimisation.figures import figure_best_of_n, figure_over_optimisation
-from reference.lessons.over_optimisation.figures_faces import (
-    faces_table,
-    figure_faces,
-    mean_scalar,
-)
 from reference.lessons.over_optimisation.figures_forms import figure_forms
 from reference.lessons.over_optimisation.figures_length import figure_by_length
 from reference.lessons.over_optimisation.figures_steering import figure_steered, figure_terms
@@ -130,34 +125,6 @@ def test_a_steered_run_beside_those_without_a_term():
     )
     assert "no term (grey): ends with proxy +0.90, gold 11%, 16.0 nats, 39 tokens" in text
     assert "the largest gold of SFT mix 0.3 is 70%, at step 6 and 2.25 nats" in text
-
-
-def logs(steps=20):
-    """Gold is largest at the step 10, where the running mean of five has the values of the steps 6 to 10."""
-    return [
-        {
-            "step": i, "reward": 0.6 if 6 <= i <= 10 else 0.4, "proxy": 0.1 * i, "kl_k1": 0.01, "length": 30.0 + i,
-            "length_right": 40.0, "length_wrong": 20.0 + i, "truncated": 0.0, "entropy": 0.25,
-        }
-        for i in range(1, steps + 1)
-    ]  # fmt: skip
-
-
-def test_the_faces_of_a_log_before_at_and_after_the_peak(capsys):
-    one, other = logs(), logs()
-    del other[3]["length_right"]  # a step in which nothing was right
-    text = description(figure_faces([one, other], title="A run"))
-    assert text.startswith("A run. Means of 2 seeds at steps 5, 10 (the peak of gold) and 20")
-    assert "gold, share right: 0.40, 0.60, 0.40" in text and "length, tokens wrong: 23.00, 28.00, 38.00" in text
-    faces_table([one, other])
-    printed = capsys.readouterr().out
-    assert "to 10, the peak" in printed and "0.60" in printed and "+2.20" not in printed and "+1.80" in printed
-
-
-def test_a_scalar_that_a_step_lacks_is_that_of_the_other_seeds():
-    one = [{"a": 1.0}, {"a": 2.0}, {}]
-    other = [{"a": 3.0}, {}, {}]
-    assert mean_scalar([one, other], "a") == [2.0, 2.0, 2.0]
 
 
 BUCKETS = [Bucket(None, -5, 10, 0.1, 0.02, 0.4), Bucket(-5, 6, 0, None, 0.0, 1.0), Bucket(6, None, 20, 0.9, 0.7, 0.97)]

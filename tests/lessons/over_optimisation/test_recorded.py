@@ -30,10 +30,8 @@ from reference.lessons.over_optimisation.recorded import (
     early_stop,
     mean_curve,
     mean_rows,
-    missing,
     peak,
     point,
-    say_missing,
     stopped,
 )
 from reference.lessons.over_optimisation.steering import (
@@ -154,9 +152,6 @@ def test_runs_are_read_with_the_seeds_that_are_there(tmp_path, monkeypatch):
     record_run(tmp_path / "runs", "climb-4096-seed-1", log())
     found = curves_of("climb-4096", folder=tmp_path / "runs")
     assert list(found) == [1] and found[1].proxy[0] == 0.0
-    assert missing(["climb-4096", "peak"], folder=tmp_path / "runs") == {"climb-4096": [0, 2], "peak": [0, 1, 2]}
-    words = say_missing(["climb-4096", "peak"], folder=tmp_path / "runs")
-    assert words == "Not recorded: climb-4096 (seeds 0, 2), peak."
     with pytest.raises(InputError, match="the recorded runs are not at"):
         curves_of("climb-4096", folder=tmp_path / "nowhere")
 
