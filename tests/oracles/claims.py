@@ -16,9 +16,9 @@ from torch import Tensor
 
 from reference import objectives
 
+from .frameworks import TITLES
 from .records import assert_same
 
-FRAMEWORKS = ("TRL", "verl", "OpenRLHF")
 F32 = 1e-5  # where their path goes through float32
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -72,8 +72,8 @@ class Claim:
     def __post_init__(self) -> None:
         if self.function not in NAMES:
             raise ValueError(f"{self.function!r} is not a function of reference.objectives")
-        if self.framework not in FRAMEWORKS:
-            raise ValueError(f"{self.framework!r} is not one of {', '.join(FRAMEWORKS)}")
+        if self.framework not in TITLES:
+            raise ValueError(f"{self.framework!r} is not one of {', '.join(TITLES)}")
         if not self.theirs + self.differs or set("|\n") & set(self.theirs + self.differs):
             raise ValueError(f"{self} needs words, and they go into one cell of a table: no | and no line break")
 
@@ -137,32 +137,35 @@ class Same:
 
 def table(claims: Iterable[Claim]) -> str:
     """The block of README.md between its two marks."""
-    claims = sorted(set(claims), key=lambda c: (*c.tolerances, c.theirs, c.differs))
+    claims = sorted(set(claims), key=lambda c: (TITLES.index(c.framework), *c.tolerances, c.theirs, c.differs))
     lines = [BEGIN]
     for file, names in functions().items():
         if names:
-            lines += ["", f"#### {file}", "", *header(), *(line(name, f"`{name}`", claims) for name in names)]
-    lines += ["", "#### together", "", *header(), line(WHOLE_STEP, WHOLE_STEP, claims), "", END]
+            lines += ["", f"#### {file}", "", *HEADER, *(line(name, f"`{name}`", claims) for name in names)]
+    lines += ["", "#### together", "", *HEADER, line(WHOLE_STEP, WHOLE_STEP, claims), "", END]
     return "\n".join(lines)
 
 
-def header() -> tuple[str, str]:
-    return f"| | {' | '.join(FRAMEWORKS)} |", "|---" * (1 + len(FRAMEWORKS)) + "|"
+HEADER = ("| ours | equal | different by design |", "|---|---|---|")
 
 
 def line(function: str, label: str, claims: list[Claim]) -> str:
     if function in NO_COUNTERPART:
-        cells = [f"not compared: {NO_COUNTERPART[function]}", *[""] * (len(FRAMEWORKS) - 1)]
-    else:
-        cells = [cell([c for c in claims if (c.function, c.framework) == (function, name)]) for name in FRAMEWORKS]
-    return f"| {' | '.join([label, *cells])} |"
+        return f"| {label} | not compared: {NO_COUNTERPART[function]} | |"
+    mine = [claim for claim in claims if claim.function == function]
+    return f"| {label} | {equal_cell(mine)} | {different_cell(mine)} |"
 
 
-def cell(claims: list[Claim]) -> str:
-    """Equalities of one tolerance on one line, each difference on its own."""
-    equal: dict[str, list[str]] = {}
+def equal_cell(claims: list[Claim]) -> str:
+    """A line per framework and tolerance, with all that is equal to it."""
+    equal: dict[tuple[str, str], list[str]] = {}
     for claim in claims:
         if not claim.differs:
-            equal.setdefault(claim.equality, []).append(claim.theirs)
-    differences = [": ".join(filter(None, (claim.theirs, claim.differs))) for claim in claims if claim.differs]
-    return "<br>".join([f"{how} {'; '.join(theirs)}" for how, theirs in equal.items()] + differences) or "—"
+            equal.setdefault((claim.framework, claim.equality), []).append(claim.theirs)
+    return "<br>".join(f"**{name}** {how} {'; '.join(theirs)}" for (name, how), theirs in equal.items()) or "—"
+
+
+def different_cell(claims: list[Claim]) -> str:
+    """A line per difference."""
+    different = [(claim.framework, filter(None, (claim.theirs, claim.differs))) for claim in claims if claim.differs]
+    return "<br>".join(f"**{name}** {': '.join(words)}" for name, words in different) or "—"

@@ -3,7 +3,6 @@
 From the folder tests, in an environment that has the framework (README.md says how to make one):
 
     python -m oracles.record verl
-    python -m oracles.record openrlhf
 """
 
 import argparse
@@ -11,6 +10,7 @@ import importlib
 from importlib.metadata import version
 
 from .cases import make_cases
+from .frameworks import RECORDED
 from .records import evaluate_all, save
 
 
@@ -22,6 +22,6 @@ def live_records(framework: str) -> tuple[str, dict[str, dict]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write the fixture of a framework that is installed here.")
-    parser.add_argument("framework", choices=["verl", "openrlhf"])
+    parser.add_argument("framework", choices=RECORDED)
     framework = parser.parse_args().framework
     print(save(framework, *live_records(framework), make_cases()))

@@ -1,8 +1,12 @@
-"""What verl and OpenRLHF recorded, as computations of ours: one entry per record and claim, in a file per topic.
+"""What the frameworks recorded, as computations of ours: one entry per record and claim.
 
-The cases of our row are those that are compared. What is not in here differs, and test_recorded.py says how.
+verl and OpenRLHF share rows and have a file per topic; every other framework has a file of its name, with its ``ENTRIES``.
+The cases of our row are those that are compared. What is not in here differs, and test_different*.py says how.
 """
 
+from importlib import import_module
+
+from ..frameworks import RECORDED
 from . import credit, kl, policy, preference, tokens
 
 TOPICS = (tokens, kl, credit, policy, preference)
@@ -10,3 +14,4 @@ EQUAL = {
     "verl": [entry for topic in TOPICS for entry in topic.VERL],
     "openrlhf": [entry for topic in TOPICS for entry in topic.OPENRLHF],
 }
+EQUAL |= {name: import_module(f".{name}", __package__).ENTRIES for name in RECORDED if name not in EQUAL}

@@ -1,8 +1,10 @@
 """An entry: a record of a framework, our computation of it, and the claim that the two are equal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..claims import Claim
+from ..frameworks import RECORDED
 from ..records import Row
 
 
@@ -18,9 +20,13 @@ class Equal:
         return f"{self.claim.function} = {self.record}"
 
 
-def verl(record: str, row: Row, function: str, theirs: str = "", **options: float | str) -> Equal:
-    return Equal(record, row, Claim(function, "verl", theirs or f"`{record}`", **options))
+def entries_of(framework: str) -> Callable[..., Equal]:
+    """What writes the entries of a framework, which is named by its fixture: ``verl(record, row, function, theirs)``."""
+
+    def entry(record: str, row: Row, function: str, theirs: str = "", **options: float | str) -> Equal:
+        return Equal(record, row, Claim(function, RECORDED[framework].title, theirs or f"`{record}`", **options))
+
+    return entry
 
 
-def openrlhf(record: str, row: Row, function: str, theirs: str = "", **options: float | str) -> Equal:
-    return Equal(record, row, Claim(function, "OpenRLHF", theirs or f"`{record}`", **options))
+verl, openrlhf = entries_of("verl"), entries_of("openrlhf")
