@@ -29,3 +29,6 @@ RECORDED = {
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
+
+# Whose defaults are recorded, by the name of the file in defaults/.
+DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF"}
