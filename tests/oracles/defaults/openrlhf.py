@@ -67,7 +67,7 @@ CELLS = [
     option("clip", "--actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
     option("clip", "--actor.eps_clip", "and above at 1 + {value}", column="clip_high"),
     option("clip", "--actor.eps_clip_low_high", {None: "both bounds are eps_clip"}),
-    option("clip", "--actor.dual_clip", {None: "no further bound where the advantage is negative"}, column="dual_clip"),
+    option("clip", "--actor.dual_clip", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})}, column="dual_clip"),
     line("clip", LOSS, "policy_log_ratio = raw_policy_log_ratio.clamp(min=-20.0, max=20.0)", "the log-ratio is cut at 20 on both sides"),
     option("ratio", "--actor.policy_loss_type", {
         "ppo": value("one ratio per token, in the clipped loss of PPO", loss="ppo_clip", columns={"ratio": "token"}),

@@ -92,7 +92,7 @@ GRPO_CELLS = [
     option("clip", "GRPOConfig.epsilon_high", {
         None: "above at 1 + epsilon; with loss_type cispo the cap is then epsilon itself: every weight is at most 0.2",
     }, column="clip_high"),
-    option("clip", "GRPOConfig.delta", {None: "no further bound where the advantage is negative"}, column="dual_clip"),
+    option("clip", "GRPOConfig.delta", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})}, column="dual_clip"),
     option("ratio", "GRPOConfig.importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
         "sequence": value("the geometric mean of the tokens' ratios, as GSPO has it", columns={"ratio": "sequence"}),
