@@ -1,9 +1,10 @@
 """The words behind a program on its command line to pairs of option and value: flags, and the overrides of Hydra."""
 
 import re
+from dataclasses import replace
 
 from reference.frameworks.option import UNEVALUATED, Draft, Pair
-from reference.frameworks.shell_variables import Text
+from reference.frameworks.shell_variables import OR, Text
 from reference.frameworks.values import known_or_not, number, value_of
 
 OVERRIDE = re.compile(r"([+~]{0,2})([\w./@-]+)=(.*)", re.DOTALL)
@@ -32,6 +33,7 @@ def read_words(words: list[Text], *, framework: str, where: str) -> Draft:
             draft.notes.append(f"line {first.line}: `{short(first.text)}` may hold more options, which are not known")
         else:
             draft.notes.append(f"line {first.line}: `{short(first.text)}` is no option, and was not read")
+    draft.pairs = [replace(pair, text=pair.text.replace(OR, " or ")) for pair in draft.pairs]
     draft.files += [pair for pair in draft.pairs if pair.key in FILES]
     return draft
 

@@ -1,5 +1,6 @@
 """Configs that a config names: the parents in ``defaults``, and the file behind ``--config``."""
 
+import re
 from pathlib import Path
 
 from reference.frameworks.config_text import read_text
@@ -7,6 +8,8 @@ from reference.frameworks.option import Draft, Pair
 from reference.frameworks.yaml_config import read_yaml
 from reference.objectives.shapes import InputError
 
+BEGINS_UNKNOWN = re.compile(r"(\$\(.*\)|\$\{[^}]*\}|\$\w+)/([^$]+)", re.DOTALL)
+OF_FRAMEWORK = re.compile(r"\w*_trainer(\.yaml)?")  # ppo_trainer, ppo_megatron_trainer and such of verl
 MOST_FILES = 20
 HIGHEST = 6  # folders above the file in which a relative path is tried
 
@@ -41,6 +44,11 @@ def name_of(value: object) -> str:
 def read_named(draft: Draft, name: str, path: Path, *, folder: str, line: int, seen: set[Path]) -> list[Pair]:
     """The pairs of a file that a config names, with those of its own parents below them."""
     file = find(name, path, folder)
+    if file is None and OF_FRAMEWORK.fullmatch(name):
+        draft.notes.append(
+            f"line {line} of {path.name} begins from {name}, a config of the framework: its values are defaults"
+        )
+        return []
     if file is None or len(seen) > MOST_FILES:
         draft.notes.append(f"line {line} of {path.name} takes in {name}, which is not here: its options are not known")
         return []
@@ -63,10 +71,12 @@ def read_named(draft: Draft, name: str, path: Path, *, folder: str, line: int, s
 
 
 def find(name: str, path: Path, folder: str) -> Path | None:
-    """A relative name beside the file, or below one of the folders that it is in."""
-    names = [name] if name.endswith((".yaml", ".yml", ".json")) else [f"{name}.yaml", f"{name}.yml"]
+    """A relative name beside the file, or below one of the folders that it is in; ``$HERE/x.yaml`` counts as x.yaml."""
+    if began := BEGINS_UNKNOWN.fullmatch(name):
+        name = began[2]
     if "$" in name or Path(name).is_absolute() or len(name) > 300 or "\0" in name:
         return None
+    names = [name] if name.endswith((".yaml", ".yml", ".json")) else [f"{name}.yaml", f"{name}.yml"]
     above = list(path.resolve().parents)[:HIGHEST]
     inside = folder if folder and "$" not in folder and not Path(folder).is_absolute() else ""
     for each in names:

@@ -8,9 +8,6 @@ from reference.frameworks.shell_lines import Command, Script, read_script
 from reference.frameworks.shell_variables import Text
 from reference.frameworks.which_framework import NOT_TRAINING, framework_of_keys, program_of
 
-STARTERS = re.compile(
-    r"(\S*/)?(python[\d.]*|accelerate|torchrun|deepspeed|uv|ray|trl|swift|megatron|axolotl|llamafactory-cli|srun)"
-)
 SFT = re.compile(r"(^|[^a-z])(sft|pt|rm|reward)([^a-z]|$)")
 
 
@@ -32,7 +29,7 @@ def read_shell(text: str, *, where: str, framework: str | None, first_line: int 
         draft.notes.append(f"line {command.line}: the command stands inside of a condition, and was read as if it held")
     words = read_words(command.words[place:], framework=draft.framework, where=where)
     draft.pairs, draft.files, draft.notes = words.pairs, words.files, [*draft.notes, *words.notes]
-    note_variables(draft, script)
+    note_variables(draft, script, command.words[place:])
     return draft
 
 
@@ -52,10 +49,8 @@ def starts(commands: list[Command], framework: str | None) -> list[tuple[Command
 def program_by_options(words: list[Text], framework: str | None) -> tuple[str, str, int] | None:
     """A program of the user's own, whose options say what reads them."""
     texts = [word.text for word in words]
-    if not any(STARTERS.fullmatch(text) for text in texts[:12]):
-        return None
     place = next(
-        (place for place, text in enumerate(texts) if re.fullmatch(r"(?![-+\[])\S+\.py", text) and "=" not in text),
+        (place for place, text in enumerate(texts) if re.fullmatch(r"(?![-+\[])\S+\.(py|sh)", text) and "=" not in text),
         None,
     )
     module = next((place + 1 for place, text in enumerate(texts[:-1]) if text in ("-m", "--module")), None)
@@ -79,10 +74,12 @@ def commands_in_strings(script: Script) -> list[Command]:
     return found
 
 
-def note_variables(draft: Draft, script: Script) -> None:
-    if script.shell.defaulted:
-        names = ", ".join(script.shell.defaulted)
-        draft.notes.append(f"these variables can be set outside; the script's own defaults were read: {names}")
+def note_variables(draft: Draft, script: Script, words: list[Text]) -> None:
+    """What the values hang on: variables of the environment, loops, conditions."""
+    outside = sorted(set().union(*(word.outside for word in words)))
+    if outside:
+        draft.notes.append(f"variables that can be set outside were read with the script's own defaults: {', '.join(outside)}")
     conditional = [pair.key for pair in draft.pairs if pair.conditional]
     if conditional:
         draft.notes.append(f"these options are there only under a condition of the script: {', '.join(conditional)}")
+    draft.notes += [note for name, note in script.shell.loops.items() if any(f"${name}" in pair.text for pair in draft.pairs)]

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from reference.frameworks.shell_conditions import Block, take_branch, verdict_of_case, verdict_of_test, verdict_of_tests
-from reference.frameworks.shell_variables import Shell, Text, added, expanded, joined
+from reference.frameworks.shell_variables import OR, Shell, Text, added, expanded, joined
 from reference.frameworks.shell_words import TEXT, Piece, Source, Token, tokens_of
 
 ASSIGNS = re.compile(r"([A-Za-z_]\w*)(\+?)=")
@@ -151,7 +151,7 @@ def open_block(script: Script, word: str, statement: list[Token]) -> None:
     script.blocks.append(Block(word, holds=True if len(choices) == 1 else None))
     if len(choices) != 1:
         listed = ", ".join(choice.text for choice in choices[:5])
-        script.shell.notes.append(f"line {statement[0].line}: {name} takes several values in a loop ({listed})")
+        script.shell.loops[name] = f"line {statement[0].line}: {name} takes several values in a loop ({listed})"
     one = choices[0] if len(choices) == 1 else Text(f"${name}", False, statement[0].line)
     script.shell.scalars[name] = one
 
@@ -214,7 +214,7 @@ def one_of(old: Text, new: Text) -> Text:
         return new
     if not old.text or new.text.startswith(old.text + " "):
         return replace(new, conditional=True)
-    return replace(new, text=f"{old.text} or {new.text}", known=False)
+    return replace(new, text=f"{old.text}{OR}{new.text}", known=False)
 
 
 def assign_array(script: Script, token: Token) -> None:

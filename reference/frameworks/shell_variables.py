@@ -3,11 +3,13 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from reference.frameworks.shell_words import TEXT, VARIABLE, Piece, Source, Token, read_pieces
+from reference.frameworks.shell_words import TEXT, VARIABLE, Piece, Source, Token, Unfinished, closing, read_pieces
 
+OR = "\0or\0"  # no file with a zero byte gets here
 WHOLE_ARRAY = re.compile(r'(\w+)\[[@*]\](:?[-+]("?\$\{\1\[[@*]\]\}"?)?)?')
 WITH_DEFAULT = re.compile(r"(\w+)(:?)([-=+])(.*)", re.DOTALL)
 PLAIN = re.compile(r"(\w+)(:?\?.*)?", re.DOTALL)
+UNKNOWN = re.compile(rf"[$`{OR[0]}]")
 LONGEST = 2**20  # characters of one word: a value that doubles itself line by line grows past any memory
 
 
@@ -15,13 +17,14 @@ LONGEST = 2**20  # characters of one word: a value that doubles itself line by l
 class Text:
     """A word after its variables were put in; not ``known`` if a command, code or an unset variable is left in it.
 
-    ``conditional``: it is there only if a condition of the script holds.
+    ``conditional``: it is there only if a condition of the script holds. ``OR`` stands between two possible texts.
     """
 
     text: str
     known: bool
     line: int
     conditional: bool = False
+    outside: frozenset[str] = frozenset()  # variables in it that can be set outside, read with the script's own default
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Shell:
 
     scalars: dict[str, Text] = field(default_factory=dict)
     arrays: dict[str, list[Text]] = field(default_factory=dict)
-    defaulted: dict[str, None] = field(default_factory=dict)  # variables that may be set outside, in their order
+    loops: dict[str, str] = field(default_factory=dict)  # a variable that takes several values, and what to say of it
     notes: list[str] = field(default_factory=list)
 
 
@@ -58,20 +61,41 @@ def expanded(token: Token, shell: Shell) -> list[Text]:
 def added(first: Text, second: Text) -> Text:
     text = first.text + second.text
     known = first.known and second.known and len(text) <= LONGEST
-    return Text(text[:LONGEST], known, first.line, first.conditional or second.conditional)
+    return Text(
+        text[:LONGEST], known, first.line, first.conditional or second.conditional, first.outside | second.outside
+    )
 
 
 def split(text: Text) -> list[Text]:
-    return [replace(text, text=part) for part in text.text.split()] if text.known else [text]
+    """The words of a text. Spaces inside of a command that is left in it are no ends of words."""
+    if text.known:
+        return [replace(text, text=part) for part in text.text.split()]
+    words, place, start, source = [], 0, 0, Source(text.text + " ", text.line)
+    while place < len(source.text):
+        if source.text.startswith(("$(", "${"), place):
+            place = end_of_code(source, place)
+        elif source.text[place].isspace():
+            words += [source.text[start:place]] if place > start else []
+            start = place + 1
+        place += 1
+    return [replace(text, text=word, known=not UNKNOWN.search(word)) for word in words]
+
+
+def end_of_code(source: Source, place: int) -> int:
+    try:
+        return closing(source, place + 1) - 1
+    except Unfinished:
+        return place
 
 
 def joined(token: Token, shell: Shell) -> Text:
     """The one text that a word becomes in an assignment, where nothing is split."""
     quoted = [replace(piece, quoted=True) for piece in token.pieces]
     words = expanded(Token("word", token.line, pieces=quoted), shell)
-    text = " ".join(word.text for word in words)
-    known = all(word.known for word in words) and len(text) <= LONGEST
-    return Text(text[:LONGEST], known, token.line, any(word.conditional for word in words))
+    whole = Text("", True, token.line)
+    for place, word in enumerate(words):
+        whole = added(whole, replace(word, text=" " + word.text) if place else word)
+    return whole
 
 
 def values(piece: Piece, shell: Shell, line: int) -> list[Text]:
@@ -102,11 +126,11 @@ def with_default(found: re.Match[str], shell: Shell, line: int) -> list[Text]:
     is_set = value is not None and (bool(value.text) or not colon)
     if value is not None and sign != "+" and is_set:
         return [value]
-    if not name.isdigit() and value is None:
-        shell.defaulted[name] = None
     if sign == "+" and not is_set:
         return []
     default = inner(text, shell, line)
+    if value is None:
+        default = replace(default, outside=default.outside | {name})
     if sign == "=":
         shell.scalars[name] = default
     return [default]

@@ -14,7 +14,7 @@ INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 LARGEST = 2**20  # characters
 MOST_OPTIONS = 20_000  # aliases of aliases make a small file large
 DEEPEST = 40
-FLOAT = "tag:yaml.org,2002:float"
+MERGE = "tag:yaml.org,2002:merge"
 PLAIN = ("null", "bool", "int", "float", "str", "timestamp")
 
 
@@ -58,17 +58,20 @@ def leaves(node: yaml.MappingNode, before: str, draft: Draft, where: str, depth:
             f"{where} has options nested more than {DEEPEST} deep, so it is no config that was written by hand"
         )
     seen: dict[str, int] = {}
+    own = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE}
     for key_node, value in node.value:
-        line = key_node.start_mark.line + 1
-        key = before + str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else before + "?"
-        if key_node.tag == "tag:yaml.org,2002:merge":
+        if key_node.tag == MERGE:  # what is merged in counts less than what stands beside it, wherever that is
             for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                if isinstance(merged, yaml.MappingNode):
-                    yield from leaves(merged, before, draft, where, depth + 1)
+                kept = [(key, each) for key, each in merged.value if key.value not in own]
+                yield from leaves(yaml.MappingNode(merged.tag, kept), before, draft, where, depth + 1)
+    for key_node, value in node.value:
+        if key_node.tag == MERGE:
             continue
+        line = key_node.start_mark.line + 1
+        key = before + (str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?")
         if key in seen and isinstance(value, yaml.MappingNode):
             draft.notes.append(
-                f"{key} stands in lines {seen[key]} and {line} of {where}; many parsers keep the last block only, "
+                f"{key} stands in lines {seen[key]} and {line} of {where}; most parsers keep the last block only, "
                 "here both were read"
             )
         seen[key] = line
@@ -117,23 +120,31 @@ def source(node: yaml.Node) -> str:
 
 
 def interpolated(pairs: list[Pair]) -> list[Pair]:
-    """Put in ``${a.b}``, the way of OmegaConf, where a.b is another option."""
+    """Put in ``${a.b}``, the way of OmegaConf, where a.b is another option; ``${.b}`` is b beside this one."""
     values, done = {pair.key: pair for pair in pairs}, {}
     return [done.setdefault(pair.key, resolved(pair, values, done)) for pair in pairs]
 
 
 def resolved(pair: Pair, values: dict[str, Pair], done: dict[str, Pair]) -> Pair:
     found = set(INTERPOLATION.findall(pair.text)) if pair.value is UNEVALUATED else set()
-    if not found or len(found) > 20 or not found <= values.keys():
+    keys = {name: absolute(name, pair.key) for name in found}
+    if not found or len(found) > 20 or not set(keys.values()) <= values.keys():
         return pair
     done[pair.key] = pair  # an option that names itself stays as it is
-    for name in found:
-        if name not in done:
-            done[name] = resolved(values[name], values, done)
-    if any(done[name].value is UNEVALUATED for name in found):
+    for key in keys.values():
+        if key not in done:
+            done[key] = resolved(values[key], values, done)
+    if any(done[key].value is UNEVALUATED for key in keys.values()):
         return pair
     whole = INTERPOLATION.fullmatch(pair.text)
-    text = INTERPOLATION.sub(lambda match: done[match[1]].text, pair.text)[:10_000]
-    value = done[whole[1]].value if whole else UNEVALUATED if "${" in text or "{{" in text else value_of(text)
+    text = INTERPOLATION.sub(lambda match: done[keys[match[1]]].text, pair.text)[:10_000]
+    value = done[keys[whole[1]]].value if whole else UNEVALUATED if "${" in text or "{{" in text else value_of(text)
     done[pair.key] = replace(pair, value=value, text=text)
     return done[pair.key]
+
+
+def absolute(name: str, key: str) -> str:
+    """``.b`` seen from a.x is a.b, and ``..b`` is b."""
+    dots = len(name) - len(name.lstrip("."))
+    above = key.split(".")[:-dots] if dots else []
+    return ".".join([*above, name[dots:]])
