@@ -13,6 +13,7 @@ from .credit import RLOO, gae, group_advantages_row, whitened_row
 from .kl import ADAPTIVE, K1, K2, K3, k1, kl_penalty_row, rloo_of_kl_penalised_rewards, token_rewards
 from .skyrl_corrections import CORRECTIONS
 from .skyrl_losses import LOSSES, row_mean, skyrl
+from .skyrl_worker import WORKER
 from .tokens import ENTROPY, LOGPROBS, LOGPROBS_TEMPERED, MASKED_MEAN, TOKEN_MEAN
 
 MEAN_OF_ROWS = "the mean over rows of each row's mean {}, an empty row counting as 0"
@@ -154,4 +155,4 @@ CREDIT = [
     ),
 ]
 
-ENTRIES = TOKENS + CREDIT + LOSSES + CORRECTIONS
+ENTRIES = TOKENS + CREDIT + LOSSES + WORKER + CORRECTIONS

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from reference import objectives as ours
 
-from ..cases import CLIP_HIGH, CLIP_LOW, ENTROPY_COEF, FAR, HOLES, KL_COEF, ORDINARY, SAMPLER_HIGH, VALUE_CLIP, Case
+from ..cases import (
+    CLIP_HIGH,
+    CLIP_LOW,
+    FAR,
+    HOLES,
+    ORDINARY,
+    SAMPLER_HIGH,
+    Case,
+)
 from ..claims import F32
 from ..records import Row
 from .entry import entries_of
@@ -70,17 +78,6 @@ def divided(case: Case) -> Tensor:
 
 def importance_sampling(logprobs: Tensor, case: Case) -> Tensor:
     return total(-case.advantages * ours.ratio(logprobs, case.old), case)
-
-
-def clipped_value_loss(values: Tensor, case: Case) -> Tensor:
-    return row_mean(ours.value_loss(values, case.returns, old_values=case.old_values, clip=VALUE_CLIP), case)
-
-
-def total_loss(logprobs: Tensor, case: Case) -> Tensor:
-    """The KL by rows, policy and entropy by tokens: whatever `loss_reduction` is, it acts on the policy loss alone."""
-    kl, entropy = row_mean(ours.kl_k3(logprobs, case.ref), case), ours.token_mean(-logprobs, case.mask)
-    loss = POLICY_TOKEN.function(logprobs, case)
-    return ours.total_loss(loss, kl=kl, kl_coef=KL_COEF, entropy=entropy, entropy_coef=ENTROPY_COEF)
 
 
 def mean_unclipped_ratio(logprobs: Tensor, case: Case) -> Tensor:
@@ -183,13 +180,4 @@ LOSSES = [
         "`cross_entropy`, a sum",
     ),
     skyrl("importance_sampling_loss", Row("logprobs", importance_sampling), "ratio", "`importance_sampling`, a sum"),
-    skyrl("ppo_critic_loss", Row("values", lambda x, c: row_mean(ours.value_loss(x, c.returns), c)), "value_loss"),
-    skyrl("ppo_critic_loss, value_clip", Row("values", clipped_value_loss), "value_loss", "`ppo_critic_loss`"),
-    skyrl(
-        "_forward_backward_micro",
-        Row("logprobs", total_loss),
-        "total_loss",
-        "the worker's loss of a micro-batch; its KL is a mean of rows, whatever `loss_reduction` is",
-        rtol=F32,
-    ),
 ]

@@ -17,6 +17,7 @@ from ..cases import (
     HOLES,
     KL_COEF,
     ORDINARY,
+    PAIRED,
     VALUE_CLIP,
     Case,
 )
@@ -105,23 +106,23 @@ def value_loss_row(clip: float | None) -> Row:
     return Row("values", lambda x, c: ppo_utils.ppo_critic_loss(x, c.old_values, c.returns, config, mask_of(c))[0])
 
 
-def total_loss(logprobs: Tensor, case: Case, metric: str = "") -> Tensor | float:
-    """The worker's step on one micro-batch. -logp stands in for the entropy, so that it has a gradient here."""
+def worker_step(logprobs: Tensor, case: Case, rows: slice, metric: str = "") -> Tensor | float:
+    """One micro-batch of the worker. -logp stands in for the entropy, so that it has a gradient here."""
     config = algorithm("regular", {}, {}, use_entropy_loss=True, **CLIP)
     config.kl_loss_coef, config.entropy_loss_coef = KL_COEF, ENTROPY_COEF
-    last = torch.zeros_like(logprobs[:, :1])
+    policy, last = logprobs[rows], torch.zeros_like(logprobs[rows, :1])
     experience = SimpleNamespace(
-        sequences=case.tokens,
-        action_log_probs=case.old,
-        base_action_log_probs=case.ref,
-        advantages=scaled_advantages(case.advantages, case, "token_mean"),
+        sequences=case.tokens[rows],
+        action_log_probs=case.old[rows],
+        base_action_log_probs=case.ref[rows],
+        advantages=scaled_advantages(case.advantages, case, "token_mean")[rows],
         num_actions=logprobs.shape[1],
-        loss_mask=case.mask.float(),
+        loss_mask=case.mask.float()[rows],
         to_device=lambda _: None,
         **dict.fromkeys(("attention_mask", "action_mask", "rollout_logprobs", "pixel_values", "image_grid_thw")),
     )
     losses: list[Tensor] = []
-    model = lambda *_, **__: (logprobs, {"entropy": torch.cat([-logprobs, last], dim=1)})  # noqa: E731
+    model = lambda *_, **__: (policy, {"entropy": torch.cat([-policy, last], dim=1)})  # noqa: E731
     model.train = lambda: None
     worker = SimpleNamespace(
         model=model,
@@ -132,8 +133,18 @@ def total_loss(logprobs: Tensor, case: Case, metric: str = "") -> Tensor | float
         strategy=SimpleNamespace(backward=lambda loss, *_: losses.append(loss)),
         scheduler=SimpleNamespace(get_last_lr=lambda: [0.0]),
     )
-    status = forward_backward_micro(worker, experience, 1.0)
+    status = forward_backward_micro(worker, experience, len(policy) / len(logprobs))
     return status[metric] if metric else losses[0].float()
+
+
+def total_loss_row(*, micro_batch: int, cases: tuple = ORDINARY) -> Row:
+    """The losses of a mini-batch's micro-batches, whose gradients add up."""
+
+    def function(logprobs: Tensor, case: Case) -> Tensor:
+        starts = range(0, len(logprobs), micro_batch)
+        return sum(worker_step(logprobs, case, slice(start, start + micro_batch)) for start in starts)
+
+    return Row("logprobs", function, cases)
 
 
 LOSSES = {
@@ -174,6 +185,7 @@ LOSSES = {
     "importance_sampling_loss importance_ratio": policy_loss_row("importance_sampling", metric="importance_ratio"),
     "ppo_critic_loss": value_loss_row(None),
     "ppo_critic_loss, value_clip": value_loss_row(VALUE_CLIP),
-    "_forward_backward_micro": Row("logprobs", total_loss),
-    "_forward_backward_micro policy_kl": Row("logprobs", lambda x, c: total_loss(x, c, "policy_kl")),
+    "_forward_backward_micro": total_loss_row(micro_batch=4),
+    "_forward_backward_micro, two": total_loss_row(micro_batch=2, cases=PAIRED),
+    "_forward_backward_micro policy_kl": Row("logprobs", lambda x, c: worker_step(x, c, slice(None), "policy_kl")),
 }
