@@ -30,3 +30,6 @@ RECORDED = {
     "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
+
+# Whose defaults are recorded, by the name of the file in defaults/.
+DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF"}
