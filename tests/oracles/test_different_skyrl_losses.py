@@ -105,6 +105,21 @@ def test_the_smallest_ratio_is_that_of_padding(framework, record):
     assert (case.old - case.sampler).exp()[case.mask].min() > 0.4
 
 
+@different(*(f"ppo_policy_loss, use_tis | {case}" for case in ORDINARY))
+@oracle(
+    "sampler_correction",
+    "SkyRL",
+    "`use_tis` alone",
+    differs="its cap is -1 unless `tis_imp_ratio_cap` is set too: every weight is -1, and the loss changes its sign",
+)
+def test_use_tis_without_its_cap_trains_backwards(same, framework, record):
+    case, theirs = record_of(framework, record)
+    same_record(same, evaluate(token_row(lambda x, c: -ppo(x, c)), case), theirs)
+    assert (theirs["gradient"] != 0).any()
+    with pytest.raises(ours.InputError, match="high=-1"):
+        ours.sampler_correction(case.old, case.sampler, case.mask, high=-1.0)
+
+
 @different(*(f"compute_policy_loss_kl_cov, token mask | {case}" for case in ORDINARY))
 @oracle("rejection_mask", "SkyRL", "`token_mask_is_threshold_*` with `kl_cov`", differs="accepted, and without effect")
 def test_kl_cov_ignores_the_masks_of_the_sampler(same, framework, record):

@@ -32,6 +32,8 @@ NO_CLIP = {"eps_clip_low": 1.0, "eps_clip_high": 1e9}
 WIDE_SHARE, COV_LOW, COV_HIGH = 1.0, 0.1, 0.8  # all candidates are taken: nothing is left to chance
 KL_SHARE, KL_COV_COEF = 0.4, 0.7
 DELTA_LOW, DELTA_HIGH = 0.02, 0.03
+# What its `validate_cfg` makes of `use_tis`, if `tis_imp_ratio_cap` is not set too.
+USE_TIS = {"tis_ratio_type": "token", "token_tis_ratio_clip_high": AlgorithmConfig().tis_imp_ratio_cap}
 
 
 def scaled_advantages(advantages: Tensor, case: Case, reduction: str) -> Tensor:
@@ -156,6 +158,7 @@ LOSSES = {
     "ppo_policy_loss, token mask": policy_loss_row(correction=TOKEN_MASK, cases=HOLES),
     "ppo_policy_loss, outlier mask": policy_loss_row(correction=OUTLIER, cases=HOLES),
     "ppo_policy_loss, one threshold": policy_loss_row(correction={"token_mask_is_threshold_high": 1.0}),
+    "ppo_policy_loss, use_tis": policy_loss_row(correction=USE_TIS),
     "gspo_policy_loss": gspo_row("sequence_mean"),
     "gspo_policy_loss token_mean": gspo_row("token_mean"),
     "gspo_policy_loss, advantages per token": policy_loss_row("gspo", "sequence_mean", float32=False, **GSPO_CLIP),
