@@ -10,7 +10,7 @@ from typing import Any
 from reference.algorithms.columns import Recipe
 from reference.frameworks.slots import FURTHER_COLUMNS, SLOTS
 
-from .source import NotFound, Reader
+from .source import Found, NotFound, Reader
 
 COLUMNS = {field.name for field in fields(Recipe)} | FURTHER_COLUMNS.keys()
 
@@ -93,13 +93,17 @@ def read_all(cells: list[Cell], root: Path) -> tuple[list[dict[str, Any]], list[
             continue
         if isinstance(one.says, dict) and not any(key == found.value for key in one.says):
             lost.append(f"{name}: the default is {found.value!r}, and there are no words for it")
-        stored.append(
-            {"slot": one.slot, "entry": one.entry, "option": one.option, "default": found.value, "where": found.where}
-            | ({"says": one.says} if isinstance(one.says, str) else {"values": triples(one.says)})
-            | ({"column": one.column} if one.column else {})
-            | ({} if one.acts else {"acts": False})
-        )
+        stored.append(as_stored(one, found))
     return stored, lost
+
+
+def as_stored(one: Cell, found: Found) -> dict[str, Any]:
+    return (
+        {"slot": one.slot, "entry": one.entry, "option": one.option, "default": found.value, "where": found.where}
+        | ({"says": one.says} if isinstance(one.says, str) else {"values": triples(one.says)})
+        | ({"column": one.column} if one.column else {})
+        | ({} if one.acts else {"acts": False})
+    )
 
 
 def triples(says: dict[Any, Value]) -> list[list[Any]]:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import argument, code, given
 
@@ -67,7 +68,7 @@ CELLS = [
     option("clip", "--actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
     option("clip", "--actor.eps_clip", "and above at 1 + {value}", column="clip_high"),
     option("clip", "--actor.eps_clip_low_high", {None: "both bounds are eps_clip"}),
-    option("clip", "--actor.dual_clip", {None: "no further bound where the advantage is negative"}, column="dual_clip"),
+    option("clip", "--actor.dual_clip", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})}, column="dual_clip"),
     line("clip", LOSS, "policy_log_ratio = raw_policy_log_ratio.clamp(min=-20.0, max=20.0)", "the log-ratio is cut at 20 on both sides"),
     option("ratio", "--actor.policy_loss_type", {
         "ppo": value("one ratio per token, in the clipped loss of PPO", loss="ppo_clip", columns={"ratio": "token"}),
@@ -122,3 +123,13 @@ CELLS = [
     dpo("truncated", "--data.max_len", "prompt and completion together have at most {value} tokens"),
     dpo("optimizer", "--adam.lr", "learning rate {value}", column="lr"),
 ]  # fmt: skip
+OPTIMIZER = ("optim", "muon.lr", "muon.momentum", "adam.lr", "adam.betas", "adam.eps", "adam.weight_decay", "lr_scheduler",
+             "lr_warmup_ratio", "min_lr_ratio", "max_norm")  # fmt: skip
+NAMES = [
+    names.arguments(PPO),
+    names.arguments(DPO),
+    names.arguments("openrlhf/cli/train_sft.py"),
+    names.arguments("openrlhf/cli/train_rm.py"),
+    # built with an f-string, for the actor and the critic
+    lambda root: [f"--{model}.{name}" for model in ("actor", "critic") for name in OPTIMIZER],
+]

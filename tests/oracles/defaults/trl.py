@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, field
 
@@ -92,7 +93,7 @@ GRPO_CELLS = [
     option("clip", "GRPOConfig.epsilon_high", {
         None: "above at 1 + epsilon; with loss_type cispo the cap is then epsilon itself: every weight is at most 0.2",
     }, column="clip_high"),
-    option("clip", "GRPOConfig.delta", {None: "no further bound where the advantage is negative"}, column="dual_clip"),
+    option("clip", "GRPOConfig.delta", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})}, column="dual_clip"),
     option("ratio", "GRPOConfig.importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
         "sequence": value("the geometric mean of the tokens' ratios, as GSPO has it", columns={"ratio": "sequence"}),
@@ -193,3 +194,9 @@ SFT_CELLS = [
 ]  # fmt: skip
 
 CELLS = GRPO_CELLS + RLOO_CELLS + DPO_CELLS + SFT_CELLS
+NAMES = [names.fields(file, config) for config, file in FILES.items()]
+NAMES += [
+    names.fields("trl/trainer/base_config.py", "_BaseConfig"),
+    names.fields("trl/trainer/model_config.py", "ModelConfig"),
+    names.fields("trl/scripts/utils.py", "ScriptArguments"),
+]
