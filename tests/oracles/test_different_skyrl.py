@@ -155,6 +155,18 @@ def test_maxrl_adds_to_the_mean_and_keeps_its_sign(framework, record):
             ours.maxrl_advantages(group, group_size=GROUP)
 
 
+@different("postprocess_generator_output zero_variance_filter, rewards per token | full")
+@oracle(
+    "dead_group_share",
+    "SkyRL",
+    "`zero_variance_filter`",
+    differs="nothing is masked where rewards come per token, as they do from its own generator",
+)
+def test_the_filter_of_dead_groups_does_nothing_with_the_rewards_of_its_own_generator(framework, record):
+    case, theirs = record_of(framework, record)
+    assert ours.dead_group_share(case.rewards, group_size=GROUP) > 0 and theirs["value"] == 0
+
+
 @different(*(f"_normalize_advantages advantage_batch_normalize | {case}" for case in HOLES))
 @oracle("whiten", "SkyRL", "`advantage_batch_normalize`", differs="the mean counts padding, as zeros; the std does not")
 def test_batch_normalisation_subtracts_a_mean_over_padding(framework, record):

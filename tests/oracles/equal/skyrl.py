@@ -34,6 +34,8 @@ def cross_entropy(logits: Tensor, case: Case) -> Tensor:
     return ours.masked_mean(divergence + ours.entropy(teacher), case.mask)
 
 
+DEAD_GROUP_SHARE = Row("rewards", lambda x, c: ours.dead_group_share(x, group_size=GROUP))
+
 TOKENS = [
     skyrl("logprobs_from_logits", LOGPROBS, "token_logprobs"),
     skyrl("logprobs_from_logits, temperature", LOGPROBS_TEMPERED, "token_logprobs", "`logprobs_from_logits`"),
@@ -147,11 +149,9 @@ CREDIT = [
         "`grpo_norm_by_std=False`",
     ),
     skyrl("compute_rloo_outcome_advantage", RLOO, "rloo_advantages", "`rloo`"),
-    skyrl(
-        "zero_variance_filter",
-        Row("rewards", lambda x, c: ours.dead_group_share(x, group_size=GROUP)),
-        "dead_group_share",
-        "what `zero_variance_filter` drops",
+    *(
+        skyrl(name, DEAD_GROUP_SHARE, "dead_group_share", "what `zero_variance_filter` drops")
+        for name in ("zero_variance_filter", "postprocess_generator_output zero_variance_filter")
     ),
 ]
 

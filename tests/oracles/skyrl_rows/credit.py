@@ -9,7 +9,13 @@ from torch import Tensor
 from ..cases import GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, ORDINARY, PAIRED, PROMPT, Case
 from ..records import Row
 from ..shared_rows import values_on_mask
-from .extracts import apply_reward_kl_penalty, normalize_advantages, zero_variance_filter
+from .extracts import (
+    apply_reward_kl_penalty,
+    build_per_token_rewards,
+    normalize_advantages,
+    postprocess_generator_output,
+    zero_variance_filter,
+)
 from .stand_ins import AlgorithmConfig, TrainingInputBatch, ppo_utils
 
 
@@ -89,6 +95,20 @@ def dropped_share(rewards: Tensor, case: Case) -> Tensor:
     return torch.tensor(1 - len(keeps) / len(rewards), dtype=torch.float64)
 
 
+def masked_share(rewards: Tensor, case: Case, *, per_token: bool) -> Tensor:
+    """Of two tokens each: how many completions its trainer masks with `zero_variance_filter`, before the update."""
+    generator = SimpleNamespace(custom_chat_template=None)
+    given = [build_per_token_rewards(generator, [(r, 1)], [0, 0], False) if per_token else r for r in rewards.tolist()]
+    trains = trainer(zero_variance_filter=True)
+    trains.cfg.generator = SimpleNamespace(
+        step_wise_trajectories=False, merge_stepwise_output=False, n_samples_per_prompt=GROUP
+    )
+    output = {"rewards": given, "response_ids": [[0, 0]] * len(rewards), "loss_masks": [[1, 1]] * len(rewards)}
+    uids = [str(i // GROUP) for i in range(len(rewards))]
+    masks = postprocess_generator_output(trains, output, uids)[0]["loss_masks"]
+    return torch.tensor([not any(mask) for mask in masks], dtype=torch.float64).mean()
+
+
 CREDIT = {
     "apply_reward_kl_penalty": Row("scores", lambda x, c: values_on_mask(kl_penalised_rewards(x, c), c)),
     "apply_reward_kl_penalty avg_kl": Row("scores", lambda x, c: kl_penalised_rewards(x, c, "avg_kl")),
@@ -115,4 +135,10 @@ CREDIT = {
     "compute_maxrl_advantage, one each": group_advantages_row("maxrl", group_size=1, cases=("full",)),
     "_normalize_advantages advantage_batch_normalize": Row("advantages", batch_normalised, HOLES),
     "zero_variance_filter": Row("rewards", dropped_share),
+    "postprocess_generator_output zero_variance_filter": Row(
+        "rewards", lambda x, c: masked_share(x, c, per_token=False)
+    ),
+    "postprocess_generator_output zero_variance_filter, rewards per token": Row(
+        "rewards", lambda x, c: masked_share(x, c, per_token=True), ("full",)
+    ),
 }

@@ -48,3 +48,13 @@ forward_backward_micro = taken_out(
     Experience=object,
     compute_minibatch_rollout_logprob_diff_metrics=lambda *_: {},
 )
+postprocess_generator_output = taken_out(
+    "train.trainer",
+    "RayPPOTrainer.postprocess_generator_output",
+    GeneratorOutput=dict,
+    zero_variance_filter=zero_variance_filter,
+    get_metrics_from_generator_output=lambda *_: dict.fromkeys(("pass_at_n", "avg_score", "mean_positive_reward")),
+)
+build_per_token_rewards = taken_out(
+    "train.generators.skyrl_gym_generator", "SkyRLGymGenerator._build_per_token_rewards"
+)
