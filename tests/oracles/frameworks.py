@@ -27,5 +27,6 @@ RECORDED = {
         ("ray", "tensordict==0.10.0", "omegaconf", "codetiming", "dill", "pandas", "transformers==5.23.0"),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
+    "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
