@@ -28,5 +28,6 @@ RECORDED = {
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
     "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
+    "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
