@@ -5,7 +5,7 @@ import torch
 
 from reference import objectives as ours
 
-from .cases import CLIP_HIGH, CLIP_LOW, COMPLETION, FAR, HOLES
+from .cases import CLIP_HIGH, CLIP_LOW, COMPLETION, FAR, HOLES, KL_COEF
 from .claims import oracle
 from .equal.torchrl_policy import row_mean
 from .recorded import different_in, record_of, same_record
@@ -107,6 +107,36 @@ def test_the_rewards_of_steps_are_normalised_together(same, framework, record):
     same_record(same, {"value": torch.where(there, (rewards - mean) / std, 0.0), "gradient": None}, theirs)
     early = theirs["value"][there & ~last]
     assert torch.allclose(early, early[0])
+
+
+@torchrl("KLComputation | ragged", "KLComputation | full")
+@oracle(
+    "token_rewards",
+    TITLE,
+    "`KLComputation`",
+    differs="the one reward of a completion, of shape (1, 1), is given to every token, not to the last one",
+)
+def test_the_reward_stands_at_every_token_when_the_kl_is_taken_from_it(same, framework, record):
+    case, theirs = record_of(framework, record)
+    charge = KL_COEF * ours.kl_k1(case.logprobs, case.ref) * case.mask
+    same_record(same, {"value": case.scores[:, None] - charge, "gradient": None}, theirs)
+    assert not torch.allclose(theirs["value"].sum(dim=1), case.scores - charge.sum(dim=1))
+
+
+@torchrl("KLComputation, then MCAdvantage | ragged", "KLComputation, then MCAdvantage | full")
+@oracle(
+    "kl_penalised_rewards",
+    TITLE,
+    "`KLComputation`, then `MCAdvantage`",
+    differs="each token's score minus its own KL, normalised over all tokens of the group: long rows count for more",
+)
+def test_the_rewards_of_tokens_are_normalised_over_all_tokens_of_a_group(same, framework, record):
+    case, theirs = record_of(framework, record)
+    rewards = case.scores[:, None] - KL_COEF * ours.kl_k1(case.logprobs, case.ref)
+    same_record(same, {"value": ours.whiten(rewards, case.mask, eps=0.0), "gradient": None}, theirs)
+    rewards = ours.kl_penalised_rewards(case.scores, ours.kl_k1(case.logprobs, case.ref), case.mask, kl_coef=KL_COEF)
+    mine = ours.group_advantages(rewards, group_size=len(rewards), eps=0.0)[:, None] * case.mask
+    assert not torch.allclose(mine, theirs["value"], rtol=0.01)
 
 
 @torchrl("ClipPPOLoss.loss_critic | ragged", "ClipPPOLoss.loss_critic | full")

@@ -4,13 +4,7 @@ from torch import Tensor
 
 from reference import objectives as ours
 
-from ..cases import (
-    FAR,
-    HOLES,
-    KL_COEF,
-    ORDINARY,
-    Case,
-)
+from ..cases import FAR, HOLES, KL_COEF, ORDINARY, Case
 from ..records import Row
 from .entry import entries_of
 from .kl import K3

@@ -6,6 +6,7 @@ import torch
 from tensordict import TensorDict
 from tensordict.nn import TensorDictModule
 from torch import Tensor
+from torchrl.envs.llm.transforms.kl import KLComputation
 from torchrl.objectives.llm.grpo import MCAdvantage
 from torchrl.objectives.ppo import ClipPPOLoss
 from torchrl.objectives.value.advantages import GAE
@@ -16,9 +17,10 @@ from torchrl.objectives.value.functional import (
     vec_generalized_advantage_estimate,
 )
 
-from ..cases import COMPLETION, GAMMA, GROUP, HOLES, LAMBDA, ORDINARY, PROMPT, VALUE_CLIP, Case
+from ..cases import COMPLETION, GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, ORDINARY, PROMPT, VALUE_CLIP, Case
 from ..records import Row
 from ..shared_rows import values_on_mask
+from .demonstrations import stacked
 
 # --- a group's advantages ---
 
@@ -59,6 +61,33 @@ def turns_row(**options: str) -> Row:
         return padded.masked_scatter(torch.arange(COMPLETION) < case.lengths[:, None], advantages)
 
     return Row("scores", function, ("ragged", "tools"))
+
+
+# --- the KL in the reward ---
+
+
+def with_kl(scores: Tensor, case: Case) -> list[Tensor]:
+    """A completion has one reward, in torchrl's shape (1, 1). Outside of the mask there are no log-probs to differ."""
+    gen, ref = (torch.where(case.mask, x, 0.0) for x in (case.logprobs, case.ref))
+    batch = {("log_probs", "full"): gen, ("ref_log_probs", "full"): ref, "reward": scores.detach()[:, None, None]}
+    completions = stacked({("next", *([key] if isinstance(key, str) else key)): x for key, x in batch.items()})
+    return KLComputation(coeff=KL_COEF)(completions)["next"].get("reward", as_list=True)
+
+
+def kl_penalised_rewards(scores: Tensor, case: Case) -> Tensor:
+    return torch.stack(with_kl(scores, case)).squeeze(-1)
+
+
+def advantages_with_kl(scores: Tensor, case: Case) -> Tensor:
+    """The rows are a group, each of as many tokens as it has, and one step."""
+    kept = [reward[mask] for reward, mask in zip(with_kl(scores, case), case.mask, strict=True)]
+    done = torch.ones(1, 1, dtype=torch.bool)
+    steps = [TensorDict({"reward": each[None], "done": done}, batch_size=[1]) for each in kept]
+    group = [TensorDict({"group": torch.zeros(1), "next": step}, batch_size=[1]) for step in steps]
+    transform = MCAdvantage(len(group), prompt_key="group")
+    results = [transform.inv(each) for each in group]
+    tokens = torch.cat([x.flatten() for x in results[-1].get("advantage", as_list=True)])
+    return torch.zeros_like(case.logprobs).masked_scatter(case.mask, tokens)
 
 
 # --- returns and whitening ---
@@ -127,6 +156,8 @@ def critic_row(output: int = 0, cases: tuple = ("ragged", "full"), **options: ob
 
 ONE_EACH = one_step_row(group_size=1)
 CREDIT = {
+    "KLComputation": Row("scores", kl_penalised_rewards, ("ragged", "full")),
+    "KLComputation, then MCAdvantage": Row("scores", advantages_with_kl, ("ragged", "full")),
     "MCAdvantage": one_step_row(),
     "MCAdvantage, trajectory_return": one_step_row(trajectory_return="sum", cases=("full",)),
     "MCAdvantage, one each, isnan": Row("rewards", lambda x, c: ONE_EACH.function(x, c).isnan(), ("full",)),
