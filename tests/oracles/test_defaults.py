@@ -28,7 +28,9 @@ RL = (
     "correction",
     "optimizer",
 )
-NO_TRAINER: dict[str, str] = {}  # frameworks without a trainer of reinforcement learning, and why
+NO_TRAINER: dict[str, str] = {  # frameworks without a trainer of reinforcement learning, and why
+    "liger_kernel": "losses for the trainers of others, from hidden states; it samples nothing and has no advantages",
+}
 
 PYTHON = """
 class Config(Base):
@@ -111,6 +113,7 @@ def test_all_names_are_those_that_a_user_writes(root):
     (root / "b.py").write_text(TYPED)
     assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
     assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
+    assert names.parameters("a.py", "Config.loss")(root) == ["x", "clip", "agg"]
     assert names.yaml_keys("a.yaml")(root) == [
         "algorithm",
         "algorithm.gae",

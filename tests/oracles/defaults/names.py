@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from .source import class_named, dict_of, text, tree
+from .source import class_named, dict_of, function_named, text, tree
 
 Names = Callable[[Path], list[str]]
 
@@ -24,6 +24,16 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
             for node in body
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         ]
+
+    return read
+
+
+def parameters(file: str, function: str) -> Names:
+    """The parameters of ``function`` or ``Class.method``, without ``self``."""
+
+    def read(root: Path) -> list[str]:
+        given = function_named(root, file, function).args
+        return [each.arg for each in [*given.posonlyargs, *given.args, *given.kwonlyargs] if each.arg != "self"]
 
     return read
 
