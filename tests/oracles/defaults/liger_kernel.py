@@ -55,7 +55,9 @@ DIVISORS = {
     "grpo": ROWS,
     "sapo": ROWS,
     "bnpo": value("the micro-batch's own kept tokens", columns={"aggregation": "token_mean"}),
-    "dr_grpo": value("the rows of the micro-batch times max_completion_length", columns={"aggregation": "fixed_length"}),
+    "dr_grpo": value(
+        "the rows of the micro-batch times max_completion_length", columns={"aggregation": "fixed_length"}
+    ),
     "dapo": WHOLE,
     "cispo": WHOLE,
     "vespo": WHOLE,
@@ -176,6 +178,4 @@ OTHER_CELLS = [
 ]  # fmt: skip
 
 CELLS = GRPO_CELLS + PREFERENCE_CELLS + OTHER_CELLS
-NAMES = [
-    names.parameters(file, f"{owner}.{of}") for owner, file in FILES.items() for of in ("__init__", "forward")
-]
+NAMES = [names.parameters(file, f"{owner}.{of}") for owner, file in FILES.items() for of in ("__init__", "forward")]

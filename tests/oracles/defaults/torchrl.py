@@ -18,18 +18,26 @@ FILES = {
 }
 GRPO, MC, SFT, DISTILL, TRAINER, KL, SAMPLER = FILES
 STEPPER = "torchrl/trainers/trainers.py"
+ENTRY = dict.fromkeys((GRPO, MC, SAMPLER), TRAINER)  # a run of this trainer is put together of them
 
 
 def option(slot: str, owner: str, name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
-    return cell(slot, name, parameter(FILES[owner], f"{owner}.__init__.{name}"), says, column=column, entry=owner)
+    return cell(
+        slot,
+        name,
+        parameter(FILES[owner], f"{owner}.__init__.{name}"),
+        says,
+        column=column,
+        entry=ENTRY.get(owner, owner),
+    )
 
 
 def unread(slot: str, owner: str, name: str, says: str) -> Cell:
-    return inert(slot, name, parameter(FILES[owner], f"{owner}.__init__.{name}"), says, entry=owner)
+    return inert(slot, name, parameter(FILES[owner], f"{owner}.__init__.{name}"), says, entry=ENTRY.get(owner, owner))
 
 
 def line(slot: str, owner: str, text: str, says: str, *, of: str | None = None, file: str = "", **columns: Any) -> Cell:
-    return fixed(slot, code(file or FILES[owner], text, of=of), says, columns=columns, entry=owner)
+    return fixed(slot, code(file or FILES[owner], text, of=of), says, columns=columns, entry=ENTRY.get(owner, owner))
 
 
 CELLS = [
@@ -62,7 +70,7 @@ CELLS = [
     line("kl", KL, "reward = reward - self.coeff * kl.unsqueeze(-1)",
          "a completion's one reward then stands at every token, less the token's own k1, and is normalised as such",
          of="KLComputation._step"),
-    line("reference", GRPO, "Couldn't find the ref log-prob", "its log-probs come with the batch; a transform must have put them there",
+    line("reference", GRPO, "Couldn't find the ref log-prob", "if its KL is asked for, its log-probs must be in the batch: a transform puts them there",
          of="GRPOLoss._kl_to_ref"),
     option("clip", GRPO, "clip_epsilon", "below at 1 - {value}; two numbers set the two bounds apart", column="clip_low"),
     option("clip", GRPO, "clip_epsilon", "above at 1 + {value}, in DAPO too", column="clip_high"),
@@ -101,7 +109,7 @@ CELLS = [
     option("optimizer", TRAINER, "mixed_precision", {False: "the precision is that of the model", True: "forward passes are in bfloat16"}),
     option("optimizer", TRAINER, "gradient_accumulation_steps", "an optimizer step for every {value} micro-batch"),
     option("masks", GRPO, "masking_strategy", {
-        "sft": value("prompts are not trained on; of several turns only what follows the prompt is", columns={"prompt_loss": False}),
+        "sft": value("what follows the prompt is trained on; where messages are kept and no prompt, all that the assistant wrote", columns={"prompt_loss": False}),
         "rlhf": value("what the assistant wrote is trained on, in every turn", columns={"prompt_loss": False}),
         "generic": value("everything but padding is trained on, prompts too", columns={"prompt_loss": True}),
     }),
