@@ -29,11 +29,20 @@ RECORDED = {
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
     "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
+    "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
+    "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
 # Whose defaults are recorded, by the name of the file in defaults/.
-DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF", "skyrl": "SkyRL"}
+DEFAULTS = {
+    "trl": "TRL",
+    "verl": "verl",
+    "openrlhf": "OpenRLHF",
+    "skyrl": "SkyRL",
+    "liger_kernel": "Liger",
+    "torchrl": "torchrl",
+}
 NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from .source import class_named, dict_of, text, tree
+from .source import class_named, dict_of, function_named, text, tree
 
 Names = Callable[[Path], list[str]]
 
@@ -75,6 +75,16 @@ def arguments(file: str) -> Names:
         calls = [node for node in ast.walk(tree(root, file)) if isinstance(node, ast.Call)]
         added = [node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"]
         return [arg.value for node in added for arg in node.args if isinstance(arg, ast.Constant)]
+
+    return read
+
+
+def parameters(file: str, function: str) -> Names:
+    """The parameters of ``function`` or ``Class.method``, without ``self``."""
+
+    def read(root: Path) -> list[str]:
+        given = function_named(root, file, function).args
+        return [each.arg for each in [*given.posonlyargs, *given.args, *given.kwonlyargs] if each.arg != "self"]
 
     return read
 
