@@ -28,5 +28,6 @@ RECORDED = {
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
     "areal": Framework("AReaL", "areal==1.0.4", ("numpy", "pyyaml")),
+    "torchtune": Framework("torchtune", "torchtune==0.6.1"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
