@@ -37,7 +37,7 @@ def test_bfloat16_logits_stay_in_bfloat16_there_and_go_to_float32_here(framework
     differs="the advantages keep their mean, because `shift_mean=True` adds it back",
 )
 def test_advantages_keep_their_mean(framework, record):
-    """The option has the name of ours, and of TRL's, and the opposite meaning. PPO takes its default."""
+    """The option has the name of ours, and of verl's, and the opposite meaning. PPO takes its default."""
     case, theirs = record_of(framework, record)
     advantages = gae(case.values, case)
     assert_same(ours.whiten(advantages, case.mask, shift_mean=False), theirs["value"], rtol=F32)
