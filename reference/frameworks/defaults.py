@@ -58,12 +58,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Framework:
-    """One version of a framework. ``name``: as files and commands call it; ``title``: as its authors do."""
+    """One version of a framework. ``name``: as files and commands call it; ``title``: as its authors do.
+
+    ``names``: all its options, also those that are no matter of an algorithm.
+    """
 
     name: str
     title: str
     version: str
     cells: tuple[Cell, ...]
+    names: frozenset[str]
 
     def about(self, slot: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.slot == slot]
@@ -94,7 +98,8 @@ def read(path: Path) -> Framework:
         Cell(**{**cell, "values": tuple(Value(*value) for value in cell.get("values", ()))})
         for cell in content["cells"]
     ]
-    return Framework(content["framework"], content["title"], content["version"], tuple(cells))
+    names = frozenset(content["names"])
+    return Framework(content["framework"], content["title"], content["version"], tuple(cells), names)
 
 
 @functools.cache

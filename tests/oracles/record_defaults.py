@@ -18,6 +18,7 @@ from sysconfig import get_paths
 from reference.frameworks.versions import VERSIONS
 
 from .defaults.cells import Cell, read_all
+from .defaults.names import all_names
 from .frameworks import DEFAULTS
 
 
@@ -27,8 +28,10 @@ def cells_of(framework: str) -> list[Cell]:
 
 def record(framework: str, *, source: Path, of_version: str, folder: Path = VERSIONS) -> tuple[Path, list[str]]:
     """The file that was written, and what could not be read."""
-    cells, lost = read_all(cells_of(framework), source)
-    content = {"framework": framework, "title": DEFAULTS[framework], "version": of_version}
+    module = import_module(f".defaults.{framework}", __package__)
+    cells, lost = read_all(module.CELLS, source)
+    names = all_names(module.NAMES, source)
+    content = {"framework": framework, "title": DEFAULTS[framework], "version": of_version, "names": names}
     lines = ",\n".join(json.dumps(cell, ensure_ascii=False) for cell in cells)  # one a line: readable diffs
     path = folder / f"{framework}-{of_version}.json"
     path.write_text(json.dumps(content, ensure_ascii=False)[:-1] + f', "cells": [\n{lines}\n]}}\n', encoding="utf-8")

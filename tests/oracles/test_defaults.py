@@ -10,6 +10,7 @@ import pytest
 from reference.frameworks.defaults import read
 from reference.frameworks.slots import SLOTS
 
+from .defaults import names
 from .defaults.cells import as_stored, cell, fixed, inert, read_all, value
 from .defaults.source import Found, NotFound, argument, code, field, given, parameter, yaml_value
 from .frameworks import CELLS, DEFAULTS, RECORDED, recorded_version
@@ -46,6 +47,7 @@ def arguments(parser):
     parser.add_argument("--use", action="store_true")
     parser.add_argument("--flag", action="store_true", default=True)
 """
+TYPED = "class A(B):\n    x: int = 1\n    y: str = 'a'\n    z = 2\n"
 YAML = """
 algorithm:
   gae:
@@ -105,6 +107,20 @@ def test_what_is_gone_or_there_twice_is_named(root, reader, said):
         reader(root)
 
 
+def test_all_names_are_those_that_a_user_writes(root):
+    (root / "b.py").write_text(TYPED)
+    assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
+    assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
+    assert names.yaml_keys("a.yaml")(root) == [
+        "algorithm",
+        "algorithm.gae",
+        "algorithm.gae.lam",
+        "algorithm.name",
+        "list",
+    ]
+    assert names.yaml_keys("a.yaml", "b.", under="algorithm.gae")(root) == ["b.lam"]
+
+
 def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
     cells = [
         cell("kl", "--kl", argument("a.py", "--kl"), "{value} times k1", column="kl_coef"),
@@ -147,6 +163,7 @@ def test_the_file_has_the_cells_of_the_framework_and_every_default_has_words(fra
         expected = as_stored(one, Found(its["default"], its["where"]))
         assert its == json.loads(json.dumps(expected)), f"record the defaults of {framework} again"
     assert stored["title"] == DEFAULTS[framework]
+    assert {one.option for one in cells if one.option} <= set(stored["names"])
     for one in read(path).cells:
         assert one.words(one.default), f"{framework}: no words for {one.option} = {one.default!r}"
         assert len(one.words(one.default).split()) <= 32, f"{framework}, {one.option}: one short sentence"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import argument, code, given
 
@@ -122,3 +123,13 @@ CELLS = [
     dpo("truncated", "--data.max_len", "prompt and completion together have at most {value} tokens"),
     dpo("optimizer", "--adam.lr", "learning rate {value}", column="lr"),
 ]  # fmt: skip
+OPTIMIZER = ("optim", "muon.lr", "muon.momentum", "adam.lr", "adam.betas", "adam.eps", "adam.weight_decay", "lr_scheduler",
+             "lr_warmup_ratio", "min_lr_ratio", "max_norm")  # fmt: skip
+NAMES = [
+    names.arguments(PPO),
+    names.arguments(DPO),
+    names.arguments("openrlhf/cli/train_sft.py"),
+    names.arguments("openrlhf/cli/train_rm.py"),
+    # built with an f-string, for the actor and the critic
+    lambda root: [f"--{model}.{name}" for model in ("actor", "critic") for name in OPTIMIZER],
+]

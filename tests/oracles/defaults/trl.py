@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, field
 
@@ -193,3 +194,9 @@ SFT_CELLS = [
 ]  # fmt: skip
 
 CELLS = GRPO_CELLS + RLOO_CELLS + DPO_CELLS + SFT_CELLS
+NAMES = [names.fields(file, config) for config, file in FILES.items()]
+NAMES += [
+    names.fields("trl/trainer/base_config.py", "_BaseConfig"),
+    names.fields("trl/trainer/model_config.py", "ModelConfig"),
+    names.fields("trl/scripts/utils.py", "ScriptArguments"),
+]

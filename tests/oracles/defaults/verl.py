@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import code, yaml_value
 
@@ -166,3 +167,8 @@ CELLS = [
          "only what the mask of the response keeps: in several turns what the model wrote, without the tools' words",
          tool_loss=False, prompt_loss=False),
 ]  # fmt: skip
+NAMES = [
+    names.yaml_keys(CONFIG + "ppo_trainer.yaml"),
+    names.yaml_keys(CONFIG + "_generated_ppo_trainer.yaml"),
+    names.yaml_keys(CONFIG + "_generated_ppo_megatron_trainer.yaml"),
+]
