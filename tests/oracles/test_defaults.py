@@ -48,6 +48,16 @@ def arguments(parser):
     parser.add_argument("--flag", action="store_true", default=True)
 """
 TYPED = "class A(B):\n    x: int = 1\n    y: str = 'a'\n    z = 2\n"
+NESTED = """
+class Base(Elsewhere):
+    y: str = "a"
+class A(Base):
+    x: int = 1
+    more: Inner | None = None
+    z = 2
+class Inner(Base):
+    up: A | None = None
+"""
 YAML = """
 algorithm:
   gae:
@@ -110,6 +120,8 @@ def test_what_is_gone_or_there_twice_is_named(root, reader, said):
 def test_all_names_are_those_that_a_user_writes(root):
     (root / "b.py").write_text(TYPED)
     assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
+    (root / "c.py").write_text(NESTED)
+    assert names.nested_fields("c.py", "A", "run.")(root) == ["run.y", "run.x", "run.more", "run.more.y", "run.more.up"]
     assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
     assert names.yaml_keys("a.yaml")(root) == [
         "algorithm",

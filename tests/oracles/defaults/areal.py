@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from . import names
+from .areal_other import ARGS, OTHER_CELLS, RATE
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import code, field, given
 
-ARGS = "areal/api/cli_args.py"
 ACTOR, CRITIC = "areal/trainer/ppo/actor.py", "areal/trainer/ppo/critic.py"
 FORMULAS, DATA, TRAINER = "areal/utils/functional/functional.py", "areal/utils/data.py", "areal/trainer/rl_trainer.py"
 ENGINE, WORKFLOW = "areal/engine/fsdp_engine.py", "areal/workflow/multi_turn.py"
@@ -53,19 +54,11 @@ def no_effect(slot: str, name: str, says: str) -> Cell:
     return inert(slot, f"actor.{name}", field(ARGS, f"PPOActorConfig.{name}"), says, entry="PPOTrainer")
 
 
-def other(
-    entry: str, slot: str, name: str, owner: str, says: str | dict[Any, Value | str], *, column: str = ""
-) -> Cell:
-    read = field(ARGS, f"{owner}.{name.rpartition('.')[2]}")
-    return cell(slot, name, read, says, column=column, entry=entry)
-
-
 LEVELS = {
     "batch": "over all rewards of the batch, on all processes",
     "group": "over group_size rewards that stand next to each other",
     None: "left out",
 }
-RATE = "learning rate {value}; without the block actor.optimizer nothing is trained"
 
 PPO_CELLS = [
     line("advantage", ACTOR, "newgaelam = delta + self.discount * self.gae_lambda * lastgaelam", ADVANTAGES,
@@ -226,29 +219,5 @@ PPO_CELLS = [
          "the reward is on the last token that is no padding, and lost if the environment wrote that one"),
 ]  # fmt: skip
 
-DPO = "DPOTrainer"
-SUMMED = "minus the log sigmoid of beta times the difference of the summed log-ratios"
-OTHER_CELLS = [
-    other(DPO, "preference", "actor.loss_type", "DPOEngineConfig", {
-        "sigmoid": value(SUMMED, loss="dpo", columns={"average_logprobs": False}),
-        "ipo": value("IPO, on log-probs averaged over each completion", loss="ipo", columns={"average_logprobs": True}),
-    }),
-    other(DPO, "preference", "actor.beta", "DPOEngineConfig", "beta is {value}", column="beta"),
-    inert("preference", "ref.beta", field(ARGS, "DPOEngineConfig.beta"), "only actor.beta is read", entry=DPO),
-    inert("preference", "ref.loss_type", field(ARGS, "DPOEngineConfig.loss_type"), "only actor.loss_type is read", entry=DPO),
-    fixed("aggregation", code("areal/trainer/dpo/dpo_engine.py", "return _dpo_valid_pairs(x).count_nonzero().float()"),
-          "a mean over the pairs of the batch, on all processes and over all micro-batches", columns={"processes": True}, entry=DPO),
-    other(DPO, "reference", "ref.path", "TrainEngineConfig", {"": "the checkpoint named there, which has to be set; it stays as it is"}),
-    other(DPO, "optimizer", "actor.optimizer.lr", "OptimizerConfig", RATE, column="lr"),
-    other(DPO, "truncated", "train_dataset.max_length", "_DatasetConfig", {None: "nothing is cut; longer pairs are dropped if it is set"}),
-    fixed("preference", code("areal/trainer/rw/rw_engine.py", "loss = -(torch.nn.functional.logsigmoid(scores[:, 0] - scores[:, 1]))"),
-          "minus the log sigmoid of the difference of the scores, a mean over pairs, without a margin", entry="RWTrainer"),
-    fixed("aggregation", code("areal/trainer/sft/lm_engine.py", "loss = -logprobs.sum() / (1e-5 + loss_mask.count_nonzero())"),
-          "a mean over the supervised tokens of the batch, on all processes and over all micro-batches; 1e-5 is added to each count",
-          columns={"aggregation": "token_mean", "processes": True}, entry="SFTTrainer"),
-    other("SFTTrainer", "optimizer", "actor.optimizer.lr", "OptimizerConfig", RATE, column="lr"),
-    fixed("masks", code("areal/dataset/gsm8k.py", "loss_mask = [0] * len(prompt_token) + [1] * (len(seq_token) - len(prompt_token))"),
-          "the data set decides; its own for GSM8K leaves the prompt out", columns={"prompt_loss": False}, entry="SFTTrainer"),
-]  # fmt: skip
-
 CELLS = PPO_CELLS + OTHER_CELLS
+NAMES = [names.nested_fields(ARGS, config) for config in ("PPOConfig", "DPOConfig", "RWConfig", "SFTConfig")]

@@ -28,6 +28,29 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
     return read
 
 
+def nested_fields(file: str, owner: str, prefix: str = "") -> Names:
+    """The annotated fields of a class and of its parents, and, with a dot, those of the classes of the file that they hold."""
+
+    def read(root: Path) -> list[str]:
+        classes = {node.name: node for node in tree(root, file).body if isinstance(node, ast.ClassDef)}
+        return [prefix + name for name in below(classes, owner)]
+
+    return read
+
+
+def below(classes: dict[str, ast.ClassDef], owner: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """``above``: the classes on the way here, which are not entered again."""
+    for base in classes[owner].bases:
+        if ast.unparse(base) in classes:
+            yield from below(classes, ast.unparse(base), (*above, owner))
+    for node in classes[owner].body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
+            words = {word.id for word in ast.walk(node.annotation) if isinstance(word, ast.Name)}
+            for held in sorted(words & classes.keys() - {*above, owner}):
+                yield from (f"{node.target.id}.{name}" for name in below(classes, held, (*above, owner)))
+
+
 def yaml_keys(file: str, prefix: str = "", under: str = "") -> Names:
     """The dotted keys of a YAML file, leaves and branches; of the part ``under`` these keys alone."""
 

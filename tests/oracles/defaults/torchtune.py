@@ -1,7 +1,9 @@
 """torchtune: its recipes of PPO, DPO, distillation and SFT. A recipe has no defaults: those of its shipped config stand here."""
 
+from pathlib import Path
 from typing import Any
 
+from . import names
 from .cells import Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, given, parameter, yaml_value
 
@@ -148,3 +150,13 @@ SFT_CELLS = [
 ]  # fmt: skip
 
 CELLS = PPO_CELLS + GRPO_CELLS + DPO_CELLS + SFT_CELLS
+
+
+def shipped(root: Path) -> list[str]:
+    """The options of all configs that come with it."""
+    files = [path.relative_to(root) for path in (root / "recipes" / "configs").rglob("*.yaml")]
+    return [name for file in files for name in names.yaml_keys(str(file))(root)]
+
+
+# And what a component takes that no shipped config sets.
+NAMES = [shipped, lambda root: ["clip_grad_norm", "dataset.train_on_input", "kd_loss.sym_kd_ratio", "loss.gamma"]]
