@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..cases import BUFFER, COMPLETION, GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, ORDINARY, PROMPT, Case
+from ..cases import BUFFER, COMPLETION, GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, ORDINARY, PROMPT, Case, without_longest
 from ..records import Row
 from ..shared_rows import values_on_mask
 from .stand_ins import NormConfig, PPOActorConfig, actor, data, functional
@@ -68,6 +68,12 @@ def penalised_row(max_length: int, cases: tuple) -> Row:
     return Row("scores", function, cases)
 
 
+def of_ended(values: Tensor, case: Case) -> Tensor:
+    """With a critic, of rows that all end with EOS."""
+    ended = without_longest(case)
+    return computed(ended, values=ended.values)
+
+
 GROUPS = {"mean_level": "group", "std_level": "group"}
 ALONE = {"group_size": 1, "cases": ("full",)}
 CREDIT = {
@@ -88,6 +94,10 @@ CREDIT = {
     "compute_advantages, values": Row("values", lambda x, c: computed(c, values=x.detach()), HOLES),
     "compute_advantages returns, values": Row(
         "values", lambda x, c: computed(c, values=x.detach(), which="returns"), HOLES
+    ),
+    "compute_advantages, values, all ended": Row("values", of_ended, ("ragged",)),
+    "compute_advantages, mask_no_eos_with_zero, all ended": Row(
+        "scores", lambda x, c: computed(without_longest(c), mask_no_eos_with_zero=True), ("ragged",)
     ),
     "reward_overlong_penalty": penalised_row(COMPLETION, ("ragged", "full", "empty row")),
     "reward_overlong_penalty, beyond max_new_tokens": penalised_row(COMPLETION - 1, ("full",)),

@@ -97,7 +97,7 @@ PPO_CELLS = [
     option("advantage", "actor.reward_scaling", "then rewards are multiplied by {value}"),
     option("advantage", "actor.reward_clip", "then they are cut at plus and minus {value}, before they are normalised"),
     line("dead groups", TRAINER, "should_accept_fn=dynamic_filter_fn,", "PPOTrainer.train",
-         "groups that all earn the same stay, with advantage 0, unless train() is given a dynamic_filter_fn"),
+         "groups that all earn the same stay, with advantage 0 where a mean is taken off; train() takes a dynamic_filter_fn that drops them"),
     line("dead groups", DATA, "mean[s] = group_mean.expand_as(xx)", "Normalization.__call__",
          "with level group and group_size 1, its default, every advantage is 0; with mean_leave1out it is the raw reward"),
     line("dead groups", DATA, "std[s] = group_std.expand_as(xx)", "Normalization.__call__",
