@@ -52,7 +52,7 @@ class Explanation:
 def explain(config: ConfigRead, *, name: str = "the config", version: str | None = None) -> Explanation:
     """``version``: of the framework, a recorded one; none: the newest. Raises ``InputError`` where it is not recorded."""
     framework = framework_named(key_of(config.framework), version)
-    entry = entry_of(framework, config.entry)
+    entry = entry_of(framework, config)
     options, older = renamed(config)
     settings = settings_of(framework, entry, options)
     columns: dict[str, Any] = {}

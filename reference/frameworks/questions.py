@@ -68,7 +68,7 @@ def aggregation(columns: dict[str, Any], kind: str) -> str:
         return f"{'means' if columns.get('average_logprobs') else 'sums'} of log-probs over each completion, a mean over pairs"
     if "aggregation" not in columns:
         return "none of ours: see below"
-    over = {True: ", counted over all processes", False: ", counted in each process"}.get(columns.get("processes"), "")
+    over = ", counted over all processes" if columns.get("processes") else ""
     return DIVISORS.get(columns["aggregation"], spelled(columns["aggregation"])) + over
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from reference.configs.option import UNEVALUATED, ConfigRead, Option
 from reference.frameworks.aliases import ALIASES
 from reference.frameworks.defaults import Cell, Framework, spelled
+from reference.objectives.shapes import InputError
 
 FREE = re.compile("override|kwargs|extra")
 
@@ -59,10 +60,28 @@ def key_of(framework: str) -> str:
     return {"llama-factory": "llamafactory"}.get(framework, framework.replace("-", "_"))
 
 
-def entry_of(framework: Framework, entry: str | None) -> str:
-    """Which of its trainers the config is for: the one that is named, else the first."""
-    named = [one for one in framework.entries if one and one in (entry or "")]
-    return max(named, key=len) if named else framework.entries[0]
+def entry_of(framework: Framework, config: ConfigRead) -> str:
+    """Which of its trainers the config is for: the one that it names, else the first. Raises ``InputError`` for another."""
+    chosen = config.options.get(CHOOSES.get(framework.name, ""))
+    named = str(chosen.value) if chosen else config.entry or ""
+    for one in sorted(framework.entries, key=len, reverse=True):
+        if one and re.search(rf"(^|[^a-zA-Z]){re.escape(one)}($|[^a-zA-Z])", named):
+            return one
+    if other := OTHER_TRAINER.search(named):
+        there = ", ".join(filter(None, framework.entries)) or "its trainer of reinforcement learning"
+        raise InputError(
+            f"this config is for {named}, and of {framework.title} {framework.version} only {there} is recorded: "
+            f"nothing is known of the defaults of {other.group(2)}"
+        )
+    return framework.entries[0]
+
+
+# Frameworks with one program for several trainers: the option that chooses.
+CHOOSES = {"ms_swift": "rlhf_type", "llamafactory": "stage", "axolotl": "rl"}
+OTHER_TRAINER = re.compile(
+    r"(^|[^a-z])(\w*(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|nash|ppo|rloo|grpo)\w*)",
+    re.IGNORECASE,
+)
 
 
 def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:

@@ -15,6 +15,7 @@ def told(one: Explanation, *, all_options: bool = False) -> str:
     """The whole of it, for a terminal."""
     parts = [
         heading(one),
+        questions(one),
         answers(one),
         *silent(one),
         *listed("surprises", [f"{s.text} ({s.lesson})" for s in one.surprises]),

@@ -28,13 +28,21 @@ RECORDED = {
         ("ray", "tensordict==0.10.0", "omegaconf", "codetiming", "dill", "pandas", "transformers==5.23.0"),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
+    "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
     "areal": Framework("AReaL", "areal==1.0.4", ("numpy", "pyyaml")),
     "torchtune": Framework("torchtune", "torchtune==0.6.1"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
 # Whose defaults are recorded, by the name of the file in defaults/.
-DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF", "areal": "AReaL", "torchtune": "torchtune"}
+DEFAULTS = {
+    "trl": "TRL",
+    "verl": "verl",
+    "openrlhf": "OpenRLHF",
+    "skyrl": "SkyRL",
+    "areal": "AReaL",
+    "torchtune": "torchtune",
+}
 NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 

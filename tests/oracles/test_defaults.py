@@ -48,7 +48,7 @@ def arguments(parser):
     parser.add_argument("--flag", action="store_true", default=True)
 """
 TYPED = "class A(B):\n    x: int = 1\n    y: str = 'a'\n    z = 2\n"
-NESTED = """
+INHERITED = """
 class Base(Elsewhere):
     y: str = "a"
 class A(Base):
@@ -120,8 +120,10 @@ def test_what_is_gone_or_there_twice_is_named(root, reader, said):
 def test_all_names_are_those_that_a_user_writes(root):
     (root / "b.py").write_text(TYPED)
     assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
-    (root / "c.py").write_text(NESTED)
-    assert names.nested_fields("c.py", "A", "run.")(root) == ["run.y", "run.x", "run.more", "run.more.y", "run.more.up"]
+    (root / "c.py").write_text("class Top:\n    a: int = 1\n    b: A | None = None\n    c = 3\n")
+    assert names.nested_fields("c.py", "b.py", owner="Top")(root) == ["a", "b", "b.x", "b.y"]
+    (root / "d.py").write_text(INHERITED)
+    assert names.nested_fields("d.py", owner="A")(root) == ["y", "x", "more", "more.y", "more.up"]
     assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
     assert names.yaml_keys("a.yaml")(root) == [
         "algorithm",

@@ -175,7 +175,7 @@ PPO_CELLS = [
         True: "the ratio is to the trainer's log-probs before the step; without rejection_sampling no weight makes up for the sampler",
     }),
     option("correction", "actor.recompute_logprob", {
-        False: "the sampler's log-probs are the old ones", True: "the trainer's stand in their place, and the sampler's are not read",
+        False: "the sampler's log-probs are the old ones", True: "without use_decoupled_loss, the trainer's stand in their place, and the sampler's are not read",
     }),
     without("correction", "actor.rejection_sampling", "nothing is weighed or rejected", owner="PPOActorConfig"),
     option("correction", "actor.rejection_sampling.level", {
@@ -220,4 +220,4 @@ PPO_CELLS = [
 ]  # fmt: skip
 
 CELLS = PPO_CELLS + OTHER_CELLS
-NAMES = [names.nested_fields(ARGS, config) for config in ("PPOConfig", "DPOConfig", "RWConfig", "SFTConfig")]
+NAMES = [names.nested_fields(ARGS, owner=config) for config in ("PPOConfig", "DPOConfig", "RWConfig", "SFTConfig")]

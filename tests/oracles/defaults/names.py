@@ -28,27 +28,32 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
     return read
 
 
-def nested_fields(file: str, owner: str, prefix: str = "") -> Names:
-    """The annotated fields of a class and of its parents, and, with a dot, those of the classes of the file that they hold."""
+def nested_fields(*files: str, owner: str) -> Names:
+    """The dotted fields of a class in the first file, of its parents, and of the classes that fields are annotated with, in any file."""
 
     def read(root: Path) -> list[str]:
-        classes = {node.name: node for node in tree(root, file).body if isinstance(node, ast.ClassDef)}
-        return [prefix + name for name in below(classes, owner)]
+        classes = {
+            node.name: node for file in files for node in tree(root, file).body if isinstance(node, ast.ClassDef)
+        }
+        return list(dotted(classes, classes[owner]))
 
     return read
 
 
-def below(classes: dict[str, ast.ClassDef], owner: str, above: tuple[str, ...] = ()) -> Iterator[str]:
-    """``above``: the classes on the way here, which are not entered again."""
-    for base in classes[owner].bases:
+def dotted(
+    classes: dict[str, ast.ClassDef], owner: ast.ClassDef, above: str = "", path: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """With the fields of parents. ``path``: the classes on the way here, which are not entered again."""
+    path = (*path, owner.name)
+    for base in owner.bases:
         if ast.unparse(base) in classes:
-            yield from below(classes, ast.unparse(base), (*above, owner))
-    for node in classes[owner].body:
+            yield from dotted(classes, classes[ast.unparse(base)], above, path)
+    for node in owner.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id
-            words = {word.id for word in ast.walk(node.annotation) if isinstance(word, ast.Name)}
-            for held in sorted(words & classes.keys() - {*above, owner}):
-                yield from (f"{node.target.id}.{name}" for name in below(classes, held, (*above, owner)))
+            yield above + node.target.id
+            for name in [part.id for part in ast.walk(node.annotation) if isinstance(part, ast.Name)]:
+                if name in classes and name not in path:
+                    yield from dotted(classes, classes[name], f"{above}{node.target.id}.", path)
 
 
 def yaml_keys(file: str, prefix: str = "", under: str = "") -> Names:

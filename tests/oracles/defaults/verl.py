@@ -1,4 +1,4 @@
-"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``."""
+"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``, and its trainer of SFT."""
 
 from typing import Any
 
