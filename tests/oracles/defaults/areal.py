@@ -109,6 +109,7 @@ PPO_CELLS = [
     }),
     line("kl", ACTOR, "rewards = -self.kl_ctl * self.kl_estimator(old_logp, ref_logp)", ADVANTAGES,
          "it is taken off each token's reward, of the old log-probs; none is in the loss", kl_place="reward"),
+    without("kl", "teacher", "there is no teacher"),
     option("kl", "teacher.rl_loss_weight", {
         1.0: "with a teacher, the mean of logp - teacher_logp is added, whose expected gradient does not contain the teacher",
         0: "with a teacher, the policy loss is dropped and the teacher is learned by reverse KL, weighed by the ratio",
