@@ -85,13 +85,22 @@ OTHER_TRAINER = re.compile(
 
 
 def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:
-    """Every cell of a trainer, in the order of the table."""
+    """Every cell of a trainer, in the order of the table: without blocks of which parts are set, and parts of absent blocks."""
+    cells = [cell for cell in framework.cells if cell.entry in (entry, "")]
+    blocks = {plain_name(cell.option) for cell in cells if cell.option and cell.default is None}
+    opened = {block for block in blocks if any(is_part(name, block) for name in options)}
+    absent = {block for block in blocks - opened if block not in options}
     found = []
-    for cell in framework.cells:
-        if cell.entry in (entry, ""):
-            option = options.get(plain_name(cell.option)) if cell.option else None
+    for cell in cells:
+        name = plain_name(cell.option or "")
+        option = options.get(name)
+        if option or (name not in opened and not any(is_part(name, block) for block in absent)):
             found.append(Setting(cell, option.value if option else cell.default, option))
     return found
+
+
+def is_part(name: str, block: str) -> bool:
+    return name.startswith(f"{block}.")
 
 
 def not_understood(framework: Framework, entry: str, options: dict[str, Option]) -> tuple[dict[str, str], list[str]]:
