@@ -27,5 +27,10 @@ RECORDED = {
         ("ray", "tensordict==0.10.0", "omegaconf", "codetiming", "dill", "pandas", "transformers==5.23.0"),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
+    "nemo_rl": Framework(
+        "NeMo-RL",
+        "nemo-rl @ git+https://github.com/NVIDIA-NeMo/RL@7ea279abfbeb698b092856d0dab61e7cf39bc909",
+        ("pydantic", "transformers==5.23.0"),
+    ),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
