@@ -21,7 +21,9 @@ def prompts(rewards: Tensor, group_size: int) -> Tensor:
 
 
 def advantages_of(kind: str, config: Any, **loss_config: Any) -> Callable:
-    return getattr(advantage_estimator, kind)(config, loss_functions.ClippedPGLossConfig(**loss_config)).compute_advantage
+    return getattr(advantage_estimator, kind)(
+        config, loss_functions.ClippedPGLossConfig(**loss_config)
+    ).compute_advantage
 
 
 # --- one reward per completion ---
@@ -91,7 +93,7 @@ def gae_row(*, output: int = 0, kl: bool = False, normalize: bool = False, **opt
         compute = advantages_of("GeneralizedAdvantageEstimator", config, **penalty)
         log_probs = {"logprobs": case.logprobs, "reference_logprobs": case.ref}
         result = compute(None, case.scores, case.mask.float(), values.detach(), **log_probs)[output]
-        return values_on_mask(result.float() if normalize else result, case)
+        return values_on_mask(result.float() if normalize or config["length_adaptive_alpha"] else result, case)
 
     return Row("values", function, HOLES)
 
@@ -139,7 +141,8 @@ CREDIT = {
     "GRPOAdvantageEstimator": group_row(),
     "GRPOAdvantageEstimator, groups of 2": group_row(group_size=2, cases=("full",)),
     "GRPOAdvantageEstimator, one each": group_row(group_size=1, cases=("full",)),
-    "GRPOAdvantageEstimator, rewards of 0.3 and 0.7": group_row(group_size=4, cases=("full",), scale=0.4, add=0.3),
+    "GRPOAdvantageEstimator, rewards of 0.9 and 1": group_row(cases=("full",), scale=0.1, add=0.9),
+    "GRPOAdvantageEstimator, rewards of 0.9": group_row(cases=("full",), scale=0, add=0.9),
     "GRPOAdvantageEstimator, normalize_rewards=False": group_row(normalize_rewards=False),
     "GRPOAdvantageEstimator, use_leave_one_out_baseline=False": group_row(use_leave_one_out_baseline=False),
     "GRPOAdvantageEstimator, neither": group_row(normalize_rewards=False, use_leave_one_out_baseline=False),

@@ -127,7 +127,7 @@ LOSSES = {
     "ClippedPGLossFn, disable_ppo_ratio": policy_row(disable_ppo_ratio=True),
     "ClippedPGLossFn, force_on_policy_ratio": policy_row(force_on_policy_ratio=True),
     "ClippedPGLossFn, use_cispo": policy_row(FAR, use_cispo=True),
-    "ClippedPGLossFn, positive_example_nll_weight": policy_row(positive_example_nll_weight=0.5),
+    "ClippedPGLossFn, positive_example_nll_weight": policy_row(("ragged", "full"), positive_example_nll_weight=0.5),
     "ClippedPGLossFn, KL": policy_row(**KL),
     "ClippedPGLossFn, sequence_level_importance_ratios": gspo_row(),
     "ClippedPGLossFn, sequence_level_importance_ratios, correction": gspo_row(use_importance_sampling_correction=True),

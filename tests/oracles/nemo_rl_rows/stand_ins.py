@@ -5,7 +5,6 @@ for those of its own modules that import them, and functions of its trainers are
 """
 
 import ast
-import importlib.util
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec

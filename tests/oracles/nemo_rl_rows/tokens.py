@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..cases import FAR, GLOBAL_TOKENS, HOLES, VOCAB, Case
+from ..cases import FAR, GLOBAL_TOKENS, VOCAB, Case
 from ..records import Row
 from .losses import batch
 from .stand_ins import OnCpu, loss_functions, model_utils, utils
@@ -15,7 +15,7 @@ def logprobs(logits: Tensor, case: Case) -> Tensor:
     return model_utils.get_next_token_logprobs_from_logits(case.tokens.as_subclass(OnCpu), logits)
 
 
-def masked_mean_row(**options: int) -> Row:
+def masked_mean_row(**options: Tensor) -> Row:
     """With integers for the mask, as its batches have them."""
     return Row("token_loss", lambda x, c: utils.masked_mean(x, c.mask.long(), **options))
 
@@ -64,8 +64,9 @@ TOKENS = {
     "get_next_token_logprobs_from_logits": Row("logits", logprobs),
     "get_next_token_logprobs_from_logits, bfloat16": Row("logits", lambda x, c: logprobs(x.bfloat16(), c), ("ragged",)),
     "masked_mean": masked_mean_row(),
-    "masked_mean, global_normalization_factor": masked_mean_row(global_normalization_factor=GLOBAL_TOKENS),
-    "masked_mean, dim": Row("token_loss", lambda x, c: utils.masked_mean(x, c.mask.long(), dim=-1), HOLES),
+    "masked_mean, global_normalization_factor": masked_mean_row(
+        global_normalization_factor=torch.tensor(float(GLOBAL_TOKENS))
+    ),
     "calculate_kl k1": kl_row("k1"),
     "calculate_kl k2": kl_row("k2"),
     "calculate_kl k3": kl_row("k3"),
