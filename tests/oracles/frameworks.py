@@ -32,5 +32,6 @@ RECORDED = {
         "nemo-rl @ git+https://github.com/NVIDIA-NeMo/RL@7ea279abfbeb698b092856d0dab61e7cf39bc909",
         ("pydantic", "transformers==5.23.0"),
     ),
+    "openpipe_art": Framework("ART", "openpipe-art==0.5.18", ("pydantic", "transformers==5.23.0")),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
