@@ -33,5 +33,6 @@ RECORDED = {
         ("pydantic", "transformers==5.23.0"),
     ),
     "openpipe_art": Framework("ART", "openpipe-art==0.5.18", ("pydantic", "transformers==5.23.0")),
+    "axolotl": Framework("axolotl", "axolotl==0.19.0"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
