@@ -1,7 +1,7 @@
 """What is recorded of NeMo-RL: its own functions on the cases, by name of the record.
 
-Its ``__version__`` names the commit of whatever repository it lies in, so ``VERSION`` takes the commit from what is asked
-for in frameworks.py.
+A wheel of it holds none of its subpackages, so its checkout itself has to be on PYTHONPATH. Its ``__version__`` names the
+commit of whatever repository it lies in, so ``VERSION`` takes the commit from what is asked for in frameworks.py.
 """
 
 from nemo_rl.package_info import __shortversion__
