@@ -105,6 +105,22 @@ def test_gdpo_leaves_the_completion_out_of_the_statistics_of_each_kind(framework
     assert_same(ours.batch_advantages(total, eps=0), theirs["value"])
 
 
+@different_in("nemo_rl", "dynamic_sampling | full")
+@oracle(
+    "dead_group_share",
+    "NeMo-RL",
+    "`use_dynamic_sampling`",
+    differs="drops each completion whose others all earn the same: a lone success goes, the failures of its group stay",
+)
+def test_dynamic_sampling_drops_the_lone_success_itself(framework, record):
+    case, theirs = record_of(framework, record)
+    lone_success, dead, mixed = theirs["value"].split(GROUP)
+    assert case.rewards[:GROUP].tolist() == [1, 0, 0, 0]
+    assert lone_success.tolist() == [False, True, True, True]
+    assert not dead.any() and mixed.all()
+    assert_same(ours.dead_group_share(case.rewards, group_size=GROUP), torch.tensor(1 / 3), rtol=F32)
+
+
 @different_in("nemo_rl", *(f"ClippedPGLossFn KL k2 | {case}" for case in ORDINARY))
 @oracle(
     "kl_unbiased",

@@ -1,6 +1,8 @@
 """Whom NeMo-RL credits with a reward: penalties, advantages, and which rows it leaves out."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, Optional
 
 import torch
@@ -10,7 +12,14 @@ from ..cases import BUFFER, COMPLETION, GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, OR
 from ..records import Row
 from ..shared_rows import values_on_mask
 from .losses import batch, on_tokens
-from .stand_ins import advantage_estimator, function_alone, loss_functions, reward_functions
+from .stand_ins import (
+    BatchedDataDict,
+    advantage_estimator,
+    function_alone,
+    loss_functions,
+    reward_functions,
+    utils,
+)
 
 AdvEstimatorConfig = advantage_estimator.AdvEstimatorConfig
 
@@ -118,6 +127,27 @@ def kept_rows(sampler: Tensor, case: Case) -> Tensor:
     return data["sample_mask"]
 
 
+filter_rows = function_alone("grpo.py", "dynamic_sampling", torch=torch)
+
+
+def rows_with_a_std(rewards: Tensor, case: Case) -> Tensor:
+    """Which completions its dynamic sampling keeps of a batch, with the std that its default baseline comes with."""
+    rewards = rewards.detach().float()
+    baseline, std = utils.calculate_baseline_and_std_per_prompt(
+        prompts(rewards, GROUP), rewards, torch.ones_like(rewards)
+    )
+    grpo = SimpleNamespace(
+        num_prompts_per_step=len(rewards),  # more than there are, so that it asks for further batches
+        num_generations_per_prompt=GROUP,
+        use_dynamic_sampling=True,
+        dynamic_sampling_max_gen_batches=1,
+    )
+    batch_of_rows = BatchedDataDict({"total_reward": rewards, "row": torch.arange(len(rewards))})
+    timer = SimpleNamespace(time=lambda _: nullcontext())
+    kept = filter_rows(batch_of_rows, std, baseline, 1, SimpleNamespace(grpo=grpo), timer)[0]["row"]
+    return torch.isin(torch.arange(len(rewards)), kept)
+
+
 def shaped_rewards(scores: Tensor, lengths: list[list[int]], **options: float) -> Tensor:
     """``lengths``: of each answer that the model gave in a conversation."""
     config = reward_functions.RewardShapingConfig(enabled=True, **options)
@@ -163,6 +193,7 @@ CREDIT = {
     "GeneralizedAdvantageEstimator, length_adaptive_alpha": gae_row(length_adaptive_alpha=0.5),
     "OPDAdvantageEstimator": Row("logprobs", distillation_advantages, HOLES),
     "compute_and_apply_seq_logprob_error_masking": Row("sampler", kept_rows, HOLES),
+    "dynamic_sampling": Row("rewards", rows_with_a_std, ("full",)),
     "apply_reward_shaping": Row("scores", lambda x, c: overlong(x, one_answer(c)), HOLES),
     "apply_reward_shaping, beyond max_response_length": Row(
         "scores", lambda x, c: overlong(x, one_answer(c), COMPLETION - 1), ("full",)

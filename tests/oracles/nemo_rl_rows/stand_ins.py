@@ -29,6 +29,7 @@ stand_in("nemo_rl.utils.logger", Logger=object)
 from nemo_rl.algorithms import advantage_estimator, reward_functions, utils  # noqa: E402  (after the stand-ins)
 from nemo_rl.algorithms.loss import loss_functions  # noqa: E402
 from nemo_rl.distributed import model_utils  # noqa: E402
+from nemo_rl.distributed.batched_data_dict import BatchedDataDict  # noqa: E402
 
 ALGORITHMS = Path(utils.__file__).parent
 
@@ -53,6 +54,7 @@ class OnCpu(torch.Tensor):
 
 
 __all__ = [
+    "BatchedDataDict",
     "OnCpu",
     "advantage_estimator",
     "function_alone",
