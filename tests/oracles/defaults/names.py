@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from .source import class_named, dict_of, text, tree
+from .source import class_named, dict_of, function_named, text, tree
 
 Names = Callable[[Path], list[str]]
 
@@ -24,6 +24,19 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
             for node in body
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         ]
+
+    return read
+
+
+def parameters(file: str, path: str, prefix: str = "") -> Names:
+    """The parameters of ``function`` or ``Class.method`` that have a default."""
+
+    def read(root: Path) -> list[str]:
+        found = function_named(root, file, path).args
+        positional = [*found.posonlyargs, *found.args]
+        with_default = positional[len(positional) - len(found.defaults) :]
+        named = [one for one, default in zip(found.kwonlyargs, found.kw_defaults, strict=True) if default is not None]
+        return [prefix + one.arg for one in [*with_default, *named]]
 
     return read
 
