@@ -39,8 +39,15 @@ RECORDED = {
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
 # Whose defaults are recorded, by the name of the file in defaults/.
-DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF", "nemo_rl": "NeMo-RL", "openpipe_art": "ART"}
-NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
+DEFAULTS = {
+    "trl": "TRL",
+    "verl": "verl",
+    "openrlhf": "OpenRLHF",
+    "nemo_rl": "NeMo-RL",
+    "openpipe_art": "ART",
+    "axolotl": "axolotl",
+}
+NEEDS = {"trl": ("transformers==5.23.0",), "axolotl": ("trl==1.9.0",)}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 
 
