@@ -29,13 +29,9 @@ WHOLE_STEP = "a whole step, from rewards to parameter gradients"  # the one clai
 NO_COUNTERPART = {
     "position_ids": "a line inside OpenRLHF's models (1 for pads there) and a helper in verl's; TRL passes none",
     "grad_norm": "what torch's `clip_grad_norm_` returns, which all three call",
-    "dppo_loss": "verl's `dppo_tv` and `dppo_kl` are not recorded: `../objectives/test_closed_forms_policy_newer.py` has a few outputs",
-    "clip_cov_loss": "verl's `clip_cov`, which draws inside, is not recorded: two outputs are in `../objectives/test_closed_forms_policy_covariance.py`",
-    "kl_cov_loss": "verl's `kl_cov` is not recorded: two outputs are in `../objectives/test_closed_forms_policy_covariance.py`",
     "length_penalised_rewards": "none has a linear price; all three have a soft overlong penalty",
     "worst_of": "TRL adds up its reward functions with weights, and has no minimum over them",
     "mean_of": "TRL adds up its reward functions with weights: the sum of the members, without baselines",
-    "maxrl_advantages": "skyrl has it, and none of the three",
     "tool_mask": "all three note it while they sample; `tests/world` compares it with transformers' assistant mask",
     "trajectory_reward": "TRL adds up the user's reward functions, and counts calls and failures as metrics only",
     "future_loss": "Toolformer's filter, which none of them has",
