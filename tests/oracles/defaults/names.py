@@ -28,19 +28,6 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
     return read
 
 
-def parameters(file: str, path: str, prefix: str = "") -> Names:
-    """The parameters of ``function`` or ``Class.method`` that have a default."""
-
-    def read(root: Path) -> list[str]:
-        found = function_named(root, file, path).args
-        positional = [*found.posonlyargs, *found.args]
-        with_default = positional[len(positional) - len(found.defaults) :]
-        named = [one for one, default in zip(found.kwonlyargs, found.kw_defaults, strict=True) if default is not None]
-        return [prefix + one.arg for one in [*with_default, *named]]
-
-    return read
-
-
 def nested_fields(*files: str, owner: str) -> Names:
     """The dotted fields of a class in the first file, and of the classes that these are annotated with, in any file."""
 
