@@ -13,7 +13,7 @@ SCHEMAS = "axolotl/utils/schemas/"
 TRL_SCHEMA, CONFIG = SCHEMAS + "trl.py", SCHEMAS + "config.py"
 GRPO_ARGS, GRPO_TRAINER = "trl/trainer/grpo_config.py", "trl/trainer/grpo_trainer.py"
 ASYNC_FILE, BUILDER = "axolotl/core/trainers/grpo/async_trainer.py", "axolotl/core/builders/rl.py"
-GRPO, ASYNC, DPO, KTO, SFT = "rl: grpo", "rl: grpo, async", "rl: dpo", "rl: kto", "supervised"
+GRPO, ASYNC, DPO, KTO, SIMPO, SFT = "rl: grpo", "rl: grpo, async", "rl: dpo", "rl: kto", "rl: simpo", "supervised"
 OWN_LOSS, TRL_LOSS, SCORES = (
     "AsyncGRPOTrainer._compute_loss",
     "GRPOTrainer._compute_loss",
@@ -159,6 +159,11 @@ DPO_CELLS = [
     own("preference", "kto_desirable_weight", {None: "the weight is 1, and it is 1 with 0 too"}, entry=KTO),
     own("preference", "kto_undesirable_weight", {None: "the weight is 1, and it is 1 with 0 too"}, entry=KTO),
     line("preference", BUILDER, "self.cfg.kto_desirable_weight or 1.0", "a weight of 0 is replaced by 1", entry=KTO),
+    own("preference", "simpo_gamma", {None: "None is handed to TRL, whose loss divides it: it must be given"}, entry=SIMPO),
+    cell("preference", "rl_beta", field("trl/experimental/cpo/cpo_config.py", "CPOConfig.beta"), "beta is {value}, on averaged log-probs",
+         column="beta", entry=SIMPO),
+    cell("preference", "cpo_alpha", field("trl/experimental/cpo/cpo_config.py", "CPOConfig.cpo_alpha"),
+         "{value} times the NLL of the chosen tokens is added, which SimPO has not", column="sft_coef", entry=SIMPO),
     own("preference", "use_eaft", {
         None: "the loss on demonstrations is their NLL", True: "each token's NLL is multiplied by the entropy of its likeliest tokens, a constant",
     }, entry=SFT),
