@@ -33,6 +33,13 @@ RECORDED = {
     "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
     "areal": Framework("AReaL", "areal==1.0.4", ("numpy", "pyyaml")),
     "torchtune": Framework("torchtune", "torchtune==0.6.1"),
+    "nemo_rl": Framework(
+        "NeMo-RL",
+        "nemo-rl @ git+https://github.com/NVIDIA-NeMo/RL@7ea279abfbeb698b092856d0dab61e7cf39bc909",
+        ("pydantic", "transformers==5.23.0"),
+    ),
+    "openpipe_art": Framework("ART", "openpipe-art==0.5.18", ("pydantic", "transformers==5.23.0")),
+    "axolotl": Framework("axolotl", "axolotl==0.19.0"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
@@ -46,8 +53,11 @@ DEFAULTS = {
     "torchrl": "torchrl",
     "areal": "AReaL",
     "torchtune": "torchtune",
+    "nemo_rl": "NeMo-RL",
+    "openpipe_art": "ART",
+    "axolotl": "axolotl",
 }
-NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
+NEEDS = {"trl": ("transformers==5.23.0",), "axolotl": ("trl==1.9.0",)}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 
 
