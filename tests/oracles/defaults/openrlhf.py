@@ -46,7 +46,7 @@ CREDIT_CELLS = [
     line("advantage", MAKER, "rstd = var.clamp(min=1e-8).rsqrt()",
          "where advantages are whitened, the variance is held at 1e-8 or above"),
     option("advantage", "--reward.clip_range",
-           "rewards are cut at {value}; with estimators that take off a mean, the differences are cut"),
+           "rewards are cut at {value}, after the mean is taken off, where the estimator takes one off"),
     option("advantage", "--algo.advantage.no_std_norm", {
         False: "with gae, reinforce and reinforce_baseline, advantages are divided by the std of all tokens",
         True: "with gae, reinforce and reinforce_baseline, advantages are centred and not divided",
@@ -82,7 +82,7 @@ CREDIT_CELLS = [
          reference_model=True),
     line("reference", PPO, "ref_model.async_init_model_from_pretrained(strategy, args.actor.model_name_or_path)",
          "it has the weights that actor.model_name_or_path names, and stays as it is"),
-    option("value", "--algo.advantage.gamma", "gamma is {value}; read by gae and reinforce, 1 for all others", column="gamma"),
+    option("value", "--algo.advantage.gamma", "gamma is {value} with gae and reinforce, and always 1 with the others", column="gamma"),
     option("value", "--algo.advantage.lambd", "lambda is {value}; read by gae", column="gae_lambda"),
     option("value", "--critic.value_clip", "a value may move {value} from its old one", column="value_clip"),
     line("value", LOSS, "return 0.5 * loss",
@@ -90,7 +90,9 @@ CREDIT_CELLS = [
     line("value", MAKER, "values = action_mask * values", "with gae, what tools wrote are steps, with the value and the reward 0"),
     cell("value", "--critic.adam.lr", given(9e-6, code(PPO, RATES)), "the critic's learning rate is {value}", column="critic_lr",
          entry="train_ppo_ray"),
-    option("value", "--critic.freezing_steps", "the actor is trained after step {value}, the critic from the first"),
+    option("value", "--critic.freezing_steps", {
+        -1: "the actor is trained from the first step", OTHER: "the actor is trained after step {value}, the critic from the first",
+    }),
 ]  # fmt: skip
 
 LOSS_CELLS = [

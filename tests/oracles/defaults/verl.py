@@ -55,6 +55,7 @@ CREDIT_CELLS = [
         False: "a group that all earns the same stays, in the batch and in its counts, with advantage 0 up to rounding",
         True: "groups in which filter_groups.metric is the same for all are dropped, and other prompts sampled",
     }),
+    option("dead groups", "algorithm.filter_groups.metric", "with filter_groups.enable, what has to differ within a group is {value}"),
     unread("dead groups", "algorithm.filter_groups.max_num_gen_batches", "ppo_trainer.yaml", "algorithm.filter_groups.max_num_gen_batches",
            "read only for a warning that it is ignored: sampling goes on until the batch is full"),
     option("kl", "algorithm.use_kl_in_reward", {
@@ -86,7 +87,9 @@ CREDIT_CELLS = [
     line("value", ALGOS, "vf_loss = 0.5 * agg_loss(", "compute_value_loss",
          "half the larger of the two squared errors, divided as the policy loss", critic="separate"),
     option("value", "critic.optim.lr", "the critic's learning rate is {value}", column="critic_lr"),
-    option("value", "trainer.critic_warmup", "the actor is trained from step {value} on, the critic from the first"),
+    option("value", "trainer.critic_warmup", {
+        0: "the actor is trained from the first step", OTHER: "the actor is trained from step {value} on, the critic from the first",
+    }),
 ]  # fmt: skip
 
 RUN_CELLS = [
@@ -111,6 +114,9 @@ RUN_CELLS = [
     unread("sampling", f"{ROLLOUT}.over_sample_rate", "rollout/rollout.yaml", "over_sample_rate",
            "no line of the package reads it: no request is ended before it is done"),
     option("steps", f"{ACTOR}.ppo_mini_batch_size", "an optimizer step for every {value} prompts, with all their completions"),
+    option("steps", f"{ACTOR}.ppo_micro_batch_size_per_gpu", {
+        None: "rows per rank and micro-batch have to be set, or use_dynamic_bsz", OTHER: "rows per rank and micro-batch: {value}",
+    }, column="micro_batch_size"),
     option("steps", f"{ACTOR}.ppo_epochs", "passes over each batch of samples: {value}", column="inner_epochs"),
     option("steps", f"{ACTOR}.shuffle", {False: "samples are not shuffled before a pass", True: "samples are shuffled before a pass"}),
     option("steps", "trainer.v1.trainer_mode", {
