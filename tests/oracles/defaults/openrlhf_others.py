@@ -21,6 +21,7 @@ SCHEDULE: dict[Any, Value | str] = {
     "cosine_with_min_lr": "after the warm-up the learning rate falls as a half cosine to min_lr_ratio of it",
     "constant": "the learning rate stays",
     "constant_with_warmup": "the learning rate stays, after the warm-up",
+    OTHER: "the learning rate follows the schedule {value}",
 }
 DPO_CELLS = [
     dpo("preference", "--model.beta", "beta is {value}", column="beta"),

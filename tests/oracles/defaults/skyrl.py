@@ -122,6 +122,7 @@ SAMPLING_CELLS = [
     unread("sampling", "generator.sampling_params.repetition_penalty",
            "never given to the engine; additional_kwargs takes one that is"),
     option("sampling", "generator.max_turns", "turns of a completion, at most: {value}"),
+    option("sampling", "trainer.max_prompt_length", "prompts of more than {value} tokens are left out"),
     option("sampling", "trainer.train_batch_size", "prompts per step: {value}", column="prompts_per_step"),
     option("steps", "trainer.policy_mini_batch_size", "an optimizer step for every {value} prompts, with all their completions"),
     option("steps", "trainer.update_epochs_per_batch", "passes over each batch of samples: {value}", column="inner_epochs"),
@@ -136,7 +137,7 @@ SAMPLING_CELLS = [
            column="max_grad_norm"),
     option("optimizer", "trainer.policy.optimizer_config.weight_decay", "weight decay {value} (AdamW)"),
     option("optimizer", "trainer.policy.optimizer_config.scheduler", {
-        "constant_with_warmup": "the learning rate stays, after the warm-up", "constant": "the learning rate stays",
+        "constant_with_warmup": "the learning rate stays, after the warm-up", "constant": "the learning rate stays", OTHER: "the learning rate follows the schedule {value}",
     }),
     option("optimizer", "trainer.bf16", {
         True: "with FSDP the reference alone gets weights in bfloat16; the policy's are float32 and compute in bfloat16",

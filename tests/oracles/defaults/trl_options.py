@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .cells import Cell, Value, cell, fixed
+from .cells import OTHER, Cell, Value, cell, fixed
 from .source import Reader, field
 
 FILES = {
@@ -39,7 +39,7 @@ def inherited(config: str) -> list[Cell]:
         option("optimizer", f"{config}.lr_scheduler_type", {
             "linear": "after the warm-up the learning rate falls in a straight line to 0 at the last step",
             "constant": "the learning rate stays", "constant_with_warmup": "the learning rate stays, after the warm-up",
-            "cosine": "after the warm-up the learning rate falls to 0 as a half cosine",
+            "cosine": "after the warm-up the learning rate falls to 0 as a half cosine", OTHER: "the learning rate follows the schedule {value}",
         }, base="TrainingArguments"),
         option("optimizer", f"{config}.warmup_steps", "steps of warm-up: {value}; below 1 a share of all steps", base="TrainingArguments"),
         option("optimizer", f"{config}.weight_decay", "weight decay {value} (AdamW)", base="TrainingArguments"),

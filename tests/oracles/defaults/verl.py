@@ -134,7 +134,7 @@ RUN_CELLS = [
     option("optimizer", f"{ACTOR}.optim.lr_warmup_steps_ratio", "the share {value} of all steps is warm-up", file=FILES[ACTOR],
            key="optim.lr_warmup_steps_ratio"),
     option("optimizer", f"{ACTOR}.fsdp_config.model_dtype", {
-        "fp32": "weights are float32", "bf16": "weights and optimizer states are bfloat16",
+        "fp32": "weights are float32", "bf16": "weights and optimizer states are bfloat16", "bfloat16": "weights and optimizer states are bfloat16",
     }),
     line("optimizer", "verl/workers/engine/fsdp/transformer_impl.py", "param_dtype = torch.bfloat16", "FSDPEngine._build_fsdp_module",
          "the model computes in bfloat16, and gradients are reduced in float32"),
