@@ -43,15 +43,15 @@ def read_draft(text: str, path: Path, framework: str | None) -> Draft:
     """By the end of the file's name; where that says nothing, by its first line or its looks."""
     kind, where = path.suffix.lower(), path.name
     if kind == ".ipynb":
-        return read_notebook(text, where=where, framework=framework)
+        return read_notebook(text, path, framework=framework)
     if kind == ".py":
         return read_python(text, where=where)
     if kind in YAML:
         return read_yaml(text, where=where)
     if kind in SHELL or text.startswith("#!"):
-        draft = read_shell(text, where=where, framework=framework)
+        draft = read_shell(text, path, framework=framework)
         return draft if draft.framework or kind in SHELL[:-3] else read_yaml_or(draft, text, where=where)
-    draft = read_shell(text, where=where, framework=framework)
+    draft = read_shell(text, path, framework=framework)
     return draft if draft.framework else read_yaml_or(draft, text, where=where)
 
 
@@ -60,10 +60,11 @@ def read_yaml_or(draft: Draft, text: str, *, where: str) -> Draft:
     return read_yaml(text, where=where) if MAPPING.search(text) else draft
 
 
-def read_notebook(text: str, *, where: str, framework: str | None) -> Draft:
+def read_notebook(text: str, path: Path, *, framework: str | None) -> Draft:
     """The Python cells, and if they hold no config, the commands in them."""
+    where = path.name
     python, shell = code_of_notebook(text, where=where)
-    command = read_shell(shell, where=where, framework=framework)
+    command = read_shell(shell, path, framework=framework)
     try:
         draft = read_python(python, where=where)
     except InputError as trouble:

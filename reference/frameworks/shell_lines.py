@@ -1,13 +1,14 @@
 """A shell script to the commands that it would run, with the variables that it sets itself; nothing is executed."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from reference.frameworks.shell_assign import ASSIGNS, assign, raw, read_document
 from reference.frameworks.shell_conditions import Block, take_branch, verdict_of_case, verdict_of_test, verdict_of_tests
-from reference.frameworks.shell_variables import OR, Shell, Text, added, expanded, joined
-from reference.frameworks.shell_words import TEXT, Piece, Source, Token, tokens_of
+from reference.frameworks.shell_source import Source
+from reference.frameworks.shell_variables import Shell, Text, expanded
+from reference.frameworks.shell_words import Token, tokens_of
 
-ASSIGNS = re.compile(r"([A-Za-z_]\w*)(\+?)=")
 REDIRECTS = ("<", ">", ">>", ">&", "<&", "&>", "&>>", ">|", "<<<", "<<", "<<-")
 DECLARES = ("export", "local", "declare", "readonly", "typeset")
 LEADS = ("do", "!", "{", "}", "time", "exec", "function")
@@ -32,6 +33,7 @@ class Script:
     shell: Shell = field(default_factory=Shell)
     commands: list[Command] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    last_test: bool | None = True  # what the statement before was as a test; None: nobody knows
 
     @property
     def skipped(self) -> bool:
@@ -89,22 +91,35 @@ def read_statement(script: Script, statement: list[Token], before: str, *, depth
     if script.blocks and script.blocks[-1].in_head:
         words = [word for token in plain for word in expanded(token, script.shell)]
         script.blocks[-1].tests.append((before, verdict_of_test(words)))
-    elif not script.skipped:
-        obey(script, plain, [token for token in statement if "document" in token.kind], depth=depth)
+        return
+    documents = [token for token in statement if "document" in token.kind]
+    words = [word for token in plain if token.kind == "word" for word in expanded(token, script.shell)]
+    is_test = bool(words) and words[0].text in ("[", "[[", "test", "true", "false", "command", "grep")
+    test = verdict_of_test(words) if is_test else True
+    holds = script.last_test if before == "&&" else negated(script.last_test) if before == "||" else True
+    script.last_test = test if holds or not is_test else holds
+    script.blocks.append(Block("&&", holds=holds))
+    if not script.skipped:
+        obey(script, plain, documents, depth=depth)
+    script.blocks.pop()
+
+
+def negated(verdict: bool | None) -> bool | None:
+    return None if verdict is None else not verdict
 
 
 def obey(script: Script, plain: list[Token], documents: list[Token], *, depth: int) -> None:
     """Take in what a statement sets, and keep the command that it is."""
     names = [raw(token) for token in plain]
     if names[0] == "read" and documents:
-        return read_document(script, names, documents[0])
+        return read_document(script.shell, names, documents[0])
     script.shell.notes += [f"line {each.line}: the text of a here-document was not read" for each in documents]
     if names[0] in DECLARES:
         plain = [token for token in plain[1:] if not raw(token).startswith("-")]
         plain = [token for token in plain if token.kind == "array" or ASSIGNS.match(raw(token))]
     if all(token.kind == "array" or ASSIGNS.match(raw(token)) for token in plain):
         for token in plain:
-            assign(script, token)
+            assign(script.shell, token, conditional=script.conditional)
     elif names[0] in ("source", "."):
         words = " ".join(word.text for token in plain for word in expanded(token, script.shell))
         script.shell.notes.append(f"line {plain[0].line}: `{words}` takes in another file, which was not read")
@@ -170,70 +185,6 @@ def without_redirects(statement: list[Token]) -> list[Token]:
             continue
         skip = False
     return kept
-
-
-def raw(token: Token) -> str:
-    """A word as it stands, up to its first variable; an array has none."""
-    text = ""
-    for piece in token.pieces:
-        if piece.kind != TEXT:
-            break
-        text += piece.text
-    return text
-
-
-def read_document(script: Script, names: list[str], document: Token) -> None:
-    """``read -r -d '' NAME <<EOF``: the body becomes the value of NAME, on one line where a backslash ends a line."""
-    body = Token("word", document.line, pieces=[Piece(TEXT, document.text, quoted=True)])
-    if document.kind == "document":
-        source = Source(document.text.replace('"', '\\"') + '"', document.line)
-        from_quotes = tokens_of(Source('"' + source.text, document.line))[0]
-        body = from_quotes[0] if from_quotes else body
-    script.shell.scalars[names[-1]] = joined(body, script.shell)
-
-
-def assign(script: Script, token: Token) -> None:
-    """``NAME=value``, ``NAME+=value`` and arrays, which inside of a condition count as if it held."""
-    shell = script.shell
-    if token.kind == "array":
-        return assign_array(script, token)
-    match = ASSIGNS.match(raw(token))
-    assert match is not None
-    value, name = joined(after(token, match.end()), shell), match[1]
-    old = shell.scalars.get(name)
-    if match[2] and old is not None:
-        value = added(old, value)
-    if script.conditional and old is not None:
-        value = one_of(old, value)
-    shell.scalars[name] = value
-
-
-def one_of(old: Text, new: Text) -> Text:
-    """A variable that gets its second value where it may: a longer list of options, or one of two values."""
-    if new.text == old.text:
-        return new
-    if not old.text or new.text.startswith(old.text + " "):
-        return replace(new, conditional=True)
-    return replace(new, text=f"{old.text}{OR}{new.text}", known=False)
-
-
-def assign_array(script: Script, token: Token) -> None:
-    shell, name = script.shell, token.text.rstrip("+")
-    words = [word for each in token.words if each.kind == "word" for word in expanded(each, shell)]
-    old = shell.arrays.get(name, [])
-    if script.conditional:
-        words = [replace(word, conditional=True) for word in words]
-    shell.arrays[name] = [*old, *words] if token.text.endswith("+") or script.conditional else words
-
-
-def after(token: Token, length: int) -> Token:
-    """The word without its first characters."""
-    pieces = []
-    for piece in token.pieces:
-        cut = min(length, len(piece.text)) if piece.kind == TEXT else 0
-        pieces.append(replace(piece, text=piece.text[cut:]))
-        length -= cut
-    return replace(token, pieces=pieces)
 
 
 def run(script: Script, plain: list[Token], *, depth: int) -> None:

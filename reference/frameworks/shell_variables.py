@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from reference.frameworks.shell_words import TEXT, VARIABLE, Piece, Source, Token, Unfinished, closing, read_pieces
+from reference.frameworks.shell_source import Source, Unfinished, closing
+from reference.frameworks.shell_words import TEXT, VARIABLE, Piece, Token, read_pieces
 
 OR = "\0or\0"  # no file with a zero byte gets here
 WHOLE_ARRAY = re.compile(r'(\w+)\[[@*]\](:?[-+]("?\$\{\1\[[@*]\]\}"?)?)?')

@@ -121,7 +121,8 @@ def source(node: yaml.Node) -> str:
 
 def interpolated(pairs: list[Pair]) -> list[Pair]:
     """Put in ``${a.b}``, the way of OmegaConf, where a.b is another option; ``${.b}`` is b beside this one."""
-    values, done = {pair.key: pair for pair in pairs}, {}
+    values = {pair.key: pair for pair in pairs}
+    done: dict[str, Pair] = {}
     return [done.setdefault(pair.key, resolved(pair, values, done)) for pair in pairs]
 
 
