@@ -10,7 +10,7 @@ from reference.frameworks.values import known_or_not, number, value_of
 OVERRIDE = re.compile(r"([+~]{0,2})([\w./@-]+)=(.*)", re.DOTALL)
 HYDRA = ("verl", "nemo-rl", "skyrl", "areal")
 TRANSFORMERS = ("trl", "ms-swift", "llama-factory", "axolotl")  # their flags follow HfArgumentParser: --no_x is x=False
-NO_OPPOSITE = ("no_cuda",)  # begins with no_ and is an option itself
+NO_OPPOSITE = ("no_cuda", "no_load_optim", "no_load_rng", "no_save_optim", "no_save_rng")  # are options themselves
 FILES = ("config", "config_file", "--config", "--config-file", "--config-name")  # options that name a config
 
 
@@ -18,6 +18,12 @@ def read_words(words: list[Text], *, framework: str, where: str) -> Draft:
     """All pairs of a command line, in their order; words that are no option are noted."""
     overrides = framework in HYDRA or (framework == "llama-factory" and not any(is_flag(word) for word in words))
     draft = Draft()
+    for blank in [word for word in words if word.text.isspace()]:
+        draft.notes.append(
+            f"line {blank.line}: a space stands behind the backslash, so the command ends there; "
+            "the lines that were meant to belong to it were not read"
+        )
+    words = [word for word in words if not word.text.isspace()]
     while words:
         first, words = words[0], words[1:]
         override = OVERRIDE.fullmatch(first.text) if overrides and not is_flag(first) else None

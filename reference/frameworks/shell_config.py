@@ -34,6 +34,8 @@ def read_shell(text: str, path: Path, *, framework: str | None) -> Draft:
         draft.notes.append(f"line {command.line}: the command stands inside of a condition, and was read as if it held")
     words = read_words(command.words[place:], framework=draft.framework, where=path.name)
     draft.pairs, draft.files, draft.notes = words.pairs, words.files, [*draft.notes, *words.notes]
+    if draft.entry.endswith(".sh"):
+        draft.notes.append(f"line {command.line}: {draft.entry} is another script, whose own options were not read")
     note_variables(draft, script, command.words[place:])
     return draft
 

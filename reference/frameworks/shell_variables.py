@@ -110,7 +110,7 @@ def values(piece: Piece, shell: Shell, line: int) -> list[Text]:
         name = array[1]
         return shell.arrays.get(name, [shell.scalars[name]] if name in shell.scalars else [])
     if default := WITH_DEFAULT.fullmatch(inside):
-        return with_default(default, shell, line)
+        return with_default(default, shell, line, quoted=piece.quoted)
     if (plain := PLAIN.fullmatch(inside)) and (found := lookup(plain[1], shell)):
         return [found]
     return [Text(f"${inside}" if inside.isidentifier() else f"${{{inside}}}", False, line)]
@@ -120,7 +120,7 @@ def lookup(name: str, shell: Shell) -> Text | None:
     return shell.scalars.get(name) or next(iter(shell.arrays.get(name, [])), None)
 
 
-def with_default(found: re.Match[str], shell: Shell, line: int) -> list[Text]:
+def with_default(found: re.Match[str], shell: Shell, line: int, *, quoted: bool) -> list[Text]:
     """``${X:-text}``, ``${X:=text}`` and ``${X:+text}``; what nothing in the file sets counts as unset."""
     name, colon, sign, text = found.groups()
     value = lookup(name, shell)
@@ -129,7 +129,7 @@ def with_default(found: re.Match[str], shell: Shell, line: int) -> list[Text]:
         return [value]
     if sign == "+" and not is_set:
         return []
-    default = inner(text, shell, line)
+    default = inner(text.replace("'", "\\'") if quoted else text, shell, line)  # inside of "..." a ' is itself
     if value is None:
         default = replace(default, outside=default.outside | {name})
     if sign == "=":

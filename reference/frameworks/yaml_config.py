@@ -82,13 +82,15 @@ def leaves(node: yaml.MappingNode, before: str, draft: Draft, where: str, depth:
 
 
 def plain(node: yaml.Node, depth: int) -> object:
-    """The value of a scalar or a list; a mapping inside of a list is a dictionary."""
-    if depth > 5:
+    """The value of a scalar or a list; a mapping inside of a list is a dictionary. One unknown part makes it unknown."""
+    if depth > DEEPEST:
         return UNEVALUATED
     if isinstance(node, yaml.SequenceNode):
-        return [plain(item, depth + 1) for item in node.value[:1000]]
+        items = [plain(item, depth + 1) for item in node.value[:1000]]
+        return UNEVALUATED if UNEVALUATED in items else items
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): plain(value, depth + 1) for key, value in node.value[:1000]}
+        inside = {str(key.value): plain(value, depth + 1) for key, value in node.value[:1000]}
+        return UNEVALUATED if UNEVALUATED in inside.values() else inside
     kind = node.tag.rsplit(":", 1)[-1]
     if kind not in PLAIN:
         return UNEVALUATED
@@ -127,7 +129,8 @@ def interpolated(pairs: list[Pair]) -> list[Pair]:
 
 
 def resolved(pair: Pair, values: dict[str, Pair], done: dict[str, Pair]) -> Pair:
-    found = set(INTERPOLATION.findall(pair.text)) if pair.value is UNEVALUATED else set()
+    is_block = pair.text.startswith(("- ", "{"))  # a list or mapping over several lines
+    found = set(INTERPOLATION.findall(pair.text)) if pair.value is UNEVALUATED and not is_block else set()
     keys = {name: absolute(name, pair.key) for name in found}
     if not found or len(found) > 20 or not set(keys.values()) <= values.keys():
         return pair
