@@ -1,5 +1,6 @@
 """The words behind a program on its command line to pairs of option and value: flags, and the overrides of Hydra."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -24,15 +25,16 @@ def read_words(words: list[Text], *, framework: str, where: str) -> Draft:
             "the lines that were meant to belong to it were not read"
         )
     words = [word for word in words if not word.text.isspace()]
-    while words:
-        first, words = words[0], words[1:]
+    place = 0
+    while place < len(words):
+        first, place = words[place], place + 1
         override = OVERRIDE.fullmatch(first.text) if overrides and not is_flag(first) else None
         if override:
             add_override(draft, override, first, where=where)
         elif is_flag(first):
-            count = values_behind(words, overrides=overrides) if "=" not in first.text else 0
-            draft.pairs.append(flag_pair(first, words[:count], framework=framework, where=where))
-            words = words[count:]
+            count = values_behind(words, place, overrides=overrides) if "=" not in first.text else 0
+            draft.pairs.append(flag_pair(first, words[place : place + count], framework=framework, where=where))
+            place += count
         elif first.text.endswith((".yaml", ".yml", ".json")):
             draft.files.append(Pair("", first.text, first.text, first.line, where))
         elif not first.known:
@@ -48,10 +50,10 @@ def is_flag(word: Text) -> bool:
     return word.text.startswith("-") and len(word.text) > 1 and number(word.text) is None and word.text[1] not in " ["
 
 
-def values_behind(words: list[Text], *, overrides: bool) -> int:
+def values_behind(words: list[Text], place: int, *, overrides: bool) -> int:
     """How many words belong to a flag. One where overrides may follow; else all up to the next flag."""
     count = 0
-    for word in words:
+    for word in itertools.islice(words, place, None):
         if is_flag(word) or (count and not word.known and word.text.startswith("$")):
             break
         if overrides and (count or OVERRIDE.fullmatch(word.text)):

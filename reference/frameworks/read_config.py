@@ -16,6 +16,7 @@ from reference.objectives.shapes import InputError
 
 SHELL = (".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".sub", ".txt", ".ksh", ".cmd")
 YAML = (".yaml", ".yml", ".json")
+MOST_NOTES = 100
 MAPPING = re.compile(r"^[\w.]+:(\s|$)", re.MULTILINE)
 
 
@@ -87,7 +88,7 @@ def finished(draft: Draft, path: Path, framework: str | None) -> ConfigRead:
     entry = draft.entry
     if name == "trl":
         entry = entry if entry and entry.endswith(("Config", "Arguments")) else trl_entry(draft, path, options)
-    return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes)))
+    return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes))[:MOST_NOTES])
 
 
 def unknown(draft: Draft, path: Path) -> str:

@@ -8,6 +8,7 @@ from reference.frameworks.shell_variables import OR, Shell, Text, added, expande
 from reference.frameworks.shell_words import TEXT, Piece, Token, tokens_of
 
 ASSIGNS = re.compile(r"([A-Za-z_]\w*)(\+?)=")
+MOST_WORDS = 20_000  # of an array that doubles itself line by line
 
 
 def raw(token: Token) -> str:
@@ -60,7 +61,8 @@ def assign_array(shell: Shell, token: Token, *, conditional: bool) -> None:
     old = shell.arrays.get(name, [])
     if conditional:
         words = [replace(word, conditional=True) for word in words]
-    shell.arrays[name] = [*old, *words] if token.text.endswith("+") or conditional else words
+    words = [*old, *words] if token.text.endswith("+") or conditional else words
+    shell.arrays[name] = words[:MOST_WORDS]
 
 
 def after(token: Token, length: int) -> Token:
