@@ -35,15 +35,20 @@ def assign(shell: Shell, token: Token, *, conditional: bool) -> None:
     """``NAME=value``, ``NAME+=value`` and arrays; under a condition that nobody knows they count as if it held."""
     if token.kind == "array":
         return assign_array(shell, token, conditional=conditional)
-    match = ASSIGNS.match(raw(token))
-    assert match is not None
-    value, name = joined(after(token, match.end()), shell), match[1]
-    old = shell.scalars.get(name)
-    if match[2] and old is not None:
+    name, value = assigned(token, shell)
+    old = shell.scalars.get(name.rstrip("+"))
+    if name.endswith("+") and old is not None:
         value = added(old, value)
     if conditional and old is not None:
         value = one_of(old, value)
-    shell.scalars[name] = value
+    shell.scalars[name.rstrip("+")] = value
+
+
+def assigned(token: Token, shell: Shell) -> tuple[str, Text]:
+    """The name of ``NAME=value`` or ``NAME+=value``, with its + if there is one, and the value."""
+    match = ASSIGNS.match(raw(token))
+    assert match is not None
+    return match[1] + match[2], joined(after(token, match.end()), shell)
 
 
 def one_of(old: Text, new: Text) -> Text:

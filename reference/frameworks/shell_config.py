@@ -94,7 +94,7 @@ def framework_of_file(words: list[Text], path: Path) -> str | None:
 def commands_in_strings(script: Script) -> list[Command]:
     """Commands that stand in a variable, as scripts do that hand them to a scheduler: ``COMMAND="uv run ..."``."""
     found = []
-    for text in script.shell.scalars.values():
+    for text in [*script.shell.scalars.values(), *script.shell.handed]:
         if " " in text.text:
             inner = read_script(text.text, first_line=text.line)
             found += inner.commands
@@ -103,7 +103,7 @@ def commands_in_strings(script: Script) -> list[Command]:
 
 def note_variables(draft: Draft, script: Script, words: list[Text]) -> None:
     """What the values hang on: variables of the environment, loops, conditions."""
-    outside = sorted(set().union(*(word.outside for word in words)))
+    outside = sorted(script.shell.decided.union(*(word.outside for word in words)))
     if outside:
         draft.notes.append(
             f"variables that can be set outside were read with the script's own defaults: {', '.join(outside)}"

@@ -3,8 +3,15 @@
 import re
 from dataclasses import dataclass, field
 
-from reference.frameworks.shell_assign import ASSIGNS, assign, raw, read_document
-from reference.frameworks.shell_conditions import Block, take_branch, verdict_of_case, verdict_of_test, verdict_of_tests
+from reference.frameworks.shell_assign import ASSIGNS, assign, assigned, raw, read_document
+from reference.frameworks.shell_conditions import (
+    Block,
+    negated,
+    take_branch,
+    verdict_of_case,
+    verdict_of_test,
+    verdict_of_tests,
+)
 from reference.frameworks.shell_source import Source
 from reference.frameworks.shell_variables import Shell, Text, expanded
 from reference.frameworks.shell_words import Token, tokens_of
@@ -90,22 +97,20 @@ def read_statement(script: Script, statement: list[Token], before: str, *, depth
         return
     if script.blocks and script.blocks[-1].in_head:
         words = [word for token in plain for word in expanded(token, script.shell)]
+        script.shell.decided.update(*(word.outside for word in words))
         script.blocks[-1].tests.append((before, verdict_of_test(words)))
         return
     documents = [token for token in statement if "document" in token.kind]
     words = [word for token in plain if token.kind == "word" for word in expanded(token, script.shell)]
     is_test = bool(words) and words[0].text in ("[", "[[", "test", "true", "false", "command", "grep")
     test = verdict_of_test(words) if is_test else True
+    script.shell.decided.update(*(word.outside for word in words if is_test))
     holds = script.last_test if before == "&&" else negated(script.last_test) if before == "||" else True
     script.last_test = test if holds or not is_test else holds
     script.blocks.append(Block("&&", holds=holds))
     if not script.skipped:
         obey(script, plain, documents, depth=depth)
     script.blocks.pop()
-
-
-def negated(verdict: bool | None) -> bool | None:
-    return None if verdict is None else not verdict
 
 
 def obey(script: Script, plain: list[Token], documents: list[Token], *, depth: int) -> None:
@@ -158,6 +163,7 @@ def open_block(script: Script, word: str, statement: list[Token]) -> None:
     """``case X in`` waits for its patterns. ``for x in a b``: x is known if it takes one value only."""
     words = [item for token in statement[1:] if token.kind == "word" for item in expanded(token, script.shell)]
     if word == "case":
+        script.shell.decided.update(*(item.outside for item in words))
         script.blocks.append(Block(word, in_head=True, subject=words[0] if words else None))
         pattern = [token for token in statement[3:] if token.kind == "word"]  # case X in a) on one line
         script.blocks[-1].patterns = [item for token in pattern for item in expanded(token, script.shell)]
@@ -190,6 +196,7 @@ def without_redirects(statement: list[Token]) -> list[Token]:
 def run(script: Script, plain: list[Token], *, depth: int) -> None:
     """Put in the variables, and read a script that is given in a string: ``eval``, ``bash -c``."""
     first = next(place for place, token in enumerate(plain) if not (token.kind == "array" or ASSIGNS.match(raw(token))))
+    script.shell.handed += [assigned(token, script.shell)[1] for token in plain[:first] if token.kind == "word"]
     words = [word for token in plain[first:] for word in expanded(token, script.shell)]
     for place, word in enumerate(words):
         is_shell = SHELLS.fullmatch(word.text) and re.fullmatch(

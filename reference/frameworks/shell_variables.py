@@ -36,6 +36,8 @@ class Shell:
     arrays: dict[str, list[Text]] = field(default_factory=dict)
     loops: dict[str, str] = field(default_factory=dict)  # a variable that takes several values, and what to say of it
     notes: list[str] = field(default_factory=list)
+    decided: set[str] = field(default_factory=set)  # variables that can be set outside and decide a condition
+    handed: list[Text] = field(default_factory=list)  # values in front of a command, as in COMMAND="..." sbatch file
 
 
 def expanded(token: Token, shell: Shell) -> list[Text]:
@@ -62,9 +64,9 @@ def expanded(token: Token, shell: Shell) -> list[Text]:
 def added(first: Text, second: Text) -> Text:
     text = first.text + second.text
     known = first.known and second.known and len(text) <= LONGEST
-    return Text(
-        text[:LONGEST], known, first.line, first.conditional or second.conditional, first.outside | second.outside
-    )
+    line = first.line if first.text else second.line
+    outside = first.outside | second.outside
+    return Text(text[:LONGEST], known, line, first.conditional or second.conditional, outside)
 
 
 def split(text: Text) -> list[Text]:
