@@ -7,7 +7,8 @@ from reference.frameworks.config_text import read_text
 from reference.frameworks.flags import OVERRIDE, read_words, short
 from reference.frameworks.option import Draft
 from reference.frameworks.parents import find
-from reference.frameworks.shell_lines import Command, Script, read_script
+from reference.frameworks.shell_blocks import Command, Script
+from reference.frameworks.shell_lines import read_script
 from reference.frameworks.shell_variables import Text
 from reference.frameworks.which_framework import NOT_TRAINING, framework_of_keys, program_of
 from reference.frameworks.yaml_config import read_yaml

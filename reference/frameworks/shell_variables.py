@@ -11,7 +11,7 @@ WHOLE_ARRAY = re.compile(r'(\w+)\[[@*]\](:?[-+]("?\$\{\1\[[@*]\]\}"?)?)?')
 WITH_DEFAULT = re.compile(r"(\w+)(:?)([-=+])(.*)", re.DOTALL)
 PLAIN = re.compile(r"(\w+)(:?\?.*)?", re.DOTALL)
 UNKNOWN = re.compile(rf"[$`{OR[0]}]")
-LONGEST = 2**20  # characters of one word: a value that doubles itself line by line grows past any memory
+LONGEST = 2**17  # characters of one word: a value that doubles itself line by line grows past any memory
 
 
 @dataclass(frozen=True)
