@@ -11,6 +11,14 @@ LEADS = ("do", "!", "{", "}", "time", "exec", "function")
 
 
 @dataclass(frozen=True)
+class Command:
+    """A command with its words; ``conditional`` if nobody knows whether it is run."""
+
+    words: list[Text]
+    line: int
+    conditional: bool
+
+
 @dataclass
 class Script:
     """A script that is being read."""

@@ -16,14 +16,6 @@ SHELLS = re.compile(r"(.*/)?(ba|z|da)?sh")
 DEEPEST = 4  # scripts inside of strings inside of scripts
 
 
-class Command:
-    """A command with its words; ``conditional`` if nobody knows whether it is run."""
-
-    words: list[Text]
-    line: int
-    conditional: bool
-
-
 def read_script(text: str, *, first_line: int = 1) -> Script:
     """All commands of a text, in their order, as if it was started without arguments. A loop is read once."""
     script = Script()
