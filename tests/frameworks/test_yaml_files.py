@@ -79,6 +79,14 @@ def test_a_config_behind_a_command_line_counts_less_than_the_command_line(tmp_pa
     }
 
 
+def test_a_bare_name_is_looked_for_beside_the_file_only(tmp_path):
+    (tmp_path / "c.yaml").write_text("grpo: {m: 1}\n")
+    (tmp_path / "below").mkdir()
+    config = read(tmp_path / "below", "run.sh", "uv run examples/run_grpo.py --config c.yaml grpo.n=2\n")
+    assert values(config) == {"--config": "c.yaml", "grpo.n": 2}
+    assert any("c.yaml, which is not here" in note for note in config.notes)
+
+
 def test_no_tag_runs_anything(tmp_path):
     text = "loss_fn:\n  a: !!python/object/apply:os.mkdir ['made']\n  b: !thing 1\n"
     config = read(tmp_path, "c.yaml", text)
