@@ -3,7 +3,7 @@
 import ast
 import warnings
 
-from reference.frameworks.literals import Names, collect_names, dictionary_of, source_of, value_of_node
+from reference.frameworks.literals import Names, collect_names, dictionary_of, source_of, value_of_node, written
 from reference.frameworks.option import Draft, Pair
 from reference.frameworks.python_classes import called, choose, class_of, from_trl, is_config, own_classes
 from reference.objectives.shapes import InputError
@@ -23,6 +23,7 @@ def read_python(text: str, *, where: str) -> Draft:
     if tree is None or (trouble is not None and "Config(" not in text):
         raise InputError(f"{where} is not Python that can be read: it is nested too deep, or it is no Python at all")
     names = collect_names(tree)
+    names.lines = text.split("\n")
     classes = own_classes(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     calls = [call for call in calls if (name := class_of(call, classes)) and from_trl(name, tree)]
@@ -95,7 +96,7 @@ def add_option(draft: Draft, key: str, node: ast.expr, names: Names, *, where: s
     value, note = value_of_node(node, names)
     if note:
         draft.notes.append(f"line {node.lineno}: {key} is {note}")
-    draft.pairs.append(Pair(key, value, source_of(node, 2000), node.lineno, where))
+    draft.pairs.append(Pair(key, value, written(node, names), node.lineno, where))
 
 
 def add_later(draft: Draft, tree: ast.AST, call: ast.Call, names: Names, *, where: str) -> None:

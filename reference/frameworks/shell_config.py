@@ -28,6 +28,11 @@ def read_shell(text: str, path: Path, *, framework: str | None) -> Draft:
         return draft
     chosen = min(found, key=lambda start: (bool(SFT.search(start[2])), start[0].conditional, start[3]))
     command, draft.framework, draft.entry, place = chosen
+    if draft.entry == "verl.trainer.main":
+        raise InputError(
+            f"{path.name} starts verl.trainer.main, the program of EasyR1: this fork of verl has options of its own "
+            "(worker.actor...), which are not known here"
+        )
     for other in found:
         if other is not chosen:
             draft.notes.append(f"line {other[0].line}: `{short(other[2])}` is started too; its options were not read")

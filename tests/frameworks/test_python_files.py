@@ -21,6 +21,12 @@ def test_the_keywords_of_the_call(tmp_path):
     assert config.options["beta"].line == 4
 
 
+def test_the_text_is_the_one_of_the_file(tmp_path):
+    config = python(tmp_path, "GRPOConfig(lr=5.0e-7, name='ü' + \"x\", many=[\n    1])\n")
+    texts = {key: option.text for key, option in config.options.items()}
+    assert texts == {"lr": "5.0e-7", "name": "'ü' + \"x\"", "many": "[1]"}
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [
@@ -110,10 +116,10 @@ def notebook(tmp_path, *sources):
 
 
 def test_the_python_of_a_notebook(tmp_path):
-    config = notebook(
-        tmp_path, "!pip install trl\n%matplotlib inline", ["from trl import DPOConfig\n", "DPOConfig(beta=1)"]
-    )
-    assert (config.entry, values(config), config.options["beta"].line) == ("DPOConfig", {"beta": 1}, 4)
+    tools = "# tools\n!pip install trl \\\n   --upgrade\nif True:\n    !ls\n    %cd x"
+    config = notebook(tmp_path, tools, ["from trl import DPOConfig\n", "DPOConfig(beta=1)"])
+    assert (config.entry, values(config), config.options["beta"].line) == ("DPOConfig", {"beta": 1}, 8)
+    assert len(config.notes) == 1
 
 
 @pytest.mark.parametrize(

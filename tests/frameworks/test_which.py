@@ -73,3 +73,8 @@ def test_two_frameworks_are_named_and_the_option_decides(tmp_path):
 def test_an_unknown_name_of_a_framework(tmp_path):
     with pytest.raises(InputError, match="--framework verll is not known: choose one of trl, verl"):
         read(tmp_path, "c.yaml", "a: 1\n", framework="verll")
+
+
+def test_a_fork_with_names_of_its_own_is_not_taken_for_verl(tmp_path):
+    with pytest.raises(InputError, match="the program of EasyR1"):
+        read(tmp_path, "run.sh", "python3 -m verl.trainer.main config=c.yaml worker.actor.x=1\n")
