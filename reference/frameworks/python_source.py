@@ -1,6 +1,7 @@
 """The config of a trainer in Python source: calls such as ``GRPOConfig(beta=0.04)``, parsed and never executed."""
 
 import ast
+import itertools
 import warnings
 
 from reference.frameworks.literals import Names, collect_names, dictionary_of, source_of, value_of_node, written
@@ -62,7 +63,7 @@ def in_pieces(text: str) -> ast.Module:
         if line[:1].strip() and not line.startswith(GOES_ON) and not lines[number - 1].startswith("@")
     ]
     whole = ast.Module([], [])
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in itertools.pairwise([*starts, len(lines)]):
         tree, _ = parsed("\n".join(lines[start:end]))
         if tree is not None:
             ast.increment_lineno(tree, start)

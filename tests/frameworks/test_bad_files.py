@@ -25,6 +25,7 @@ ALIASES = "a: &a [1, 1]\n" + "".join(
         ("a.yaml", b"a: &a\n  b: *a\n", "nested more than 40 deep"),
         ("a.yaml", b"compute_environment: LOCAL\nnum_machines: 1\n", "not those of a known framework"),
         ("a.py", b"from trl import GRPOConfig\nGRPOConfig(\n  beta=1,\n", r"'\(' was never closed in line 2"),
+        ("a.py", b"  GRPOConfig(\n", "unexpected indent in line 1"),
         ("a.py", b"x = " + b"(" * 3000 + b")" * 3000, "nested too deep"),
         ("a.sh", b"echo hello\n", "starts no program"),
         ("a.sh", b"echo '\n", "a quote, bracket or here-document begins there and does not end"),
