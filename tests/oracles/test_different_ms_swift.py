@@ -5,14 +5,25 @@ import torch
 
 from reference import objectives as ours
 
-from .cases import BETA, CLIP_HIGH, CLIP_LOW, COMPLETION, GROUP, HOLES, KL_COEF, ORDINARY, SAMPLER_HIGH
+from .cases import (
+    CLIP_HIGH,
+    CLIP_LOW,
+    COMPLETION,
+    GLOBAL_TOKENS,
+    GROUP,
+    HOLES,
+    KL_COEF,
+    ORDINARY,
+    PROCESSES,
+    SAMPLER_HIGH,
+)
 from .claims import oracle
 from .equal.kl import K3
-from .equal.ms_swift import of_all_processes
+from .equal.ms_swift import kept_rows, of_all_processes, on_policy, top_entropy
 from .equal.policy import POLICY_TOKEN, correction, ppo
 from .equal.preference import penalised_rewards
-from .ms_swift_options import GATE_BETA, LOW_DELTA
-from .recorded import different_in, record_of, same_record
+from .ms_swift_options import LOW_DELTA
+from .recorded import FIXTURES, different_in, record_of, same_record
 from .records import Row, assert_same, evaluate
 
 TITLE = "ms-swift"
@@ -90,6 +101,19 @@ def test_cispo_without_epsilon_high_caps_every_weight_at_epsilon(same, framework
     assert (ours.ratio(case.logprobs, case.old) > CLIP_LOW)[case.mask].all()  # even where nothing has moved
 
 
+@different(*on_cases("MegatronGRPOTrainer bnpo", ORDINARY))
+@oracle(
+    "token_mean", TITLE, "`bnpo` of its GRPO", differs="counts each micro-batch by itself, on Megatron the whole batch"
+)
+def test_bnpo_has_another_divisor_on_megatron(framework, record):
+    case, theirs = record_of(framework, record)
+    without = record_of(framework, record.removeprefix("MegatronGRPOTrainer "))[1]
+    tokens = case.mask.sum()
+    for key in ("value", "gradient"):
+        assert_same(without[key] * tokens / (GLOBAL_TOKENS / PROCESSES), theirs[key])
+    assert tokens != GLOBAL_TOKENS / PROCESSES
+
+
 # --- advantages ---
 
 
@@ -161,41 +185,8 @@ def test_soft_overlong_goes_on_punishing_beyond_the_limit(framework, record):
     assert_same(penalised_rewards(case.scores, case, COMPLETION - 1) - case.scores, torch.full_like(case.scores, -1.0))
 
 
-# --- preferences and teachers ---
-
-
-@different("dpo_loss sigmoid, after exo_pair | ragged")
-@oracle(
-    "dpo_loss",
-    TITLE,
-    '`loss_type=["exo_pair", "sigmoid"]`',
-    differs="from its first call on, `exo_pair` without label smoothing gives the trainer 0.001 of it",
-)
-def test_exo_pair_leaves_its_label_smoothing_to_the_losses_that_follow(same, framework, record):
-    case, theirs = record_of(framework, record)
-    smoothed = Row("pairs", lambda x, c: ours.cdpo_loss(*x, beta=BETA, label_smoothing=1e-3).mean())
-    same_record(same, evaluate(smoothed, case), theirs)
-    plain = Row("pairs", lambda x, c: ours.dpo_loss(*x, beta=BETA).mean())
-    assert not torch.allclose(evaluate(plain, case)["value"], theirs["value"], rtol=1e-5)
-
-
-@different(*on_cases("compute_sdar_loss", ORDINARY))
-@oracle(
-    "distillation_loss",
-    TITLE,
-    "`compute_sdar_loss`",
-    differs="makes every sampled token likelier, those that the teacher finds unlikely too",
-)
-def test_sdar_makes_every_token_likelier_whatever_the_teacher_says(same, framework, record):
-    case, theirs = record_of(framework, record)
-
-    def loss(logprobs, case):
-        gap = case.ref - logprobs
-        return ours.token_mean((GATE_BETA * gap).sigmoid().detach() * gap, case.mask)
-
-    same_record(same, evaluate(Row("logprobs", loss), case), theirs)
-    mine = evaluate(Row("logprobs", lambda x, c: ours.token_mean(ours.distillation_loss(x, c.ref), c.mask)), case)
-    unlikely = case.mask & (case.ref < case.logprobs)  # for the teacher
-    assert unlikely.any()
-    assert (theirs["gradient"][unlikely] < 0).all() and (mine["gradient"][unlikely] > 0).all()
-    assert (theirs["gradient"][case.mask & ~unlikely] < 0).all() and (mine["gradient"][case.mask & ~unlikely] < 0).all()
+def test_what_leaves_tokens_out_does_so_in_some_case():
+    cases = [FIXTURES["ms_swift"]["inputs"][name] for name in HOLES]
+    for left in (top_entropy, lambda case: on_policy(case.logprobs, case), kept_rows):
+        assert any((case.mask & ~left(case).bool()).any() for case in cases)
+        assert any((case.mask & left(case).bool()).any() for case in cases)

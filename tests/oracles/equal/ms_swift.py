@@ -23,14 +23,13 @@ from ..cases import (
     Case,
 )
 from ..claims import F32
-from ..ms_swift_options import APART, SHARE
+from ..ms_swift_options import APART, ROW_HIGH, SHARE
 from ..records import Row
 from .entry import entries_of
 from .ms_swift_credit import CREDIT
 from .ms_swift_offline import OFFLINE
 from .policy import CLIP_FRAC, GSPO_TOKEN, POLICY_TOKEN, corrected_policy_row, correction, gspo, ppo
 
-LOSSES = "`grpo`; `bnpo`"
 GSPO = '`importance_sampling_level="sequence"`, any `loss_type`'
 OFF_POLICY = "`off_policy_sequence_mask_delta`, which shrinks the mask"
 
@@ -95,9 +94,12 @@ def on_time(logprobs: Tensor, case: Case) -> Tensor:
     return ours.overlong_mask(case.mask, case.lengths == COMPLETION)
 
 
+def kept_rows(case: Case) -> Tensor:
+    return correction(case, level="geometric", mode="mask", high=ROW_HIGH) > 0
+
+
 def sequence_mask(logprobs: Tensor, case: Case) -> Tensor:
-    stays = correction(case, level="geometric", mode="mask", high=SAMPLER_HIGH) > 0
-    return ppo(logprobs, case) * correction(case, high=1e9) * stays
+    return ppo(logprobs, case) * correction(case, high=1e9) * kept_rows(case)
 
 
 def fixed(token_loss: Tensor, mask: Tensor) -> Tensor:
@@ -105,14 +107,20 @@ def fixed(token_loss: Tensor, mask: Tensor) -> Tensor:
 
 
 POLICY = [
-    ms_swift("grpo", policy_row(ppo, of_all_rows, cases=FAR), "ppo_clip_loss", LOSSES),
-    ms_swift("bnpo", replace(POLICY_TOKEN, cases=FAR), "ppo_clip_loss", LOSSES),
+    ms_swift("grpo", policy_row(ppo, of_all_rows, cases=FAR), "ppo_clip_loss"),
+    ms_swift("bnpo", replace(POLICY_TOKEN, cases=FAR), "ppo_clip_loss"),
     ms_swift("bnpo", replace(POLICY_TOKEN, cases=FAR), "ratio", "`coef_1` of `_compute_loss_and_metrics`"),
     ms_swift(
         "grpo", policy_row(ppo, of_all_rows, cases=FAR), "sequence_mean", "`grpo`, ours with `num_sequences=batch`"
     ),
     ms_swift("bnpo", replace(POLICY_TOKEN, cases=FAR), "token_mean", "`bnpo`"),
     ms_swift("dapo", policy_row(ppo, of_all_processes, cases=ORDINARY), "token_mean", "`dapo`"),
+    ms_swift(
+        "MegatronGRPOTrainer bnpo",
+        policy_row(ppo, of_all_processes, cases=ORDINARY),
+        "token_mean",
+        "`dapo` and `bnpo` of its Megatron trainer",
+    ),
     ms_swift("dr_grpo", policy_row(ppo, fixed, cases=ORDINARY), "fixed_length", "`dr_grpo`"),
     ms_swift(
         "bnpo, delta",
@@ -149,7 +157,7 @@ POLICY = [
     ),
     ms_swift(
         "bnpo, sequence_truncate",
-        corrected_policy_row(level="geometric", high=SAMPLER_HIGH),
+        corrected_policy_row(level="geometric", high=ROW_HIGH),
         "sampler_correction",
         '`sequence_truncate`, ours with `level="geometric"`',
     ),

@@ -9,7 +9,6 @@ from ..cases import GROUP, HOLES, PAIRED, Case
 from ..claims import F32
 from ..ms_swift_options import KIND_WEIGHTS, TEACHER_COEF, UNIT
 from ..records import Row
-from .credit import RLOO
 from .entry import entries_of
 from .kl import rloo_of_kl_penalised_rewards
 from .preference import penalised_rewards

@@ -2,7 +2,8 @@
 
 from .advantages import ADVANTAGES
 from .offline import OFFLINE
+from .others import OTHERS
 from .policy import POLICY
 from .teachers import TEACHERS
 
-ROWS = POLICY | ADVANTAGES | OFFLINE | TEACHERS
+ROWS = POLICY | ADVANTAGES | OFFLINE | TEACHERS | OTHERS

@@ -20,12 +20,11 @@ from ..cases import (
     SAMPLER_HIGH,
     Case,
 )
-from ..ms_swift_options import APART, LOW_DELTA, SHARE
+from ..ms_swift_options import APART, LOW_DELTA, ROW_HIGH, SHARE
 from ..records import Row
 from .trainers import grpo_trainer
 
 BY_ROW = {"epsilon": GSPO_LOW, "epsilon_high": GSPO_HIGH}
-ROLLOUT = {"rollout_importance_sampling_threshold": SAMPLER_HIGH}
 
 
 def batch_of(case: Case, advantages: Tensor, sampled: bool) -> SimpleNamespace:
@@ -77,8 +76,9 @@ def metric_row(name: str, cases: tuple = ORDINARY, **options: Any) -> Row:
     return Row("logprobs", function, cases)
 
 
-def rollout_row(mode: str, **options: Any) -> Row:
-    return loss_row("bnpo", sampled=True, cases=HOLES, rollout_importance_sampling_mode=mode, **ROLLOUT | options)
+def rollout_row(mode: str, *, threshold: float = SAMPLER_HIGH, **options: Any) -> Row:
+    options |= {"rollout_importance_sampling_mode": mode, "rollout_importance_sampling_threshold": threshold}
+    return loss_row("bnpo", sampled=True, cases=HOLES, **options)
 
 
 POLICY = {
@@ -98,7 +98,7 @@ POLICY = {
     "sapo": loss_row("sapo", cases=FAR),
     "sapo, sequence": loss_row("sapo", by_row=True, cases=HOLES, importance_sampling_level="sequence"),
     **{f"bnpo, {mode}": rollout_row(mode) for mode in ("token_truncate", "token_mask")},
-    **{f"bnpo, {mode}": rollout_row(mode) for mode in ("sequence_truncate", "sequence_mask")},
+    **{f"bnpo, {mode}": rollout_row(mode, threshold=ROW_HIGH) for mode in ("sequence_truncate", "sequence_mask")},
     "bnpo, token_truncate, beta": rollout_row("token_truncate", beta=KL_COEF),
     "bnpo, off_policy_sequence_mask_delta": loss_row(
         "bnpo", by_row=True, sampled=True, cases=HOLES, off_policy_sequence_mask_delta=APART

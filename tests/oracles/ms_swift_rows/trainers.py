@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..alone import class_of_methods, taken
-from ..cases import BETA, BUDGET, CLIP_HIGH, CLIP_LOW, GROUP, KL_COEF, PROCESSES, Case
+from ..cases import BETA, BUDGET, CLIP_HIGH, CLIP_LOW, GROUP, PROCESSES, Case
 
 trl_utils = taken(
     "trl", "trainer/utils.py", "RunningMoments", "selective_log_softmax", torch=torch, F=F, dataclass=dataclass
@@ -112,11 +112,11 @@ ALGORITHM = {  # the defaults of its command line, where a row gives no other
     "sdar_loss_coef": 0.0,
     "gradient_accumulation_steps": 1,
 }
-UNREAD = (  # set by its __init__, and read by losses that are not recorded
-    "dataset_shuffle num_iterations dynamic_sample max_resample_times real_tau fipo_clip_range fipo_clip_high_only "
-    "fipo_safety_threshold log_rollout_offpolicy_metrics advantage_reweight rlsd_lambda rlsd_reweight_clip_range "
-    "rlsd_lambda_warmup_steps rlsd_lambda_decay_steps rlsd_negative_only sdar_gate_beta"
-).split()
+# Read by its __init__ for losses that are not recorded.
+UNREAD = ("dataset_shuffle", "num_iterations", "dynamic_sample", "max_resample_times", "real_tau", "fipo_clip_range")
+UNREAD += ("fipo_clip_high_only", "fipo_safety_threshold", "log_rollout_offpolicy_metrics", "advantage_reweight")
+UNREAD += ("rlsd_lambda", "rlsd_reweight_clip_range", "rlsd_lambda_warmup_steps", "rlsd_lambda_decay_steps")
+UNREAD += ("rlsd_negative_only", "sdar_gate_beta")
 
 
 def grpo_trainer(*, beta: float = 0.0, num_generations: int = GROUP, **options: Any) -> Any:

@@ -1,0 +1,93 @@
+"""Trainers of ms-swift that add little to others: GRPO on Megatron, which repeats the loss, and ORPO, which calls TRL's."""
+
+from collections import defaultdict
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..alone import class_of_methods
+from ..cases import BETA, CLIP_HIGH, CLIP_LOW, PAIRED, PROCESSES, Case
+from ..records import Row
+from .policy import batch_of
+from .trainers import ALGORITHM, ONE_PROCESS, labels_of, trl_utils
+
+MegatronGRPOTrainer = class_of_methods(
+    "swift",
+    "megatron/trainers/grpo_trainer.py",
+    "MegatronGRPOTrainer",
+    "loss_func",
+    torch=torch,
+    gather=lambda x, group: x,
+    mpu=SimpleNamespace(
+        get_data_parallel_world_size=lambda: PROCESSES, get_data_parallel_group=lambda with_context_parallel: None
+    ),
+)
+TRLs = class_of_methods(
+    "trl",
+    "trainer/orpo_trainer.py",
+    "ORPOTrainer",
+    "concatenated_forward",
+    "get_batch_logps",
+    "get_batch_loss_metrics",
+    "odds_ratio_loss",
+    torch=torch,
+    nn=nn,
+    F=F,
+    selective_log_softmax=trl_utils.selective_log_softmax,
+    is_torch_xla_available=lambda: False,
+)
+Mixin = class_of_methods(
+    "swift",
+    "rlhf_trainers/rlhf_mixin.py",
+    "RLHFTrainerMixin",
+    "concatenated_forward",
+    torch=torch,
+    contextmanager=contextmanager,
+)
+ORPOTrainer = type("ORPOTrainer", (Mixin, TRLs), {"concatenated_inputs": None})
+
+
+def megatron_row(loss_type: str) -> Row:
+    def function(logprobs: Tensor, case: Case) -> Tensor:
+        self = object.__new__(MegatronGRPOTrainer)
+        self.args = SimpleNamespace(**ALGORITHM, num_microbatches=1)
+        self.loss_type, self.beta, self.micro_batch_size = loss_type, 0.0, len(logprobs)
+        self.importance_sampling_level, self.epsilon_low, self.epsilon_high = "token", CLIP_LOW, CLIP_HIGH
+        self.rollout_importance_sampling_mode = self.off_policy_sequence_mask_delta = None
+        self.disable_rollout_importance_sampling, self._has_teacher, self.compute_entropy = True, False, False
+        self.kl_in_reward, self._metrics = False, {"train": defaultdict(list)}
+        self.unwrapped_models = [SimpleNamespace(training=True)]
+        self._all_reduce_metric, self._step, self.steps_per_generation = lambda x: x, 0, 2
+        batch = batch_of(case, case.advantages, sampled=False)
+        batch.num_items_in_batch = torch.tensor(batch.num_items_in_batch)
+        return self.loss_func(logprobs, {"grpo_batch": batch})[0]
+
+    return Row("logprobs", function)
+
+
+class Answers:
+    """A model that answers with given logits."""
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+
+    def __call__(self, **inputs: object) -> SimpleNamespace:
+        return SimpleNamespace(logits=self.logits)
+
+
+def orpo(logits: Tensor, case: Case) -> Tensor:
+    self = ORPOTrainer()
+    self.beta, self.label_pad_token_id, self.padding_value, self.accelerator = BETA, -100, 0, ONE_PROCESS
+    self.is_encoder_decoder = self.aux_loss_enabled = False
+    attended = torch.ones_like(case.tokens)
+    batch = {"input_ids": case.tokens, "attention_mask": attended, "labels": labels_of(case)}
+    return self.get_batch_loss_metrics(type("Model", (Answers,), {})(logits), batch)[0]
+
+
+OTHERS = {
+    "MegatronGRPOTrainer bnpo": megatron_row("bnpo"),
+    "ORPOTrainer": Row("logits", orpo, PAIRED),
+}
