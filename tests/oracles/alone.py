@@ -25,7 +25,7 @@ def taken(package: str, file: str, *names: str, **needs: object) -> ModuleType:
 
 
 def class_of_methods(package: str, file: str, name: str, *methods: str, **needs: object) -> Any:
-    """A class with some of its methods, without bases, decorators and ``__init__``: ``staticmethod`` stays."""
+    """A class with some of its methods, without bases and decorators: ``staticmethod`` stays."""
     (whole,) = (x for x in tree_of(package, file).body if isinstance(x, ast.ClassDef) and x.name == name)
     kept = [node for node in whole.body if isinstance(node, ast.FunctionDef) and node.name in methods]
     if missing := set(methods) - {node.name for node in kept}:

@@ -28,5 +28,6 @@ RECORDED = {
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
     "ms_swift": Framework("ms-swift", "ms-swift==4.6.0", ("trl==0.24.0",)),
+    "llamafactory": Framework("LLaMA-Factory", "llamafactory==0.9.5", ("trl==0.24.0",)),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))

@@ -6,11 +6,13 @@ from reference import objectives as ours
 
 from .cases import BETA, ORDINARY, PAIRED
 from .claims import oracle
-from .equal.ms_swift_offline import of_pairs
+from .equal.ms_swift_offline import of_pairs, pair_row
 from .ms_swift_options import GATE_BETA
 from .recorded import record_of, same_record
-from .records import Row, evaluate
+from .records import Row, assert_same, evaluate
 from .test_different_ms_swift import TITLE, different, on_cases
+
+ALWAYS_DPO = "is DPO: the name of the loss does not reach it"
 
 
 @different("dpo_loss sigmoid, after exo_pair | ragged")
@@ -66,3 +68,16 @@ def test_orpo_has_one_mean_over_the_chosen_tokens_and_none_of_the_prompt(same, f
     same_record(same, evaluate(Row("logits", loss), case), theirs)
     kept = of_pairs(case.mask)[0].sum(dim=1)
     assert (len(kept.unique()) > 1) == ("ragged" in record)  # of one length, the two means are one
+
+
+@different(*(f"MegatronDPOTrainer {loss_type} | ragged" for loss_type in ("sigmoid", "hinge", "ipo")))
+@oracle("hinge_loss", TITLE, "`hinge` of its Megatron trainer", differs=ALWAYS_DPO)
+@oracle("ipo_loss", TITLE, "`ipo` of its Megatron trainer", differs=ALWAYS_DPO)
+def test_the_loss_type_does_not_reach_dpo_on_megatron(framework, record):
+    case, theirs = record_of(framework, record)
+    mine = evaluate(pair_row(ours.dpo_loss), case)
+    assert_same(mine["value"], theirs["value"])
+    assert_same(mine["gradient"][:2], theirs["gradient"][:2])
+    assert (theirs["gradient"][2:] == 0).all()  # of the reference, which is detached
+    for loss in (ours.hinge_loss, ours.ipo_loss):
+        assert not torch.allclose(evaluate(pair_row(loss), case)["value"], theirs["value"], rtol=1e-3)

@@ -1,6 +1,6 @@
 """Trainers of ms-swift that add little to others: GRPO on Megatron, which repeats the loss, and ORPO, which calls TRL's."""
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -12,7 +12,7 @@ from ..alone import class_of_methods
 from ..cases import BETA, CLIP_HIGH, CLIP_LOW, PAIRED, PROCESSES, Case
 from ..records import Row
 from .policy import batch_of
-from .trainers import ALGORITHM, ONE_PROCESS, labels_of, trl_utils
+from .trainers import ALGORITHM, ONE_PROCESS, DPOTrainer, labels_of, trl_utils
 
 MegatronGRPOTrainer = class_of_methods(
     "swift",
@@ -24,6 +24,22 @@ MegatronGRPOTrainer = class_of_methods(
     mpu=SimpleNamespace(
         get_data_parallel_world_size=lambda: PROCESSES, get_data_parallel_group=lambda with_context_parallel: None
     ),
+)
+MegatronDPOTrainer = class_of_methods(
+    "swift",
+    "megatron/trainers/dpo_trainer.py",
+    "MegatronDPOTrainer",
+    "loss_func",
+    torch=torch,
+    mpu=SimpleNamespace(get_context_parallel_world_size=lambda: 1),
+)
+DummyDPOTrainer = class_of_methods(
+    "swift",
+    "megatron/trainers/dpo_trainer.py",
+    "DummyDPOTrainer",
+    "__init__",
+    namedtuple=namedtuple,
+    get_current_device=lambda: torch.device("cpu"),
 )
 TRLs = class_of_methods(
     "trl",
@@ -68,6 +84,29 @@ def megatron_row(loss_type: str) -> Row:
     return Row("logprobs", function)
 
 
+def megatron_dpo_row(loss_type: str) -> Row:
+    """Rows of one token each, so that its log-prob is that of the row."""
+
+    def function(pairs: Tensor, case: Case) -> Tensor:
+        self = object.__new__(MegatronDPOTrainer)
+        options = {
+            "reference_free": False,
+            "label_smoothing": 0.0,
+            "f_divergence_type": "reverse_kl",
+            "rpo_alpha": None,
+        }
+        self.args = SimpleNamespace(**options, loss_type=loss_type, beta=BETA)
+        self.dummy_dpo_trainer = type("Dummy", (DummyDPOTrainer, DPOTrainer), {})(self.args)
+        self.get_logps = lambda logprobs, labels, packed: logprobs[:, 0]
+        self._all_reduce_metric = lambda metric: metric
+        chosen, rejected, ref_chosen, ref_rejected = pairs
+        logprobs = torch.cat([ref_chosen, ref_rejected, chosen, rejected])[:, None]
+        labels = torch.zeros(len(logprobs) // 2, 1)
+        return self.loss_func(logprobs, labels=labels, packed_seq_params=None)[0]
+
+    return Row("pairs", function, ("ragged",))
+
+
 class Answers:
     """A model that answers with given logits."""
 
@@ -89,5 +128,8 @@ def orpo(logits: Tensor, case: Case) -> Tensor:
 
 OTHERS = {
     "MegatronGRPOTrainer bnpo": megatron_row("bnpo"),
+    "MegatronDPOTrainer sigmoid": megatron_dpo_row("sigmoid"),
+    "MegatronDPOTrainer hinge": megatron_dpo_row("hinge"),
+    "MegatronDPOTrainer ipo": megatron_dpo_row("ipo"),
     "ORPOTrainer": Row("logits", orpo, PAIRED),
 }
