@@ -4,6 +4,7 @@ Imports nothing but the standard library, so that the recording commands can use
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,14 @@ RECORDED = {
     "llamafactory": Framework("LLaMA-Factory", "llamafactory==0.9.5", ("trl==0.24.0",)),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
+
+# Whose defaults are recorded, by the name of the file in defaults/.
+DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF"}
+NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
+CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
+
+
+def recorded_version(name: str) -> str:
+    """Of a framework's defaults, or of its records where there are none."""
+    folder = CELLS if name in DEFAULTS else Path(__file__).parent / "fixtures"
+    return max(path.stem.removeprefix(f"{name}-") for path in folder.glob(f"{name}-*.json"))

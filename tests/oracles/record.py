@@ -8,10 +8,11 @@ From the folder tests, in an environment that has the framework (README.md says 
 import argparse
 import importlib
 from importlib.metadata import version
+from pathlib import Path
 
 from .cases import make_cases
 from .frameworks import RECORDED
-from .records import evaluate_all, save
+from .records import FIXTURES, evaluate_all, save
 
 
 def live_records(framework: str) -> tuple[str, dict[str, dict]]:
@@ -23,5 +24,6 @@ def live_records(framework: str) -> tuple[str, dict[str, dict]]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Write the fixture of a framework that is installed here.")
     parser.add_argument("framework", choices=RECORDED)
-    framework = parser.parse_args().framework
-    print(save(framework, *live_records(framework), make_cases()))
+    parser.add_argument("--folder", type=Path, default=FIXTURES, metavar="FOLDER", help="where it goes")
+    args = parser.parse_args()
+    print(save(args.framework, *live_records(args.framework), make_cases(), args.folder))

@@ -28,9 +28,7 @@ from .equal import EQUAL
 from .frameworks import RECORDED
 from .record import live_records
 from .recorded import FIXTURES, all_different, record_of, same_record
-from .records import evaluate
-
-FLOAT32_INSIDE = {"compute_grpo_vectorized_outcome_advantage"}  # of verl: computes in float32, answers in float64
+from .records import FLOAT32_INSIDE, evaluate
 
 
 @pytest.mark.parametrize(
