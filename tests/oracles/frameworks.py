@@ -28,7 +28,7 @@ RECORDED = {
         ("ray", "tensordict==0.10.0", "omegaconf", "codetiming", "dill", "pandas", "transformers==5.23.0"),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
-    "ms_swift": Framework("ms-swift", "ms-swift==4.6.0", ("trl==0.24.0",)),
+    "ms_swift": Framework("ms-swift", "ms-swift==4.6.0", ("trl==0.29.1",)),
     "llamafactory": Framework("LLaMA-Factory", "llamafactory==0.9.5", ("trl==0.24.0",)),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))

@@ -22,11 +22,15 @@ def preference_row(pref_loss: str = "sigmoid", *, output: int = 0, **options: An
     return Row("pairs", function)
 
 
+def with_bco(pairs: Tensor, case: Case) -> Tensor:
+    return dpo_trainer(bco_weight=BCO_WEIGHT).compute_preference_loss(*pairs)[0].mean().float()
+
+
 def second_bco(pairs: Tensor, case: Case) -> Tensor:
-    """BCO on a batch that comes after another one."""
+    """BCO on a batch that comes after another one. Its shift is a float32."""
     self = dpo_trainer()
     self.bco_loss(*(2 * pairs.detach()))
-    return self.bco_loss(*pairs).mean()
+    return self.bco_loss(*pairs).mean().float()
 
 
 def whole_batch_row(pref_loss: str = "sigmoid", **options: Any) -> Row:
@@ -75,9 +79,9 @@ PAIRS = {
     **{f"compute_preference_loss {name}": preference_row(name) for name in ("sigmoid", "hinge", "ipo", "kto_pair")},
     **{f"compute_preference_loss {name}": preference_row(name) for name in ("orpo", "simpo")},
     "compute_preference_loss sigmoid, dpo_label_smoothing": preference_row(smoothing=SMOOTHING),
-    "compute_preference_loss sigmoid, pref_bco_weight": preference_row(bco_weight=BCO_WEIGHT),
+    "compute_preference_loss sigmoid, pref_bco_weight": Row("pairs", with_bco),
     "compute_preference_loss chosen_rewards": preference_row(output=1),
-    "bco_loss": Row("pairs", lambda x, c: dpo_trainer().bco_loss(*x).mean()),
+    "bco_loss": Row("pairs", lambda x, c: dpo_trainer().bco_loss(*x).mean().float()),
     "bco_loss, second batch": Row("pairs", second_bco, ("ragged",)),
     "get_batch_loss_metrics sigmoid": whole_batch_row(),
     "get_batch_loss_metrics ipo": whole_batch_row("ipo"),

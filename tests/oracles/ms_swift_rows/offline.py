@@ -32,10 +32,10 @@ def after_exo(pairs: Tensor, case: Case) -> Tensor:
 
 
 def second_bco(pairs: Tensor, case: Case) -> Tensor:
-    """BCO on a batch that comes after another one."""
+    """BCO on a batch that comes after another one. Its shift is a float32."""
     self = dpo_trainer()
     self.dpo_loss(*(2 * pairs.detach()), loss_type="bco_pair")
-    return self.dpo_loss(*pairs, loss_type="bco_pair")[0].mean()
+    return self.dpo_loss(*pairs, loss_type="bco_pair")[0].mean().float()
 
 
 def whole_batch_row(loss_type: str = "sigmoid", **options: Any) -> Row:
@@ -79,7 +79,7 @@ OFFLINE = {
     "dpo_loss exo_pair": dpo_row("exo_pair", label_smoothing=SMOOTHING),
     "dpo_loss exo_pair, label_smoothing 0": dpo_row("exo_pair"),
     "dpo_loss sigmoid, after exo_pair": Row("pairs", after_exo, ("ragged",)),
-    "dpo_loss bco_pair": dpo_row("bco_pair"),
+    "dpo_loss bco_pair": Row("pairs", lambda x, c: dpo_row("bco_pair").function(x, c).float()),
     "dpo_loss bco_pair, second batch": Row("pairs", second_bco, ("ragged",)),
     "dpo_loss aot": dpo_row("aot", label_smoothing=SMOOTHING),
     "dpo_loss aot_unpaired": dpo_row("aot_unpaired", label_smoothing=SMOOTHING),

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..alone import class_of_methods
+from ..alone import class_of_methods, taken
 from ..cases import BETA, CLIP_HIGH, CLIP_LOW, PAIRED, PROCESSES, Case
 from ..records import Row
 from .policy import batch_of
@@ -43,7 +43,7 @@ DummyDPOTrainer = class_of_methods(
 )
 TRLs = class_of_methods(
     "trl",
-    "trainer/orpo_trainer.py",
+    "experimental/orpo/orpo_trainer.py",
     "ORPOTrainer",
     "concatenated_forward",
     "get_batch_logps",
@@ -53,6 +53,7 @@ TRLs = class_of_methods(
     nn=nn,
     F=F,
     selective_log_softmax=trl_utils.selective_log_softmax,
+    log1mexp=taken("trl", "experimental/orpo/orpo_trainer.py", "log1mexp", torch=torch).log1mexp,
     is_torch_xla_available=lambda: False,
 )
 Mixin = class_of_methods(
@@ -123,7 +124,7 @@ def orpo(logits: Tensor, case: Case) -> Tensor:
     self.is_encoder_decoder = self.aux_loss_enabled = False
     attended = torch.ones_like(case.tokens)
     batch = {"input_ids": case.tokens, "attention_mask": attended, "labels": labels_of(case)}
-    return self.get_batch_loss_metrics(type("Model", (Answers,), {})(logits), batch)[0]
+    return self.get_batch_loss_metrics(type("Model", (Answers,), {})(logits), batch)[0].float()  # as its odds are
 
 
 OTHERS = {

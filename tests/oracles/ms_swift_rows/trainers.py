@@ -1,6 +1,7 @@
 """The trainers of ms-swift without their construction: its own methods, on given log-probs instead of a model.
 
 Its modules import TRL's trainers, modelscope and more, and take TRL's ``__init__`` away. So the methods are taken out.
+0.29.1 is the newest TRL that ms-swift 4.6.0 allows, and the one that pip installs for it.
 """
 
 from collections import defaultdict
@@ -16,9 +17,8 @@ from torch import Tensor, nn
 from ..alone import class_of_methods, taken
 from ..cases import BETA, BUDGET, CLIP_HIGH, CLIP_LOW, GROUP, PROCESSES, Case
 
-trl_utils = taken(
-    "trl", "trainer/utils.py", "RunningMoments", "selective_log_softmax", torch=torch, F=F, dataclass=dataclass
-)
+trl_utils = taken("trl", "trainer/utils.py", "selective_log_softmax", torch=torch, F=F)
+moments = taken("trl", "experimental/bco/bco_trainer.py", "RunningMoments", torch=torch, dataclass=dataclass)
 nanstd = taken("swift", "utils/torch_utils.py", "nanstd", torch=torch).nanstd
 advantage = taken(
     "swift",
@@ -141,7 +141,7 @@ def dpo_trainer(*, loss_type: str | list[str] = "sigmoid", label_smoothing: floa
     self = type("DPOTrainer", (DPOTrainer, RLHFTrainerMixin), {})()
     self.loss_type, self.label_smoothing, self.beta = loss_type, label_smoothing, BETA
     self.f_divergence_type, self.reference_free = "reverse_kl", False
-    self.accelerator, self.running = ONE_PROCESS, trl_utils.RunningMoments(ONE_PROCESS)
+    self.accelerator, self.running = ONE_PROCESS, moments.RunningMoments(ONE_PROCESS)
     self.args = SimpleNamespace(**{"ld_alpha": None, "rpo_alpha": None} | options)
     self.template = SimpleNamespace(padding_free=False, sequence_parallel_size=1)
     self.get_use_logits_to_keep = lambda default: False
