@@ -34,8 +34,18 @@ RECORDED = {
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
 # Whose defaults are recorded, by the name of the file in defaults/.
-DEFAULTS = {"trl": "TRL", "verl": "verl", "openrlhf": "OpenRLHF"}
-NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
+DEFAULTS = {
+    "trl": "TRL",
+    "verl": "verl",
+    "openrlhf": "OpenRLHF",
+    "ms_swift": "ms-swift",
+    "llamafactory": "LLaMA-Factory",
+}
+NEEDS = {
+    "trl": ("transformers==5.23.0",),
+    "ms_swift": ("transformers==5.19.0",),
+    "llamafactory": ("transformers==5.6.0",),
+}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 
 

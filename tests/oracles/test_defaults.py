@@ -28,7 +28,8 @@ RL = (
     "correction",
     "optimizer",
 )
-NO_TRAINER: dict[str, str] = {}  # frameworks without a trainer of reinforcement learning, and why
+# Frameworks without a trainer of reinforcement learning, and why.
+NO_TRAINER = {"llamafactory": "its PPO is that of TRL up to 0.9.6, which the package itself does not allow"}
 
 PYTHON = """
 class Config(Base):
