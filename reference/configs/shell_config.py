@@ -50,7 +50,11 @@ def program_by_options(words: list[Text], framework: str | None) -> tuple[str, s
     """A program of the user's own, whose options say what reads them."""
     texts = [word.text for word in words]
     place = next(
-        (place for place, text in enumerate(texts) if re.fullmatch(r"(?![-+\[])\S+\.(py|sh)", text) and "=" not in text),
+        (
+            place
+            for place, text in enumerate(texts)
+            if re.fullmatch(r"(?![-+\[])\S+\.(py|sh)", text) and "=" not in text
+        ),
         None,
     )
     module = next((place + 1 for place, text in enumerate(texts[:-1]) if text in ("-m", "--module")), None)
@@ -78,8 +82,12 @@ def note_variables(draft: Draft, script: Script, words: list[Text]) -> None:
     """What the values hang on: variables of the environment, loops, conditions."""
     outside = sorted(set().union(*(word.outside for word in words)))
     if outside:
-        draft.notes.append(f"variables that can be set outside were read with the script's own defaults: {', '.join(outside)}")
+        draft.notes.append(
+            f"variables that can be set outside were read with the script's own defaults: {', '.join(outside)}"
+        )
     conditional = [pair.key for pair in draft.pairs if pair.conditional]
     if conditional:
         draft.notes.append(f"these options are there only under a condition of the script: {', '.join(conditional)}")
-    draft.notes += [note for name, note in script.shell.loops.items() if any(f"${name}" in pair.text for pair in draft.pairs)]
+    draft.notes += [
+        note for name, note in script.shell.loops.items() if any(f"${name}" in pair.text for pair in draft.pairs)
+    ]

@@ -37,9 +37,6 @@ def on_cases(record: str, cases: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{record} | {case}" for case in cases)
 
 
-# --- the policy loss ---
-
-
 @different(*on_cases("bnpo, delta below 1 + epsilon_high", ORDINARY))
 @oracle("ppo_clip_loss", TITLE, differs="`delta` below 1 + `epsilon_high` bounds positive advantages as well")
 def test_a_small_delta_bounds_the_ratio_of_both_signs(same, framework, record):
@@ -114,9 +111,6 @@ def test_bnpo_has_another_divisor_on_megatron(framework, record):
     assert tokens != GLOBAL_TOKENS / PROCESSES
 
 
-# --- advantages ---
-
-
 @different("compute_advantages group, one each | full", "compute_advantages rloo, one each | full")
 @oracle("group_advantages", TITLE, differs="0 for a group of 1, an error here")
 @oracle("rloo_advantages", TITLE, differs="0 for a group of 1, an error here")
@@ -126,6 +120,16 @@ def test_a_group_of_one_has_no_advantage(framework, record):
     for function in (ours.group_advantages, ours.rloo_advantages):
         with pytest.raises(ours.InputError, match="group_size is 1"):
             function(case.rewards, group_size=1)
+
+
+@different("compute_advantages group, equal rewards | full")
+@oracle("group_advantages", TITLE, differs="up to 1e-3 in a dead group whose mean rounds, exactly 0 here")
+def test_equal_rewards_that_round_are_not_noticed(framework, record):
+    case, theirs = record_of(framework, record)
+    rewards = torch.cat([torch.full((3,), 0.9), case.rewards.float()[:3]])
+    mine = ours.group_advantages(rewards, group_size=3)
+    assert (mine[:3] == 0).all() and 1e-4 < theirs["value"][:3].abs().min() < 1e-3
+    assert_same(mine[3:], theirs["value"][3:])
 
 
 @different("compute_advantages group, NaN | full")

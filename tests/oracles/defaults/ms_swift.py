@@ -50,7 +50,7 @@ GRPO_CELLS = [
     line("advantage", code(ADVANTAGES, "rewards = (rewards_per_func * reward_weights.unsqueeze(0)).nansum(dim=1)", of="compute_advantages"),
          "several rewards are added with their weights before they are normalised; a missing one counts as 0"),
     option("dead groups", "GRPOArgumentsMixin.dynamic_sample", {
-        False: "a group that all earns the same stays in the batch and in its counts, with advantage 0",
+        False: "a group that all earns the same stays in the batch and in its counts, with advantage 0 up to rounding",
         True: "groups that all earn the same are replaced by new ones",
     }),
     unread("dead groups", "GRPOArgumentsMixin.max_resample_times", "read with dynamic_sample only"),

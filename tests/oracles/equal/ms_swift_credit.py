@@ -98,7 +98,7 @@ CREDIT = [
         "expand_advantage_to_per_token, teacher",
         Row("logprobs", with_teacher, HOLES),
         "distillation_rewards",
-        "OPD-RL (`teacher_kl_coef`), with the log-probs of the rollout",
+        "OPD-RL (`teacher_kl_coef`), with the log-probs before the update",
     ),
     ms_swift(
         "compute_teacher_kl_per_token",

@@ -15,7 +15,7 @@ ONE = torch.ones(1, dtype=torch.float64)
 
 
 def estimate(rewards: Tensor, *, group: int = GROUP, **options: Any) -> Tensor:
-    return advantage.compute_advantages(rewards.detach()[:, None], ONE, group, **options)[0]
+    return advantage.compute_advantages(rewards.detach()[:, None], ONE.to(rewards.dtype), group, **options)[0]
 
 
 def estimate_row(*, group: int = GROUP, cases: tuple = ("full",), **options: Any) -> Row:
@@ -30,6 +30,11 @@ def of_two_kinds(rewards: Tensor, case: Case) -> Tensor:
 
 def with_nan(rewards: Tensor, case: Case) -> Tensor:
     return estimate(torch.where(torch.arange(len(rewards)) == 1, torch.nan, rewards))
+
+
+def equal_rewards(rewards: Tensor, case: Case) -> Tensor:
+    """Three times 0.9 in float32, whose mean is not 0.9; then the first three rewards of the case."""
+    return estimate(torch.cat([torch.full((3,), 0.9), rewards.detach().float()[:3]]), group=3, scale_rewards="group")
 
 
 def dynamic(rewards: Tensor, **options: Any) -> Tensor:
@@ -83,6 +88,7 @@ ADVANTAGES = {
         group=1, advantage_estimator="rloo", scale_rewards="none", cases=("full",)
     ),
     "compute_advantages group, NaN": Row("rewards", with_nan, ("full",)),
+    "compute_advantages group, equal rewards": Row("rewards", equal_rewards, ("full",)),
     "compute_advantages_dynamic group": dynamic_row(scale_rewards="group"),
     "compute_advantages_dynamic rloo": dynamic_row(advantage_estimator="rloo", scale_rewards="none"),
     "compute_advantages_dynamic gdpo": dynamic_row(scale_rewards="gdpo"),
