@@ -15,6 +15,7 @@ FLOORS = (
     "world",
     "evaluation",
     "algorithms",
+    "configs",
     "frameworks",
     "engines",
     "runs",

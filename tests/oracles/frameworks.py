@@ -28,6 +28,9 @@ RECORDED = {
         ("ray", "tensordict==0.10.0", "omegaconf", "codetiming", "dill", "pandas", "transformers==5.23.0"),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
+    "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
+    "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
+    "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
     "ms_swift": Framework("ms-swift", "ms-swift==4.6.0", ("trl==0.29.1",)),
     "llamafactory": Framework("LLaMA-Factory", "llamafactory==0.9.5", ("trl==0.24.0",)),
 }
@@ -38,6 +41,9 @@ DEFAULTS = {
     "trl": "TRL",
     "verl": "verl",
     "openrlhf": "OpenRLHF",
+    "skyrl": "SkyRL",
+    "liger_kernel": "Liger",
+    "torchrl": "torchrl",
     "ms_swift": "ms-swift",
     "llamafactory": "LLaMA-Factory",
 }

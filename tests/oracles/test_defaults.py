@@ -28,8 +28,10 @@ RL = (
     "correction",
     "optimizer",
 )
-# Frameworks without a trainer of reinforcement learning, and why.
-NO_TRAINER = {"llamafactory": "its PPO is that of TRL up to 0.9.6, which the package itself does not allow"}
+NO_TRAINER: dict[str, str] = {  # frameworks without a trainer of reinforcement learning, and why
+    "liger_kernel": "losses for the trainers of others, from hidden states; it samples nothing and has no advantages",
+    "llamafactory": "its PPO is that of TRL up to 0.9.6, which the package itself does not allow",
+}
 
 PYTHON = """
 class Config(Base):
@@ -111,7 +113,10 @@ def test_what_is_gone_or_there_twice_is_named(root, reader, said):
 def test_all_names_are_those_that_a_user_writes(root):
     (root / "b.py").write_text(TYPED)
     assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
+    (root / "c.py").write_text("class Top:\n    a: int = 1\n    b: A | None = None\n    c = 3\n")
+    assert names.nested_fields("c.py", "b.py", owner="Top")(root) == ["a", "b", "b.x", "b.y"]
     assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
+    assert names.parameters("a.py", "Config.loss")(root) == ["x", "clip", "agg"]
     assert names.yaml_keys("a.yaml")(root) == [
         "algorithm",
         "algorithm.gae",

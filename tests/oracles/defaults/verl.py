@@ -1,4 +1,4 @@
-"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``."""
+"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``, and its trainer of SFT."""
 
 from typing import Any
 
@@ -171,4 +171,5 @@ NAMES = [
     names.yaml_keys(CONFIG + "ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_megatron_trainer.yaml"),
+    lambda root: ["--config-path", "--config-name", "--config-dir"],  # Hydra's own
 ]
