@@ -15,8 +15,8 @@ SCALES = {
 }  # fmt: skip
 ESTIMATORS = {
     "grpo": "reward minus the group's mean, divided as scale_rewards says",
-    "rloo": value("reward minus the mean of the others; scale_rewards is then none", columns={"advantage": "leave_one_out"}),
-    "reinforce_plus_plus": "reward minus the group's mean, divided by the batch's std over completions; no return",
+    "rloo": value("reward minus the mean of the others; unless set, scale_rewards is then none and kl_in_reward true", columns={"advantage": "leave_one_out"}),
+    "reinforce_plus_plus": "reward minus the group's mean, divided by the batch's std over completions; unless set, kl_in_reward is then true",
 }  # fmt: skip
 LOSSES = {
     "grpo": value("the clipped loss of PPO", loss="ppo_clip"),
@@ -43,8 +43,8 @@ DIVISORS = {
 }  # fmt: skip
 
 GRPO_CELLS = [
-    option("advantage", "GRPOArgumentsMixin.advantage_estimator", ESTIMATORS),
     decided("advantage", "scale_rewards", "group", "self.scale_rewards = 'group'", "_init_grpo", SCALES),
+    option("advantage", "GRPOArgumentsMixin.advantage_estimator", ESTIMATORS),
     line("advantage", code(ADVANTAGES, "advantages = advantages / (std + 1e-4)", of="compute_advantages"),
          "1e-4 is added to the std, which has ddof 1", ddof=1, eps=1e-4),
     line("advantage", code(ADVANTAGES, "rewards = (rewards_per_func * reward_weights.unsqueeze(0)).nansum(dim=1)", of="compute_advantages"),
