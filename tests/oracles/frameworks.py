@@ -31,6 +31,15 @@ RECORDED = {
     "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
     "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
     "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
+    "areal": Framework("AReaL", "areal==1.0.4", ("numpy", "pyyaml")),
+    "torchtune": Framework("torchtune", "torchtune==0.6.1"),
+    "nemo_rl": Framework(
+        "NeMo-RL",
+        "nemo-rl @ git+https://github.com/NVIDIA-NeMo/RL@7ea279abfbeb698b092856d0dab61e7cf39bc909",
+        ("pydantic", "transformers==5.23.0"),
+    ),
+    "openpipe_art": Framework("ART", "openpipe-art==0.5.18", ("pydantic", "transformers==5.23.0")),
+    "axolotl": Framework("axolotl", "axolotl==0.19.0"),
     "ms_swift": Framework("ms-swift", "ms-swift==4.6.0", ("trl==0.29.1",)),
     "llamafactory": Framework("LLaMA-Factory", "llamafactory==0.9.5", ("trl==0.24.0",)),
 }
@@ -44,6 +53,11 @@ DEFAULTS = {
     "skyrl": "SkyRL",
     "liger_kernel": "Liger",
     "torchrl": "torchrl",
+    "areal": "AReaL",
+    "torchtune": "torchtune",
+    "nemo_rl": "NeMo-RL",
+    "openpipe_art": "ART",
+    "axolotl": "axolotl",
     "ms_swift": "ms-swift",
     "llamafactory": "LLaMA-Factory",
 }
@@ -51,6 +65,7 @@ NEEDS = {
     "trl": ("transformers==5.23.0",),
     "ms_swift": ("transformers==5.19.0",),
     "llamafactory": ("transformers==5.6.0",),
+    "axolotl": ("trl==1.9.0",),
 }  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
 
