@@ -33,7 +33,7 @@ def dppo_row(name: str) -> Row:
     low, high = DPPO_BOUNDS[name]
     options = {"delta_low": low, "delta_high": high, "divergence": name.removeprefix("dppo_"), "ratio_cap": DPPO_CAP}
     return Row(
-        "logprobs", lambda x, c: ours.token_mean(ours.dppo_loss(x, c.old, c.advantages, **options), c.mask), SOME
+        "logprobs", lambda x, c: ours.token_mean(ours.dppo_loss(x, c.old, c.advantages, **options), c.mask), ("full",)
     )
 
 

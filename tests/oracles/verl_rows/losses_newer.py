@@ -45,7 +45,8 @@ def newer_loss_row(
 
 def dppo_row(name: str) -> Row:
     low, high = DPPO_BOUNDS[name]
-    return newer_loss_row(name, clip_ratio_low=low, clip_ratio_high=high, clip_ratio_c=DPPO_CAP)
+    bounds = {"clip_ratio_low": low, "clip_ratio_high": high, "clip_ratio_c": DPPO_CAP}
+    return newer_loss_row(name, cases=("full",), **bounds)  # where tokens are stopped on both sides, and capped
 
 
 def clip_cov_row() -> Row:
