@@ -15,6 +15,9 @@ from .trl_stub import GOLDTrainer, IWOPDTrainer, TableModel, offline, sdpo
 SHARES = (0.0, 0.1, 0.5, 1.0)
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*gradient_checkpointing.*:FutureWarning")
+
+
 def labels_of(case: Case) -> Tensor:
     return torch.where(case.mask, case.tokens[:, 1:], -100)
 
