@@ -12,8 +12,9 @@
 # same value for each loss_agg_mode. sapo is split without a change, but is a mean over rows also where token-mean, verl's
 # default, was asked for: a token of a short row weighs more than one of a long row.
 #
-# The loss is what verl's workers call on a micro-batch, and the sum over micro-batches is what they do. Exits with 1 if
-# this changes. FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
+# The loss is what verl's workers call on a micro-batch, read without its other imports, with padded tensors and verl's
+# default options. The sum over micro-batches is what its engines do. Exits with 1 if this changes.
+# FINDINGS_PYTHON=/path/to/python: an environment that has the packages; none is installed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -21,23 +22,57 @@ python=${FINDINGS_PYTHON:-}
 if [ -z "$python" ]; then
   python3 -m venv "$folder/venv"
   python=$folder/venv/bin/python
-  pip="$python -m pip install --quiet --disable-pip-version-check"
-  $pip torch==2.13.0 transformers==5.23.0 ray tensordict==0.10.0 omegaconf hydra-core codetiming dill pandas pillow \
-    cachetools
-  $pip --no-deps verl==0.9.1
+  "$python" -m pip install --quiet --disable-pip-version-check torch==2.13.0
+  "$python" -m pip install --quiet --disable-pip-version-check --no-deps verl==0.9.1
 fi
 cd "$folder"
 CUDA_VISIBLE_DEVICES="" "$python" -W ignore - <<'PROGRAM'
-import sys
-from importlib.metadata import version
+import ast, sys
+from importlib.metadata import distribution, version
+from pathlib import Path
 
 import torch
-from tensordict import TensorDict
-from verl.utils import tensordict_utils
-from verl.workers.config import ActorConfig, PolicyLossConfig
-from verl.workers.utils.losses import ppo_loss
 
 print(f"verl {version('verl')}, torch {version('torch')}")
+
+
+def alone(file, *names, **needs):
+    """Functions and classes of a module of verl, with what they need, without decorators and annotations."""
+    tree = ast.parse(Path(distribution("verl").locate_file(file)).read_text())
+    nodes = [node for node in tree.body if getattr(node, "name", None) in names]
+    for node in nodes:
+        node.decorator_list, node.returns = [], None
+        for argument in node.args.args:
+            argument.annotation = None
+    space = {"torch": torch, "AlgoConfig": type(None), "ActorConfig": Bag, **needs}
+    exec(compile(ast.Module(nodes, []), file, "exec"), space)
+    return Bag(space)
+
+
+class Bag(dict):
+    """As much of a configuration, a batch or a module as the functions ask for."""
+
+    __getattr__ = dict.__getitem__
+
+    def select(self, *names):
+        return self
+
+    def to_padded_tensor(self):
+        return self
+
+
+def metric(**parts):
+    return None
+
+
+metric.from_dict = lambda *_, **__: {}
+MODES = ("vanilla", "gspo", "cispo", "sapo", "geo_mean")
+verl_F = alone("verl/utils/torch_functional.py", "masked_sum", "masked_mean")
+core = alone("verl/trainer/ppo/core_algos.py", "agg_loss", *(f"compute_policy_loss_{mode}" for mode in MODES),
+             verl_F=verl_F, Optional=None)
+ppo_loss = alone("verl/workers/utils/losses.py", "ppo_loss", agg_loss=core.agg_loss, no_padding_2_padding=lambda x, data: x,
+                 get_policy_loss_fn=lambda mode: core[f"compute_policy_loss_{mode}"], Metric=metric,
+                 AggregationType=Bag(SUM=0, MEAN=1)).ppo_loss
 torch.manual_seed(0)
 ROWS, WIDTH = 8, 6
 LENGTHS = torch.tensor([6, 6, 6, 6, 1, 1, 1, 1])
@@ -47,30 +82,22 @@ old = logprobs + 0.02 * torch.randn(ROWS, WIDTH)  # inside of every clip
 advantages = torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0, -1.0])[:, None].expand(ROWS, WIDTH)
 
 
-def micro_batch_loss(logp, rows, config):
-    """What a worker computes on some of the rows; each has a prompt of one token, and no padding in the model."""
-    size = rows.stop - rows.start
-    data = TensorDict(
-        {"prompts": torch.ones(size, 1, dtype=torch.long), "responses": torch.ones(size, WIDTH, dtype=torch.long),
-         "attention_mask": torch.cat([torch.ones(size, 1, dtype=torch.long), mask[rows]], dim=1),
-         "response_mask": mask[rows], "old_log_probs": old[rows], "advantages": advantages[rows]}, batch_size=size)
-    tensordict_utils.assign_non_tensor(data, dp_size=1, batch_num_tokens=int(mask.sum()), global_batch_size=ROWS)
-    last = torch.zeros(1)  # the model's last output of a text predicts nothing
-    packed = torch.cat([torch.cat([logp[row, :LENGTHS[row]], last]) for row in range(rows.start, rows.stop)])
-    return ppo_loss(config, {"log_probs": packed}, data)[0]
-
-
 def gradient(loss_mode, loss_agg_mode, micro_batches):
-    config = ActorConfig(strategy="fsdp", rollout_n=1, ppo_micro_batch_size_per_gpu=1, loss_agg_mode=loss_agg_mode,
-                         policy_loss=PolicyLossConfig(loss_mode=loss_mode))
+    config = Bag(policy_loss=Bag(loss_mode=loss_mode), loss_agg_mode=loss_agg_mode, loss_scale_factor=None,
+                 clip_ratio=0.2, clip_ratio_low=0.2, clip_ratio_high=0.2, clip_ratio_c=3.0, tau_pos=1.0, tau_neg=1.05,
+                 use_kl_loss=False, global_batch_info={})
     logp, size = logprobs.clone().requires_grad_(), ROWS // micro_batches
     for start in range(0, ROWS, size):
-        micro_batch_loss(logp, slice(start, start + size), config).backward()  # gradients add up, as in verl's engines
+        rows = slice(start, start + size)
+        data = Bag(response_mask=mask[rows], old_log_probs=old[rows], advantages=advantages[rows], dp_size=1,
+                   batch_num_tokens=int(mask.sum()), global_batch_size=ROWS)
+        loss, _ = ppo_loss(config, {"log_probs": logp[rows]}, data)
+        loss.backward()  # gradients add up, as in verl's engines
     return logp.grad
 
 
 growth, same_for_both = {}, {}
-for mode in ("vanilla", "gspo", "cispo", "sapo", "geo_mean"):
+for mode in MODES:
     norms = [gradient(mode, "token-mean", count).norm().item() for count in (1, 2, 4, 8)]
     growth[mode] = norms[-1] / norms[0]
     tokens, rows = (gradient(mode, agg, 1) for agg in ("token-mean", "seq-mean-token-mean"))
