@@ -32,7 +32,6 @@ NO_COUNTERPART = {
     "length_penalised_rewards": "none has a linear price; all three have a soft overlong penalty",
     "worst_of": "TRL adds up its reward functions with weights, and has no minimum over them",
     "mean_of": "TRL adds up its reward functions with weights: the sum of the members, without baselines",
-    "maxrl_advantages": "skyrl has it, and none of the three",
     "tool_mask": "all three note it while they sample; `tests/world` compares it with transformers' assistant mask",
     "trajectory_reward": "TRL adds up the user's reward functions, and counts calls and failures as metrics only",
     "future_loss": "Toolformer's filter, which none of them has",

@@ -29,13 +29,8 @@ from .equal import EQUAL
 from .frameworks import RECORDED
 from .record import live_records
 from .recorded import FIXTURES, all_different, record_of, same_record
-from .records import evaluate
+from .records import FLOAT32_INSIDE, evaluate
 from .verl_options import DPPO_BOUNDS, DPPO_CAP, MOST
-
-FLOAT32_INSIDE = {  # of verl: computes in float32, or forms a quotient of counts there, and answers in float64
-    "compute_gpg_outcome_advantage",
-    "compute_grpo_vectorized_outcome_advantage",
-}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What other post-training frameworks do when nothing is said, version by version."""
