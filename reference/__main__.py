@@ -23,7 +23,10 @@ import warnings
 from reference.algorithms.recipes import from_checkpoint, recipe_from
 from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
+from reference.cli.explain import explain_command
 from reference.cli.faces import faces_command
+from reference.cli.frameworks import frameworks_command
+from reference.cli.other_commands import formulas_command, recipes_command
 from reference.cli.output import emit
 from reference.cli.parser import Parser, without_defaults
 from reference.cli.score import score_command
@@ -88,7 +91,8 @@ def parser(*, defaults: bool = True) -> Parser:
         "train": train_command, "evaluate": evaluate_command, "bench": bench_command, "recipes": recipes_command,
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
-        "best-of-n": best_of_n_command, "faces": faces_command,
+        "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
+        "explain": explain_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -154,22 +158,6 @@ def evaluate_command(args: argparse.Namespace) -> int:
             show=args.show, seed=args.seed, device=args.device, task=args.task, max_calls=args.max_calls,
         )
     )  # fmt: skip
-    return 0
-
-
-def recipes_command(args: argparse.Namespace) -> int:
-    from reference.algorithms.table import comparison, recipes_overview
-
-    emit(comparison(args.names) if args.names else recipes_overview())
-    return 0
-
-
-def formulas_command(args: argparse.Namespace) -> int:
-    from reference.formulas import INDEX, index, matches
-
-    if args.write:
-        INDEX.write_text(index())
-    emit(INDEX if args.write else matches(args.words))
     return 0
 
 

@@ -10,7 +10,19 @@ import pytest
 from reference.lessons import LESSONS
 
 PACKAGE = Path(__file__).parents[1] / "reference"
-FLOORS = ("objectives", "frameworks", "world", "evaluation", "algorithms", "engines", "runs", "teaching", "lessons", "cli")
+FLOORS = (
+    "objectives",
+    "world",
+    "evaluation",
+    "algorithms",
+    "configs",
+    "frameworks",
+    "engines",
+    "runs",
+    "teaching",
+    "lessons",
+    "cli",
+)
 
 
 def name_of(file: Path, package: Path = PACKAGE) -> str:

@@ -10,7 +10,9 @@ from typing import Any, get_args
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
+from reference.cli.explain import add_explain
 from reference.cli.faces import add_faces
+from reference.cli.frameworks import add_frameworks
 from reference.cli.options import Defaults, OneOrSeveral, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
@@ -48,6 +50,8 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
     add_score(subparsers).set_defaults(command=commands["score"])
     add_faces(subparsers).set_defaults(command=commands["faces"])
+    add_explain(subparsers).set_defaults(command=commands["explain"])
+    add_frameworks(subparsers).set_defaults(command=commands["frameworks"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
     add_best_of_n(subparsers).set_defaults(command=commands["best-of-n"])

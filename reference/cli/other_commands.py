@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from reference.cli.options import Defaults, add_device, add_model, add_seed
+from reference.cli.output import emit
 from reference.cli.values import folder, not_negative, optional, positive, source
 
 BENCHED = ("grpo", "dr-grpo", "gspo", "cispo", "rloo")  # what TRL runs as it stands in the table
@@ -125,3 +126,19 @@ def add_formulas(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     formulas.add_argument("words", nargs="*", metavar="WORD", help="words to look for, such as: kl reward")
     formulas.add_argument("--write", action="store_true", help="write the index reference/objectives/README.md instead")
     return formulas
+
+
+def recipes_command(args: argparse.Namespace) -> int:
+    from reference.algorithms.table import comparison, recipes_overview
+
+    emit(comparison(args.names) if args.names else recipes_overview())
+    return 0
+
+
+def formulas_command(args: argparse.Namespace) -> int:
+    from reference.formulas import INDEX, index, matches
+
+    if args.write:
+        INDEX.write_text(index())
+    emit(INDEX if args.write else matches(args.words))
+    return 0

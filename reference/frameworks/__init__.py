@@ -1,1 +1,1 @@
-"""Configs of post-training frameworks, read as they stand: nothing in them is executed, imported or fetched."""
+"""What other post-training frameworks do when nothing is said, version by version."""

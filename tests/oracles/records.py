@@ -16,6 +16,10 @@ from torch import Tensor
 from .cases import ORDINARY, Case
 
 FIXTURES = Path(__file__).parent / "fixtures"
+FLOAT32_INSIDE = {  # of verl: computes in float32, or forms a quotient of counts there, and answers in float64
+    "compute_gpg_outcome_advantage",
+    "compute_grpo_vectorized_outcome_advantage",
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,10 @@ def assert_same(ours: Tensor, theirs: Tensor, *, rtol: float | None = None, atol
 # --- the fixtures ---
 
 
-def save(framework: str, version: str, records: dict[str, dict], cases: dict[str, Case]) -> Path:
-    path = FIXTURES / f"{framework}-{version}.json"
+def save(
+    framework: str, version: str, records: dict[str, dict], cases: dict[str, Case], folder: Path = FIXTURES
+) -> Path:
+    path = folder / f"{framework}-{version}.json"
     content = {
         "framework": framework,
         "version": version,

@@ -1,0 +1,112 @@
+"""A config of another framework in the words of this course: which algorithm it is, and what it leaves unsaid."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from reference.algorithms.recipes import ROWS, Recipe
+from reference.configs.option import ConfigRead
+from reference.frameworks.defaults import Framework, framework_named
+from reference.frameworks.questions import answers_of
+from reference.frameworks.settings import Setting, entry_of, key_of, not_understood, renamed, settings_of
+from reference.frameworks.settle import settle
+from reference.frameworks.surprises import Surprise, surprises_of
+
+# What tells recipes apart, and so decides which one is nearest, with its weight: the names of algorithms follow the advantage
+# and the loss, and the rest is what people vary.
+SHAPE = {
+    "rl": {"advantage": 4, "loss": 4, "critic": 2, "aggregation": 1, "kl_place": 1, "clip_high": 1},
+    "preference": {"loss": 1},
+}
+NUMBERS = {
+    "rl": ("kl", "kl_coef", "clip_low", "dual_clip", "entropy_coef", "overlong", "group_size", "inner_epochs",
+           "minibatches", "temperature", "max_grad_norm"),
+    "preference": ("beta", "label_smoothing", "sft_coef"),
+}  # fmt: skip
+PREFERENCE = ("DPO", "dpo", "CPO", "ORPO", "KTO", "kto", "orpo", "simpo")
+OTHERS = {"SFT": "sft", "sft": "sft", "Reward": "reward-model", "rm": "reward-model"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was read (``settings``), what it amounts to (``columns``, in the words of a recipe), and what to know about it.
+
+    ``answers``: to the five questions, a sentence each. ``nearest``: the recipe that it is most like; ``differs``: column -> what the recipe has, and what the config has.
+    ``strange``: options that this version does not have, with the nearest name; ``unrelated``: those that say nothing here.
+    """
+
+    name: str
+    framework: Framework
+    entry: str
+    settings: list[Setting]
+    columns: dict[str, Any]
+    answers: dict[str, str]
+    nearest: str | None
+    differs: dict[str, tuple[Any, Any]]
+    surprises: list[Surprise]
+    strange: dict[str, str]
+    unrelated: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+def explain(config: ConfigRead, *, name: str = "the config", version: str | None = None) -> Explanation:
+    """``version``: of the framework, a recorded one; none: the newest. Raises ``InputError`` where it is not recorded."""
+    framework = framework_named(key_of(config.framework), version)
+    entry = entry_of(framework, config)
+    options, older = renamed(config)
+    settings = settings_of(framework, entry, options)
+    columns: dict[str, Any] = {}
+    for setting in settings:
+        columns |= setting.columns
+    columns = settle(framework.name, value_of(settings), columns, entry)
+    kind = kind_of(entry, columns)
+    nearest, differs = nearest_recipe(columns, kind)
+    strange, unrelated = not_understood(framework, entry, options)
+    surprises = surprises_of(framework.name, entry, value_of(settings), columns)
+    return Explanation(
+        name=name, framework=framework, entry=entry, settings=settings, columns=columns,
+        answers=answers_of(columns, kind), nearest=nearest, differs=differs, surprises=surprises, strange=strange,
+        unrelated=unrelated, notes=[*config.notes, *older],
+    )  # fmt: skip
+
+
+def value_of(settings: list[Setting]) -> Callable[[str], Any]:
+    """A function that gives the value of an option by its name; None for one that is not in the table."""
+    values = {setting.cell.option: setting.value for setting in settings if setting.cell.option}
+    return values.get
+
+
+def kind_of(entry: str, columns: dict[str, Any]) -> str:
+    if any(word in entry for word in OTHERS) and "loss" not in columns:
+        return next(OTHERS[word] for word in OTHERS if word in entry)
+    return "preference" if "beta" in columns and "advantage" not in columns else "rl"
+
+
+def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict[str, tuple[Any, Any]]]:
+    """The recipe with most of the shape in common, and every column that is different. The first of equals."""
+    if kind not in SHAPE:
+        return (kind if kind in OTHERS.values() else None), {}
+    rows = [row for row in ROWS if row.kind == kind and row.task == "chains"]
+    best = max(rows, key=lambda row: likeness(row, columns, kind))
+    differs = {
+        column: (effective(best, column), columns[column])
+        for column in (*SHAPE[kind], *NUMBERS[kind])
+        if column in columns and columns[column] != effective(best, column)
+    }
+    for column in ("advantage", "loss", "aggregation"):
+        if column in SHAPE[kind] and column not in columns:
+            differs[column] = (effective(best, column), "none of ours")
+    return best.name, differs
+
+
+def likeness(row: Recipe, columns: dict[str, Any], kind: str) -> tuple[int, int]:
+    """The weight of the shape that agrees, then how many numbers do."""
+    agrees = [column for column in columns if hasattr(row, column) and columns[column] == effective(row, column)]
+    return sum(SHAPE[kind].get(column, 0) for column in agrees), sum(column in NUMBERS[kind] for column in agrees)
+
+
+def effective(row: Recipe, column: str) -> Any:
+    """What a row has in a column; no KL at all where its coefficient is 0."""
+    if column in ("kl", "kl_place") and not row.kl_coef:
+        return None
+    return getattr(row, column)

@@ -1,0 +1,127 @@
+"""What a config sets and what it leaves silent: each cell of the table of defaults with its value and its place."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from reference.configs.option import UNEVALUATED, ConfigRead, Option
+from reference.frameworks.aliases import ALIASES
+from reference.frameworks.defaults import Cell, Framework, spelled
+from reference.objectives.shapes import InputError
+
+FREE = re.compile("override|kwargs|extra")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One cell with the value that counts. ``option``: where the config says it, None where it is silent."""
+
+    cell: Cell
+    value: Any
+    option: Option | None
+
+    @property
+    def known(self) -> bool:
+        return self.value is not UNEVALUATED
+
+    @property
+    def words(self) -> str:
+        if not self.known:
+            return f"not known before it runs: {self.option.text if self.option else '?'}"
+        words = self.cell.words(self.value)
+        return words if words is not None else f"{spelled(self.value)}, a value that is not explained here"
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return self.cell.columns(self.value) if self.known and self.cell.acts else {}
+
+
+def plain_name(option: str) -> str:
+    """As a config's reader has it: without the dashes of a command line."""
+    return option.lstrip("-")
+
+
+def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
+    """The options under the names of the recorded version, and a note for each that had an older one."""
+    names, notes = ALIASES.get(key_of(config.framework), {}), []
+    found: dict[str, Option] = {}
+    for name, option in config.options.items():
+        new = names.get(name, name)
+        if new != name:
+            notes.append(f"{name} (line {option.line}) is an older name of {new}")
+        if new not in found or new == name:
+            found[new] = option
+    return found, notes
+
+
+def key_of(framework: str) -> str:
+    """nemo-rl is nemo_rl in the names of files."""
+    return {"llama-factory": "llamafactory"}.get(framework, framework.replace("-", "_"))
+
+
+def entry_of(framework: Framework, config: ConfigRead) -> str:
+    """Which of its trainers the config is for: the one that it names, else the first. Raises ``InputError`` for another."""
+    chosen = config.options.get(CHOOSES.get(framework.name, ""))
+    named = str(chosen.value) if chosen else config.entry or ""
+    for one in sorted(framework.entries, key=len, reverse=True):
+        if one and re.search(rf"(^|[^a-zA-Z]){re.escape(one)}($|[^a-zA-Z])", named):
+            return one
+    other = OTHER_TRAINER.search(named)
+    if other or named.endswith("Config"):
+        there = ", ".join(filter(None, framework.entries)) or "its trainer of reinforcement learning"
+        raise InputError(
+            f"this config is for {named}, and of {framework.title} {framework.version} the defaults of {there} are recorded, "
+            "and no others: nothing is known of what it leaves silent"
+        )
+    return framework.entries[0]
+
+
+# Frameworks with one program for several trainers: the option that chooses.
+CHOOSES = {"ms_swift": "rlhf_type", "llamafactory": "stage", "axolotl": "rl"}
+OTHER_TRAINER = re.compile(
+    r"(^|[^a-z])(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|pt|ebft)($|[^a-z])",
+    re.IGNORECASE,
+)
+
+
+def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:
+    """Every cell of a trainer, in the order of the table: without blocks of which parts are set, and parts of absent blocks."""
+    cells = [cell for cell in framework.cells if cell.entry in (entry, "")]
+    blocks = {plain_name(cell.option) for cell in cells if cell.option and cell.default is None}
+    opened = {block for block in blocks if any(is_part(name, block) for name in options)}
+    absent = {block for block in blocks - opened if block not in options}
+    found = []
+    for cell in cells:
+        name = plain_name(cell.option or "")
+        option = options.get(name)
+        if option or (name not in opened and not any(is_part(name, block) for block in absent)):
+            found.append(Setting(cell, option.value if option else cell.default, option))
+    return found
+
+
+def is_part(name: str, block: str) -> bool:
+    return name.startswith(f"{block}.")
+
+
+def not_understood(framework: Framework, entry: str, options: dict[str, Option]) -> tuple[dict[str, str], list[str]]:
+    """Options that do not exist in this version, with the nearest name; and those that do and say nothing here."""
+    mine = {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry in (entry, "")}
+    names = {plain_name(name) for name in framework.names}
+    strange, unrelated = {}, []
+    for name in options:
+        if name in mine:
+            continue
+        if name.lstrip("+~") in names or is_free(name.lstrip("+~"), names):
+            unrelated.append(name)
+        else:
+            near = difflib.get_close_matches(name, names, 1, 0.85)
+            strange[name] = near[0] if near else ""
+    return strange, unrelated
+
+
+def is_free(name: str, names: set[str]) -> bool:
+    """Inside a part that takes any key, such as arguments that are handed on to another program."""
+    parents = name.split(".")[:-1]
+    free = [".".join(parents[: end + 1]) for end, part in enumerate(parents) if FREE.search(part)]
+    return any(parent in names for parent in free)

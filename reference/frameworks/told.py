@@ -1,0 +1,136 @@
+"""An explanation in words: the answers, what was left silent, what surprises, what was not understood."""
+
+import textwrap
+from typing import Any
+
+from reference.frameworks.defaults import spelled
+from reference.frameworks.explain import Explanation
+from reference.frameworks.settings import Setting
+from reference.frameworks.slots import SLOTS
+
+WIDTH = 104
+
+
+def told(one: Explanation, *, all_options: bool = False) -> str:
+    """The whole of it, for a terminal."""
+    parts = [
+        heading(one),
+        questions(one),
+        answers(one),
+        *silent(one),
+        *listed("surprises", [f"{s.text} ({s.lesson})" for s in one.surprises]),
+    ]
+    strange = [f"{name}: no option of {one.framework.title} {one.framework.version}" + (f"; did you mean {near}?" if near else "")
+               for name, near in one.strange.items()]  # fmt: skip
+    parts += listed("not understood", strange)
+    if one.unrelated:
+        names = ", ".join(one.unrelated) if all_options else f"{len(one.unrelated)} options (--all names them)"
+        parts += listed("says nothing about these questions", [names])
+    return "\n\n".join([*parts, *listed("notes", one.notes)])
+
+
+def heading(one: Explanation) -> str:
+    lines = [f"{one.name}: {one.framework.title} {one.framework.version}" + (f", {one.entry}" if one.entry else "")]
+    if one.nearest is None:
+        return lines[0] + "\nno recipe of this course is near it"
+    lines.append(f"nearest recipe: {one.nearest}" + ("" if one.differs else ", and nothing that differs from it"))
+    lines += [
+        f"  {column}: {spelled(theirs)}, where {one.nearest} has {spelled(ours)}"
+        for column, (ours, theirs) in one.differs.items()
+    ]
+    return "\n".join(lines)
+
+
+def questions(one: Explanation) -> str:
+    """The five questions, and the advantage."""
+    width = max(map(len, one.answers)) + 2
+    return "\n".join(["in short", *(wrapped(f"{name:{width}}{answer}", 2) for name, answer in one.answers.items())])
+
+
+def answers(one: Explanation) -> str:
+    """Slot by slot, what the config itself says."""
+    lines = ["what it says"]
+    for slot in SLOTS:
+        said = [setting for setting in one.settings if setting.cell.slot == slot and setting.option]
+        lines += [f"  {slot}", *(wrapped(given(setting), 4) for setting in said)] if said else []
+    return "\n".join(lines if len(lines) > 1 else ["it says nothing about these questions: every answer is a default"])
+
+
+def given(setting: Setting) -> str:
+    idle = "" if setting.cell.acts else "does nothing: "
+    line = setting.option.line if setting.option else "?"
+    return f"- {idle}{setting.words} [{setting.cell.option} = {spelled_value(setting)}, line {line}]"
+
+
+def in_the_code(one: Explanation) -> list[str]:
+    """What no option changes."""
+    fixed = [setting for setting in one.settings if not setting.cell.option]
+    lines = [f"{s.cell.slot}: {s.words} [{s.cell.where}]" for s in fixed]
+    return listed(f"what no option of {one.framework.title} {one.framework.version} changes", lines)
+
+
+def spelled_value(setting: Setting) -> str:
+    return spelled(setting.value) if setting.known else (setting.option.text if setting.option else "?")
+
+
+def silent(one: Explanation) -> list[str]:
+    """Every default that was left unsaid."""
+    lines = [
+        f"{s.cell.slot}: {s.words} [{s.cell.option} = {spelled(s.value)}, {s.cell.where}]"
+        for s in one.settings
+        if s.option is None and s.cell.option and s.cell.acts
+    ]
+    return listed(f"left silent, so the defaults of {one.framework.title} {one.framework.version}", lines)
+
+
+def listed(title: str, lines: list[str]) -> list[str]:
+    return ["\n".join([title, *(wrapped(f"- {line}", 2) for line in lines)])] if lines else []
+
+
+def wrapped(text: str, indent: int) -> str:
+    first, rest = " " * indent, " " * (indent + 2)
+    return textwrap.fill(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def as_json(one: Explanation) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "name": one.name, "framework": one.framework.name, "version": one.framework.version, "entry": one.entry,
+        "nearest": one.nearest, "differs": {column: {"recipe": ours, "config": theirs} for column, (ours, theirs) in one.differs.items()},
+        "answers": one.answers, "columns": one.columns,
+        "settings": [
+            {"slot": s.cell.slot, "option": s.cell.option, "value": s.value if s.known else None, "known": s.known,
+             "given": s.option is not None, "line": s.option.line if s.option else None, "default": s.cell.default,
+             "where": s.cell.where, "acts": s.cell.acts, "says": s.words}
+            for s in one.settings
+        ],
+        "surprises": [{"text": s.text, "lesson": s.lesson} for s in one.surprises],
+        "not_understood": one.strange, "unrelated": one.unrelated, "notes": one.notes,
+    }  # fmt: skip
+
+
+def side_by_side(one: Explanation, other: Explanation) -> str:
+    """Two configs, column by column: first where they differ, then where they agree."""
+    names = [*dict.fromkeys([*one.columns, *other.columns])]
+    rows = [(name, text_of(one, name), text_of(other, name)) for name in names]
+    different = [row for row in rows if row[1] != row[2]]
+    agree = [name for name, a, b in rows if a == b]
+    head = ("", f"{one.name} ({one.framework.title})", f"{other.name} ({other.framework.title})")
+    widths = [max(len(row[i]) for row in [head, *different]) for i in range(3)]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [head, *different]
+    ]
+    parts = [
+        "\n".join(table) if different else "no difference in any column",
+        *listed("the same in both", [", ".join(agree)] if agree else []),
+    ]
+    for each in (one, other):
+        parts += listed(f"not understood in {each.name}", list(each.strange))
+    return "\n\n".join(parts)
+
+
+def text_of(one: Explanation, column: str) -> str:
+    return spelled(one.columns[column]) if column in one.columns else "not said"
