@@ -105,6 +105,9 @@ DPO_CELLS = [
     option("reference", "DPOConfig.sync_ref_model", {
         False: "it stays as it is", True: "every ref_model_sync_steps steps it takes up the share ref_model_mixup_alpha of the policy",
     }),
+    line("masks", code(DPO, "completion_mask = chosen_mask + rejected_mask"),
+         "every token after the prompt counts, also the user's and the tools', and no option leaves them out", "DPOConfig",
+         tool_loss=True, prompt_loss=False),
     option("truncated", "DPOConfig.max_length", {
         None: "nothing is cut", OTHER: "prompt and completion together are cut at {value} tokens, at the end",
     }),

@@ -64,7 +64,7 @@ CREDIT_CELLS = [
     option("kl", "algorithm.kl_penalty", {name: f"{REWARD}: {words.says}" for name, words in KL.items()}),
     option("kl", "algorithm.kl_ctrl.kl_coef", REWARD + ", its coefficient is {value}"),
     option("kl", "algorithm.kl_ctrl.type", {
-        "fixed": f"{REWARD}, that coefficient stays as it is", "adaptive": f"{REWARD}, that coefficient follows target_kl",
+        "fixed": f"{REWARD}, that coefficient stays as it is", "adaptive": f"{REWARD}, that coefficient follows target_kl, a KL per token",
     }),
     option("kl", f"{ACTOR}.use_kl_loss", {
         False: "no KL in the loss", True: value("a KL in the loss, divided as the policy loss", columns={"kl_place": "loss"}),
@@ -83,6 +83,8 @@ CREDIT_CELLS = [
     }),
     option("value", "algorithm.gamma", "gamma is {value}; read by gae and reinforce_plus_plus", column="gamma"),
     option("value", "algorithm.lam", "lambda is {value}; read by gae", column="gae_lambda"),
+    line("value", ALGOS, "# skip values and TD-error on observation tokens", "compute_gae_advantage_return",
+         "with gae, what tools wrote are no steps"),
     option("value", "critic.cliprange_value", "a value may move {value} from its old one", column="value_clip"),
     line("value", ALGOS, "vf_loss = 0.5 * agg_loss(", "compute_value_loss",
          "half the larger of the two squared errors, divided as the policy loss", critic="separate"),
@@ -110,6 +112,12 @@ RUN_CELLS = [
     option("sampling", f"{ROLLOUT}.top_k", {-1: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}"}, column="top_k"),
     option("sampling", "data.max_prompt_length", "prompts have at most {value} tokens"),
     option("sampling", "data.max_response_length", "at most {value} new tokens, those of tools included", column="max_new_tokens"),
+    option("sampling", f"{ROLLOUT}.multi_turn.max_parallel_calls", "calls of a turn that are run, at most: {value}; the others are dropped"),
+    option("truncated", f"{ROLLOUT}.multi_turn.max_tool_response_length", "of a tool's answer, {value} characters are kept"),
+    option("truncated", f"{ROLLOUT}.multi_turn.tool_response_truncate_side", {
+        "middle": "a longer answer of a tool loses its middle", "left": "a longer answer of a tool loses its beginning",
+        "right": "a longer answer of a tool loses its end",
+    }),
     option("sampling", "data.train_batch_size", "prompts per step: {value}", column="prompts_per_step"),
     unread("sampling", f"{ROLLOUT}.over_sample_rate", "rollout/rollout.yaml", "over_sample_rate",
            "no line of the package reads it: no request is ended before it is done"),
