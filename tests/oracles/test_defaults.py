@@ -11,7 +11,7 @@ from reference.frameworks.defaults import read
 from reference.frameworks.slots import SLOTS
 
 from .defaults import names
-from .defaults.cells import as_stored, cell, fixed, inert, read_all, value
+from .defaults.cells import OTHER, as_stored, cell, fixed, inert, read_all, value
 from .defaults.source import Found, NotFound, argument, code, field, given, parameter, yaml_value
 from .frameworks import CELLS, DEFAULTS, RECORDED, recorded_version
 from .record_defaults import cells_of, record
@@ -157,6 +157,17 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
     assert stored[2]["values"] == [[None, "1e-4 is added", {"eps": 1e-4}]]
     assert stored[3]["acts"] is False and len(stored) == 4
     assert lost == ["mode: the default is 'Mode.GRPO', and there are no words for it", "gone: a.py has no Config.gone"]
+
+
+def test_a_list_is_a_tuple_in_a_cell_and_any_other_value_has_words_too(root):
+    cells = [
+        cell("clip", "kinds", field("a.py", "Config.kinds"), {("sigmoid",): "DPO"}),
+        cell("clip", "high", field("a.py", "Config.high"), {0.3: "high", OTHER: "{value}"}),
+    ]
+    stored, lost = read_all(cells, root)
+    assert stored[0]["values"] == [[["sigmoid"], "DPO", {}]]
+    assert stored[1]["values"] == [[0.3, "high", {}], ["{value}", "{value}", {}]]
+    assert not lost
 
 
 @pytest.mark.parametrize("wrong", [("clips", "x"), ("clip", "clip_lowest")])
