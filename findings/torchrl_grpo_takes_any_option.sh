@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# torchrl: GRPOLoss takes any option, misspelt or of another library, and three of its documented ones do nothing.
+# torchrl: GRPOLoss takes any option, misspelt or of another library, and three of its own do nothing.
 #
 # One would guess: GRPOLoss(policy, beta=0.04) is a TypeError, or has the KL term that beta has in the paper and in TRL.
 #
