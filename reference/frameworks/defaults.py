@@ -30,7 +30,7 @@ class Cell:
     """An option, or a line of code (``option`` is None), about one slot.
 
     ``entry``: the trainer or program that it belongs to. ``says``: a sentence with ``{value}`` in it, for an option that
-    takes any number; ``values``: the sentences of the values that are known. ``column``: the column of a recipe that the
+    takes any number; ``values``: the sentences of the values that are known, which come first. ``column``: the column of a recipe that the
     value is copied into. ``acts``: False where it is accepted and does nothing.
     """
 
@@ -46,9 +46,8 @@ class Cell:
 
     def words(self, value: Any) -> str | None:
         """What a value means in one sentence; None where nobody has said it."""
-        if self.says:
-            return self.says.replace("{value}", spelled(value))
-        return next((known.says for known in self.values if same(known.value, value)), None)
+        known = next((known.says for known in self.values if same(known.value, value)), None)
+        return known or (self.says.replace("{value}", spelled(value)) if self.says else None)
 
     def columns(self, value: Any) -> dict[str, Any]:
         """The columns of a recipe that this value sets."""

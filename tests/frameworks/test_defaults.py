@@ -25,6 +25,7 @@ CHOICE = Cell(
     "clip", "", "mode", "ppo", "a.py:1", values=(Value("ppo", "clipped", {"loss": "ppo_clip"}), Value(1, "one", {}))
 )
 NUMBER = Cell("clip", "", "eps", 0.2, "a.py:2", says="1 - {value}", column="clip_low")
+BOUND = Cell("clip", "", "c", None, "a.py:3", says="at {value}", values=(Value(None, "no bound", {}),), column="dual_clip")
 
 
 def test_a_value_has_words_and_columns():
@@ -32,6 +33,8 @@ def test_a_value_has_words_and_columns():
     assert CHOICE.columns("ppo") == {"loss": "ppo_clip"} and CHOICE.columns("dppo") == {}
     assert NUMBER.words(0.3) == "1 - 0.3" and NUMBER.columns(0.3) == {"clip_low": 0.3}
     assert NUMBER.words(None) == "1 - none" and NUMBER.columns(None) == {}
+    assert BOUND.words(None) == "no bound" and BOUND.words(3.0) == "at 3.0"
+    assert BOUND.columns(None) == {} and BOUND.columns(3.0) == {"dual_clip": 3.0}
 
 
 def test_true_is_not_one():

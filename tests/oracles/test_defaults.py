@@ -67,6 +67,7 @@ algorithm:
     lam: 1.0
   name: null  # none
 list: [0.5, 2]
+lr: 1e-6
 """
 
 
@@ -94,6 +95,7 @@ def root(tmp_path) -> Path:
         (yaml_value("a.yaml", "algorithm.gae.lam"), Found(1.0, "a.yaml:4")),
         (yaml_value("a.yaml", "algorithm.name"), Found(None, "a.yaml:5")),
         (yaml_value("a.yaml", "list"), Found([0.5, 2], "a.yaml:6")),
+        (yaml_value("a.yaml", "lr"), Found(1e-6, "a.yaml:7")),
         (code("a.py", "1e-4", of="Config.loss"), Found(None, "a.py:11")),
         (given(1e-4, code("a.py", "1e-4")), Found(1e-4, "a.py:11")),
     ],
@@ -135,6 +137,7 @@ def test_all_names_are_those_that_a_user_writes(root):
         "algorithm.gae.lam",
         "algorithm.name",
         "list",
+        "lr",
     ]
     assert names.yaml_keys("a.yaml", "b.", under="algorithm.gae")(root) == ["b.lam"]
 
@@ -145,6 +148,7 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
         cell("clip", "mode", field("a.py", "Config.mode"), {"ppo": value("clipped", loss="ppo_clip")}),
         fixed("advantage", code("a.py", "1e-4"), "1e-4 is added", columns={"eps": 1e-4}),
         inert("clip", "clip", parameter("a.py", "Config.loss.clip"), "nobody reads it"),
+        cell("clip", "high", field("a.py", "Config.high"), {None: "no bound", ...: "at {value}"}),
         cell("kl", "gone", field("a.py", "Config.gone"), "x"),
     ]
     stored, lost = read_all(cells, root)
@@ -155,7 +159,8 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
     )
     assert stored[1]["values"] == [["ppo", "clipped", {"loss": "ppo_clip"}]]
     assert stored[2]["values"] == [[None, "1e-4 is added", {"eps": 1e-4}]]
-    assert stored[3]["acts"] is False and len(stored) == 4
+    assert stored[3]["acts"] is False and len(stored) == 5
+    assert stored[4]["values"] == [[None, "no bound", {}]] and stored[4]["says"] == "at {value}"
     assert lost == ["mode: the default is 'Mode.GRPO', and there are no words for it", "gone: a.py has no Config.gone"]
 
 

@@ -54,6 +54,10 @@ def no_effect(slot: str, name: str, says: str) -> Cell:
     return inert(slot, f"actor.{name}", field(ARGS, f"PPOActorConfig.{name}"), says, entry="PPOTrainer")
 
 
+def generation(name: str, says: str) -> Cell:
+    return inert("sampling", f"gconfig.{name}", field(ARGS, f"GenerationHyperparameters.{name}"), says, entry="PPOTrainer")
+
+
 LEVELS = {
     "batch": "over all rewards of the batch, on all processes",
     "group": "over group_size rewards that stand next to each other",
@@ -97,11 +101,11 @@ PPO_CELLS = [
     option("advantage", "actor.reward_scaling", "then rewards are multiplied by {value}"),
     option("advantage", "actor.reward_clip", "then they are cut at plus and minus {value}, before they are normalised"),
     line("dead groups", TRAINER, "should_accept_fn=dynamic_filter_fn,", "PPOTrainer.train",
-         "groups that all earn the same stay, with advantage 0 where a mean is taken off; train() takes a dynamic_filter_fn that drops them"),
+         "groups that all earn the same stay, unless train() is given a dynamic_filter_fn that drops them"),
     line("dead groups", DATA, "mean[s] = group_mean.expand_as(xx)", "Normalization.__call__",
-         "with level group and group_size 1, its default, every advantage is 0; with mean_leave1out it is the raw reward"),
+         "with mean_level group and group_size 1, its default, every reward becomes 0; with mean_leave1out it stays as it is"),
     line("dead groups", DATA, "std[s] = group_std.expand_as(xx)", "Normalization.__call__",
-         "rewards behind the last whole group keep a std of 0 and are divided by eps alone"),
+         "with std_level group, rewards behind the last whole group have a std of 0 and are divided by eps alone"),
     option("kl", "actor.kl_ctl", "its coefficient is {value}, also where there is no reference", column="kl_coef"),
     option("kl", "actor.kl_estimator", {
         "k1": value("k1, cut at 10 on both sides", columns={"kl": "k1"}), "k2": value("k2, cut at 10", columns={"kl": "k2"}),
@@ -119,9 +123,11 @@ PPO_CELLS = [
     line("reference", TRAINER, "if config.actor.kl_ctl > 0 and config.ref is not None:", "PPOTrainer.__init__",
          "with the block ref it is the checkpoint of ref.path, and stays as it is; with kl_ctl 0 it is not loaded"),
     option("clip", "actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
-    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip"}, column="clip_high"),
-    option("clip", "actor.c_clip", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})},
-           column="dual_clip"),
+    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip", ...: "above at 1 + {value}"}, column="clip_high"),
+    option("clip", "actor.c_clip", {
+        None: value("no further bound where the advantage is negative", columns={"dual_clip": None}),
+        ...: "where the advantage is negative, the loss is bounded at the ratio {value}",
+    }, column="dual_clip"),
     option("ratio", "actor.importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
         "sequence": value("GSPO's ratio of sequences, and the mean of a row's advantages; the mean stays one over tokens",
@@ -138,6 +144,8 @@ PPO_CELLS = [
          aggregation="token_mean", processes=True),
     line("aggregation", FORMULAS, "loss_mask_count = loss_mask.count_nonzero() or 1", LOSS,
          "tokens that rejection_sampling leaves out stay in the count"),
+    line("aggregation", ACTOR, "loss_mask = _apply_m2po_masking(old_logp, prox_logp, loss_mask, m2_threshold)", "grpo_loss_fn",
+         "tokens that m2_threshold drops leave the count of their micro-batch, not the weight that the micro-batch has"),
     line("entropy", ACTOR, "entropy = entropy.detach()", "grpo_loss_fn", "it is logged; there is no term of it in the loss",
          entropy_coef=0.0),
     without("value", "critic", "there is no critic"),
@@ -160,13 +168,16 @@ PPO_CELLS = [
         True: "a penalty grows over the last overlong_tokens of actor.max_new_tokens, and goes on beyond them",
     }),
     no_effect("truncated", "max_new_tokens", "read by the length penalty only: the budget is gconfig.max_new_tokens"),
-    option("sampling", "gconfig.n_samples", "{value} completion per prompt", column="group_size"),
+    option("sampling", "gconfig.n_samples", "completions per prompt: {value}", column="group_size"),
     option("sampling", "gconfig.temperature", "the sampler's temperature is {value}", column="temperature"),
     option("sampling", "actor.temperature", "log-probs are computed at {value}, whatever gconfig.temperature is: set both", owner="TrainEngineConfig"),
     option("sampling", "gconfig.top_p", "top-p {value}", column="top_p"),
     option("sampling", "gconfig.top_k", {10**8: value("no top-k", columns={"top_k": None})}, stated=10**8),
     option("sampling", "gconfig.max_new_tokens", "at most {value} new tokens", column="max_new_tokens"),
-    option("sampling", "train_dataset.batch_size", "{value} prompt per step", column="prompts_per_step"),
+    option("sampling", "gconfig.max_tokens", "prompt and completion together have at most {value} tokens"),
+    generation("min_new_tokens", "no line of the package reads it: the sampler is not told"),
+    generation("frequency_penalty", "with vLLM: it is given to SGLang and not to vLLM"),
+    option("sampling", "train_dataset.batch_size", "prompts per step: {value}", column="prompts_per_step"),
     option("steps", "actor.ppo_n_minibatches", "{value} optimizer steps per rollout, rows split so that tokens are balanced",
            column="minibatches"),
     line("steps", ACTOR, "for mb in mb_inputs.mbs:", "PPOActor._ppo_update", "each rollout is gone through once", inner_epochs=1),
@@ -179,6 +190,8 @@ PPO_CELLS = [
         False: "the sampler's log-probs are the old ones", True: "without use_decoupled_loss, the trainer's stand in their place, and the sampler's are not read",
     }),
     without("correction", "actor.rejection_sampling", "nothing is weighed or rejected", owner="PPOActorConfig"),
+    line("correction", ARGS, "Filtering will be ignored. Set use_decoupled_loss=True to enable.", "PPOActorConfig.__post_init__",
+         "without use_decoupled_loss the block rejection_sampling does nothing: the log-probs that it compares are the same"),
     option("correction", "actor.rejection_sampling.level", {
         "token": "each token has its own weight, and is rejected alone",
         "sequence": value("the geometric mean of a row is the weight of its tokens, which stay or go together", columns={"correction": "geometric"}),
@@ -197,17 +210,31 @@ PPO_CELLS = [
         "max": "by the largest, which is compared with the lower bound too",
     }),
     option("correction", "actor.rejection_sampling.upper", "if the block is there, the upper bound is {value}"),
-    option("correction", "actor.rejection_sampling.lower", {None: "if the block is there, it has no lower bound; action clamp takes 0"}),
+    option("correction", "actor.rejection_sampling.lower", {
+        None: "if the block is there, it has no lower bound; action clamp takes 0", ...: "if the block is there, the lower bound is {value}",
+    }),
     cell("correction", "actor.prox_logp_method",
          given("recompute", field(ARGS, "PPOActorConfig.prox_logp_method")), {
              "recompute": "with use_decoupled_loss, by a forward pass before the step",
              "loglinear": "with use_decoupled_loss, interpolated between sampler and policy by their versions, without a forward pass",
              "metrics": "as recompute, and the interpolation is logged",
          }, entry="PPOTrainer"),
-    option("correction", "actor.m2_threshold", {None: "M2PO drops no tokens; if it is set, it does so with use_decoupled_loss only"}),
+    option("correction", "actor.m2_threshold", {
+        None: "M2PO drops no tokens",
+        ...: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}; without, none",
+    }),
     option("optimizer", "actor.optimizer.lr", RATE, column="lr"),
     option("optimizer", "actor.optimizer.gradient_clipping", "the gradient's norm is cut at {value}", column="max_grad_norm"),
     option("optimizer", "actor.optimizer.weight_decay", "weight decay {value}"),
+    option("optimizer", "actor.optimizer.warmup_steps_proportion", "the learning rate grows over the first {value} of all steps, rounded down"),
+    option("optimizer", "actor.optimizer.lr_scheduler_type", {
+        "constant": "then it stays as it is", "linear": "then it falls on a line to min_lr_ratio times its size",
+        "cosine": "then it falls on a cosine to min_lr_ratio times its size",
+    }),
+    inert("optimizer", "actor.optimizer.initial_loss_scale", field(ARGS, "OptimizerConfig.initial_loss_scale"),
+          "no line of the package reads it, nor min_loss_scale, loss_scale_window and hysteresis", entry="PPOTrainer"),
+    inert("steps", "total_train_n_seqs", field(ARGS, "BaseExperimentConfig.total_train_n_seqs"),
+          "no line of the package reads it: training does not stop there", entry="PPOTrainer"),
     option("optimizer", "actor.dtype", {
         "bfloat16": "forward and backward in bfloat16, weights in float32", "float32": "in float32",
     }, owner="TrainEngineConfig"),

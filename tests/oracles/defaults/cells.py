@@ -37,6 +37,7 @@ class Cell:
 
     ``says``: one sentence, with ``{value}`` where the value stands; or a ``Value`` for each value that is known. A default
     without words is recorded without, and the recording command names it.
+    ``otherwise``: the sentence for every other value, where some have one of their own.
     ``column``: the column of a recipe that the value is copied into.
     ``acts``: False for an option that is accepted and does nothing, in the case that ``says`` names.
     """
@@ -48,6 +49,7 @@ class Cell:
     column: str = ""
     entry: str = ""
     acts: bool = True
+    otherwise: str = ""
 
     def __post_init__(self) -> None:
         if self.slot not in SLOTS:
@@ -65,10 +67,13 @@ def cell(
     column: str = "",
     entry: str = "",
 ) -> Cell:
-    """What an option is by default. The words of a value may stand alone, where it sets no column."""
+    """What an option is by default. The words of a value may stand alone, where it sets no column; ``...`` is any other."""
+    otherwise = ""
     if isinstance(says, dict):
-        says = {key: words if isinstance(words, Value) else value(words) for key, words in says.items()}
-    return Cell(slot, option, read, says, column, entry)
+        known = {key: words if isinstance(words, Value) else value(words) for key, words in says.items()}
+        otherwise = known.pop(..., value("")).says
+        says = known
+    return Cell(slot, option, read, says, column, entry, otherwise=otherwise)
 
 
 def fixed(slot: str, read: Reader, says: str, *, columns: dict[str, Any] | None = None, entry: str = "") -> Cell:
@@ -91,7 +96,7 @@ def read_all(cells: list[Cell], root: Path) -> tuple[list[dict[str, Any]], list[
         except NotFound as error:
             lost.append(f"{name}: {error}")
             continue
-        if isinstance(one.says, dict) and not any(key == found.value for key in one.says):
+        if isinstance(one.says, dict) and not one.otherwise and not any(key == found.value for key in one.says):
             lost.append(f"{name}: the default is {found.value!r}, and there are no words for it")
         stored.append(as_stored(one, found))
     return stored, lost
@@ -101,6 +106,7 @@ def as_stored(one: Cell, found: Found) -> dict[str, Any]:
     return (
         {"slot": one.slot, "entry": one.entry, "option": one.option, "default": found.value, "where": found.where}
         | ({"says": one.says} if isinstance(one.says, str) else {"values": triples(one.says)})
+        | ({"says": one.otherwise} if one.otherwise else {})
         | ({"column": one.column} if one.column else {})
         | ({} if one.acts else {"acts": False})
     )

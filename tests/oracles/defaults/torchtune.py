@@ -39,6 +39,9 @@ def unset(
 
 
 RATE = "learning rate {value}"
+NORM = {
+    None: value("the gradient is not cut", columns={"max_grad_norm": None}), ...: "the gradient's norm is cut at {value}",
+}  # fmt: skip
 TRAJECTORY, TRAIN = "PPOFullFinetuneRecipeSingleDevice.generate_trajectory", "PPOFullFinetuneRecipeSingleDevice.train"
 STEP = "PPOFullFinetuneRecipeSingleDevice.ppo_step"
 PPO_CELLS = [
@@ -73,27 +76,28 @@ PPO_CELLS = [
     option(PPO, "value", "gamma", "gamma is {value}", column="gamma"),
     option(PPO, "value", "lmbda", "lambda is {value}", column="gae_lambda"),
     line(PPO, "value", recipe(PPO, "values[value_padding_masks] = 0.0", TRAJECTORY),
-         "the critic, a model of its own, is also read and trained one step behind the last token, where the score is", critic="separate"),
+         "the critic is a model of its own; it is also read and trained one step behind the last token, where the score is", critic="separate"),
     line(PPO, "value", code(PPO_LOSS, "else 0.5 * rlhf.masked_mean(value_loss, value_padding_masks)"),
          "half the larger of two squared errors, a mean over tokens"),
     option(PPO, "truncated", "penalise_no_eos", {
         True: "a completion that fills the budget gets reward_penalty for its score, also if its last token is a stop token",
         False: value("they keep what they earned", columns={"overlong": "score"}),
     }),
-    option(PPO, "truncated", "reward_penalty", "the score is replaced by {value}, which is more than a score below it"),
+    option(PPO, "truncated", "reward_penalty", "the score becomes {value}, which is better than a score below it"),
     option(PPO, "truncated", "min_response_length", "completions of at most {value} tokens get reward_penalty too: lengths are counted from 0"),
     option(PPO, "sampling", "temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
-    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None})}, column="top_k"),
+    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None}), ...: "top-k {value}"}, column="top_k"),
     option(PPO, "sampling", "max_generated_tokens", "exactly {value} tokens are sampled, and cut behind the first stop token", column="max_new_tokens"),
-    option(PPO, "sampling", "stop_token_ids", "{value}: for Mistral the second one is a full stop, at which completions end"),
-    option(PPO, "sampling", "batch_size", "{value} prompts per step", column="prompts_per_step"),
+    option(PPO, "sampling", "stop_token_ids", "completions end at the tokens {value}; 28723 is a full stop of Mistral's"),
+    option(PPO, "sampling", "batch_size", "prompts per step: {value}", column="prompts_per_step"),
     option(PPO, "steps", "ppo_epochs", "each batch of samples is gone through {value} times", column="inner_epochs"),
-    option(PPO, "steps", "ppo_batch_size", "an optimizer step for every {value} completions: with as many in batch_size and one epoch the ratio is 1 up to rounding"),
+    option(PPO, "steps", "ppo_batch_size", "an optimizer step for every {value} completions; with as many in batch_size and one epoch, the ratio is 1 up to rounding"),
+    option(PPO, "steps", "gradient_accumulation_steps", "backward batches of an optimizer step: {value}"),
     line(PPO, "correction", recipe(PPO, "logprobs = rlhf.logits_to_logprobs(logits, responses, self._temperature)", TRAJECTORY),
          "none: the model samples itself, and its logits while sampling give the old log-probs", correction="none"),
     option(PPO, "optimizer", "optimizer.lr", "learning rate {value}, of policy and critic", column="lr"),
     option(PPO, "optimizer", "optimizer.lr", "the critic's is the same, {value}", column="critic_lr"),
-    line(PPO, "optimizer", recipe(PPO, "disable_dropout(policy_model)"), "dropout is off; the gradient is not cut", max_grad_norm=None),
+    line(PPO, "optimizer", recipe(PPO, "disable_dropout(policy_model)"), "dropout is off, and the gradient is not cut", max_grad_norm=None),
     option(PPO, "optimizer", "dtype", {"bf16": "weights, forward and backward in bfloat16", "fp32": "in float32"}),
     line(PPO, "masks", recipe(PPO, "padding_masks=~trajectory.response_padding_masks,", STEP),
          "the response up to its first stop token", prompt_loss=False),
@@ -121,8 +125,10 @@ DPO_CELLS = [
          "the checkpoint of ref_checkpointer, which stays as it is", reference_model=True),
     option(DPO, "truncated", "tokenizer.max_seq_len", "prompt and completion together are cut at {value} tokens"),
     option(DPO, "optimizer", "optimizer.lr", RATE, column="lr"),
+    option(DPO, "optimizer", "lr_scheduler.num_warmup_steps", "it grows over the first {value} steps and then falls on a cosine to 0"),
+    option(DPO, "optimizer", "optimizer.weight_decay", "weight decay {value}"),
     unset(DPO, "optimizer", "clip_grad_norm", 'self._clip_grad_norm = cfg.get("clip_grad_norm", None)',
-          {None: value("the gradient is not cut", columns={"max_grad_norm": None})}, column="max_grad_norm"),
+          NORM, column="max_grad_norm"),
     line(DPO, "optimizer", recipe(DPO, "disable_dropout(model)", "FullDPORecipeDistributed._setup_model"), "dropout is off"),
     cell("masks", "dataset.train_on_input", parameter("torchtune/datasets/_stack_exchange_paired.py", "stack_exchange_paired_dataset.train_on_input"), {
         False: value("prompts are left out", columns={"prompt_loss": False}), True: value("prompts count", columns={"prompt_loss": True}),
@@ -136,9 +142,13 @@ SFT_CELLS = [
         True: value("prompts are trained on too", columns={"prompt_loss": True}),
         False: value("prompts are left out", columns={"prompt_loss": False}),
     }, entry=SFT),
-    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut"}),
+    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut", ...: "rows are cut at {value} tokens"}),
     option(SFT, "optimizer", "optimizer.lr", RATE, column="lr"),
-    option(SFT, "optimizer", "clip_grad_norm", {None: value("the gradient is not cut", columns={"max_grad_norm": None})}, column="max_grad_norm"),
+    option(SFT, "optimizer", "clip_grad_norm", NORM, column="max_grad_norm"),
+    line(KD, "aggregation", recipe(KD, "training.scale_grads(self._model, 1 / num_tokens)"),
+         "divided by the supervised tokens of the accumulated batch; there is one process", aggregation="token_mean"),
+    option(KD, "optimizer", "optimizer.lr", RATE, column="lr"),
+    option(KD, "optimizer", "clip_grad_norm", NORM, column="max_grad_norm"),
     option(KD, "kl", "kd_ratio", "{value} times the divergence to the teacher, and the rest times the NLL of the labels"),
     option(KD, "kl", "kd_loss._component_", {
         "torchtune.modules.loss.ForwardKLWithChunkedOutputLoss": "the forward KL, whose value is a cross-entropy: the teacher's entropy is not taken off",
