@@ -15,6 +15,8 @@ from reference.frameworks.slots import SLOTS
 from reference.frameworks.versions import VERSIONS
 from reference.objectives.shapes import InputError
 
+OTHER = "{value}"  # in ``values``: the words for every value that has none of its own
+
 
 @dataclass(frozen=True)
 class Value:
@@ -30,7 +32,7 @@ class Cell:
     """An option, or a line of code (``option`` is None), about one slot.
 
     ``entry``: the trainer or program that it belongs to. ``says``: a sentence with ``{value}`` in it, for an option that
-    takes any number; ``values``: the sentences of the values that are known, which come first. ``column``: the column of a recipe that the
+    takes any number; ``values``: the sentences of the values that are known. ``column``: the column of a recipe that the
     value is copied into. ``acts``: False where it is accepted and does nothing.
     """
 
@@ -46,8 +48,10 @@ class Cell:
 
     def words(self, value: Any) -> str | None:
         """What a value means in one sentence; None where nobody has said it."""
-        known = next((known.says for known in self.values if same(known.value, value)), None)
-        return known or (self.says.replace("{value}", spelled(value)) if self.says else None)
+        own = [known.says for known in self.values if same(known.value, value)]
+        other = [known.says for known in self.values if known.value == OTHER]
+        said = next(iter([*own, *other]), self.says or None)
+        return said and said.replace("{value}", spelled(value))
 
     def columns(self, value: Any) -> dict[str, Any]:
         """The columns of a recipe that this value sets."""

@@ -148,7 +148,6 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
         cell("clip", "mode", field("a.py", "Config.mode"), {"ppo": value("clipped", loss="ppo_clip")}),
         fixed("advantage", code("a.py", "1e-4"), "1e-4 is added", columns={"eps": 1e-4}),
         inert("clip", "clip", parameter("a.py", "Config.loss.clip"), "nobody reads it"),
-        cell("clip", "high", field("a.py", "Config.high"), {None: "no bound", ...: "at {value}"}),
         cell("kl", "gone", field("a.py", "Config.gone"), "x"),
     ]
     stored, lost = read_all(cells, root)
@@ -159,8 +158,7 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
     )
     assert stored[1]["values"] == [["ppo", "clipped", {"loss": "ppo_clip"}]]
     assert stored[2]["values"] == [[None, "1e-4 is added", {"eps": 1e-4}]]
-    assert stored[3]["acts"] is False and len(stored) == 5
-    assert stored[4]["values"] == [[None, "no bound", {}]] and stored[4]["says"] == "at {value}"
+    assert stored[3]["acts"] is False and len(stored) == 4
     assert lost == ["mode: the default is 'Mode.GRPO', and there are no words for it", "gone: a.py has no Config.gone"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from . import names
 from .areal_other import ARGS, OTHER_CELLS, RATE
-from .cells import Cell, Value, cell, fixed, inert, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import code, field, given
 
 ACTOR, CRITIC = "areal/trainer/ppo/actor.py", "areal/trainer/ppo/critic.py"
@@ -55,7 +55,9 @@ def no_effect(slot: str, name: str, says: str) -> Cell:
 
 
 def generation(name: str, says: str) -> Cell:
-    return inert("sampling", f"gconfig.{name}", field(ARGS, f"GenerationHyperparameters.{name}"), says, entry="PPOTrainer")
+    return inert(
+        "sampling", f"gconfig.{name}", field(ARGS, f"GenerationHyperparameters.{name}"), says, entry="PPOTrainer"
+    )
 
 
 LEVELS = {
@@ -123,10 +125,10 @@ PPO_CELLS = [
     line("reference", TRAINER, "if config.actor.kl_ctl > 0 and config.ref is not None:", "PPOTrainer.__init__",
          "with the block ref it is the checkpoint of ref.path, and stays as it is; with kl_ctl 0 it is not loaded"),
     option("clip", "actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
-    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip", ...: "above at 1 + {value}"}, column="clip_high"),
+    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip", OTHER: "above at 1 + {value}"}, column="clip_high"),
     option("clip", "actor.c_clip", {
         None: value("no further bound where the advantage is negative", columns={"dual_clip": None}),
-        ...: "where the advantage is negative, the loss is bounded at the ratio {value}",
+        OTHER: "where the advantage is negative, the loss is bounded at the ratio {value}",
     }, column="dual_clip"),
     option("ratio", "actor.importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
@@ -211,7 +213,7 @@ PPO_CELLS = [
     }),
     option("correction", "actor.rejection_sampling.upper", "if the block is there, the upper bound is {value}"),
     option("correction", "actor.rejection_sampling.lower", {
-        None: "if the block is there, it has no lower bound; action clamp takes 0", ...: "if the block is there, the lower bound is {value}",
+        None: "if the block is there, it has no lower bound; action clamp takes 0", OTHER: "if the block is there, the lower bound is {value}",
     }),
     cell("correction", "actor.prox_logp_method",
          given("recompute", field(ARGS, "PPOActorConfig.prox_logp_method")), {
@@ -221,7 +223,7 @@ PPO_CELLS = [
          }, entry="PPOTrainer"),
     option("correction", "actor.m2_threshold", {
         None: "M2PO drops no tokens",
-        ...: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}; without, none",
+        OTHER: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}; without, none",
     }),
     option("optimizer", "actor.optimizer.lr", RATE, column="lr"),
     option("optimizer", "actor.optimizer.gradient_clipping", "the gradient's norm is cut at {value}", column="max_grad_norm"),

@@ -13,6 +13,7 @@ from reference.frameworks.slots import FURTHER_COLUMNS, SLOTS
 from .source import Found, NotFound, Reader
 
 COLUMNS = {field.name for field in fields(Recipe)} | FURTHER_COLUMNS.keys()
+OTHER = "{value}"  # the key for every value that has no words of its own
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def value(says: str, *, loss: str | None = None, columns: dict[str, Any] | None 
 class Cell:
     """``option``: as its users write it, None for what no option changes. ``entry``: of which trainer or program.
 
-    ``says``: one sentence, with ``{value}`` where the value stands; or a ``Value`` for each value that is known. A default
-    without words is recorded without, and the recording command names it.
-    ``otherwise``: the sentence for every other value, where some have one of their own.
+    ``says``: one sentence, with ``{value}`` where the value stands; or a ``Value`` for each value that is known, a tuple
+    where the value is a list, and one for ``OTHER``. A default without words is recorded without, and the recording command
+    names it.
     ``column``: the column of a recipe that the value is copied into.
     ``acts``: False for an option that is accepted and does nothing, in the case that ``says`` names.
     """
@@ -49,7 +50,6 @@ class Cell:
     column: str = ""
     entry: str = ""
     acts: bool = True
-    otherwise: str = ""
 
     def __post_init__(self) -> None:
         if self.slot not in SLOTS:
@@ -67,13 +67,10 @@ def cell(
     column: str = "",
     entry: str = "",
 ) -> Cell:
-    """What an option is by default. The words of a value may stand alone, where it sets no column; ``...`` is any other."""
-    otherwise = ""
+    """What an option is by default. The words of a value may stand alone, where it sets no column."""
     if isinstance(says, dict):
-        known = {key: words if isinstance(words, Value) else value(words) for key, words in says.items()}
-        otherwise = known.pop(..., value("")).says
-        says = known
-    return Cell(slot, option, read, says, column, entry, otherwise=otherwise)
+        says = {key: words if isinstance(words, Value) else value(words) for key, words in says.items()}
+    return Cell(slot, option, read, says, column, entry)
 
 
 def fixed(slot: str, read: Reader, says: str, *, columns: dict[str, Any] | None = None, entry: str = "") -> Cell:
@@ -96,7 +93,7 @@ def read_all(cells: list[Cell], root: Path) -> tuple[list[dict[str, Any]], list[
         except NotFound as error:
             lost.append(f"{name}: {error}")
             continue
-        if isinstance(one.says, dict) and not one.otherwise and not any(key == found.value for key in one.says):
+        if isinstance(one.says, dict) and not any(plain(key) in (found.value, OTHER) for key in one.says):
             lost.append(f"{name}: the default is {found.value!r}, and there are no words for it")
         stored.append(as_stored(one, found))
     return stored, lost
@@ -106,7 +103,6 @@ def as_stored(one: Cell, found: Found) -> dict[str, Any]:
     return (
         {"slot": one.slot, "entry": one.entry, "option": one.option, "default": found.value, "where": found.where}
         | ({"says": one.says} if isinstance(one.says, str) else {"values": triples(one.says)})
-        | ({"says": one.otherwise} if one.otherwise else {})
         | ({"column": one.column} if one.column else {})
         | ({} if one.acts else {"acts": False})
     )
@@ -114,4 +110,9 @@ def as_stored(one: Cell, found: Found) -> dict[str, Any]:
 
 def triples(says: dict[Any, Value]) -> list[list[Any]]:
     """JSON has no keys but text: each value with its words and its columns."""
-    return [[key, words.says, words.columns] for key, words in says.items()]
+    return [[plain(key), words.says, words.columns] for key, words in says.items()]
+
+
+def plain(key: Any) -> Any:
+    """A list cannot be a key, so a tuple stands for it."""
+    return list(key) if isinstance(key, tuple) else key

@@ -1,7 +1,7 @@
 """NeMo-RL: its programs run_grpo.py, run_ppo.py, run_dpo.py and run_sft.py, each with the YAML that it takes if none is named."""
 
 from . import names
-from .cells import cell, fixed, inert, value
+from .cells import OTHER, cell, fixed, inert, value
 from .nemo_rl_shared import (
     ADVANTAGE,
     ALGORITHMS,
@@ -50,8 +50,7 @@ GRPO_CELLS = [
         True: f"divided by the std, {HANDED}", False: f"not divided, {HANDED}",
     }),
     option(GRPO, "advantage", "grpo.use_leave_one_out_baseline", {
-        True: f"the mean of the others is the baseline, {HANDED}; dynamic sampling reads it in any case",
-        False: f"the mean of all is the baseline, {HANDED}; dynamic sampling reads it in any case",
+        True: f"the others' mean is the baseline, {HANDED}", False: f"the mean of all is the baseline, {HANDED}",
     }),
     of_class("advantage", "grpo.adv_estimator.reward_weights", *ESTIMATOR, {None: "with gdpo, all kinds weigh the same"}),
     option(GRPO, "advantage", "grpo.adv_estimator.minus_baseline", {
@@ -65,8 +64,8 @@ GRPO_CELLS = [
          "where the others' std is 0 nothing is divided: a lone 1 among zeros stays 1, and a group of two is never divided"),
     line("advantage", code(ADVANTAGE, "adv_var = ((adv - adv_mean).pow(2) * mask).sum() / mask.sum()", of="ReinforcePlusPlusAdvantageEstimator.compute_advantage"),
          "with reinforce_plus_plus the variance has ddof 0 and is held at 1e-8 or above"),
-    option(GRPO, "advantage", "grpo.advantage_clip_low", {None: "advantages have no lower bound", ...: "advantages are at least {value}"}),
-    option(GRPO, "advantage", "grpo.advantage_clip_high", {None: "advantages have no upper bound", ...: "advantages are at most {value}"}),
+    option(GRPO, "advantage", "grpo.advantage_clip_low", {None: "advantages have no lower bound", OTHER: "advantages are at least {value}"}),
+    option(GRPO, "advantage", "grpo.advantage_clip_high", {None: "advantages have no upper bound", OTHER: "advantages are at most {value}"}),
     option(GRPO, "advantage", "grpo.reward_scaling.enabled", {
         False: "rewards stay as they are", True: "rewards are clamped to one interval and mapped to another",
     }),
@@ -79,7 +78,7 @@ GRPO_CELLS = [
          }, entry=GRPO),
     option(GRPO, "clip", "loss_fn.ratio_clip_c", DUAL, column="dual_clip"),
     option(GRPO, "advantage", "grpo.invalid_tool_call_advantage", {
-        None: "tokens of an invalid tool call have the advantage of their completion", ...: "tokens of an invalid tool call have the advantage {value}",
+        None: "tokens of an invalid tool call have the advantage of their completion", OTHER: "tokens of an invalid tool call have the advantage {value}",
     }),
     option(GRPO, "ratio", "loss_fn.use_cispo", {
         False: "the loss is what disable_ppo_ratio says", True: value("-w A log p with a detached ratio, clipped on both sides", loss="cispo"),
@@ -91,8 +90,10 @@ GRPO_CELLS = [
         False: "groups that all earn the same stay in the batch and in its counts",
         True: "a completion whose others all earn the same is dropped: a dead group, and a lone success, whose group's failures stay",
     }),
+    line("dead groups", code(TRAINER, "non_zero_std_mask = std != 0.0", of="dynamic_sampling"),
+         "the filter reads grpo.use_leave_one_out_baseline, whatever adv_estimator has, and with reward_shaping the reward before it"),
     option(GRPO, "correction", "grpo.seq_logprob_error_threshold", {
-        None: "no row is left out", ...: ERROR,
+        None: "no row is left out", OTHER: ERROR,
     }),
     option(GRPO, "steps", "grpo.async_grpo.enabled", {
         False: "sampling waits for training", True: "sampling goes on, and the correction must be on",
@@ -117,23 +118,23 @@ PPO_CELLS = [
     option(PPO, "value", "ppo.adv_estimator.gae_gamma", "gamma is {value}", column="gamma"),
     option(PPO, "value", "ppo.adv_estimator.gae_lambda", "lambda is {value}", column="gae_lambda"),
     option(PPO, "value", "ppo.adv_estimator.gae_lambda_value", {
-        None: "the critic's targets have the same lambda", ...: "the critic's targets have the lambda {value}",
+        None: "the critic's targets have the same lambda", OTHER: "the critic's targets have the lambda {value}",
     }),
     option(PPO, "value", "ppo.adv_estimator.gae_lambda_policy", {
-        None: "advantages have the same lambda", ...: "advantages have the lambda {value}",
+        None: "advantages have the same lambda", OTHER: "advantages have the lambda {value}",
     }),
     option(PPO, "value", "ppo.adv_estimator.length_adaptive_alpha", {
-        0: "one lambda for all rows", ...: "the lambda of a row's advantages is 1 - 1 / ({value} * length)",
+        0: "one lambda for all rows", OTHER: "the lambda of a row's advantages is 1 - 1 / ({value} * length)",
     }),
     option(PPO, "value", "value_loss_fn.cliprange", {
-        None: "the value loss has no clip", ...: "a value may move {value} from its old one",
+        None: "the value loss has no clip", OTHER: "a value may move {value} from its old one",
     }, column="value_clip"),
     option(PPO, "value", "value_loss_fn.scale", "{value} times half the squared error, over the kept tokens of the global batch"),
     option(PPO, "value", "value.optimizer.kwargs.lr", "the critic's learning rate is {value}", column="critic_lr"),
     option(PPO, "steps", "ppo.ppo_epochs", "each rollout is gone through {value} times", column="inner_epochs"),
     option(PPO, "clip", "loss_fn.ratio_clip_c", DUAL, column="dual_clip"),
     option(PPO, "steps", "ppo.policy_training_start_step", "the critic alone is trained in the first {value} steps"),
-    option(PPO, "correction", "ppo.seq_logprob_error_threshold", {None: "no row is left out", ...: ERROR}),
+    option(PPO, "correction", "ppo.seq_logprob_error_threshold", {None: "no row is left out", OTHER: ERROR}),
     option(PPO, "reference", "ppo.skip_reference_policy_logprobs_calculation", {
         True: value("none is read; asks for a KL with the coefficient 0", columns={"reference_model": False}),
         False: value("a copy of the policy's weights at the start", columns={"reference_model": True}),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .cells import Cell, Value, cell, fixed, value
+from .cells import OTHER, Cell, Value, cell, fixed, value
 from .source import Reader, code, field, yaml_value
 
 YAML = {
@@ -37,7 +37,7 @@ def line(slot: str, read: Reader, says: str, entry: str = GRPO, **columns: Any) 
 
 KL_TYPES = {
     "k1": "in the loss, k1 times a ratio of value 1, so that its gradient is that of the reverse KL, with noise",
-    "k2": "in the loss, k2 times a ratio of value 1: its gradient gets a second term, d + d * d / 2 in the place of d",
+    "k2": "in the loss, k2 times a ratio of value 1, whose gradient is d + d * d / 2, and not d",
     "k3": value(
         "in the loss, k3 times a ratio of value 1, so that on policy its gradient is that of the reverse KL",
         columns={"kl": "k3_unbiased"},
@@ -45,11 +45,11 @@ KL_TYPES = {
 }
 INPUT = {
     None: "the log-ratio of the KL is not cut",
-    ...: "in the loss, the log-ratio of the KL is cut at {value} on both sides, without a gradient beyond",
+    OTHER: "in the loss, the log-ratio of the KL is cut at {value} on both sides, without a gradient beyond",
 }
 OUTPUT = {
     None: "the KL of a token is not cut",
-    ...: "in the loss, the KL of a token is cut at {value}, without a gradient beyond",
+    OTHER: "in the loss, the KL of a token is cut at {value}, without a gradient beyond",
 }
 KL: list[tuple[str, dict[Any, Value | str]]] = [
     ("loss_fn.kl_input_clamp_value", INPUT),
@@ -57,7 +57,7 @@ KL: list[tuple[str, dict[Any, Value | str]]] = [
 ]
 DUAL = {
     None: value("no further bound where the advantage is negative", columns={"dual_clip": None}),
-    ...: "where the advantage is negative, the loss is bounded at the ratio {value}: the dual clip is on",
+    OTHER: "where the advantage is negative, the loss is bounded at the ratio {value}: the dual clip is on",
 }
 ERROR = "rows whose mean of exp(|trainer - sampler|) is above {value} are left out"
 CORRECTION = {
@@ -114,22 +114,22 @@ def loss_cells(entry: str) -> list[Cell]:
         }),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_type", CORRECTION),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_ratio", {
-            None: "there is no upper bound", ...: "the upper bound is {value}",
+            None: "there is no upper bound", OTHER: "the upper bound is {value}",
         }, column="correction_high"),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_ratio_min", {
-            None: "there is no lower bound; with tis it is 0", ...: "the lower bound is {value}",
+            None: "there is no lower bound; with tis it is 0", OTHER: "the lower bound is {value}",
         }, column="correction_low"),
         line("correction", code(LOSS, "seq_lp_diff = ((prev_logprobs - generation_logprobs) * mask).sum(dim=-1)", of=CALL),
              "with sequence_level_importance_ratios the weight is the product over the completion, although the ratio is a geometric mean", entry),
         option(entry, "sampling", "policy.generation.temperature", TEMPERATURE, column="temperature"),
         option(entry, "sampling", "policy.generation.top_p", "top-p {value}", column="top_p"),
         option(entry, "sampling", "policy.generation.top_k", {
-            None: value("no top-k", columns={"top_k": None}), ...: "top-k {value}",
+            None: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}",
         }, column="top_k"),
         option(entry, "sampling", "policy.generation.max_new_tokens", {
             "${policy.max_total_sequence_length}": value("as many new tokens as the prompt leaves of max_total_sequence_length",
                                                          columns={"max_new_tokens": None}),
-            ...: "at most {value} new tokens",
+            OTHER: "at most {value} new tokens",
         }, column="max_new_tokens"),
         option(entry, "sampling", "policy.max_total_sequence_length", "prompt and completion together have at most {value} tokens"),
         option(entry, "steps", "policy.train_global_batch_size",
@@ -152,7 +152,7 @@ def rollout_cells(entry: str, at: str) -> list[Cell]:
         }),
         option(entry, "truncated", f"{at}.reward_shaping.stop_properly_penalty_coef", {
             None: "with reward_shaping, it is their length that costs",
-            ...: "with reward_shaping, the reward of a truncated completion is multiplied by {value}, and length costs nothing",
+            OTHER: "with reward_shaping, the reward of a truncated completion is multiplied by {value}, and length costs nothing",
         }),
         line("truncated", code(ALGORITHMS + "reward_functions.py", "-exceed_length / overlong_buffer_length * overlong_buffer_penalty, 0"),
              "the penalty goes on falling below -1 beyond max_response_length", entry),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import names
-from .cells import Cell, Value, cell, fixed, inert, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import code, parameter
 
 OBJECTIVES = "torchrl/objectives/llm"
@@ -53,22 +53,22 @@ CELLS = [
          "the std is held at 1e-6 or above, and nothing is added to it", eps=0.0),
     option("dead groups", MC, "keep_return_bounds", {
         None: "groups that all earn the same stay, with advantage 0 up to rounding",
-        ...: "with trajectory_return, groups whose mean return is not between the two of {value} are dropped",
+        OTHER: "with trajectory_return, groups whose mean return is not between the two of {value} are dropped",
     }),
     line("dead groups", MC, "if trajectory_return is not None and grpo_size < 2:",
          "a group of one is refused with trajectory_return; without, it gets NaN if it has one step"),
     option("dead groups", MC, "candidate_group_size", {
         None: "no more completions are sampled than a group has",
-        ...: "with trajectory_return, up to {value} completions are sampled, and the group is chosen from them",
+        OTHER: "with trajectory_return, up to {value} completions are sampled, and the group is chosen from them",
     }),
     option("kl", GRPO, "kl_to_ref_coeff", {
-        None: value("no KL to the reference in the loss", columns={"kl_coef": 0.0}), ...: "{value} times the KL in the loss",
+        None: value("no KL to the reference in the loss", columns={"kl_coef": 0.0}), OTHER: "{value} times the KL in the loss",
     }, column="kl_coef"),
     line("kl", GRPO, "kl_penalty = (diff.expm1() - diff).mean()",
          "in the loss it is k3, a mean over the padded width: short completions have less of it, whatever aggregation says",
          of="GRPOLoss._kl_to_ref", kl="k3", kl_place="loss"),
     option("kl", GRPO, "kl_to_inference_coeff", {
-        None: "no KL to the sampler's log-probs in the loss", ...: "{value} times k3 to the sampler's log-probs is in the loss too",
+        None: "no KL to the sampler's log-probs in the loss", OTHER: "{value} times k3 to the sampler's log-probs is in the loss too",
     }),
     option("kl", KL, "add_to_reward", {
         True: value("with this transform the KL is taken off each token's reward", columns={"kl": "k1", "kl_place": "reward"}),
@@ -90,7 +90,7 @@ CELLS = [
          of="CISPOLoss._compute_policy_objective", file=FILES[GRPO]),
     option("ratio", GRPO, "kl_mask_threshold", {
         None: "no token is left out for having moved far",
-        ...: "tokens with half the squared log-ratio to the sampler, not the reference, above {value} leave the loss and its count",
+        OTHER: "tokens with half the squared log-ratio to the sampler, not the reference, above {value} leave the loss and its count",
     }),
     option("aggregation", GRPO, "aggregation", {
         "token_mean": value("the kept tokens of the micro-batch, then a mean over accumulation; processes do not count together",
@@ -110,12 +110,12 @@ CELLS = [
     unread("clip", GRPO, "clip_value", "there is no critic whose values it could clip"),
     unread("advantage", GRPO, "gamma", "nothing reads it: rewards are not discounted"),
     option("sampling", SAMPLER, "num_samples", {
-        None: "one completion per prompt and call", ...: "completions per prompt: {value}",
+        None: "one completion per prompt and call", OTHER: "completions per prompt: {value}",
     }, column="group_size"),
     option("sampling", SAMPLER, "generate_kwargs", {None: "temperature, top-p, top-k and the budget are vLLM's own defaults"}),
     option("steps", TRAINER, "num_epochs", "each batch of samples is gone through {value} times", column="inner_epochs"),
     option("steps", TRAINER, "optim_steps_per_batch", {
-        None: "the replay buffer is gone through once per epoch", ...: "micro-batches per batch of samples and epoch: {value}",
+        None: "the replay buffer is gone through once per epoch", OTHER: "micro-batches per batch of samples and epoch: {value}",
     }),
     option("steps", TRAINER, "empty_replay_buffer_on_weight_update", {
         False: "samples stay in the buffer when the sampler gets new weights", True: "the buffer is emptied with each update",
@@ -124,7 +124,7 @@ CELLS = [
          "the ratio is to the sampler's own log-probs, so that it corrects for them; nothing else does", of="GRPOLoss._log_weight",
          correction="none"),
     option("optimizer", TRAINER, "clip_norm", {
-        None: value("the gradient is not cut", columns={"max_grad_norm": None}), ...: "the gradient's norm is cut at {value}",
+        None: value("the gradient is not cut", columns={"max_grad_norm": None}), OTHER: "the gradient's norm is cut at {value}",
     }, column="max_grad_norm"),
     option("optimizer", TRAINER, "mixed_precision", {False: "the precision is that of the model", True: "forward passes are in bfloat16"}),
     option("optimizer", TRAINER, "gradient_accumulation_steps", "micro-batches of an optimizer step: {value}"),
@@ -136,7 +136,7 @@ CELLS = [
     option("aggregation", SFT, "normalize_by_seq_length", {
         True: "a mean over each row's tokens, then over rows", False: "sums over tokens, then a mean over rows",
     }),
-    option("kl", SFT, "kl_to_ref_coeff", {None: "no KL to a reference", ...: "{value} times k3 to a reference, a mean over tokens, is added"}),
+    option("kl", SFT, "kl_to_ref_coeff", {None: "no KL to a reference", OTHER: "{value} times k3 to a reference, a mean over tokens, is added"}),
     option("preference", SFT, "loss_function", {
         "sft": "minus the log-prob of what the assistant wrote", "minor_sft": "minus the log sigmoid of beta times the log-ratio to a reference",
     }),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from . import names
-from .cells import Cell, Value, cell, fixed, inert, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, given, parameter, yaml_value
 
 PPO, DPO, SFT = "ppo_full_finetune_single_device", "full_dpo_distributed", "full_finetune_distributed"
@@ -40,7 +40,7 @@ def unset(
 
 RATE = "learning rate {value}"
 NORM = {
-    None: value("the gradient is not cut", columns={"max_grad_norm": None}), ...: "the gradient's norm is cut at {value}",
+    None: value("the gradient is not cut", columns={"max_grad_norm": None}), OTHER: "the gradient's norm is cut at {value}",
 }  # fmt: skip
 TRAJECTORY, TRAIN = "PPOFullFinetuneRecipeSingleDevice.generate_trajectory", "PPOFullFinetuneRecipeSingleDevice.train"
 STEP = "PPOFullFinetuneRecipeSingleDevice.ppo_step"
@@ -86,7 +86,7 @@ PPO_CELLS = [
     option(PPO, "truncated", "reward_penalty", "the score becomes {value}, which is better than a score below it"),
     option(PPO, "truncated", "min_response_length", "completions of at most {value} tokens get reward_penalty too: lengths are counted from 0"),
     option(PPO, "sampling", "temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
-    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None}), ...: "top-k {value}"}, column="top_k"),
+    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}"}, column="top_k"),
     option(PPO, "sampling", "max_generated_tokens", "exactly {value} tokens are sampled, and cut behind the first stop token", column="max_new_tokens"),
     option(PPO, "sampling", "stop_token_ids", "completions end at the tokens {value}; 28723 is a full stop of Mistral's"),
     option(PPO, "sampling", "batch_size", "prompts per step: {value}", column="prompts_per_step"),
@@ -142,7 +142,7 @@ SFT_CELLS = [
         True: value("prompts are trained on too", columns={"prompt_loss": True}),
         False: value("prompts are left out", columns={"prompt_loss": False}),
     }, entry=SFT),
-    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut", ...: "rows are cut at {value} tokens"}),
+    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut", OTHER: "rows are cut at {value} tokens"}),
     option(SFT, "optimizer", "optimizer.lr", RATE, column="lr"),
     option(SFT, "optimizer", "clip_grad_norm", NORM, column="max_grad_norm"),
     line(KD, "aggregation", recipe(KD, "training.scale_grads(self._model, 1 / num_tokens)"),
