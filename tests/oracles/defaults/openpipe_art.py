@@ -24,15 +24,9 @@ def line(slot: str, file: str, text: str, says: str, *, of: str | None = None, *
     return fixed(slot, code(file, text, of=of), says, columns=columns, entry=ENTRY)
 
 
-def ignored(slot: str, name: str, value: Any, says: str) -> Cell:
-    """A part of the model's config that is read by nothing, or replaced before it acts."""
-    return inert(
-        slot,
-        f"trainer_args.{name}",
-        given(value, code(MODEL, f"{name}={str(value).replace('e-0', 'e-')},")),
-        says,
-        entry=ENTRY,
-    )
+def ignored(slot: str, name: str, value: Any, text: str, says: str) -> Cell:
+    """A part of the model's config that nothing reads, or that is replaced before it acts. ``text``: as the code has it."""
+    return inert(slot, f"trainer_args.{name}", given(value, code(MODEL, f"{name}={text},")), says, entry=ENTRY)
 
 
 def dead(slot: str, name: str, says: str) -> Cell:
@@ -112,6 +106,7 @@ CELLS = [
         None: "packed sequences are as long as the longest trajectory, rounded up to a multiple of 2048",
         OTHER: "packed sequences have {value} tokens",
     }),
+    line("truncated", BACKEND, "if len(result.token_ids) > sequence_length", "trajectories longer than a packed sequence are dropped"),
     option("masks", "allow_training_without_logprobs", {
         False: value("only messages that came with log-probs are trained on, in every turn", columns={"prompt_loss": False, "tool_loss": False}),
         True: "every message of the assistant is, with the ratio 1 where there is no log-prob",
@@ -124,9 +119,9 @@ CELLS = [
     line("optimizer", UNSLOTH, 'param_group["weight_decay"] = 0.1', "the weight decay is 0.1", of="run_unsloth_rl_training"),
     option("optimizer", "num_trajectories_learning_rate_multiplier_power",
            "the learning rate is multiplied by the number of trajectories of the packed sequence to the power {value}"),
-    ignored("optimizer", "learning_rate", 5e-06, "each step sets the learning rate that train() is given"),
-    ignored("optimizer", "weight_decay", 0.1, "train() sets 0.1 before it begins, whatever stands here"),
-    ignored("sampling", "num_generations", 2, "the user samples, and a group has as many trajectories as train() is given"),
+    ignored("optimizer", "learning_rate", 5e-6, "5e-6", "each step sets the learning rate that train() is given"),
+    ignored("optimizer", "weight_decay", 0.1, "0.1", "train() sets 0.1 before it begins, whatever stands here"),
+    ignored("sampling", "num_generations", 2, "2", "the user samples, and a group has as many trajectories as train() is given"),
     dead("optimizer", "scale_learning_rate_by_reward_std_dev", "it is handed on, and no line of the package reads it"),
     dead("optimizer", "adam_params", "anything but None is an error"),
     dead("ratio", "loss_fn_config", "anything but None is an error"),
