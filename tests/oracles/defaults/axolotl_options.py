@@ -1,0 +1,86 @@
+"""axolotl: where its options stand, how they are read, and what its losses and divisors are called. The table is in axolotl.py."""
+
+from typing import Any
+
+from .cells import Cell, Value, cell, fixed, inert, value
+from .source import code, field
+
+SCHEMAS = "axolotl/utils/schemas/"
+TRL_SCHEMA, CONFIG, TRAINING = SCHEMAS + "trl.py", SCHEMAS + "config.py", SCHEMAS + "training.py"
+GRPO_ARGS, GRPO_TRAINER = "trl/trainer/grpo_config.py", "trl/trainer/grpo_trainer.py"
+ASYNC_FILE, BUILDER = "axolotl/core/trainers/grpo/async_trainer.py", "axolotl/core/builders/rl.py"
+GRPO, ASYNC, DPO, KTO, SIMPO, SFT = "rl: grpo", "rl: grpo, async", "rl: dpo", "rl: kto", "rl: simpo", "supervised"
+OWN_LOSS, TRL_LOSS, SCORES = (
+    "AsyncGRPOTrainer._compute_loss",
+    "GRPOTrainer._compute_loss",
+    "AsyncGRPOTrainer._compute_deferred_scores",
+)
+
+
+def own(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "", entry: str = GRPO) -> Cell:
+    """As its own schema states it: ``trl.scale_rewards``, or a name at the top of the YAML."""
+    file, owner = (TRL_SCHEMA, "TRLConfig") if name.startswith("trl.") else (CONFIG, "AxolotlInputConfig")
+    return cell(slot, name, field(file, f"{owner}.{name.removeprefix('trl.')}"), says, column=column, entry=entry)
+
+
+def left(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
+    """Left to TRL unless it is set."""
+    return cell(
+        slot, name, field(GRPO_ARGS, f"GRPOConfig.{name.removeprefix('trl.')}"), says, column=column, entry=GRPO
+    )
+
+
+def async_own(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
+    """As the arguments of its async trainer state it."""
+    read = field(ASYNC_FILE, f"AsyncGRPOConfig.{name.removeprefix('trl.')}")
+    return cell(slot, name, read, says, column=column, entry=ASYNC)
+
+
+def training(name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
+    return cell("optimizer", name, field(TRAINING, f"HyperparametersConfig.{name}"), says, column=column, entry=GRPO)
+
+
+def filtered(slot: str, name: str, says: str) -> Cell:
+    """Taken out before TRL's own trainer is made."""
+    return inert(slot, f"trl.{name}", field(TRL_SCHEMA, f"TRLConfig.{name}"), says, entry=GRPO)
+
+
+def line(
+    slot: str, file: str, text: str, says: str, *, of: str | None = None, entry: str = GRPO, **columns: Any
+) -> Cell:
+    return fixed(slot, code(file, text, of=of), says, columns=columns, entry=entry)
+
+
+GROUP = value("reward minus the group's mean, divided by the group's std", columns={"advantage": "group"})
+SCALES = {
+    True: GROUP, "group": GROUP,
+    "batch": value("reward minus the group's mean, divided by the std of all rewards of the batch", columns={"advantage": "group_mean_batch_std"}),
+    False: value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
+    "none": value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
+}  # fmt: skip
+WHOLE = "the kept tokens of the generation batch over all processes, per process"
+DIVISORS = {
+    "dapo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
+    "cispo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
+    "grpo": value("mean over each row's tokens, then over the micro-batch's rows and accumulation", columns={"aggregation": "sequence_mean"}),
+    "sapo": value("as grpo", columns={"aggregation": "sequence_mean"}),
+    "bnpo": value("the micro-batch's own kept tokens, then a mean over accumulation", columns={"aggregation": "token_mean"}),
+    "dr_grpo": value("rows times trl.max_completion_length, which must then be given", columns={"aggregation": "fixed_length"}),
+    "luspo": "sums over tokens, then a mean over rows; with a ratio per token it is over padding too",
+}  # fmt: skip
+LOSSES = {
+    name: value("the clipped loss of PPO", loss="ppo_clip") for name in ("dapo", "grpo", "bnpo", "dr_grpo", "luspo")
+} | {
+    "cispo": value("-w A log p with a detached weight w, the ratio capped at trl.epsilon_high itself", loss="cispo"),
+    "sapo": value("a sigmoid of the ratio in the place of the clip", loss="sapo"),
+}
+MODES = {
+    "token_truncate": "a weight per token, cut at both bounds", "sequence_truncate": "the product of the tokens' ratios, cut at both bounds",
+    "token_mask": "a weight per token; above the cap it becomes 0 and then the lower bound, so nothing is masked",
+    "sequence_mask": "the product of the tokens' ratios; above the cap it becomes 0 and then the lower bound, so nothing is masked",
+}  # fmt: skip
+TRL_MODES = {
+    "sequence_mask": "the product of the tokens' ratios; a completion beyond the bound counts 0",
+    "sequence_truncate": "the product of the tokens' ratios, cut at the bound",
+    "token_mask": "a weight per token, 0 beyond the bound", "token_truncate": "a weight per token, cut at the bound",
+}  # fmt: skip
