@@ -125,7 +125,7 @@ DPO_CELLS = [
          "the checkpoint of ref_checkpointer, which stays as it is", reference_model=True),
     option(DPO, "truncated", "tokenizer.max_seq_len", "prompt and completion together are cut at {value} tokens"),
     option(DPO, "optimizer", "optimizer.lr", RATE, column="lr"),
-    option(DPO, "optimizer", "lr_scheduler.num_warmup_steps", "it grows over the first {value} steps and then falls on a cosine to 0"),
+    option(DPO, "optimizer", "lr_scheduler.num_warmup_steps", "the learning rate grows over the first {value} steps and then falls on a cosine to 0"),
     option(DPO, "optimizer", "optimizer.weight_decay", "weight decay {value}"),
     unset(DPO, "optimizer", "clip_grad_norm", 'self._clip_grad_norm = cfg.get("clip_grad_norm", None)',
           NORM, column="max_grad_norm"),
