@@ -58,15 +58,16 @@ SCALES = {
     False: value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
     "none": value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
 }  # fmt: skip
-WHOLE = "the kept tokens of the generation batch over all processes, per process"
+ROWS = "each row's tokens, then the rows of the micro-batch, empty ones too; a mean over micro-batches and processes"
+WHOLE = "the kept tokens of the whole generation batch, over all micro-batches and processes"
 DIVISORS = {
     "dapo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
     "cispo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
-    "grpo": value("mean over each row's tokens, then over the micro-batch's rows and accumulation", columns={"aggregation": "sequence_mean"}),
-    "sapo": value("as grpo", columns={"aggregation": "sequence_mean"}),
-    "bnpo": value("the micro-batch's own kept tokens, then a mean over accumulation", columns={"aggregation": "token_mean"}),
-    "dr_grpo": value("rows times trl.max_completion_length, which must then be given", columns={"aggregation": "fixed_length"}),
-    "luspo": "sums over tokens, then a mean over rows; with a ratio per token it is over padding too",
+    "grpo": value(ROWS, columns={"aggregation": "sequence_mean"}),
+    "sapo": value(ROWS, columns={"aggregation": "sequence_mean"}),
+    "bnpo": value("the kept tokens of each micro-batch, then a mean over micro-batches and processes", columns={"aggregation": "token_mean", "processes": False}),
+    "dr_grpo": value("the rows of the micro-batch times trl.max_completion_length, which must then be given", columns={"aggregation": "fixed_length"}),
+    "luspo": "sums over each row's tokens, then a mean over rows; with a ratio per token it is over padding too",
 }  # fmt: skip
 LOSSES = {
     name: value("the clipped loss of PPO", loss="ppo_clip") for name in ("dapo", "grpo", "bnpo", "dr_grpo", "luspo")
@@ -75,12 +76,20 @@ LOSSES = {
     "sapo": value("a sigmoid of the ratio in the place of the clip", loss="sapo"),
 }
 MODES = {
-    "token_truncate": "a weight per token, cut at both bounds", "sequence_truncate": "the product of the tokens' ratios, cut at both bounds",
-    "token_mask": "a weight per token; above the cap it becomes 0 and then the lower bound, so nothing is masked",
-    "sequence_mask": "the product of the tokens' ratios; above the cap it becomes 0 and then the lower bound, so nothing is masked",
+    "token_truncate": value("each token has a weight of its own, cut at both bounds", columns={"correction": "token truncate"}),
+    "sequence_truncate": value("the weight of a completion is the product of its tokens' ratios, cut at both bounds",
+                               columns={"correction": "sequence truncate"}),
+    "token_mask": value("each token has a weight of its own: above the cap it becomes the lower bound, so nothing is masked",
+                        columns={"correction": "token"}),
+    "sequence_mask": value("the weight of a completion is its product of ratios: above the cap it becomes the lower bound, so nothing is masked",
+                           columns={"correction": "sequence"}),
 }  # fmt: skip
 TRL_MODES = {
-    "sequence_mask": "the product of the tokens' ratios; a completion beyond the bound counts 0",
-    "sequence_truncate": "the product of the tokens' ratios, cut at the bound",
-    "token_mask": "a weight per token, 0 beyond the bound", "token_truncate": "a weight per token, cut at the bound",
+    "sequence_mask": value("the weight of a completion is the product of its tokens' ratios, and 0 beyond the bounds",
+                           columns={"correction": "sequence mask"}),
+    "sequence_truncate": value("the weight of a completion is the product of its tokens' ratios, cut at the bounds",
+                               columns={"correction": "sequence truncate"}),
+    "token_mask": value("each token has a weight of its own, and 0 beyond the bounds", columns={"correction": "token mask"}),
+    "token_truncate": value("each token has a weight of its own, cut at the bounds", columns={"correction": "token truncate"}),
 }  # fmt: skip
+UNBIASED = "k3 is multiplied by the ratio, which has a gradient: on policy the gradient is that of k2"

@@ -47,14 +47,14 @@ LOSS_TYPES = {
     "sapo": "a sigmoid of the ratio in the place of the clip",
     "vespo": "-w A log p with a detached weight per sequence, a gamma density of the ratio",
 }
-ROWS = value("a mean over each row's tokens, then over the rows of the micro-batch, empty ones too",
+ROWS = value("each row's tokens, then the rows of the micro-batch, empty ones too",
              columns={"aggregation": "sequence_mean"})  # fmt: skip
-WHOLE = value("the kept tokens of the micro-batch over all processes, per process; num_items_in_batch takes their place",
+WHOLE = value("the kept tokens of the micro-batch over all processes; num_items_in_batch takes their place",
               columns={"aggregation": "token_mean", "processes": True})  # fmt: skip
 DIVISORS = {
     "grpo": ROWS,
     "sapo": ROWS,
-    "bnpo": value("the micro-batch's own kept tokens", columns={"aggregation": "token_mean"}),
+    "bnpo": value("the kept tokens of the micro-batch", columns={"aggregation": "token_mean", "processes": False}),
     "dr_grpo": value(
         "the rows of the micro-batch times max_completion_length", columns={"aggregation": "fixed_length"}
     ),
@@ -69,7 +69,7 @@ GRPO_CELLS = [
          kl="k3", kl_place="loss"),
     option("kl", GRPO, "use_bias_correction_kl", {
         False: value("k3 as it stands: in expectation its gradient is that of the forward KL", columns={"old_ratio_on_kl": False}),
-        True: value("k3 is multiplied by the ratio, which has a gradient; by sequence it is that of the sequence",
+        True: value("k3 is multiplied by the ratio, which has a gradient: on policy the gradient is that of k2",
                     columns={"kl": "k3_unbiased", "old_ratio_on_kl": True}),
     }),
     option("reference", GRPO, "use_ref_model", {
@@ -78,7 +78,7 @@ GRPO_CELLS = [
     }),
     option("clip", GRPO, "epsilon_low", "the ratio is clipped below at 1 - {value}; with cispo it is not read", column="clip_low"),
     option("clip", GRPO, "epsilon_high",
-           "above at 1 + {value}; with cispo it is the cap itself, so that by default every weight is at most 0.2",
+           "above at 1 + {value}; with cispo the cap of the weight is {value} itself",
            column="clip_high"),
     option("clip", GRPO, "delta", {
         None: value("no further bound where the advantage is negative", columns={"dual_clip": None}),

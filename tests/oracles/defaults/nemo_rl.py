@@ -131,7 +131,7 @@ PPO_CELLS = [
     }, column="value_clip"),
     option(PPO, "value", "value_loss_fn.scale", "{value} times half the squared error, over the kept tokens of the global batch"),
     option(PPO, "value", "value.optimizer.kwargs.lr", "the critic's learning rate is {value}", column="critic_lr"),
-    option(PPO, "steps", "ppo.ppo_epochs", "each rollout is gone through {value} times", column="inner_epochs"),
+    option(PPO, "steps", "ppo.ppo_epochs", "passes over each batch of samples: {value}", column="inner_epochs"),
     option(PPO, "clip", "loss_fn.ratio_clip_c", DUAL, column="dual_clip"),
     option(PPO, "steps", "ppo.policy_training_start_step", "the critic alone is trained in the first {value} steps"),
     option(PPO, "correction", "ppo.seq_logprob_error_threshold", {None: "no row is left out", OTHER: ERROR}),

@@ -61,9 +61,10 @@ DUAL = {
 }
 ERROR = "rows whose mean of exp(|trainer - sampler|) is above {value} are left out"
 CORRECTION = {
-    None: "with use_importance_sampling_correction, the weight has no bound", "tis": "a weight per token, cut at both bounds",
-    "icepop": "a weight per token, 0 outside the bounds",
-    "seq-mask-tis": "rows whose geometric mean is outside the bounds count 0; the others keep token weights without a bound",
+    None: "with use_importance_sampling_correction, the weight has no bound", "tis": value("each token has a weight of its own, cut at both bounds", columns={"correction": "token truncate"}),
+    "icepop": value("each token has a weight of its own, and 0 beyond the bounds", columns={"correction": "token mask"}),
+    "seq-mask-tis": value("rows whose geometric mean is beyond the bounds count 0; the others keep token weights without a bound",
+                          columns={"correction": "geometric mask"}),
 }  # fmt: skip
 LEVEL = {
     True: value("kept tokens of the global batch over all processes, so that micro-batches do not matter",
@@ -77,7 +78,7 @@ TEMPERATURE = "temperature {value}, also where log-probs are computed for traini
 def loss_cells(entry: str) -> list[Cell]:
     """What GRPO and PPO have in common: one loss function."""
     return [
-        option(entry, "kl", "loss_fn.reference_policy_kl_penalty", "{value} times the KL in the loss", column="kl_coef"),
+        option(entry, "kl", "loss_fn.reference_policy_kl_penalty", "the coefficient of the KL is {value}", column="kl_coef"),
         option(entry, "kl", "loss_fn.reference_policy_kl_type", KL_TYPES),
         option(entry, "kl", "loss_fn.use_kl_in_reward", {
             False: value("the KL is in the loss, divided as the policy loss", columns={"kl_place": "loss"}),
@@ -110,7 +111,7 @@ def loss_cells(entry: str) -> list[Cell]:
              "not in the loss, and no option puts it there; approx_entropy is logged", entry, entropy_coef=0.0),
         option(entry, "correction", "loss_fn.use_importance_sampling_correction", {
             False: value("none", columns={"correction": "none"}),
-            True: "the policy loss is weighed by the ratio of trainer and sampler, the KL is not",
+            True: value("the policy loss is weighed by the ratio of trainer and sampler, the KL is not", columns={"correction": "token"}),
         }),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_type", CORRECTION),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_ratio", {

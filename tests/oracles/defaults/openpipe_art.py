@@ -49,7 +49,7 @@ CELLS = [
     }),
     line("advantage", TOKENIZE, "advantage /= reward_std + 1e-6", "the std has ddof 0, and 1e-6 is added to it", ddof=0, eps=1e-6),
     line("advantage", PACK, "advantages_tensor[assistant_mask_tensor].abs()",
-         "all advantages of a batch are divided by their mean size, weighed by row: the scale of the rewards is gone"),
+         "all advantages of a batch are divided by their weighted mean size: the scale of the rewards is gone"),
     option("advantage", "advantage_balance", {
         0.0: "positive and negative advantages both count in full",
         OTHER: "at {value}, the negative advantages count 1 minus that; below 0, the positive ones 1 plus it",

@@ -93,7 +93,7 @@ CELLS = [
         OTHER: "tokens with half the squared log-ratio to the sampler, not the reference, above {value} leave the loss and its count",
     }),
     option("aggregation", GRPO, "aggregation", {
-        "token_mean": value("the kept tokens of the micro-batch, then a mean over accumulation; processes do not count together",
+        "token_mean": value("the kept tokens of each micro-batch, then a mean over micro-batches",
                             columns={"aggregation": "token_mean", "processes": False}),
         "prompt_mean": value("a mean over each row's tokens, then over all rows of the micro-batch, empty ones too",
                              columns={"aggregation": "sequence_mean", "processes": False}),
@@ -113,9 +113,12 @@ CELLS = [
         None: "one completion per prompt and call", OTHER: "completions per prompt: {value}",
     }, column="group_size"),
     option("sampling", SAMPLER, "generate_kwargs", {None: "temperature, top-p, top-k and the budget are vLLM's own defaults"}),
-    option("steps", TRAINER, "num_epochs", "each batch of samples is gone through {value} times", column="inner_epochs"),
+    option("steps", TRAINER, "num_epochs", "passes over each batch of samples: {value}", column="inner_epochs"),
     option("steps", TRAINER, "optim_steps_per_batch", {
         None: "the replay buffer is gone through once per epoch", OTHER: "micro-batches per batch of samples and epoch: {value}",
+    }),
+    option("steps", TRAINER, "async_collection", {
+        False: "the sampler gets new weights once per batch of samples", True: "the sampler gets new weights every weight_update_frequency optimizer steps",
     }),
     option("steps", TRAINER, "empty_replay_buffer_on_weight_update", {
         False: "samples stay in the buffer when the sampler gets new weights", True: "the buffer is emptied with each update",
