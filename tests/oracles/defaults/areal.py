@@ -23,7 +23,9 @@ from .source import field, given
 
 PPO_CELLS = [
     line("advantage", ACTOR, "newgaelam = delta + self.discount * self.gae_lambda * lastgaelam", ADVANTAGES,
-         "always GAE on reward and KL; without a critic values are 0, so that it is the return of each token"),
+         "always GAE on reward and KL"),
+    line("advantage", ACTOR, "values = torch.zeros_like(rewards)", ADVANTAGES,
+         "without a critic values are 0, so that the advantage is the return of each token"),
     without("advantage", "actor.reward_norm", "rewards are not normalised: without this block, a critic or adv_norm there is no baseline",
             owner="PPOActorConfig"),
     option("advantage", "actor.reward_norm.mean_level", {
@@ -60,7 +62,9 @@ PPO_CELLS = [
     line("dead groups", TRAINER, "should_accept_fn=dynamic_filter_fn,", "PPOTrainer.train",
          "groups that all earn the same stay, unless train() is given a dynamic_filter_fn that drops them"),
     line("dead groups", DATA, "mean[s] = group_mean.expand_as(xx)", "Normalization.__call__",
-         "with mean_level group and group_size 1, its default, every reward becomes 0; with mean_leave1out it stays as it is"),
+         "with mean_level group and group_size 1, its default, every reward becomes 0"),
+    line("dead groups", DATA, "if self.group_size == 1 and self.mean_leave1out:", "Normalization.__call__",
+         "with mean_leave1out too, a group of one keeps its reward"),
     line("dead groups", DATA, "std[s] = group_std.expand_as(xx)", "Normalization.__call__",
          "with std_level group, rewards behind the last whole group have a std of 0 and are divided by eps alone"),
     option("kl", "actor.kl_ctl", "the coefficient of the KL is {value}, also where there is no reference", column="kl_coef"),
@@ -69,7 +73,7 @@ PPO_CELLS = [
         "k3": value("k3, cut at 10", columns={"kl": "k3"}),
     }),
     line("kl", ACTOR, "rewards = -self.kl_ctl * self.kl_estimator(old_logp, ref_logp)", ADVANTAGES,
-         "the KL of the old log-probs is taken off each token's reward; none is in the loss", kl_place="reward"),
+         "the KL of the old log-probs is taken off each token's reward, and none is in the loss", kl_place="reward"),
     without("kl", "teacher", "there is no teacher"),
     option("kl", "teacher.rl_loss_weight", {
         1.0: "with a teacher, the mean of logp - teacher_logp is added, whose expected gradient does not contain the teacher",
@@ -79,7 +83,7 @@ PPO_CELLS = [
     option("kl", "teacher.distill_loss_weight", "with a teacher, its term counts {value} times"),
     without("reference", "ref", "there is none, and its log-prob counts as 0: kl_ctl then pays for unlikely tokens", reference_model=False),
     line("reference", TRAINER, "if config.actor.kl_ctl > 0 and config.ref is not None:", "PPOTrainer.__init__",
-         "with the block ref it is the checkpoint of ref.path, and stays as it is; with kl_ctl 0 it is not loaded"),
+         "with the block ref it is the checkpoint of ref.path, which stays as it is, and is not loaded where kl_ctl is 0"),
     option("clip", "actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
     option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip", OTHER: "above at 1 + {value}"}, column="clip_high"),
     option("clip", "actor.c_clip", {
@@ -98,7 +102,7 @@ PPO_CELLS = [
     no_effect("ratio", "sapo_tau_pos", "the gate's temperature where the advantage is positive: read with use_sapo_loss only"),
     no_effect("ratio", "sapo_tau_neg", "the gate's temperature elsewhere: read with use_sapo_loss only"),
     line("aggregation", ENGINE, "loss_scale = local_weight / total_loss_weight * loss_multiplier", "FSDPEngine._compute_logprobs_and_loss",
-         "a mean over the kept tokens of the minibatch, on all processes and over all micro-batches; no option changes it",
+         "a mean over the kept tokens of the minibatch, on all processes and over all micro-batches",
          aggregation="token_mean", processes=True),
     line("aggregation", FORMULAS, "loss_mask_count = loss_mask.count_nonzero() or 1", LOSS,
          "tokens that rejection_sampling leaves out stay in the count"),
@@ -117,7 +121,7 @@ PPO_CELLS = [
          "a row as long as the longest of the batch counts as cut off, and its last value is added, also if it ended"),
     option("truncated", "actor.mask_no_eos_with_zero", {
         False: value("they are trained on with what they earned", columns={"overlong": "score"}),
-        True: "rows as long as the longest of the batch lose their reward, ended or not; they are trained on all the same",
+        True: "rows as long as the longest of the batch lose their reward, ended or not, and are trained on all the same",
     }),
     inert("truncated", "critic.mask_no_eos_with_zero", field(ARGS, "PPOCriticConfig.mask_no_eos_with_zero"),
           "only logged: no line of the critic's arithmetic reads it", entry="PPOTrainer"),
@@ -134,7 +138,7 @@ PPO_CELLS = [
     option("sampling", "gconfig.max_new_tokens", "at most {value} new tokens", column="max_new_tokens"),
     option("sampling", "gconfig.max_tokens", "prompt and completion together have at most {value} tokens"),
     generation("min_new_tokens", "no line of the package reads it: the sampler is not told"),
-    generation("frequency_penalty", "with vLLM, which is not given it; SGLang is"),
+    generation("frequency_penalty", "with vLLM, which is not given it"),
     option("sampling", "train_dataset.batch_size", "prompts per step: {value}", column="prompts_per_step"),
     option("steps", "actor.ppo_n_minibatches", "{value} optimizer steps per rollout, rows split so that tokens are balanced",
            column="minibatches"),
@@ -159,9 +163,9 @@ PPO_CELLS = [
     }),
     option("correction", "actor.rejection_sampling.metric", {
         "ratio": "the bounds are on the ratio of trainer to sampler",
-        "kl_k1": "on log ratio, where verl has minus that; the weight stays unbounded",
-        "kl_k2": "on half the squared log-ratio; the weight stays unbounded",
-        "kl_k3": "on 1 / ratio - 1 + log ratio, not on what its help says; the weight stays unbounded",
+        "kl_k1": "the bounds are on the log-ratio of trainer to sampler, and the weight stays unbounded",
+        "kl_k2": "the bounds are on half the squared log-ratio, and the weight stays unbounded",
+        "kl_k3": "the bounds are on 1 / ratio - 1 + log ratio, not on what its help says, and the weight stays unbounded",
     }),
     option("correction", "actor.rejection_sampling.agg", {
         "mean": "with level sequence, rows are judged by the mean of their tokens", "sum": "by the sum; of ratios, their product",
@@ -179,7 +183,7 @@ PPO_CELLS = [
          }, entry="PPOTrainer"),
     option("correction", "actor.m2_threshold", {
         None: "M2PO drops no tokens",
-        OTHER: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}; without, none",
+        OTHER: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}",
     }),
     option("optimizer", "actor.optimizer.lr", RATE, column="lr"),
     option("optimizer", "actor.optimizer.gradient_clipping", "the gradient's norm is cut at {value}", column="max_grad_norm"),

@@ -42,11 +42,12 @@ GRPO_CELLS = [
     line("advantage", GRPO_TRAINER, "advantages = advantages / (std_rewards + 1e-4)", "the std has ddof 1, and 1e-4 is added to it", ddof=1, eps=1e-4),
     left("advantage", "trl.multi_objective_aggregation", {
         "sum_then_normalize": "several rewards are added with their weights, then normalised once",
-        "normalize_then_sum": "each reward is normalised in its group, and their sum over the batch: what rl: gdpo sets",
+        "normalize_then_sum": "each reward is normalised in its group, and their sum over the batch (rl: gdpo)",
     }),
     line("dead groups", GRPO_TRAINER, "advantages = rewards - mean_grouped_rewards", "a group that all earns the same stays in the batch and in its counts, with advantage 0 up to rounding"),
     line("dead groups", GRPO_ARGS, "which is less than the minimum required.", "a group of one is refused"),
-    left("kl", "trl.beta", "the coefficient of the KL is {value}; rl_beta is the same option", column="kl_coef"),
+    left("kl", "trl.beta", "the coefficient of the KL is {value}", column="kl_coef"),
+    own("kl", "rl_beta", {None: "trl.beta is what counts", OTHER: "the coefficient of the KL is {value}, unless trl.beta is given"}, column="kl_coef"),
     left("kl", "trl.use_bias_correction_kl", {
         False: value("k3 as it stands: in expectation its gradient is that of the forward KL", columns={"kl": "k3", "kl_place": "loss", "old_ratio_on_kl": False}),
         True: value(UNBIASED, columns={"kl": "k3_unbiased", "kl_place": "loss", "old_ratio_on_kl": True}),
@@ -81,14 +82,15 @@ GRPO_CELLS = [
     own("sampling", "trl.max_completion_length", {
         None: "None is handed to TRL in the place of its 256", OTHER: "at most {value} new tokens",
     }, column="max_new_tokens"),
-    left("sampling", "trl.num_generations", "completions per prompt: {value}; micro_batch_size times accumulation times processes must be a multiple of it", column="group_size"),
+    left("sampling", "trl.num_generations", "completions per prompt: {value}", column="group_size"),
+    line("sampling", GRPO_ARGS, "if self.generation_batch_size % self.num_generations != 0:", "a generation that does not hold whole groups is refused"),
     left("sampling", "trl.temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
     left("sampling", "trl.top_p", "top-p {value}", column="top_p"),
     left("sampling", "trl.top_k", {0: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}"}, column="top_k"),
     left("steps", "trl.num_iterations", "passes over each batch of samples: {value}", column="inner_epochs"),
     own("steps", "trl.generation_batch_size", {
         None: value("one optimizer step per generation, so that the ratio is 1 and no clip acts", columns={"minibatches": 1}),
-        OTHER: "completions of a generation, of all processes: {value}; an optimizer step may take fewer",
+        OTHER: "completions of a generation, of all processes: {value}",
     }),
     left("correction", "trl.vllm_importance_sampling_correction", {
         True: "with vLLM, and only then, losses are weighed by the ratio of trainer and sampler", False: "none",
@@ -149,7 +151,7 @@ DPO_CELLS = [
                     columns={"average_logprobs": False}),
     }, entry=DPO),
     inert("preference", "dpo_label_smoothing", field(CONFIG, "AxolotlInputConfig.dpo_label_smoothing"),
-          "read by TRL with robust, exo_pair, aot and aot_unpaired; with sigmoid, the default, it changes nothing", entry=DPO),
+          "read by TRL with robust, exo_pair, aot and aot_unpaired, and not with sigmoid, the default", entry=DPO),
     own("truncated", "sequence_len", "pairs in which prompt and completion together have more than {value} tokens are dropped", entry=DPO),
     own("truncated", "excess_length_strategy", {
         None: "they are dropped, as with drop", "drop": "they are dropped", "truncate": "completions are cut instead", "raise": "an error is raised instead",

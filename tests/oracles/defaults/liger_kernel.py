@@ -76,7 +76,7 @@ GRPO_CELLS = [
         True: value("reference log-probs, or states and a head to make them, must be given", columns={"reference_model": True}),
         False: value("there is none: the policy's own log-probs stand in for it, and the KL is 0", columns={"reference_model": False}),
     }),
-    option("clip", GRPO, "epsilon_low", "the ratio is clipped below at 1 - {value}; with cispo it is not read", column="clip_low"),
+    option("clip", GRPO, "epsilon_low", "the ratio is clipped below at 1 - {value}, but not with cispo", column="clip_low"),
     option("clip", GRPO, "epsilon_high",
            "above at 1 + {value}; with cispo the cap of the weight is {value} itself",
            column="clip_high"),
@@ -86,7 +86,7 @@ GRPO_CELLS = [
     }, column="dual_clip"),
     option("ratio", GRPO, "importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
-        "sequence": value("the geometric mean of the tokens' ratios, as GSPO has it; refused with cispo, sapo and vespo",
+        "sequence": value("the geometric mean of the tokens' ratios, as GSPO has it, and refused with cispo, sapo and vespo",
                           columns={"ratio": "sequence"}),
     }),
     option("ratio", GRPO, "loss_type", LOSS_TYPES),
@@ -139,7 +139,7 @@ PREFERENCE_CELLS = [
     option("preference", DPO, "average_log_prob", SUMS),
     option("preference", DPO, "compute_nll_loss", {False: value("no further term", columns={"sft_coef": 0.0}), True: NLL_ADDED}),
     unread("preference", DPO, "alpha", "the weight of the NLL, which is off by default"),
-    unread("preference", DPO, "label_smoothing", "read with robust and exo_pair; with sigmoid, the default, it changes nothing"),
+    unread("preference", DPO, "label_smoothing", "read with robust and exo_pair, and not with sigmoid, the default"),
     unread("preference", DPO, "discopop_tau", "read with discopop alone"),
     option("reference", DPO, "use_ref_model", {
         True: value("its states and its head must be given", columns={"reference_model": True}),
@@ -177,7 +177,7 @@ PREFERENCE_CELLS = [
 ]  # fmt: skip
 
 OTHER_CELLS = [
-    option("preference", JSD, "beta", "the generalised JSD, in which the teacher has the share {value}; 0 is the forward KL, 1 the reverse"),
+    option("preference", JSD, "beta", "the generalised JSD, in which the teacher has the share {value}: 0 is the forward KL, 1 the reverse"),
     option("preference", JSD, "weight_hard_loss", "{value} times the NLL of the labels is added"),
     option("preference", JSD, "weight_soft_loss", "the divergence counts {value} times"),
     option("sampling", JSD, "temperature", "logits of both are divided by {value} in the divergence, not in the NLL"),

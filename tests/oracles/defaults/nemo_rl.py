@@ -30,7 +30,7 @@ ESTIMATORS = {
     "opd": "a teacher's log-prob minus the policy's, per token; rewards are not read",
 }
 NORMALISED = {
-    True: "divided by the std of the others; of all, if the baseline is the mean of all",
+    True: "divided by the std of the completions that the baseline is the mean of",
     False: value("not divided", columns={"advantage": "leave_one_out"}),
 }
 BASELINE = {
@@ -72,9 +72,9 @@ GRPO_CELLS = [
     line("dead groups", code(UTILS, "if valid_mask[prompt_idx].sum() <= 1:"), "a group of one gets the advantage 0"),
     cell("reference", "grpo.skip_reference_policy_logprobs_calculation",
          field(TRAINER, "GRPOConfig.skip_reference_policy_logprobs_calculation"), {
-             False: value("a copy of the policy's weights at the start; none is loaded where the coefficient of the KL is 0",
+             False: value("a copy of the policy's weights at the start, unless the coefficient of the KL is 0: then none is loaded",
                           columns={"reference_model": True}),
-             True: value("none is loaded; asks for a KL with the coefficient 0", columns={"reference_model": False}),
+             True: value("there is none, and the coefficient of the KL has to be 0", columns={"reference_model": False}),
          }, entry=GRPO),
     option(GRPO, "clip", "loss_fn.ratio_clip_c", DUAL, column="dual_clip"),
     option(GRPO, "advantage", "grpo.invalid_tool_call_advantage", {
@@ -84,7 +84,7 @@ GRPO_CELLS = [
         False: "the loss is what disable_ppo_ratio says", True: value("-w A log p with a detached ratio, clipped on both sides", loss="cispo"),
     }),
     inert("ratio", "loss_fn.positive_example_nll_weight", yaml_value(YAML[GRPO], "loss_fn.positive_example_nll_weight"),
-          "no rewards are in the batch that its loss sees, so that the NLL of successes is never added; in run_ppo.py it is",
+          "no rewards are in the batch that its loss sees, so that the NLL of successes is never added",
           entry=GRPO),
     option(GRPO, "dead groups", "grpo.use_dynamic_sampling", {
         False: "groups that all earn the same stay in the batch and in its counts",
@@ -136,7 +136,7 @@ PPO_CELLS = [
     option(PPO, "steps", "ppo.policy_training_start_step", "the critic alone is trained in the first {value} steps"),
     option(PPO, "correction", "ppo.seq_logprob_error_threshold", {None: "no row is left out", OTHER: ERROR}),
     option(PPO, "reference", "ppo.skip_reference_policy_logprobs_calculation", {
-        True: value("none is read; asks for a KL with the coefficient 0", columns={"reference_model": False}),
+        True: value("there is none, and the coefficient of the KL has to be 0", columns={"reference_model": False}),
         False: value("a copy of the policy's weights at the start", columns={"reference_model": True}),
     }),
     inert("dead groups", "ppo.use_dynamic_sampling", yaml_value(YAML[PPO], "ppo.use_dynamic_sampling"),
@@ -151,7 +151,7 @@ PPO_CELLS = [
 DPO, SFT = "run_dpo.py", "run_sft.py"
 DPO_CELLS = [
     line("preference", code(LOSS, "-torch.nn.functional.logsigmoid(beta * rewards_delta) * sample_mask[::2]"),
-         "minus the log sigmoid of beta times the difference of the log-ratios; there is no other loss", DPO, loss="dpo"),
+         "always minus the log sigmoid of beta times the difference of the log-ratios", DPO, loss="dpo"),
     option(DPO, "preference", "dpo.reference_policy_kl_penalty", "beta is {value}", column="beta"),
     option(DPO, "preference", "dpo.preference_average_log_probs", {
         False: value("log-ratios are summed over the tokens", columns={"average_logprobs": False}),
@@ -180,7 +180,7 @@ SFT_CELLS = [
     }),
     line("aggregation", code(LOSS, "## scale by the total number of tokens in the batch"),
          "the supervised tokens of the global batch over all processes", SFT, aggregation="token_mean", processes=True),
-    option(SFT, "truncated", "policy.max_total_sequence_length", "rows of {value} tokens or more are left out of the loss and its count; none is cut"),
+    option(SFT, "truncated", "policy.max_total_sequence_length", "rows of {value} tokens or more are left out of the loss and its count, and not cut"),
     option(SFT, "steps", "policy.train_global_batch_size", "an optimizer step for every {value} rows"),
     option(SFT, "optimizer", "policy.optimizer.kwargs.lr", "learning rate {value}", column="lr"),
     option(SFT, "optimizer", "policy.max_grad_norm", "the gradient's norm is cut at {value}", column="max_grad_norm"),

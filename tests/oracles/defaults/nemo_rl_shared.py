@@ -82,7 +82,7 @@ def loss_cells(entry: str) -> list[Cell]:
         option(entry, "kl", "loss_fn.reference_policy_kl_type", KL_TYPES),
         option(entry, "kl", "loss_fn.use_kl_in_reward", {
             False: value("the KL is in the loss, divided as the policy loss", columns={"kl_place": "loss"}),
-            True: value("it is taken off each token's own advantage or reward, and is not in the loss; with adv_estimator grpo it is nowhere",
+            True: value("the KL is taken off each token's advantage or reward, but with adv_estimator grpo or gdpo it is nowhere",
                         columns={"kl_place": "reward"}),
         }),
         *(option(entry, "kl", name, says) for name, says in KL),
@@ -95,11 +95,11 @@ def loss_cells(entry: str) -> list[Cell]:
         line("clip", code(LOSS, "log_ratios = curr_logprobs - prev_logprobs", of=CALL), "the log-ratio has no clamp of its own", entry),
         option(entry, "ratio", "loss_fn.sequence_level_importance_ratios", {
             False: value("one ratio per token", columns={"ratio": "token"}),
-            True: value("the geometric mean of the tokens' ratios; asks for token_level_loss=false", loss="gspo", columns={"ratio": "sequence"}),
+            True: value("the geometric mean of the tokens' ratios, with token_level_loss=false alone", loss="gspo", columns={"ratio": "sequence"}),
         }),
         option(entry, "ratio", "loss_fn.disable_ppo_ratio", {
             False: value("the clipped loss of PPO", loss="ppo_clip"),
-            True: value("-log p A, without a ratio; the clip bounds then do nothing", loss="reinforce"),
+            True: value("-log p A, without a ratio and without the clip bounds", loss="reinforce"),
         }),
         option(entry, "ratio", "loss_fn.force_on_policy_ratio", {
             False: "the ratio is to the log-probs before the update", True: "the ratio is 1 with a gradient, so that no clip acts",
@@ -108,7 +108,7 @@ def loss_cells(entry: str) -> list[Cell]:
         line("aggregation", code("nemo_rl/models/automodel/train.py", "loss = result * dp_size * cp_size"),
              "gradients of processes are added, not averaged, and those of micro-batches too", entry),
         line("entropy", code(LOSS, "seq_entropy_approx = -masked_mean(", of=CALL),
-             "not in the loss, and no option puts it there; approx_entropy is logged", entry, entropy_coef=0.0),
+             "entropy is not in the loss, and no option puts it there", entry, entropy_coef=0.0),
         option(entry, "correction", "loss_fn.use_importance_sampling_correction", {
             False: value("none", columns={"correction": "none"}),
             True: value("the policy loss is weighed by the ratio of trainer and sampler, the KL is not", columns={"correction": "token"}),
@@ -118,7 +118,7 @@ def loss_cells(entry: str) -> list[Cell]:
             None: "there is no upper bound", OTHER: "the upper bound is {value}",
         }, column="correction_high"),
         option(entry, "correction", "loss_fn.truncated_importance_sampling_ratio_min", {
-            None: "there is no lower bound; with tis it is 0", OTHER: "the lower bound is {value}",
+            None: "there is no lower bound, and with tis it is 0", OTHER: "the lower bound is {value}",
         }, column="correction_low"),
         line("correction", code(LOSS, "seq_lp_diff = ((prev_logprobs - generation_logprobs) * mask).sum(dim=-1)", of=CALL),
              "with sequence_level_importance_ratios the weight is the product over the completion, although the ratio is a geometric mean", entry),
@@ -161,7 +161,7 @@ def rollout_cells(entry: str, at: str) -> list[Cell]:
              "of several answers in a conversation, the penalty counts the tokens of the first one alone", entry),
         option(entry, "sampling", f"{at}.num_generations_per_prompt", "completions per prompt: {value}", column="group_size"),
         option(entry, "sampling", f"{at}.num_prompts_per_step", "prompts per step: {value}", column="prompts_per_step"),
-        option(entry, "masks", f"{at}.max_rollout_turns", "turns of a conversation, at most: {value}; each that was generated is trained on"),
+        option(entry, "masks", f"{at}.max_rollout_turns", "turns of a conversation, at most: {value}"),
         line("masks", code(TRAINER, 'if role == "assistant" and "generation_logprobs" in message:'),
              "only what was generated: no prompt, no earlier answer in the prompt, and nothing that a tool wrote", entry, tool_loss=False, prompt_loss=False),
     ]  # fmt: skip

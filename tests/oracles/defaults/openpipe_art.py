@@ -55,7 +55,8 @@ CELLS = [
         OTHER: "at {value}, the negative advantages count 1 minus that; below 0, the positive ones 1 plus it",
     }),
     line("dead groups", TOKENIZE, "if advantage == 0 and drop_zero_advantage_trajectories:",
-         "a trajectory with an advantage of exactly 0 is dropped, and so is a group of one; a rounding error of equal rewards is kept"),
+         "a trajectory with an advantage of exactly 0 is dropped, and so is a group of one"),
+    line("dead groups", TOKENIZE, "advantage = trajectory.reward - reward_mean", "where rounding leaves equal rewards an advantage, they stay"),
     option("kl", "kl_penalty_coef", "each token's advantage gets {value} times the packed sequence's mean k1 minus the token's own", column="kl_coef"),
     line("kl", LOSS, "kl_per_token = (new_logprobs - ref_logprobs).detach() * assistant_mask",
          "the estimator is k1 of the policy of today, detached and centred, over the packed sequence", kl="k1", kl_place="reward"),
@@ -74,7 +75,7 @@ CELLS = [
     line("ratio", LOSS, "# Assume missing old logprobs were sampled under the current policy",
          "a token whose log-prob is missing has the ratio 1"),
     option("clip", "epsilon", {
-        None: "with cispo it is 1, so that a weight has no lower bound but 0; with ppo 0.2: clipped below at 1 - that",
+        None: "with cispo it is 1, so that a weight has no lower bound but 0; with ppo it is 0.2",
         OTHER: "the ratio is clipped below at 1 - {value}",
     }, column="clip_low"),
     option("clip", "epsilon_high", {
@@ -93,14 +94,16 @@ CELLS = [
          "divided by the trained tokens of one packed sequence, which is a micro-batch and an optimizer step of its own", processes=False),
     line("aggregation", TOKENIZE, "weight = 1 / (", "each token weighs 1 over the trained tokens of its trajectory, over the mean of that in the batch"),
     line("entropy", LOSS, "entropy = (shifted_entropies * weights * assistant_mask).sum() / denominator",
-         "logged alone; no option puts it into the loss", entropy_coef=0.0),
+         "entropy is logged, and no option puts it into the loss", entropy_coef=0.0),
     option("correction", "truncated_importance_sampling", {
         None: value("none", columns={"correction": "none"}), OTHER: "the loss is multiplied by the ratio to the sampler, cut at {value}",
     }, column="correction_high"),
     option("correction", "precalculate_logprobs", {
-        False: "old log-probs are the sampler's; with truncated_importance_sampling the ratio to them then counts twice",
+        False: "old log-probs are the sampler's",
         True: "the trainer computes the old log-probs once per batch, and the correction is to the sampler's",
     }),
+    line("correction", LOSS, "policy_loss *= torch.clamp(prob_ratio, max=upper_bound).detach()",
+         "without precalculate_logprobs, truncated_importance_sampling multiplies by the same ratio once more"),
     line("sampling", "art/model.py", '"temperature": 1,', "sampled by the user's own calls, with temperature 1 where ART fills it in", temperature=1.0),
     option("truncated", "packed_sequence_length", {
         None: "packed sequences are as long as the longest trajectory, rounded up to a multiple of 2048",
@@ -112,7 +115,8 @@ CELLS = [
         True: "every message of the assistant is, with the ratio 1 where there is no log-prob",
     }),
     cell("steps", "trainer_args.gradient_accumulation_steps", given(1, code(MODEL, "gradient_accumulation_steps=1,")),
-         "packed sequences of an optimizer step: {value}; the later ones of a batch are off-policy", entry=ENTRY),
+         "packed sequences of an optimizer step: {value}", entry=ENTRY),
+    line("steps", UNSLOTH, 'for offset in range(0, packed_tensors["tokens"].shape[0]):', "the later packed sequences of a batch are off-policy", of="run_unsloth_rl_training"),
     option("optimizer", "learning_rate", "learning rate {value}", column="lr"),
     cell("optimizer", "trainer_args.max_grad_norm", given(0.1, code(MODEL, "max_grad_norm=0.1,")),
          "the gradient's norm is cut at {value}", column="max_grad_norm", entry=ENTRY),

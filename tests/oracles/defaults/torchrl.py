@@ -56,7 +56,7 @@ CELLS = [
         OTHER: "with trajectory_return, groups whose mean return is not between the two of {value} are dropped",
     }),
     line("dead groups", MC, "if trajectory_return is not None and grpo_size < 2:",
-         "a group of one is refused with trajectory_return; without, it gets NaN if it has one step"),
+         "a group of one is refused with trajectory_return, and without it gets NaN if it has one step"),
     option("dead groups", MC, "candidate_group_size", {
         None: "no more completions are sampled than a group has",
         OTHER: "with trajectory_return, up to {value} completions are sampled, and the group is chosen from them",
@@ -80,7 +80,7 @@ CELLS = [
          of="KLComputation._step"),
     line("reference", GRPO, "Couldn't find the ref log-prob", "if its KL is asked for, its log-probs must be in the batch: a transform puts them there",
          of="GRPOLoss._kl_to_ref"),
-    option("clip", GRPO, "clip_epsilon", "the ratio is clipped below at 1 - {value}; two numbers set the two bounds apart", column="clip_low"),
+    option("clip", GRPO, "clip_epsilon", "the ratio is clipped below at 1 - {value}, or at 1 minus the first of two numbers", column="clip_low"),
     option("clip", GRPO, "clip_epsilon", "above at 1 + {value}, in DAPO too", column="clip_high"),
     line("clip", GRPO, "gain = torch.stack([gain1, gain2], -1).min(dim=-1).values",
          "no further bound where the advantage is negative, and the log-ratio is not clamped", dual_clip=None),
@@ -99,14 +99,14 @@ CELLS = [
                              columns={"aggregation": "sequence_mean", "processes": False}),
         "none": "not divided: a loss per token",
     }),
-    unread("aggregation", GRPO, "reduction", "'sum' changes nothing; 'none' gives a loss per token"),
+    unread("aggregation", GRPO, "reduction", "'sum' changes nothing, and 'none' gives a loss per token"),
     line("aggregation", TRAINER, "loss = sum(loss_items) / self.gradient_accumulation_steps",
          "micro-batches weigh the same in accumulation, however many tokens they have", file=STEPPER),
     option("entropy", GRPO, "entropy_coeff", "{value} times the mean entropy of the kept tokens is taken off the loss", column="entropy_coef"),
     option("entropy", GRPO, "entropy_bonus", {
         True: "entropy is in the loss", False: value("entropy is not in the loss", columns={"entropy_coef": 0.0}),
     }),
-    unread("entropy", GRPO, "samples_mc_entropy", "read only where the entropy has no formula or is not finite; that of a vocabulary has one"),
+    unread("entropy", GRPO, "samples_mc_entropy", "read only where the entropy has no formula, or is not finite"),
     unread("clip", GRPO, "clip_value", "there is no critic whose values it could clip"),
     unread("advantage", GRPO, "gamma", "nothing reads it: rewards are not discounted"),
     option("sampling", SAMPLER, "num_samples", {
@@ -124,7 +124,7 @@ CELLS = [
         False: "samples stay in the buffer when the sampler gets new weights", True: "the buffer is emptied with each update",
     }),
     line("correction", GRPO, "prev_log_prob = tensordict.get(",
-         "the ratio is to the sampler's own log-probs, so that it corrects for them; nothing else does", of="GRPOLoss._log_weight",
+         "the ratio is to the sampler's own log-probs, so that it corrects for them", of="GRPOLoss._log_weight",
          correction="none"),
     option("optimizer", TRAINER, "clip_norm", {
         None: value("the gradient is not cut", columns={"max_grad_norm": None}), OTHER: "the gradient's norm is cut at {value}",
@@ -132,7 +132,7 @@ CELLS = [
     option("optimizer", TRAINER, "mixed_precision", {False: "the precision is that of the model", True: "forward passes are in bfloat16"}),
     option("optimizer", TRAINER, "gradient_accumulation_steps", "micro-batches of an optimizer step: {value}"),
     option("masks", GRPO, "masking_strategy", {
-        "sft": value("what follows the prompt is trained on; where messages are kept and no prompt, all that the assistant wrote", columns={"prompt_loss": False}),
+        "sft": value("what follows the prompt is trained on, or without a prompt what the assistant wrote", columns={"prompt_loss": False}),
         "rlhf": value("what the assistant wrote is trained on, in every turn", columns={"prompt_loss": False}),
         "generic": value("everything but padding is trained on, prompts too", columns={"prompt_loss": True}),
     }),
