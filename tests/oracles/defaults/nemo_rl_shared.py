@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .cells import OTHER, Cell, Value, cell, fixed, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, field, yaml_value
 
 YAML = {
@@ -137,7 +137,10 @@ def loss_cells(entry: str) -> list[Cell]:
                "an optimizer step for every {value} completions of a rollout"),
         option(entry, "optimizer", "policy.optimizer.kwargs.lr", "learning rate {value}", column="lr"),
         option(entry, "optimizer", "policy.max_grad_norm", "the gradient's norm is cut at {value}", column="max_grad_norm"),
+        option(entry, "optimizer", "policy.optimizer.kwargs.weight_decay", "weight decay {value}"),
         option(entry, "optimizer", "policy.precision", "the model computes in {value}"),
+        inert("sampling", "policy.generation_batch_size", yaml_value(YAML[entry], "policy.generation_batch_size"), "no line of the package reads it",
+              entry=entry),
     ]  # fmt: skip
 
 
