@@ -67,6 +67,7 @@ algorithm:
     lam: 1.0
   name: null  # none
 list: [0.5, 2]
+lr: 1e-6
 """
 
 
@@ -94,6 +95,7 @@ def root(tmp_path) -> Path:
         (yaml_value("a.yaml", "algorithm.gae.lam"), Found(1.0, "a.yaml:4")),
         (yaml_value("a.yaml", "algorithm.name"), Found(None, "a.yaml:5")),
         (yaml_value("a.yaml", "list"), Found([0.5, 2], "a.yaml:6")),
+        (yaml_value("a.yaml", "lr"), Found(1e-6, "a.yaml:7")),
         (code("a.py", "1e-4", of="Config.loss"), Found(None, "a.py:11")),
         (given(1e-4, code("a.py", "1e-4")), Found(1e-4, "a.py:11")),
     ],
@@ -135,6 +137,7 @@ def test_all_names_are_those_that_a_user_writes(root):
         "algorithm.gae.lam",
         "algorithm.name",
         "list",
+        "lr",
     ]
     assert names.yaml_keys("a.yaml", "b.", under="algorithm.gae")(root) == ["b.lam"]
 
