@@ -31,6 +31,8 @@ RECORDED = {
     "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
     "liger_kernel": Framework("Liger", "liger-kernel==0.8.5"),
     "torchrl": Framework("torchrl", "torchrl==0.14.1", ("tensordict==0.14.3",)),
+    "areal": Framework("AReaL", "areal==1.0.4", ("numpy", "pyyaml")),
+    "torchtune": Framework("torchtune", "torchtune==0.6.1"),
 }
 TITLES = ("TRL", *(framework.title for framework in RECORDED.values()))
 
@@ -42,6 +44,8 @@ DEFAULTS = {
     "skyrl": "SkyRL",
     "liger_kernel": "Liger",
     "torchrl": "torchrl",
+    "areal": "AReaL",
+    "torchtune": "torchtune",
 }
 NEEDS = {"trl": ("transformers==5.23.0",)}  # what else states its defaults
 CELLS = Path(__file__).parents[2] / "reference" / "frameworks" / "versions"
