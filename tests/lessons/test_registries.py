@@ -48,7 +48,8 @@ def run(code: str) -> str:
 
 @pytest.mark.slow
 def test_every_file_of_every_lesson_can_be_the_first_that_is_imported():
-    names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in ROOM.rglob("*.py"))
+    files = [file for file in ROOM.rglob("*.py") if file.parent.name != "configs"]  # those are read, and never run
+    names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in files)
     assert len(names) > 50
     code = f"""
 import sys

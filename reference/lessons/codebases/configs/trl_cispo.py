@@ -1,9 +1,8 @@
 """CISPO on arithmetic word problems."""
 
 from datasets import load_dataset
-from trl import GRPOConfig, GRPOTrainer
-
 from rewards import answer_is_right, ends_with_an_answer
+from trl import GRPOConfig, GRPOTrainer
 
 config = GRPOConfig(
     output_dir="runs/cispo-math",
