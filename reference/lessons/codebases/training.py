@@ -8,9 +8,9 @@ from reference.algorithms.recipes import RECIPES, Recipe
 from reference.configs.option import Option
 from reference.configs.read_config import read_config
 from reference.frameworks.defaults import framework_named
-from reference.frameworks.explain import explain
 from reference.frameworks.settings import plain_name
-from reference.lessons.codebases.recipes_of import COLUMNS, config_path, explained
+from reference.lessons.codebases.recipes_of import config_path, explained
+from reference.lessons.codebases.silent import columns_of
 
 
 def given_and_defaults(name: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
@@ -22,11 +22,15 @@ def given_and_defaults(name: str) -> tuple[list[tuple[str, Any]], dict[str, Any]
     return [(key, option.value) for key, option in options.items() if key in defaults], defaults
 
 
-def recipe_with(name: str, options: Mapping[str, Any]) -> Recipe:
-    """Our grpo with the advantage, the KL, the clip and the aggregation of a config whose options have these values."""
+def columns_with(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The eight columns of a config whose options have these values."""
     config = read_config(config_path(name))
     settled = {key: Option(value, str(value), 0, "") for key, value in options.items()}
-    columns = explain(replace(config, options={**config.options, **settled})).columns
+    return columns_of(replace(config, options={**config.options, **settled}))
+
+
+def recipe_with(name: str, options: Mapping[str, Any]) -> Recipe:
+    """Our grpo with the advantage, the KL, the clip and the aggregation of a config whose options have these values."""
     own = RECIPES["grpo"]
-    columns = {column: columns.get(column, getattr(own, column)) for column in COLUMNS}
+    columns = columns_with(name, options)
     return replace(own, **{column: value for column, value in columns.items() if value != getattr(own, column)})
