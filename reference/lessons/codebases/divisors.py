@@ -26,7 +26,7 @@ def divisor(
             micro-batches have equally many completions.
         mode: one of ``MODES``.
         micro, row: the token's micro-batch, and its completion in it, from 0.
-        width: to which completions are padded, in tokens.
+        width: to which the completions of the micro-batch are padded, in tokens. verl 0.9.1 takes its longest one.
         budget: the most tokens that a completion may have.
 
     Raises ``InputError`` for another mode.

@@ -61,7 +61,7 @@ QUESTIONS = {
                 "So it should be. But a 0.0 is false in Python, and or goes on to the next value.",
             ),
             no(
-                "With 0.01, the default of the signature.",
+                "With 0.01, the default that is given in the call.",
                 "The default comes last of the three. The file's value is true, so or stops there.",
             ),
             yes(
