@@ -30,6 +30,7 @@ RL = (
 )
 NO_TRAINER: dict[str, str] = {  # frameworks without a trainer of reinforcement learning, and why
     "liger_kernel": "losses for the trainers of others, from hidden states; it samples nothing and has no advantages",
+    "llamafactory": "its PPO is that of TRL up to 0.9.6, which the package itself does not allow",
 }
 
 PYTHON = """
