@@ -6,7 +6,10 @@ from typing import Any
 import torch
 
 from reference.lessons.codebases.divisors import MODES
+from reference.lessons.codebases.mistakes import recipe_of_config as mistakes
+from reference.lessons.codebases.mistakes import recipe_of_config_more as more_mistakes
 from reference.lessons.codebases.recipes_of import COLUMNS, CONFIGS, recipe_of_config
+from reference.teaching.bug import bugs_of
 from reference.teaching.exercise import Case
 
 # --- recipe_of_config ---
@@ -18,8 +21,16 @@ def recipe_of_config_cases(seed: int) -> list[Case]:
 
 
 def column_by_column(function: Callable[..., Any], *, name: str) -> Any:
-    """What it returns, as [column, value] in one order. Where no KL is charged, its other two columns say nothing."""
-    result = function(name)
+    """What it returns, as [column, value] in one order; None for a config that it does not know yet.
+
+    Where no KL is charged, the other two columns of the KL say nothing.
+    """
+    try:
+        result = function(name)
+    except KeyError as error:
+        if error.args == (name,):
+            return None
+        raise
     if not isinstance(result, dict):
         return None if result is None else f"a {type(result).__name__}, where a dict is wanted"
     found = {column: result.get(column, "missing") for column in COLUMNS}
@@ -29,14 +40,26 @@ def column_by_column(function: Callable[..., Any], *, name: str) -> Any:
 
 
 def which_are_wrong(case: Case, value: Any) -> str:
-    """The columns that are not those of the config, with what was answered. What is right is not told."""
+    """The columns that are not those of the config, each with a known reason. What is right is not told."""
     if isinstance(value, str):
         return value
-    target = dict(column_by_column(recipe_of_config, name=case.options["name"]))
-    wrong = {column: answer for column, answer in value if answer != target[column]}
+    name = str(case.options["name"])
+    right = recipe_of_config(name)
+    wrong = {column: answer for column, answer in value if answer != right[column]}
     if not wrong:
         return "eight columns, which `explain` prints after you have answered"
-    return "other than the config: " + ", ".join(f"{column} = {answer!r}" for column, answer in wrong.items())
+    reasons: dict[str, list[str]] = {}
+    for column, answer in wrong.items():
+        reasons.setdefault(reason_for(name, column, answer), []).append(f"{column} = {answer!r}")
+    return "".join(f"\n      {', '.join(columns)}: {reason}" for reason, columns in reasons.items())
+
+
+def reason_for(name: str, column: str, answer: Any) -> str:
+    """The mistake of the catalogue that gives this answer."""
+    for bug in [*bugs_of(mistakes), *bugs_of(more_mistakes)]:
+        if any(version(name)[column] == answer for version in bug.versions):
+            return bug.mistake
+    return "not what the config amounts to"
 
 
 # --- settle_options ---
