@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reference.frameworks.defaults import framework_named, same
 from reference.lessons import QUESTIONS
 from reference.lessons.codebases.exam import POOL, exam
 from reference.teaching.exam import LETTERS, paper
@@ -18,6 +19,19 @@ GOALS = (
     "What is the PPO value head fitting? Why the 0.5 in 0.5*(x-y)^2?",
     "Why is DPO “not a policy gradient estimator” but still trained via gradient descent? What does β control?",
     "Where does tool-use trajectory data come from? How do SFT / DPO / RL approaches differ?",
+)
+
+
+# What the questions say of frameworks, as the recorded versions have it: framework, version, trainer, option, default, acts.
+SAID = (
+    ("openrlhf", "0.11.2", "train_ppo_ray", "--algo.kl.estimator", "k1", True),
+    ("trl", "1.16.0", "GRPOConfig", "beta", 0.0, True),
+    ("trl", "1.16.0", "RLOOConfig", "beta", 0.05, True),
+    ("trl", "1.16.0", "DPOConfig", "label_smoothing", 0.0, False),
+    ("trl", "1.16.0", "SFTConfig", "assistant_only_loss", False, True),
+    ("skyrl", "0.3.0", "main_base", "trainer.algorithm.kl_estimator_type", "k3", True),
+    ("skyrl", "0.3.0", "main_sft", "train_on_what", "last_assistant_message", True),
+    ("verl", "0.9.1", "", "actor_rollout_ref.actor.loss_agg_mode", "token-mean", True),
 )
 
 
@@ -54,6 +68,12 @@ def test_the_section_to_go_back_to_is_there(item):
     cells = json.loads((NOTEBOOKS / f"{item.notebook}.ipynb").read_text())["cells"]
     prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     assert str(item.section) in re.findall(r"^## (\d+) ", prose, re.M)
+
+
+@pytest.mark.parametrize(("name", "version", "entry", "option", "default", "acts"), SAID)
+def test_what_a_question_says_of_a_framework_is_recorded(name, version, entry, option, default, acts):
+    cells = [c for c in framework_named(name, version).cells if c.option == option and entry in (c.entry, "")]
+    assert cells and all(same(cell.default, default) and cell.acts is acts for cell in cells)
 
 
 def test_without_answers_it_shows_the_questions_and_with_an_empty_set_how_to_answer(shown, capsys):

@@ -51,10 +51,7 @@ def test_without_a_kl_its_estimator_and_coefficient_are_not_compared():
 
 def test_a_misspelled_name_may_be_refused_by_any_error_of_a_lookup():
     def refuses(given, defaults):
-        assert isinstance(defaults, dict)
-        return {name: value for name, value in defaults.items()} | {
-            name: value for name, value in given if defaults[name] is not ...
-        }
+        return defaults | {name: value for name, value in given if defaults[name] is not ...}
 
     assert judge("settle_options", refuses).passed
 
