@@ -58,7 +58,10 @@ def silent_columns(name: str) -> list[str]:
 
 
 def without_effect(name: str) -> dict[str, str]:
-    """The given options that could have any value: no column would change. A switch of the KL's place is never one."""
+    """The given options that could have any value: none of the eight columns would change.
+
+    A switch of the place of the KL is never one: two places at once are refused, or charge twice.
+    """
     return {
         str(setting.cell.option): f"{spelled(setting.value)}, line {setting.option.line}"
         for setting in asked(name)

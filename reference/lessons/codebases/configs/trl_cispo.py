@@ -15,7 +15,6 @@ config = GRPOConfig(
     epsilon=0.1,
     epsilon_high=5.0,
     beta=0.02,
-    reward_weights=[1.0, 0.2],
     logging_steps=1,
     bf16=True,
 )
