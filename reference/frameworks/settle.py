@@ -96,8 +96,26 @@ def openrlhf(of: Of, columns: Columns, entry: str) -> Columns:
     return found
 
 
+def skyrl(of: Of, columns: Columns, entry: str) -> Columns:
+    """There is a critic only where its model is named; the std is an option of grpo alone; one loss has a dual clip."""
+    if entry != "main_base":
+        return {}
+    found: Columns = {}
+    if of("trainer.critic.model.path") is None:
+        found |= {"critic": None, "value_clip": None, "gae_lambda": None}
+    estimator = str(of("trainer.algorithm.advantage_estimator"))
+    if estimator != "grpo" and columns.get("advantage") == "group_mean" and estimator in SKYRL_ESTIMATORS:
+        found["advantage"] = SKYRL_ESTIMATORS[estimator]
+    if of("trainer.algorithm.policy_loss_type") == "dual_clip":
+        found["dual_clip"] = of("trainer.algorithm.clip_ratio_c")
+    return found
+
+
+SKYRL_ESTIMATORS = {"rloo": "leave_one_out", "reinforce++": "reinforce_plus_plus", "gae": "gae", "maxrl": "maxrl"}
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf}
+RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf, "skyrl": skyrl}
