@@ -1,32 +1,13 @@
-"""TRL: its GRPO, RLOO, DPO and SFT trainers."""
-
-from typing import Any
+"""TRL: its trainers of reinforcement learning, GRPO and RLOO. Those on pairs and demonstrations are in trl_others."""
 
 from . import names
-from .cells import Cell, Value, cell, fixed, inert, value
-from .source import Reader, code, field
+from .cells import Cell, value
+from .source import code
+from .trl_files import FILES, line, option
+from .trl_others import OTHER_CELLS
 
-FILES = {
-    "GRPOConfig": "trl/trainer/grpo_config.py",
-    "RLOOConfig": "trl/trainer/rloo_config.py",
-    "DPOConfig": "trl/trainer/dpo_config.py",
-    "SFTConfig": "trl/trainer/sft_config.py",
-    "TrainingArguments": "transformers/training_args.py",
-}
-GRPO, RLOO, DPO = ("trl/trainer/grpo_trainer.py", "trl/trainer/rloo_trainer.py", "trl/trainer/dpo_trainer.py")
+GRPO, RLOO = "trl/trainer/grpo_trainer.py", "trl/trainer/rloo_trainer.py"
 LOSS, SCORE, INIT = "GRPOTrainer._compute_loss", "GRPOTrainer._generate_and_score_completions", "GRPOTrainer.__init__"
-
-
-def option(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "", base: str = "") -> Cell:
-    """``name``: as ``GRPOConfig.beta``. ``base``: the class above it that states the default."""
-    config, _, attribute = name.partition(".")
-    owner = base or config
-    return cell(slot, attribute, field(FILES[owner], f"{owner}.{attribute}"), says, column=column, entry=config)
-
-
-def line(slot: str, read: Reader, says: str, entry: str = "GRPOConfig", **columns: Any) -> Cell:
-    return fixed(slot, read, says, columns=columns, entry=entry)
-
 
 ADVANTAGE = {
     "group": value("reward minus the group's mean, divided by the group's std", columns={"advantage": "group"}),
@@ -35,6 +16,8 @@ ADVANTAGE = {
         columns={"advantage": "group_mean_batch_std"},
     ),
     "none": value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
+    True: value("the same as group", columns={"advantage": "group"}),
+    False: value("the same as none", columns={"advantage": "group_mean"}),
 }
 LOSS_TYPES = {
     "grpo": value("the clipped loss of PPO", loss="ppo_clip"),
@@ -62,6 +45,22 @@ DIVISORS = {
     "vespo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
     "luspo": value("sums over tokens, then a mean over rows"),
 }
+
+
+
+def steps(config: str) -> list[Cell]:
+    """How many optimizer steps a generation sees: GRPO and RLOO count alike."""
+    return [
+        option("steps", f"{config}.steps_per_generation", {
+            None: value("one optimizer step per generation, so that the ratio is 1 and no clip acts", columns={"minibatches": 1}),
+        }),
+        option("steps", f"{config}.generation_batch_size", {
+            None: "a generation has as many completions as steps_per_generation micro-batches of all processes",
+        }),
+        option("steps", f"{config}.gradient_accumulation_steps", "{value} micro-batches are added up for an optimizer step",
+               base="TrainingArguments"),
+    ]  # fmt: skip
+
 
 GRPO_CELLS = [
     option("advantage", "GRPOConfig.scale_rewards", ADVANTAGE),
@@ -115,9 +114,7 @@ GRPO_CELLS = [
     option("sampling", "GRPOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}),
     option("sampling", "GRPOConfig.max_completion_length", "at most {value} new tokens", column="max_new_tokens"),
     option("steps", "GRPOConfig.num_iterations", "each batch of samples is gone through {value} times", column="inner_epochs"),
-    option("steps", "GRPOConfig.steps_per_generation", {
-        None: value("one optimizer step per generation, so that the ratio is 1 and no clip acts", columns={"minibatches": 1}),
-    }),
+    *steps("GRPOConfig"),
     option("correction", "GRPOConfig.vllm_importance_sampling_correction", {
         True: "with vLLM, and only then, losses are weighed by the ratio of trainer and sampler", False: "none",
     }),
@@ -157,43 +154,20 @@ RLOO_CELLS = [
     option("sampling", "RLOOConfig.temperature", "temperature {value}", column="temperature"),
     option("sampling", "RLOOConfig.max_completion_length", "at most {value} new tokens", column="max_new_tokens"),
     option("steps", "RLOOConfig.num_iterations", "each batch of samples is gone through {value} times", column="inner_epochs"),
+    *steps("RLOOConfig"),
     option("truncated", "RLOOConfig.mask_truncated_completions", {
         False: value("they are trained on with what they earned", columns={"overlong": "score"}),
         True: value("they are left out", columns={"overlong": "mask"}),
     }),
+    option("sampling", "RLOOConfig.top_p", "top-p {value}", column="top_p"),
+    option("sampling", "RLOOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}),
+    option("reference", "RLOOConfig.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
     option("optimizer", "RLOOConfig.learning_rate", "learning rate {value}", column="lr"),
+    option("optimizer", "RLOOConfig.max_grad_norm", "the gradient's norm is cut at {value}; it is the gradient of sums over tokens",
+           column="max_grad_norm", base="TrainingArguments"),
 ]  # fmt: skip
 
-DPO_CELLS = [
-    cell("preference", "loss_type", field(FILES["DPOConfig"], "DPOConfig.loss_type"),
-         "{value}: with sigmoid, minus the log sigmoid of beta times the difference of the summed log-ratios", entry="DPOConfig"),
-    option("preference", "DPOConfig.beta", "beta is {value}", column="beta"),
-    inert("preference", "label_smoothing", field(FILES["DPOConfig"], "DPOConfig.label_smoothing"),
-          "read by robust, exo_pair, aot and aot_unpaired; with sigmoid, the default loss, it changes nothing", entry="DPOConfig"),
-    option("preference", "DPOConfig.ld_alpha", {None: "log-probs beyond the shorter completion count in full"}),
-    option("preference", "DPOConfig.f_divergence_type", {"reverse_kl": "the log-ratio itself"}),
-    line("reference", code(DPO, "ref_model_path = get_config_model_id(self.model.config)"),
-         "it is loaded again from the name that the model came from, unless one is passed", "DPOConfig"),
-    option("reference", "DPOConfig.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
-    option("truncated", "DPOConfig.max_length", "prompt and completion together are cut at {value} tokens"),
-    option("optimizer", "DPOConfig.learning_rate", "learning rate {value}", column="lr"),
-    option("optimizer", "DPOConfig.disable_dropout", {True: "dropout is off", False: "dropout stays as the model has it"}),
-]  # fmt: skip
-
-SFT_CELLS = [
-    option("masks", "SFTConfig.completion_only_loss", {
-        None: "of a prompt and a completion, the completion is trained on; of plain text or messages every token",
-    }),
-    option("masks", "SFTConfig.assistant_only_loss", {
-        False: "of messages every token is trained on, also the user's and the tools'",
-        True: "only what the assistant wrote, where the chat template marks it",
-    }),
-    option("aggregation", "SFTConfig.loss_type", "{value}: divided by the supervised tokens of the accumulated batch over all processes"),
-    option("truncated", "SFTConfig.max_length", "cut at {value} tokens"),
-    option("optimizer", "SFTConfig.learning_rate", "learning rate {value}", column="lr"),
-]  # fmt: skip
-
-CELLS = GRPO_CELLS + RLOO_CELLS + DPO_CELLS + SFT_CELLS
+CELLS = GRPO_CELLS + RLOO_CELLS + OTHER_CELLS
 NAMES = [names.fields(file, config) for config, file in FILES.items()]
 NAMES += [
     names.fields("trl/trainer/base_config.py", "_BaseConfig"),
