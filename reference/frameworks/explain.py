@@ -1,5 +1,6 @@
 """A config of another framework in the words of this course: which algorithm it is, and what it leaves unsaid."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +22,9 @@ SHAPE = {
 NUMBERS = {
     "rl": ("kl", "kl_coef", "clip_low", "dual_clip", "entropy_coef", "overlong", "group_size", "inner_epochs",
            "minibatches", "temperature", "max_grad_norm"),
-    "preference": ("beta", "label_smoothing", "sft_coef"),
+    "preference": ("beta", "label_smoothing", "sft_coef", "average_logprobs", "max_grad_norm"),
 }  # fmt: skip
-PREFERENCE = ("DPO", "dpo", "CPO", "ORPO", "KTO", "kto", "orpo", "simpo")
+AVERAGED = ("simpo", "orpo")  # losses on means of log-probs
 OTHERS = {"SFT": "sft", "sft": "sft", "Reward": "reward-model", "rm": "reward-model"}
 
 
@@ -55,10 +56,7 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     entry = entry_of(framework, config)
     options, older = renamed(config)
     settings = settings_of(framework, entry, options)
-    columns: dict[str, Any] = {}
-    for setting in settings:
-        columns |= setting.columns
-    columns = settle(framework.name, value_of(settings), columns, entry)
+    columns = columns_of(framework, entry, settings)
     kind = kind_of(entry, columns)
     nearest, differs = nearest_recipe(columns, kind)
     strange, unrelated = not_understood(framework, entry, options)
@@ -68,6 +66,14 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
         answers=answers_of(columns, kind), nearest=nearest, differs=differs, surprises=surprises, strange=strange,
         unrelated=unrelated, notes=[*config.notes, *older],
     )  # fmt: skip
+
+
+def columns_of(framework: Framework, entry: str, settings: list[Setting]) -> dict[str, Any]:
+    """What the settings amount to together."""
+    columns: dict[str, Any] = {}
+    for setting in settings:
+        columns |= setting.columns
+    return settle(framework.name, value_of(settings), columns, entry)
 
 
 def value_of(settings: list[Setting]) -> Callable[[str], Any]:
@@ -91,7 +97,7 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict
     differs = {
         column: (effective(best, column), columns[column])
         for column in (*SHAPE[kind], *NUMBERS[kind])
-        if column in columns and columns[column] != effective(best, column)
+        if column in columns and not alike(columns[column], effective(best, column))
     }
     for column in ("advantage", "loss", "aggregation"):
         if column in SHAPE[kind] and column not in columns:
@@ -101,7 +107,7 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict
 
 def likeness(row: Recipe, columns: dict[str, Any], kind: str) -> tuple[int, int]:
     """The weight of the shape that agrees, then how many numbers do."""
-    agrees = [column for column in columns if hasattr(row, column) and columns[column] == effective(row, column)]
+    agrees = [column for column in columns if known_to(row, column) and alike(columns[column], effective(row, column))]
     return sum(SHAPE[kind].get(column, 0) for column in agrees), sum(column in NUMBERS[kind] for column in agrees)
 
 
@@ -109,4 +115,19 @@ def effective(row: Recipe, column: str) -> Any:
     """What a row has in a column; no KL at all where its coefficient is 0."""
     if column in ("kl", "kl_place") and not row.kl_coef:
         return None
+    if column == "average_logprobs":
+        return row.loss in AVERAGED
+    if column == "gamma":
+        return 1.0 if row.gamma is None else row.gamma
     return getattr(row, column)
+
+
+def known_to(row: Recipe, column: str) -> bool:
+    return hasattr(row, column) or column == "average_logprobs"
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Equal, or numbers that differ by no more than rounding."""
+    if isinstance(a, float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=1e-9)
+    return bool(a == b)

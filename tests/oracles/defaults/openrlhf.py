@@ -47,6 +47,7 @@ CELLS = [
         False: "groups that all earn the same stay, with advantage 0 or nearly",
         True: "groups whose mean reward is not inside dynamic_filtering_range are dropped",
     }),
+    option("dead groups", "--algo.dynamic_filtering_range", "with dynamic_filtering_enable, kept where the mean reward is inside {value}"),
     option("kl", "--algo.kl.use_loss", {
         False: value("the KL is taken off each token's reward", columns={"kl_place": "reward"}),
         True: value("the KL is in the loss", columns={"kl_place": "loss"}),
@@ -92,6 +93,7 @@ CELLS = [
     cell("value", "--critic.adam.lr", given(9e-6, code(PPO, RATES)), "the critic's learning rate is {value}", column="critic_lr",
          entry="train_ppo_ray"),
     option("truncated", "--reward.overlong_buffer_len", {None: "completions cut at the budget keep what they earned"}),
+    option("truncated", "--reward.overlong_penalty_factor", "with overlong_buffer_len, a completion of the whole budget pays {value}"),
     option("truncated", "--reward.stop_properly_penalty_coef", {None: "being cut costs nothing"}),
     option("sampling", "--rollout.n_samples_per_prompt", "{value} completion per prompt", column="group_size"),
     option("sampling", "--rollout.batch_size", "{value} prompts per rollout", column="prompts_per_step"),
@@ -122,6 +124,7 @@ CELLS = [
     dpo("preference", "--model.nll_loss_coef", "{value} times the NLL of the chosen completions is added", column="sft_coef"),
     dpo("truncated", "--data.max_len", "prompt and completion together have at most {value} tokens"),
     dpo("optimizer", "--adam.lr", "learning rate {value}", column="lr"),
+    dpo("optimizer", "--max_norm", "the gradient's norm is cut at {value}", column="max_grad_norm"),
 ]  # fmt: skip
 OPTIMIZER = ("optim", "muon.lr", "muon.momentum", "adam.lr", "adam.betas", "adam.eps", "adam.weight_decay", "lr_scheduler",
              "lr_warmup_ratio", "min_lr_ratio", "max_norm")  # fmt: skip

@@ -47,6 +47,14 @@ DIVISORS = {
 }
 
 
+def synced(config: str) -> list[Cell]:
+    """Whether the reference follows the policy."""
+    return [
+        option("reference", f"{config}.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
+        option("reference", f"{config}.ref_model_sync_steps", "with sync_ref_model, every {value} optimizer steps"),
+        option("reference", f"{config}.ref_model_mixup_alpha", "with sync_ref_model, {value} of it becomes the policy's each time"),
+    ]  # fmt: skip
+
 
 def steps(config: str) -> list[Cell]:
     """How many optimizer steps a generation sees: GRPO and RLOO count alike."""
@@ -87,7 +95,7 @@ GRPO_CELLS = [
          "there is none while beta is 0"),
     line("reference", code(GRPO, "self.ref_model = create_model_from_path(get_config_model_id(self.model.config)", of=INIT),
          "it is loaded again from the name that the model came from, and is no copy of the model that was passed"),
-    option("reference", "GRPOConfig.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
+    *synced("GRPOConfig"),
     option("clip", "GRPOConfig.epsilon", "below at 1 - {value}", column="clip_low"),
     option("clip", "GRPOConfig.epsilon_high", {
         None: "above at 1 + epsilon; with loss_type cispo the cap is then epsilon itself: every weight is at most 0.2",
@@ -111,7 +119,7 @@ GRPO_CELLS = [
     option("sampling", "GRPOConfig.num_generations", "{value} completions per prompt", column="group_size"),
     option("sampling", "GRPOConfig.temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
     option("sampling", "GRPOConfig.top_p", "top-p {value}", column="top_p"),
-    option("sampling", "GRPOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}),
+    option("sampling", "GRPOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}, column="top_k"),
     option("sampling", "GRPOConfig.max_completion_length", "at most {value} new tokens", column="max_new_tokens"),
     option("steps", "GRPOConfig.num_iterations", "each batch of samples is gone through {value} times", column="inner_epochs"),
     *steps("GRPOConfig"),
@@ -160,8 +168,8 @@ RLOO_CELLS = [
         True: value("they are left out", columns={"overlong": "mask"}),
     }),
     option("sampling", "RLOOConfig.top_p", "top-p {value}", column="top_p"),
-    option("sampling", "RLOOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}),
-    option("reference", "RLOOConfig.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
+    option("sampling", "RLOOConfig.top_k", {0: value("no top-k", columns={"top_k": None})}, column="top_k"),
+    *synced("RLOOConfig"),
     option("optimizer", "RLOOConfig.learning_rate", "learning rate {value}", column="lr"),
     option("optimizer", "RLOOConfig.max_grad_norm", "the gradient's norm is cut at {value}; it is the gradient of sums over tokens",
            column="max_grad_norm", base="TrainingArguments"),

@@ -91,6 +91,23 @@ KL = {
     "low_var_kl": value("k3, log-ratio cut at 20 and value at 10", columns={"kl": "k3"}),
     "k3": value("k3, log-ratio cut at 20 and value at 10", columns={"kl": "k3"}),
 }  # fmt: skip
+OVERLONG, MANAGER = "reward.reward_kwargs.overlong_buffer_cfg", "verl/experimental/reward_loop/reward_manager/dapo.py"
+TRUNCATED = [
+    cell("truncated", "reward.reward_manager.name", yaml_value(CONFIG + "reward/reward.yaml", "reward_manager.name"), {
+        "naive": "completions cut at the budget keep what they earned",
+        "dapo": "completions near the budget are punished, where overlong_buffer_cfg is on",
+    }),
+    cell("truncated", f"{OVERLONG}.enable", code(MANAGER, 'overlong_buffer_cfg = config.reward.get("reward_kwargs", {})'), {
+        None: "no punishment near the budget", False: "no punishment near the budget",
+        True: "with the manager dapo, a punishment that grows near the budget",
+    }),
+    cell("truncated", f"{OVERLONG}.len", code(MANAGER, "overlong_buffer_len = self.overlong_buffer_cfg.len"),
+         {None: "not said over how many tokens"}),
+    cell("truncated", f"{OVERLONG}.penalty_factor", code(MANAGER, "overlong_penalty_factor = self.overlong_buffer_cfg.penalty_factor"),
+         {None: "not said how much"}),
+    cell("truncated", "reward.reward_kwargs.max_resp_len", code(MANAGER, 'self.max_resp_len = config.reward.get("reward_kwargs", {})'),
+         {None: "not said which budget, and then it is refused"}),
+]  # fmt: skip
 
 CELLS = [
     option("advantage", "algorithm.adv_estimator", ESTIMATORS),
@@ -140,10 +157,11 @@ CELLS = [
          "half the larger of the two squared errors, divided as the policy loss; the critic is a model of its own",
          critic="separate"),
     option("value", "critic.optim.lr", "the critic's learning rate is {value}", column="critic_lr"),
+    *TRUNCATED,
     option("sampling", f"{ROLLOUT}.n", "{value} completion per prompt", column="group_size"),
     option("sampling", f"{ROLLOUT}.temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
     option("sampling", f"{ROLLOUT}.top_p", "top-p {value}", column="top_p"),
-    option("sampling", f"{ROLLOUT}.top_k", {-1: value("no top-k", columns={"top_k": None})}),
+    option("sampling", f"{ROLLOUT}.top_k", {-1: value("no top-k", columns={"top_k": None})}, column="top_k"),
     option("sampling", "data.max_response_length", "at most {value} new tokens", column="max_new_tokens"),
     option("sampling", "data.train_batch_size", "{value} prompts per step", column="prompts_per_step"),
     option("steps", f"{ACTOR}.ppo_mini_batch_size", "an optimizer step for every {value} prompts, with all their completions"),
