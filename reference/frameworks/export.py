@@ -4,6 +4,7 @@ What is written is explained before it is handed out: what ``explain`` would say
 column by column, and what is not the same is refused.
 """
 
+import math
 from typing import Any
 
 from reference.algorithms.columns import Recipe
@@ -125,3 +126,28 @@ def notes_of(framework: Framework, entry: str, options: dict[str, Any], recipe: 
         )
     notes.append(f"a learning rate of {recipe.lr} is that of the small model of this course: yours needs its own")
     return notes
+
+
+def text_of(exported: Exported, ending: str | None = None, *, model: str | None = None) -> str:
+    """The file. ``ending``: of its name, where a framework has several; none: its usual one."""
+    exporter = EXPORTERS[exported.framework.name]
+    if ending is not None and ending not in exporter.endings:
+        raise InputError(
+            f"a config of {exported.framework.title} is a file that ends in {joined(list(exporter.endings), 'or')}, not in {ending!r}"
+        )
+    return exporter.text(exported, ending or exporter.endings[0], model)
+
+
+def as_json(exported: Exported) -> dict[str, Any]:
+    """The same for programs; an infinite bound is the text "inf", as JSON has none."""
+    extras = {name: value for name, (_, value) in exported.extras.items()}
+    options = {
+        name: "inf" if isinstance(value, float) and math.isinf(value) else value
+        for name, value in exported.options.items()
+    }
+    return {
+        "recipe": exported.recipe.name, "framework": exported.framework.name, "version": exported.framework.version,
+        "entry": exported.entry, "options": options, "how_much": extras,
+        "fill_in": [{"variable": one.variable, "what": one.what, "options": list(one.options)} for one in exported.placeholders],
+        "notes": exported.notes,
+    }  # fmt: skip

@@ -47,8 +47,9 @@ def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
     names, notes = ALIASES.get(key_of(config.framework), {}), []
     found: dict[str, Option] = {}
     for name, option in config.options.items():
-        new = names.get(name, name)
-        if new != name:
+        plain = name.lstrip("+")  # Hydra's word for a key that is added
+        new = names.get(plain, plain)
+        if new != plain:
             notes.append(f"{name} (line {option.line}) is an older name of {new}")
         if new not in found or new == name:
             found[new] = option
