@@ -68,11 +68,12 @@ def entry_of(framework: Framework, config: ConfigRead) -> str:
     for one in sorted(framework.entries, key=len, reverse=True):
         if one and re.search(rf"(^|[^a-zA-Z]){re.escape(one)}($|[^a-zA-Z])", named):
             return one
-    if other := OTHER_TRAINER.search(named):
+    other = OTHER_TRAINER.search(named)
+    if other or named.endswith("Config"):
         there = ", ".join(filter(None, framework.entries)) or "its trainer of reinforcement learning"
         raise InputError(
-            f"this config is for {named}, and of {framework.title} {framework.version} only {there} is recorded: "
-            f"nothing is known of the defaults of {other.group(2)}"
+            f"this config is for {named}, and of {framework.title} {framework.version} the defaults of {there} are recorded, "
+            "and no others: nothing is known of what it leaves silent"
         )
     return framework.entries[0]
 
@@ -80,19 +81,28 @@ def entry_of(framework: Framework, config: ConfigRead) -> str:
 # Frameworks with one program for several trainers: the option that chooses.
 CHOOSES = {"ms_swift": "rlhf_type", "llamafactory": "stage", "axolotl": "rl"}
 OTHER_TRAINER = re.compile(
-    r"(^|[^a-z])(\w*(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|nash|ppo|rloo|grpo)\w*)",
+    r"(^|[^a-z])(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|pt|ebft)($|[^a-z])",
     re.IGNORECASE,
 )
 
 
 def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:
-    """Every cell of a trainer, in the order of the table."""
+    """Every cell of a trainer, in the order of the table: without blocks of which parts are set, and parts of absent blocks."""
+    cells = [cell for cell in framework.cells if cell.entry in (entry, "")]
+    blocks = {plain_name(cell.option) for cell in cells if cell.option and cell.default is None}
+    opened = {block for block in blocks if any(is_part(name, block) for name in options)}
+    absent = {block for block in blocks - opened if block not in options}
     found = []
-    for cell in framework.cells:
-        if cell.entry in (entry, ""):
-            option = options.get(plain_name(cell.option)) if cell.option else None
+    for cell in cells:
+        name = plain_name(cell.option or "")
+        option = options.get(name)
+        if option or (name not in opened and not any(is_part(name, block) for block in absent)):
             found.append(Setting(cell, option.value if option else cell.default, option))
     return found
+
+
+def is_part(name: str, block: str) -> bool:
+    return name.startswith(f"{block}.")
 
 
 def not_understood(framework: Framework, entry: str, options: dict[str, Option]) -> tuple[dict[str, str], list[str]]:

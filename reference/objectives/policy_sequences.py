@@ -89,9 +89,10 @@ def luspo_loss(
 
     LUSPO (2602.05261), with the bounds that TRL's paper index gives from its sec. 5.1. TRL 1.16 and liger 0.8.5
     ``loss_type="luspo"`` are this only with ``importance_sampling_level="sequence"``. At their default, "token", TRL's
-    is the mean over rows of each row's sum of ``ppo_clip_loss``, after a warning. Their bounds stay 0.2 unless set. TRL
-    counts rows without kept tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for kept
-    NaN and for bounds that do not enclose 1.
+    is the mean over rows of each row's sum of ``ppo_clip_loss``, after a warning; liger trains padding there, and at both
+    levels by its KL (``beta``). Their bounds stay 0.2 unless set. Both count rows without kept tokens, as
+    ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for kept NaN and for bounds that do not enclose
+    1.
     """
     loss = gspo_loss(token_logprobs, old_logprobs, advantages, mask, clip_low=clip_low, clip_high=clip_high)
     return kept(mask).sum(dim=1, keepdim=True) * loss
@@ -126,8 +127,8 @@ def vespo_loss(
 
     VESPO (2602.10693); TRL 1.16 and liger 0.8.5 ``loss_type="vespo"``, from whose code formula and defaults are. They
     clamp log-ratios to +-20 and W from 1e-8 to exp(20), where phi is below 1e-14. To correct for the sampler, pass its
-    log-probs as ``old_logprobs``; TRL multiplies W with token weights instead, and in its mode "token_mask" one dropped
-    token of weight 0 takes its whole completion out. Raises ``InputError`` for negative k or lambda and for kept NaN.
+    log-probs as ``old_logprobs``; both multiply W with token weights instead, and one dropped token of weight 0 (TRL's
+    mode "token_mask") takes its whole completion out. Raises ``InputError`` for negative k or lambda and for kept NaN.
     """
     for name, value in (("k_positive", k_positive), ("lambda_positive", lambda_positive)):
         require_at_least(value, name, 0)

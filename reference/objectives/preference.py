@@ -141,8 +141,8 @@ def cdpo_loss(
         -(1 - e) * log sigmoid(beta * margin) - e * log sigmoid(-beta * margin)
 
     For e > 0 every pair has an optimum, at margin logit(1 - e) / beta. e in [0, 0.5]. Mitchell, "A note on DPO with
-    noisy preferences" (2023); OpenRLHF ``label_smoothing``; TRL in CPO, while in its DPO that option belongs to
-    ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN or
+    noisy preferences" (2023); OpenRLHF and ms-swift ``label_smoothing``; TRL in CPO, while in its DPO that option
+    belongs to ``robust``, ``exo_pair`` and ``aot``. Raises ``InputError`` for beta not above 0, e outside its range, and NaN or
     infinity.
 
     Margins of 0, 20 and 100: beyond the optimum, here 22, a pair costs more again:

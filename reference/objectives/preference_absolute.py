@@ -155,8 +155,8 @@ def bco_loss(
     Here a and b are the implicit rewards of chosen and rejected. ``shift`` is in units of reward (beta times nats), and
     no gradient flows into it; None is 0. The paper's shift is the middle between the mean reward of good and that of
     bad completions, from ``implicit_reward``. Jung et al. (2404.04656). TRL ``loss_type="bco_pair"`` and liger-kernel
-    have a shift of 0; LLaMA-Factory (0.9.5, ``pref_bco_weight``) keeps a running mean of all rewards, takes the batch in
-    before it uses the mean, and adds the loss to DPO's. Raises ``InputError`` for beta not above 0, and NaN or infinity.
+    have a shift of 0. LLaMA-Factory (0.9.5, ``pref_bco_weight``, added to DPO's loss) and ms-swift (4.6.0, ``bco_pair``)
+    keep a running mean over batches of their mean reward, and take the batch in before they use it. Raises ``InputError`` for beta not above 0, and NaN or infinity.
 
     Both completions have a reward of 2. Without a shift this is a bad score for rejected, with a shift of 2 it is none:
     >>> ref = torch.zeros(1)

@@ -74,10 +74,10 @@ def ld_dpo_loss(
     side. ``ld_alpha`` is in [0, 1]: 1 is DPO, 0 leaves the longer completion's rest out. Liu et al. (2409.06411).
 
     Two losses have this name. ``discounted="both"`` is TRL's (1.16, ``ld_alpha``): policy and reference alike, so that
-    the margin is 0 where the policy is the reference. ``"policy"`` is LLaMA-Factory's (0.9.5, ``ld_alpha``): the
-    reference stays summed in full, and the first margin is (1 - ld_alpha) times the reference's nats for the rest,
-    in favour of the longer completion. Raises ``InputError`` for beta not above 0, ld_alpha outside its range, masks
-    of other values than 0 and 1, and kept NaN or infinity.
+    the margin is 0 where the policy is the reference. ``"policy"`` is ms-swift's (4.6.0) and LLaMA-Factory's (0.9.5, which
+    counts positions, those of a tool too), also ``ld_alpha``: the reference stays summed in full, and the first margin is
+    (1 - ld_alpha) times the reference's nats for the rest, in favour of the longer completion. Raises ``InputError`` for
+    beta not above 0, ld_alpha outside its range, masks of other values than 0 and 1, and kept NaN or infinity.
 
     Policy and reference are the same, chosen has two tokens more, each of probability 1/2. Once this is ln 2, once not:
     >>> same, longer, shorter = torch.full((1, 3), 0.5).log(), torch.tensor([[1, 1, 1]]), torch.tensor([[1, 0, 0]])

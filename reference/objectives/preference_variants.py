@@ -49,8 +49,8 @@ def orpo_loss(chosen_logprobs: Pairs, rejected_logprobs: Pairs, *, beta: float =
         -chosen - beta * log sigmoid(log odds(chosen) - log odds(rejected))
 
     ``beta`` is the paper's lambda. Log-probs in nats per token, at most 0. Hong et al. (2403.07691, eq. 6-7). TRL
-    (``trl.experimental.orpo``) takes its NLL over prompt and completion, one mean over all tokens of the batch; here,
-    as in the paper, over the completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
+    (``trl.experimental.orpo``) takes its NLL over prompt and completion, one mean over all tokens of the batch;
+    ms-swift (4.6.0) leaves the prompt out of that mean; here, as in the paper, it is a mean per completion. Raises ``InputError`` for log-probs above 0, for NaN and for beta not above 0.
 
     Tokens of probability 0.8 and 0.5 have odds of 4 and 1: ln 1.25 of NLL, and beta times ln 1.25 for the odds ratio:
     >>> orpo_loss(torch.tensor([0.8]).log(), torch.tensor([0.5]).log(), beta=0.1).round(decimals=3)

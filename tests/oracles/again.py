@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .changes import changed_cells, changed_records
-from .environments import NotRecorded, environment, package_named, run, version_of
+from .environments import NotRecorded, environment, package_named, root_of, run, version_of
 from .frameworks import CELLS, DEFAULTS, RECORDED
 from .records import FIXTURES
 
@@ -64,7 +64,10 @@ def compare(name: str, version: str | None, *, write: bool) -> list[str]:
         again(folder, records, "oracles.record", name)
         lines += changed_records(only(FIXTURES, name), only(records, name))
     if name in DEFAULTS:
-        again(folder, cells, "oracles.record_defaults", name, "--version", version_of(name, package))
+        source = str(root_of(folder))
+        again(
+            folder, cells, "oracles.record_defaults", name, "--version", version_of(name, package), "--source", source
+        )
         lines += changed_cells(only(CELLS, name), only(cells, name))
     if write:
         put(records, FIXTURES, name)

@@ -131,6 +131,20 @@ def make_far() -> Case:
     )
 
 
+def without_longest(case: Case) -> Case:
+    """Its rows but the longest, in a batch as wide as they need: what was given, and what there is per token or row."""
+    rows = case.lengths < case.lengths.max()
+    preds = PROMPT - 1 + int(case.lengths[rows].max())
+    per_token = ("mask", "logprobs", "ref", "values", "old_values")
+    return replace(
+        case,
+        tokens=case.tokens[rows, : preds + 1],
+        lengths=case.lengths[rows],
+        scores=case.scores[rows],
+        **{name: getattr(case, name)[rows, :preds] for name in per_token},
+    )
+
+
 def observed_kls(rewards: Tensor) -> list[float]:
     """A KL around the target for each reward: what an adaptive controller sees step by step."""
     return [KL_TARGET * (1 + 0.3 * float(reward)) for reward in rewards.detach()]

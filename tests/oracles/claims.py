@@ -28,11 +28,11 @@ WHOLE_STEP = "a whole step, from rewards to parameter gradients"  # the one clai
 # Functions of ours that no test here compares, and why.
 NO_COUNTERPART = {
     "position_ids": "a line inside OpenRLHF's models (1 for pads there) and a helper in verl's; TRL passes none",
-    "grad_norm": "what torch's `clip_grad_norm_` returns, which all three call",
-    "length_penalised_rewards": "none has a linear price; all three have a soft overlong penalty",
-    "worst_of": "TRL adds up its reward functions with weights, and has no minimum over them",
-    "mean_of": "TRL adds up its reward functions with weights: the sum of the members, without baselines",
-    "tool_mask": "all three note it while they sample; `tests/world` compares it with transformers' assistant mask",
+    "grad_norm": "what torch's `clip_grad_norm_` returns, which the trainers call",
+    "length_penalised_rewards": "none has a linear price for every token; several have a soft overlong penalty",
+    "worst_of": "reward functions are added up with weights; none takes a minimum over them",
+    "mean_of": "reward functions are added up with weights: a sum, without baselines",
+    "tool_mask": "frameworks note it while they sample; `tests/world` compares it with transformers' assistant mask",
     "trajectory_reward": "TRL adds up the user's reward functions, and counts calls and failures as metrics only",
     "future_loss": "Toolformer's filter, which none of them has",
     "keep_call": "Toolformer's filter, which none of them has",

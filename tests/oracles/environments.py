@@ -10,6 +10,7 @@ from .frameworks import NEEDS, RECORDED, recorded_version
 
 FOLDER = Path(__file__).parents[2] / ".oracles"
 TESTS = Path(__file__).parents[1]
+GIT, SOURCE = " @ git+", "source"  # how a package that comes from a repository is written, and where that goes
 
 
 class NotRecorded(Exception):
@@ -44,11 +45,31 @@ def environment(name: str, package: str) -> Path:
     pip = [str(python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # what is borrowed counts as installed, and the framework itself must be here
     own = [package, *NEEDS.get(name, ())]
-    attempt([*pip, "--no-deps", "--ignore-installed", *own], f"pip cannot install {' and '.join(own)}")
+    if GIT in package:
+        check_out(folder, own.pop(0))
+    if own:
+        attempt([*pip, "--no-deps", "--ignore-installed", *own], f"pip cannot install {' and '.join(own)}")
     if name in RECORDED and RECORDED[name].needs:
         attempt([*pip, *RECORDED[name].needs], f"pip cannot install what {package} needs")
     ready.touch()
     return folder
+
+
+def check_out(folder: Path, package: str) -> None:
+    """A repository beside the environment, which imports it from there.
+
+    pip is not asked: a wheel of NeMo-RL holds none of its subpackages, and wants a newer Python than its formulas need.
+    """
+    url, _, commit = package.partition(GIT)[2].rpartition("@")
+    git = ["git", "-C", str(folder)]
+    attempt([*git, "clone", "--quiet", "--filter=blob:none", "--no-checkout", url, SOURCE], f"git cannot clone {url}")
+    attempt([*git, "-C", SOURCE, "checkout", "--quiet", commit], f"{url} has no commit {commit}")
+    (site_packages(folder) / f"{SOURCE}.pth").write_text(f"{folder / SOURCE}\n")
+
+
+def root_of(folder: Path) -> Path:
+    """The folder that holds the package."""
+    return folder / SOURCE if (folder / SOURCE).exists() else site_packages(folder)
 
 
 def run(folder: Path, *command: str) -> None:

@@ -16,9 +16,13 @@ from .records import FIXTURES, evaluate_all, save
 
 
 def live_records(framework: str) -> tuple[str, dict[str, dict]]:
-    """The version that is installed, and its answers by name of the record."""
-    rows = importlib.import_module(f".{framework}_rows", __package__).ROWS
-    return version(framework), evaluate_all(rows, make_cases())
+    """The version that is installed, and its answers by name of the record.
+
+    Rows can give a ``VERSION`` of their own, for a framework that comes from a repository.
+    """
+    recorded = importlib.import_module(f".{framework}_rows", __package__)
+    installed = getattr(recorded, "VERSION", None) or version(framework)
+    return installed, evaluate_all(recorded.ROWS, make_cases())
 
 
 if __name__ == "__main__":

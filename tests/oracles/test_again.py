@@ -109,6 +109,27 @@ def test_an_environment_that_is_ready_is_used_again(tmp_path, monkeypatch):
     assert environment("openrlhf", "openrlhf==0.11.2") == tmp_path / "openrlhf-0.11.2"
 
 
+def test_what_is_not_on_the_package_index_is_cloned_and_imported_from_there(tmp_path, monkeypatch):
+    commands: list[list[str]] = []
+
+    def succeeds(command: list[str], **options) -> subprocess.CompletedProcess:
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(environments, "FOLDER", tmp_path)
+    monkeypatch.setattr(environments, "site_packages", lambda folder: tmp_path)
+    monkeypatch.setattr(environments.subprocess, "run", succeeds)
+    monkeypatch.setattr(environments, "version_of", lambda name, package: "1")
+    folder = tmp_path / "nemo_rl-1"
+    (folder / environments.SOURCE).mkdir(parents=True)
+    assert environment("nemo_rl", "nemo-rl @ git+https://host/owner/name@abc") == folder
+    assert any("clone" in command and "https://host/owner/name" in command for command in commands)
+    assert any("checkout" in command and "abc" in command for command in commands)
+    assert not any("nemo-rl" in word for command in commands for word in command)
+    assert (tmp_path / "source.pth").read_text() == f"{folder / 'source'}\n"
+    assert environments.root_of(folder) == folder / "source"
+
+
 def test_packages_are_asked_for_by_version(monkeypatch):
     assert package_named("verl", None) == RECORDED["verl"].package
     assert package_named("verl", "0.8.0") == "verl==0.8.0"

@@ -28,7 +28,10 @@ RL = (
     "correction",
     "optimizer",
 )
-NO_TRAINER: dict[str, str] = {}  # frameworks without a trainer of reinforcement learning, and why
+NO_TRAINER: dict[str, str] = {  # frameworks without a trainer of reinforcement learning, and why
+    "liger_kernel": "losses for the trainers of others, from hidden states; it samples nothing and has no advantages",
+    "llamafactory": "its PPO is that of TRL up to 0.9.6, which the package itself does not allow",
+}
 
 PYTHON = """
 class Config(Base):
@@ -48,6 +51,16 @@ def arguments(parser):
     parser.add_argument("--flag", action="store_true", default=True)
 """
 TYPED = "class A(B):\n    x: int = 1\n    y: str = 'a'\n    z = 2\n"
+INHERITED = """
+class Base(Elsewhere):
+    y: str = "a"
+class A(Base):
+    x: int = 1
+    more: Inner | None = None
+    z = 2
+class Inner(Base):
+    up: A | None = None
+"""
 YAML = """
 algorithm:
   gae:
@@ -112,7 +125,10 @@ def test_all_names_are_those_that_a_user_writes(root):
     assert names.fields("b.py", "A", "grpo.")(root) == ["grpo.x", "grpo.y"]
     (root / "c.py").write_text("class Top:\n    a: int = 1\n    b: A | None = None\n    c = 3\n")
     assert names.nested_fields("c.py", "b.py", owner="Top")(root) == ["a", "b", "b.x", "b.y"]
+    (root / "d.py").write_text(INHERITED)
+    assert names.nested_fields("d.py", owner="A")(root) == ["y", "x", "more", "more.y", "more.up"]
     assert names.arguments("a.py")(root) == ["--kl", "--use", "--flag"]
+    assert names.parameters("a.py", "Config.loss")(root) == ["x", "clip", "agg"]
     assert names.yaml_keys("a.yaml")(root) == [
         "algorithm",
         "algorithm.gae",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from .source import class_named, dict_of, text, tree
+from .source import class_named, dict_of, function_named, text, tree
 
 Names = Callable[[Path], list[str]]
 
@@ -29,7 +29,7 @@ def fields(file: str, owner: str, prefix: str = "") -> Names:
 
 
 def nested_fields(*files: str, owner: str) -> Names:
-    """The dotted fields of a class in the first file, and of the classes that these are annotated with, in any file."""
+    """The dotted fields of a class in the first file, of its parents, and of the classes that fields are annotated with, in any file."""
 
     def read(root: Path) -> list[str]:
         classes = {
@@ -40,13 +40,20 @@ def nested_fields(*files: str, owner: str) -> Names:
     return read
 
 
-def dotted(classes: dict[str, ast.ClassDef], owner: ast.ClassDef, above: str = "") -> Iterator[str]:
+def dotted(
+    classes: dict[str, ast.ClassDef], owner: ast.ClassDef, above: str = "", path: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """With the fields of parents. ``path``: the classes on the way here, which are not entered again."""
+    path = (*path, owner.name)
+    for base in owner.bases:
+        if ast.unparse(base) in classes:
+            yield from dotted(classes, classes[ast.unparse(base)], above, path)
     for node in owner.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield above + node.target.id
             for name in [part.id for part in ast.walk(node.annotation) if isinstance(part, ast.Name)]:
-                if name in classes:
-                    yield from dotted(classes, classes[name], f"{above}{node.target.id}.")
+                if name in classes and name not in path:
+                    yield from dotted(classes, classes[name], f"{above}{node.target.id}.", path)
 
 
 def yaml_keys(file: str, prefix: str = "", under: str = "") -> Names:
@@ -75,6 +82,16 @@ def arguments(file: str) -> Names:
         calls = [node for node in ast.walk(tree(root, file)) if isinstance(node, ast.Call)]
         added = [node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument"]
         return [arg.value for node in added for arg in node.args if isinstance(arg, ast.Constant)]
+
+    return read
+
+
+def parameters(file: str, function: str) -> Names:
+    """The parameters of ``function`` or ``Class.method``, without ``self``."""
+
+    def read(root: Path) -> list[str]:
+        given = function_named(root, file, function).args
+        return [each.arg for each in [*given.posonlyargs, *given.args, *given.kwonlyargs] if each.arg != "self"]
 
     return read
 

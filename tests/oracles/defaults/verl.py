@@ -1,4 +1,4 @@
-"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``, and its trainer of SFT."""
+"""verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``."""
 
 from typing import Any
 
@@ -26,11 +26,11 @@ def option(
     """``file``, ``key``: where the default stands, if not in the file of the prefix under the rest of the name."""
     prefix = next(prefix for prefix in FILES if name.startswith(prefix + "."))
     rest = name if prefix in INSIDE else name.removeprefix(prefix + ".")
-    return cell(slot, name, yaml_value(file or FILES[prefix], key or rest), says, column=column)
+    return cell(slot, name, yaml_value(file or FILES[prefix], key or rest), says, column=column, entry="main_ppo")
 
 
 def line(slot: str, file: str, text: str, of: str, says: str, **columns: Any) -> Cell:
-    return fixed(slot, code(file, text, of=of), says, columns=columns)
+    return fixed(slot, code(file, text, of=of), says, columns=columns, entry="main_ppo")
 
 
 ACTOR, ROLLOUT, CORRECTION = "actor_rollout_ref.actor", "actor_rollout_ref.rollout", "algorithm.rollout_correction"
@@ -134,13 +134,13 @@ CELLS = [
            | {f"{name}+": f"{words.says}, with the gradient of k2" for name, words in KL.items()}),
     option("kl", f"{ACTOR}.kl_loss_coef", "in the loss, if there: {value}"),
     fixed("reference", code("verl/trainer/main_ppo_v0.py", "if need_reference_policy(config) and not ref_in_actor:"),
-          "there is one only with a KL in the reward or in the loss"),
+          "there is one only with a KL in the reward or in the loss", entry="main_ppo"),
     option("clip", f"{ACTOR}.clip_ratio_low", "the ratio is clipped below at 1 - {value}", column="clip_low"),
     option("clip", f"{ACTOR}.clip_ratio_high", "above at 1 + {value}", column="clip_high"),
     option("clip", f"{ACTOR}.clip_ratio_c", "where the advantage is negative, the loss is bounded at the ratio {value}: the dual clip is on",
            column="dual_clip"),
     inert("clip", f"{ACTOR}.clip_ratio", yaml_value(FILES[ACTOR], "clip_ratio"),
-          "read only where clip_ratio_low or clip_ratio_high is null; both are 0.2, so that to set it alone changes nothing"),
+          "read only where clip_ratio_low or clip_ratio_high is null; both are 0.2, so that to set it alone changes nothing", entry="main_ppo"),
     line("clip", ALGOS, "negative_approx_kl = torch.clamp(negative_approx_kl, min=-20.0, max=20.0)",
          "compute_policy_loss_vanilla", "the log-ratio is cut at 20 on both sides"),
     option("ratio", f"{ACTOR}.policy_loss.loss_mode", LOSS_MODES),
@@ -178,9 +178,9 @@ CELLS = [
     option("optimizer", f"{ACTOR}.optim.lr", "learning rate {value}", column="lr", file=FILES[ACTOR], key="optim.lr"),
     option("optimizer", f"{ACTOR}.optim.clip_grad", "the gradient's norm is cut at {value}", column="max_grad_norm"),
     inert("optimizer", f"{ACTOR}.grad_clip", yaml_value(CONFIG + "actor/dp_actor.yaml", "grad_clip"),
-          "no line of the package reads it: actor.optim.clip_grad is what acts"),
+          "no line of the package reads it: actor.optim.clip_grad is what acts", entry="main_ppo"),
     inert("optimizer", "critic.grad_clip", yaml_value(CONFIG + "critic/dp_critic.yaml", "grad_clip"),
-          "no line of the package reads it: critic.optim.clip_grad is what acts"),
+          "no line of the package reads it: critic.optim.clip_grad is what acts", entry="main_ppo"),
     line("masks", LOSSES, 'response_mask = data["response_mask"].to(bool)', "ppo_loss",
          "only what the mask of the response keeps: in several turns what the model wrote, without the tools' words",
          tool_loss=False, prompt_loss=False),
