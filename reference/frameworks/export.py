@@ -13,6 +13,7 @@ from reference.configs.option import Option
 from reference.frameworks.defaults import Framework, framework_named, spelled
 from reference.frameworks.explain import alike, columns_of
 from reference.frameworks.exporters.inverse import inverse
+from reference.frameworks.exporters.nemo_rl import NEMO_RL
 from reference.frameworks.exporters.openrlhf import OPENRLHF
 from reference.frameworks.exporters.parts import WITHOUT_AN_OPTION, Exported, Exporter, hinted, require_names, wanted
 from reference.frameworks.exporters.trl import TRL
@@ -21,7 +22,7 @@ from reference.frameworks.rules.values import CRITIC, NO_LIMIT
 from reference.frameworks.settings import plain_name, settings_of
 from reference.objectives.shapes import InputError
 
-EXPORTERS: dict[str, Exporter] = {"trl": TRL, "verl": VERL, "openrlhf": OPENRLHF}
+EXPORTERS: dict[str, Exporter] = {"trl": TRL, "verl": VERL, "openrlhf": OPENRLHF, "nemo_rl": NEMO_RL}
 NAMES = {"nemo": "nemo_rl"}  # as one types it -> as the table has it
 KINDS = {"rl": "reinforcement learning", "preference": "learning from pairs", "sft": "fine-tuning on demonstrations",
          "reward": "reward models"}  # fmt: skip
@@ -40,7 +41,7 @@ def export(recipe: Recipe, to: str, *, version: str | None = None) -> Exported:
     options = options_for(exporter, framework, entry, recipe)
     if wrong := differences(framework, entry, options, recipe):
         raise InputError(refusal(framework, recipe, wrong))
-    return Exported(recipe, framework, entry, options, exporter.extras(recipe), exporter.placeholders(recipe),
+    return Exported(recipe, framework, entry, options, exporter.extras(recipe), exporter.placeholders(recipe), exporter.said(recipe),
                     notes_of(framework, entry, options, recipe))  # fmt: skip
 
 

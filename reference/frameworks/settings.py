@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +76,17 @@ def entry_of(framework: Framework, config: ConfigRead) -> str:
             f"this config is for {named}, and of {framework.title} {framework.version} the defaults of {there} are recorded, "
             "and no others: nothing is known of what it leaves silent"
         )
-    return framework.entries[0]
+    return framework.entries[0] if named else entry_by_options(framework, config.options)
+
+
+def entry_by_options(framework: Framework, options: Mapping[str, Option]) -> str:
+    """The trainer that most of the options belong to and not to all others too; the first of equals."""
+    names = {
+        entry: {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry == entry}
+        for entry in framework.entries
+    }
+    shared = set.intersection(*names.values()) if names else set()
+    return max(framework.entries, key=lambda entry: len((names[entry] - shared) & options.keys()))
 
 
 # Frameworks with one program for several trainers: the option that chooses.

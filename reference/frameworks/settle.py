@@ -6,12 +6,13 @@ that are other. A column that is None means: there is none. One that is ``ABSENT
 
 import math
 
+from reference.frameworks.rules.nemo_rl import nemo_rl
 from reference.frameworks.rules.openrlhf import openrlhf
 from reference.frameworks.rules.trl import trl
 from reference.frameworks.rules.values import ABSENT, CRITIC, Columns, Of, Rule, as_number, is_number
 from reference.frameworks.rules.verl import verl
 
-RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf}
+RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf, "nemo_rl": nemo_rl}
 
 
 def settle(name: str, of: Of, columns: Columns, entry: str) -> Columns:

@@ -39,7 +39,10 @@ class Placeholder:
 
 @dataclass(frozen=True)
 class Exported:
-    """A recipe in the words of a framework. ``options``: as explain reads them; ``extras``: those without a table."""
+    """A recipe in the words of a framework. ``options``: as explain reads them; ``extras``: those without a table.
+
+    ``said``: words for options that mean something else here than the table says of their value.
+    """
 
     recipe: Recipe
     framework: Framework
@@ -47,6 +50,7 @@ class Exported:
     options: dict[str, Any]
     extras: Extras
     placeholders: tuple[Placeholder, ...]
+    said: dict[str, str]
     notes: list[str] = field(default_factory=list)
 
 
@@ -56,6 +60,7 @@ class Exporter:
 
     ``entry``: its trainer or program for a recipe, None where it has none. ``own``: options that no table can be turned
     round for, with their values. ``extras``, ``placeholders``: see ``Exported``. ``text``: the file, by the end of its name.
+    ``said``: see ``Exported``.
     """
 
     entry: Callable[[Recipe], str | None]
@@ -64,6 +69,7 @@ class Exporter:
     placeholders: Callable[[Recipe], tuple[Placeholder, ...]]
     text: Callable[[Exported, str, str | None], str]
     endings: tuple[str, ...]
+    said: Callable[[Recipe], dict[str, str]] = lambda recipe: {}
 
 
 def wanted(recipe: Recipe) -> dict[str, Any]:

@@ -25,7 +25,7 @@ NO_DUAL_CLIP = 1e9  # above every ratio, whose logarithm is cut at 20; infinity 
 
 
 def entry(recipe: Recipe) -> str | None:
-    return "" if recipe.kind == "rl" else None
+    return "main_ppo" if recipe.kind == "rl" else None
 
 
 def own(recipe: Recipe) -> dict[str, Any]:
@@ -103,4 +103,17 @@ def text(exported: Exported, ending: str, model: str | None) -> str:
                  fill=lambda option, variable: f'{option}="${variable}"')  # fmt: skip
 
 
-VERL = Exporter(entry, own, extras, placeholders, text, (".sh",))
+def said(recipe: Recipe) -> dict[str, str]:
+    found = (
+        {f"{ACTOR}.clip_ratio_c": "above every ratio that there can be: no dual clip"}
+        if recipe.dual_clip is None
+        else {}
+    )
+    if recipe.aggregation == "fixed_length":
+        found[f"{ACTOR}.loss_scale_factor"] = "the fixed length, which is the budget"
+    else:
+        found[f"{ACTOR}.loss_scale_factor"] = "read by no other aggregation than seq-mean-token-sum-norm"
+    return found
+
+
+VERL = Exporter(entry, own, extras, placeholders, text, (".sh",), said)

@@ -29,6 +29,7 @@ def header(exported: Exported) -> list[str]:
 def commented(exported: Exported, spell: Callable[[str, Any], list[str]], *, indent: int) -> list[str]:
     """The options by slot, each under what it is in our words. ``spell``: its lines, from its name and its value."""
     cells, margin, lines = by_option(exported.framework, exported.entry), " " * indent, []
+    said = words_of(exported)
     ordered: list[tuple[str, str]] = [
         (slot, option)
         for slot in SLOTS
@@ -40,15 +41,28 @@ def commented(exported: Exported, spell: Callable[[str, Any], list[str]], *, ind
     for slot, option in ordered:
         value = exported.options[option]
         if slot != slot_before:
-            lines += [f"{margin}# --- {slot or 'and'} ---"]
+            lines += [f"{margin}# --- {slot or 'also'} ---"]
             slot_before = slot
-        words = [cell.words(value) for cell in cells.get(option, ())]
-        lines += comment("; ".join(dict.fromkeys(filter(None, words))), margin)
+        lines += comment(said[option], margin)
         lines += [margin + line for line in spell(option, value)]
     lines += [f"{margin}# --- how much of it ---"] if exported.extras else []
     for option, (said, value) in exported.extras.items():
         lines += [*comment(said, margin), *(margin + line for line in spell(option, value))]
     return lines
+
+
+def words_of(exported: Exported) -> dict[str, str]:
+    """What each option is: in the words of its exporter where it has some, else in those of the table."""
+    cells = by_option(exported.framework, exported.entry)
+    found = {
+        option: "; ".join(dict.fromkeys(filter(None, (cell.words(value) for cell in cells.get(option, ())))))
+        for option, value in exported.options.items()
+    }
+    return (
+        found
+        | {option: said for option, (said, _) in exported.extras.items()}
+        | {option: said for option, said in exported.said.items() if option in exported.options}
+    )
 
 
 def comment(text: str, margin: str) -> list[str]:

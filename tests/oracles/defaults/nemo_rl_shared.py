@@ -3,7 +3,7 @@
 from typing import Any
 
 from .cells import Cell, Value, cell, fixed, value
-from .source import Reader, code, field, yaml_value
+from .source import Reader, code, field, given, yaml_value
 
 YAML = {
     "run_grpo.py": "examples/configs/grpo_math_1B.yaml",
@@ -107,7 +107,9 @@ def loss_cells(entry: str) -> list[Cell]:
              "with sequence_level_importance_ratios the weight is the product over the completion, although the ratio is a geometric mean", entry),
         option(entry, "sampling", "policy.generation.temperature", TEMPERATURE, column="temperature"),
         option(entry, "sampling", "policy.generation.top_p", "top-p {value}", column="top_p"),
-        option(entry, "sampling", "policy.generation.top_k", {None: value("no top-k", columns={"top_k": None})}),
+        option(entry, "sampling", "policy.generation.top_k", {None: value("no top-k", columns={"top_k": None})}, column="top_k"),
+        cell("sampling", "policy.generation.max_new_tokens", given(None, yaml_value(YAML[entry], "policy.generation.max_new_tokens")),
+             {None: "as many new tokens as max_total_sequence_length leaves"}, column="max_new_tokens", entry=entry),
         option(entry, "sampling", "policy.max_total_sequence_length", "prompt and completion together have at most {value} tokens"),
         option(entry, "steps", "policy.train_global_batch_size",
                "an optimizer step for every {value} completions; by default that is the whole rollout"),
@@ -124,6 +126,11 @@ def rollout_cells(entry: str, at: str) -> list[Cell]:
             False: value("they are trained on with what they earned", columns={"overlong": "score"}),
             True: value("they are left out of the loss and its counts, and stay in their group", columns={"overlong": "mask"}),
         }),
+        option(entry, "truncated", f"{at}.reward_shaping.overlong_buffer_length", "with reward_shaping, a penalty over the last {value} tokens"),
+        option(entry, "truncated", f"{at}.reward_shaping.overlong_buffer_penalty", "with reward_shaping, {value} at the end of them"),
+        cell("truncated", f"{at}.reward_shaping.max_response_length",
+             given(None, yaml_value(YAML[entry], f"{at}.reward_shaping.max_response_length")),
+             {None: "with reward_shaping, they end at max_total_sequence_length"}, entry=entry),
         option(entry, "truncated", f"{at}.reward_shaping.enabled", {
             False: "no penalty for length", True: value("a soft penalty for length", columns={"overlong": "penalty"}),
         }),

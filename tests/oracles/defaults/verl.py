@@ -96,17 +96,17 @@ TRUNCATED = [
     cell("truncated", "reward.reward_manager.name", yaml_value(CONFIG + "reward/reward.yaml", "reward_manager.name"), {
         "naive": "completions cut at the budget keep what they earned",
         "dapo": "completions near the budget are punished, where overlong_buffer_cfg is on",
-    }),
+    }, entry="main_ppo"),
     cell("truncated", f"{OVERLONG}.enable", code(MANAGER, 'overlong_buffer_cfg = config.reward.get("reward_kwargs", {})'), {
         None: "no punishment near the budget", False: "no punishment near the budget",
         True: "with the manager dapo, a punishment that grows near the budget",
-    }),
+    }, entry="main_ppo"),
     cell("truncated", f"{OVERLONG}.len", code(MANAGER, "overlong_buffer_len = self.overlong_buffer_cfg.len"),
-         {None: "not said over how many tokens"}),
+         {None: "not said over how many tokens"}, entry="main_ppo"),
     cell("truncated", f"{OVERLONG}.penalty_factor", code(MANAGER, "overlong_penalty_factor = self.overlong_buffer_cfg.penalty_factor"),
-         {None: "not said how much"}),
+         {None: "not said how much"}, entry="main_ppo"),
     cell("truncated", "reward.reward_kwargs.max_resp_len", code(MANAGER, 'self.max_resp_len = config.reward.get("reward_kwargs", {})'),
-         {None: "not said which budget, and then it is refused"}),
+         {None: "not said which budget, and then it is refused"}, entry="main_ppo"),
 ]  # fmt: skip
 
 CELLS = [
@@ -151,14 +151,14 @@ CELLS = [
     option("entropy", f"{ACTOR}.entropy_coeff", "{value} times the entropy is taken off the loss, divided as the policy loss",
            column="entropy_coef"),
     option("value", "algorithm.gamma", "gamma is {value}", column="gamma"),
-    option("value", "algorithm.lam", "lambda is {value}: with gae advantages are Monte Carlo returns less the value", column="gae_lambda"),
+    option("value", "algorithm.lam", "lambda is {value}; at 1, with gae, advantages are Monte Carlo returns less the value", column="gae_lambda"),
     option("value", "critic.cliprange_value", "a value may move {value} from its old one", column="value_clip"),
     line("value", ALGOS, "vf_loss = 0.5 * agg_loss(", "compute_value_loss",
          "half the larger of the two squared errors, divided as the policy loss; the critic is a model of its own",
          critic="separate"),
     option("value", "critic.optim.lr", "the critic's learning rate is {value}", column="critic_lr"),
     *TRUNCATED,
-    option("sampling", f"{ROLLOUT}.n", "{value} completion per prompt", column="group_size"),
+    option("sampling", f"{ROLLOUT}.n", "completions per prompt: {value}", column="group_size"),
     option("sampling", f"{ROLLOUT}.temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
     option("sampling", f"{ROLLOUT}.top_p", "top-p {value}", column="top_p"),
     option("sampling", f"{ROLLOUT}.top_k", {-1: value("no top-k", columns={"top_k": None})}, column="top_k"),
@@ -186,6 +186,8 @@ CELLS = [
          tool_loss=False, prompt_loss=False),
 ]  # fmt: skip
 NAMES = [
+    lambda root: ["reward.reward_kwargs"],  # in no YAML: the manager of rewards takes what stands there
+
     names.yaml_keys(CONFIG + "ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_megatron_trainer.yaml"),
