@@ -1,6 +1,7 @@
 """A config of another framework in the words of this course: which algorithm it is, and what it leaves unsaid."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 from reference.algorithms.recipes import ROWS, Recipe
 from reference.configs.option import ConfigRead
 from reference.frameworks.defaults import Framework, framework_named
+from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
-from reference.frameworks.settings import Setting, entry_of, key_of, not_understood, renamed, settings_of
+from reference.frameworks.settings import Setting, key_of, not_understood, renamed, settings_of
 from reference.frameworks.settle import settle
 from reference.frameworks.surprises import Surprise, surprises_of
 
@@ -24,8 +26,12 @@ NUMBERS = {
            "minibatches", "temperature", "max_grad_norm"),
     "preference": ("beta", "label_smoothing", "sft_coef", "average_logprobs", "max_grad_norm"),
 }  # fmt: skip
+# Values that are none of ours, and the one of ours that is nearest: half of what it weighs counts.
+NEARLY = {("advantage", "group_of_others"): "group", ("advantage", "group_whitened"): "group"}
 AVERAGED = ("simpo", "orpo")  # losses on means of log-probs
-OTHERS = {"SFT": "sft", "sft": "sft", "Reward": "reward-model", "rm": "reward-model"}
+KINDS = {
+    "sft": r"(?i)sft|supervised|full_finetune", "reward-model": r"Reward|RW|(^|_)rm", "preference": r"(?i)dpo|kto|cpo|simpo|orpo",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Explanation:
     settings: list[Setting]
     columns: dict[str, Any]
     answers: dict[str, str]
-    nearest: str | None
+    nearest: str
     differs: dict[str, tuple[Any, Any]]
     surprises: list[Surprise]
     strange: dict[str, str]
@@ -57,7 +63,7 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     options, older = renamed(config)
     settings = settings_of(framework, entry, options)
     columns = columns_of(framework, entry, settings)
-    kind = kind_of(entry, columns)
+    kind = kind_of(entry)
     nearest, differs = nearest_recipe(columns, kind)
     strange, unrelated = not_understood(framework, entry, options)
     surprises = surprises_of(framework.name, entry, value_of(settings), columns)
@@ -82,16 +88,15 @@ def value_of(settings: list[Setting]) -> Callable[[str], Any]:
     return values.get
 
 
-def kind_of(entry: str, columns: dict[str, Any]) -> str:
-    if any(word in entry for word in OTHERS) and "loss" not in columns:
-        return next(OTHERS[word] for word in OTHERS if word in entry)
-    return "preference" if "beta" in columns and "advantage" not in columns else "rl"
+def kind_of(entry: str) -> str:
+    """What a trainer does, by its name."""
+    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, entry)), "rl")
 
 
-def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict[str, tuple[Any, Any]]]:
+def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str, dict[str, tuple[Any, Any]]]:
     """The recipe with most of the shape in common, and every column that is different. The first of equals."""
     if kind not in SHAPE:
-        return (kind if kind in OTHERS.values() else None), {}
+        return kind, {}
     rows = [row for row in ROWS if row.kind == kind and row.task == "chains"]
     best = max(rows, key=lambda row: likeness(row, columns, kind))
     differs = {
@@ -108,7 +113,11 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict
 def likeness(row: Recipe, columns: dict[str, Any], kind: str) -> tuple[int, int]:
     """The weight of the shape that agrees, then how many numbers do."""
     agrees = [column for column in columns if known_to(row, column) and alike(columns[column], effective(row, column))]
-    return sum(SHAPE[kind].get(column, 0) for column in agrees), sum(column in NUMBERS[kind] for column in agrees)
+    nearly = [
+        column for column in columns if NEARLY.get((column, str(columns[column])), "") == getattr(row, column, None)
+    ]
+    shape = sum(SHAPE[kind].get(column, 0) for column in agrees) + sum(SHAPE[kind][column] // 2 for column in nearly)
+    return shape, sum(column in NUMBERS[kind] for column in agrees)
 
 
 def effective(row: Recipe, column: str) -> Any:

@@ -2,14 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from reference.configs.option import UNEVALUATED, ConfigRead, Option
 from reference.frameworks.aliases import ALIASES
 from reference.frameworks.defaults import Cell, Framework, spelled
-from reference.objectives.shapes import InputError
 
 FREE = re.compile("override|kwargs|extra")
 
@@ -60,41 +58,6 @@ def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
 def key_of(framework: str) -> str:
     """nemo-rl is nemo_rl in the names of files."""
     return {"llama-factory": "llamafactory"}.get(framework, framework.replace("-", "_"))
-
-
-def entry_of(framework: Framework, config: ConfigRead) -> str:
-    """Which of its trainers the config is for: the one that it names, else the first. Raises ``InputError`` for another."""
-    chosen = config.options.get(CHOOSES.get(framework.name, ""))
-    named = str(chosen.value) if chosen else config.entry or ""
-    for one in sorted(framework.entries, key=len, reverse=True):
-        if one and re.search(rf"(^|[^a-zA-Z]){re.escape(one)}($|[^a-zA-Z])", named):
-            return one
-    other = OTHER_TRAINER.search(named)
-    if other or named.endswith("Config"):
-        there = ", ".join(filter(None, framework.entries)) or "its trainer of reinforcement learning"
-        raise InputError(
-            f"this config is for {named}, and of {framework.title} {framework.version} the defaults of {there} are recorded, "
-            "and no others: nothing is known of what it leaves silent"
-        )
-    return framework.entries[0] if named else entry_by_options(framework, config.options)
-
-
-def entry_by_options(framework: Framework, options: Mapping[str, Option]) -> str:
-    """The trainer that most of the options belong to and not to all others too; the first of equals."""
-    names = {
-        entry: {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry == entry}
-        for entry in framework.entries
-    }
-    shared = set.intersection(*names.values()) if names else set()
-    return max(framework.entries, key=lambda entry: len((names[entry] - shared) & options.keys()))
-
-
-# Frameworks with one program for several trainers: the option that chooses.
-CHOOSES = {"ms_swift": "rlhf_type", "llamafactory": "stage", "axolotl": "rl"}
-OTHER_TRAINER = re.compile(
-    r"(^|[^a-z])(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|pt|ebft)($|[^a-z])",
-    re.IGNORECASE,
-)
 
 
 def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:

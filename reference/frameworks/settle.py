@@ -6,13 +6,19 @@ that are other. A column that is None means: there is none. One that is ``ABSENT
 
 import math
 
+from reference.frameworks.rules.areal import areal
 from reference.frameworks.rules.nemo_rl import nemo_rl
+from reference.frameworks.rules.on_trl import axolotl, llamafactory, ms_swift
 from reference.frameworks.rules.openrlhf import openrlhf
+from reference.frameworks.rules.skyrl import skyrl
 from reference.frameworks.rules.trl import trl
 from reference.frameworks.rules.values import ABSENT, CRITIC, Columns, Of, Rule, as_number, is_number
 from reference.frameworks.rules.verl import verl
 
-RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf, "nemo_rl": nemo_rl}
+RULES: dict[str, Rule] = {
+    "trl": trl, "verl": verl, "openrlhf": openrlhf, "nemo_rl": nemo_rl, "skyrl": skyrl, "areal": areal, "ms_swift": ms_swift,
+    "axolotl": axolotl, "llamafactory": llamafactory,
+}  # fmt: skip
 
 
 def settle(name: str, of: Of, columns: Columns, entry: str) -> Columns:
@@ -27,9 +33,25 @@ def settle(name: str, of: Of, columns: Columns, entry: str) -> Columns:
         settled["loss"] = "gspo"
     if settled.get("advantage") in ("group_mean", "leave_one_out"):  # divided by no std
         settled = {column: value for column, value in settled.items() if column not in ("ddof", "eps")}
+    if settled.get("loss") == "reinforce":  # no ratio, and so no clip
+        settled = {column: value for column, value in settled.items() if column not in CLIPS}
+    settled |= smoothed(settled)
+    settled = {column: value for column, value in settled.items() if value is not ABSENT}
     if "critic" in settled and not settled["critic"]:
         settled = {column: value for column, value in settled.items() if column not in CRITIC[1:]}
     return settled
+
+
+CLIPS = ("clip_low", "clip_high", "dual_clip")
+SMOOTHED = ("cdpo", "robust_dpo")
+
+
+def smoothed(settled: Columns) -> Columns:
+    """Labels that may be wrong make DPO the conservative one; other losses but the robust one do not read them."""
+    share = settled.get("label_smoothing")
+    if settled.get("loss") == "dpo" and is_number(share) and share:
+        return {"loss": "cdpo"}
+    return {} if settled.get("loss") in SMOOTHED or "label_smoothing" not in settled else {"label_smoothing": ABSENT}
 
 
 def no_rule(of: Of, columns: Columns, entry: str) -> Columns:

@@ -3,7 +3,9 @@
 from reference.frameworks.rules.values import ABSENT, NO_LIMIT, Columns, Of, is_number, minibatches
 
 # (divided by a std, baseline of the others) -> ours; with both, the std is that of the others, which is none of ours
-ADVANTAGES = {(True, False): "group", (False, True): "leave_one_out", (False, False): "group_mean"}
+ADVANTAGES = {
+    (True, True): "group_of_others", (True, False): "group", (False, True): "leave_one_out", (False, False): "group_mean",
+}  # fmt: skip
 
 
 def nemo_rl(of: Of, columns: Columns, entry: str) -> Columns:
@@ -21,7 +23,7 @@ def grpo(of: Of, columns: Columns) -> Columns:
     )
     found = policy(of, columns, "grpo") | {"inner_epochs": 1}
     if name == "grpo":
-        found["advantage"] = ADVANTAGES.get((divided, others), ABSENT)
+        found["advantage"] = ADVANTAGES[divided, others]
         if of("loss_fn.use_kl_in_reward") is True:  # this estimator does not read it
             found["kl_place"] = None
     elif name == "reinforce_plus_plus":

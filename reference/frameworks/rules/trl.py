@@ -19,16 +19,19 @@ def trl(of: Of, columns: Columns, entry: str) -> Columns:
 
 
 def grpo(of: Of, columns: Columns) -> Columns:
-    """epsilon_high stands for epsilon where it is none; in cispo it is the cap itself, and there is no lower bound."""
-    high = of("epsilon") if of("epsilon_high") is None else of("epsilon_high")
-    found: Columns = {"clip_high": high} | updates(of)
-    if of("loss_type") == "cispo":
-        found |= {"cap": high, "clip_low": None, "clip_high": high - 1 if is_number(high) else high}
-    elif of("importance_sampling_level") == "sequence" and columns.get("loss") == "ppo_clip":
-        found["loss"] = "gspo"
+    """See ``clip`` and ``updates``; k3 that is multiplied by the ratio is another estimator."""
+    found = clip(of("epsilon"), of("epsilon_high"), of("loss_type")) | updates(of)
     if of("use_bias_correction_kl") is True and is_number(of("beta")) and of("beta"):
         found["kl"] = "k3_unbiased"
     return found | synced(of, columns | found)
+
+
+def clip(low: Any, high: Any, loss_type: Any) -> Columns:
+    """epsilon_high stands for epsilon where it is none; in cispo it is the cap itself, and there is no lower bound."""
+    high = low if high is None else high
+    if loss_type == "cispo":
+        return {"cap": high, "clip_low": None, "clip_high": high - 1 if is_number(high) else high}
+    return {"clip_high": high}
 
 
 def rloo(of: Of, columns: Columns) -> Columns:
