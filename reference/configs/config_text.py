@@ -50,19 +50,14 @@ def code_of_notebook(text: str, *, where: str) -> tuple[str, str]:
     python: list[str] = []
     shell: list[str] = []
     for source in sources:
-        is_shell, goes_on = source.lstrip().startswith(("%%bash", "%%sh", "!")), False
+        goes_on = False
         whole = source.lstrip().startswith(("%%bash", "%%sh"))
         for line in source.split("\n"):
-            command = whole or goes_on or line.lstrip().startswith("!")
+            indent, bare = line[: len(line) - len(line.lstrip())], line.lstrip()
+            command = whole or goes_on or bare.startswith("!")
             goes_on = command and line.rstrip().endswith("\\")
-            magic = line.lstrip().startswith("%")
-            shell.append(line.lstrip().lstrip("!") if command and not magic else "")
-            indent = line[: len(line) - len(line.lstrip())]
-            python.append(
-                f"{indent}pass"
-                if (command and not is_shell) or (magic and indent)
-                else ""
-                if command or magic
-                else line
-            )
+            is_code = not command and not bare.startswith("%")
+            shell.append(bare.lstrip("!") if command and not bare.startswith("%") else "")
+            begins = bare.startswith(("!", "%")) and bool(indent)  # in a block of Python, which may have no other line
+            python.append(line if is_code else f"{indent}pass" if begins and not whole else "")
     return "\n".join(python), "\n".join(shell)

@@ -1,5 +1,6 @@
 """The words behind a program on its command line to pairs of option and value: flags, and the overrides of Hydra."""
 
+import itertools
 import re
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from reference.configs.values import known_or_not, number, value_of
 OVERRIDE = re.compile(r"([+~]{0,2})([\w./@-]+)=(.*)", re.DOTALL)
 HYDRA = ("verl", "nemo-rl", "skyrl", "areal")
 TRANSFORMERS = ("trl", "ms-swift", "llama-factory", "axolotl")  # their flags follow HfArgumentParser: --no_x is x=False
-NO_OPPOSITE = ("no_cuda",)  # begins with no_ and is an option itself
+NO_OPPOSITE = ("no_cuda", "no_load_optim", "no_load_rng", "no_save_optim", "no_save_rng")  # are options themselves
 FILES = ("config", "config_file", "--config", "--config-file", "--config-name")  # options that name a config
 
 
@@ -18,15 +19,22 @@ def read_words(words: list[Text], *, framework: str, where: str) -> Draft:
     """All pairs of a command line, in their order; words that are no option are noted."""
     overrides = framework in HYDRA or (framework == "llama-factory" and not any(is_flag(word) for word in words))
     draft = Draft()
-    while words:
-        first, words = words[0], words[1:]
+    for blank in [word for word in words if word.text.isspace()]:
+        draft.notes.append(
+            f"line {blank.line}: a space stands behind the backslash, so the command ends there; "
+            "the lines that were meant to belong to it were not read"
+        )
+    words = [word for word in words if not word.text.isspace()]
+    place = 0
+    while place < len(words):
+        first, place = words[place], place + 1
         override = OVERRIDE.fullmatch(first.text) if overrides and not is_flag(first) else None
         if override:
             add_override(draft, override, first, where=where)
         elif is_flag(first):
-            count = values_behind(words, overrides=overrides) if "=" not in first.text else 0
-            draft.pairs.append(flag_pair(first, words[:count], framework=framework, where=where))
-            words = words[count:]
+            count = values_behind(words, place, overrides=overrides) if "=" not in first.text else 0
+            draft.pairs.append(flag_pair(first, words[place : place + count], framework=framework, where=where))
+            place += count
         elif first.text.endswith((".yaml", ".yml", ".json")):
             draft.files.append(Pair("", first.text, first.text, first.line, where))
         elif not first.known:
@@ -42,10 +50,10 @@ def is_flag(word: Text) -> bool:
     return word.text.startswith("-") and len(word.text) > 1 and number(word.text) is None and word.text[1] not in " ["
 
 
-def values_behind(words: list[Text], *, overrides: bool) -> int:
+def values_behind(words: list[Text], place: int, *, overrides: bool) -> int:
     """How many words belong to a flag. One where overrides may follow; else all up to the next flag."""
     count = 0
-    for word in words:
+    for word in itertools.islice(words, place, None):
         if is_flag(word) or (count and not word.known and word.text.startswith("$")):
             break
         if overrides and (count or OVERRIDE.fullmatch(word.text)):

@@ -29,6 +29,7 @@ class Names:
     values: dict[str, ast.expr] = field(default_factory=dict)
     defaults: dict[str, ast.expr] = field(default_factory=dict)
     steps: int = 0  # how many expressions were looked at
+    lines: list[str] = field(default_factory=list)  # of the file
 
 
 def collect_names(tree: ast.AST) -> Names:
@@ -163,3 +164,10 @@ def source_of(node: ast.AST, longest: int = 200) -> str:
     """An expression as text on one line."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def written(node: ast.expr, names: Names) -> str:
+    """An expression as it stands in the file, where it stands on one line."""
+    if node.lineno == node.end_lineno and 0 < node.lineno <= len(names.lines):
+        return names.lines[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
+    return source_of(node, 2000)

@@ -71,17 +71,17 @@ def read_named(draft: Draft, name: str, path: Path, *, folder: str, line: int, s
 
 
 def find(name: str, path: Path, folder: str) -> Path | None:
-    """A relative name beside the file, or below one of the folders that it is in; ``$HERE/x.yaml`` counts as x.yaml."""
+    """A name beside the file; one with folders also from the folders above. ``$HERE/x.yaml`` counts as x.yaml."""
     if began := BEGINS_UNKNOWN.fullmatch(name):
         name = began[2]
     if "$" in name or Path(name).is_absolute() or len(name) > 300 or "\0" in name:
         return None
     names = [name] if name.endswith((".yaml", ".yml", ".json")) else [f"{name}.yaml", f"{name}.yml"]
-    above = list(path.resolve().parents)[:HIGHEST]
+    above = list(path.resolve().parents)[: HIGHEST if "/" in name or folder else 1]
     inside = folder if folder and "$" not in folder and not Path(folder).is_absolute() else ""
     for each in names:
         for start in above:
-            for candidate in (start / inside / each, start / each):
+            for candidate in [start / inside / each] if inside else [start / each]:
                 if candidate.is_file():
                     return candidate
     return None

@@ -1,58 +1,35 @@
 """The config of a trainer in Python source: calls such as ``GRPOConfig(beta=0.04)``, parsed and never executed."""
 
 import ast
-import re
+import itertools
 import warnings
 
-from reference.configs.literals import Names, collect_names, dictionary_of, source_of, value_of_node
+from reference.configs.literals import Names, collect_names, dictionary_of, source_of, value_of_node, written
 from reference.configs.option import Draft, Pair
+from reference.configs.python_classes import called, choose, class_of, from_trl, is_config, own_classes
 from reference.objectives.shapes import InputError
 
-CONFIG = re.compile(r"[A-Z]\w*Config|TrainingArguments")
-NOT_TRAINING = re.compile(
-    r"(Lora|Peft|BitsAndBytes|Model|Generation|Auto|Dataset|Reward?Model|Quantization|Vision|Text|Qwen|Llama|Adapter|"
-    r"DeepSpeed|Wandb|Logging|Experiment|Eval|Env|Reranker|Quanto|GPTQ|Dynamic|Script)\w*(Config|Arguments)"
-)  # fmt: skip
-TRL = ("trl", "open_r1", "unsloth")
+GOES_ON = (")", "]", "}", "#", "else", "elif", "except", "finally")  # begins no statement
 DEEPEST, MOST_OPTIONS = 5, 5000  # dictionaries inside of dictionaries can name each other
-ORDER = (
-    "GRPO",
-    "RLOO",
-    "PPO",
-    "DPO",
-    "KTO",
-    "ORPO",
-    "CPO",
-    "XPO",
-    "NashMD",
-    "BCO",
-    "GKD",
-    "GOLD",
-    "Distillation",
-    "Reward",
-    "PRM",
-    "SFT",
-)
 
 
-def read_python(text: str, *, where: str, first_line: int = 1) -> Draft:
+def read_python(text: str, *, where: str) -> Draft:
     """The config that a trainer of TRL gets, from the calls and the assignments of a file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in their file is not our warning
-            tree = ast.parse(text)
-    except SyntaxError as trouble:
-        line = (trouble.lineno or 1) + first_line - 1
-        raise InputError(f"{where} is not Python that can be read: {trouble.msg} in line {line}") from None
-    except (ValueError, MemoryError, RecursionError):
-        raise InputError(f"{where} is not Python that can be read: it is nested too deep, or has a zero byte") from None
-    if first_line > 1:
-        ast.increment_lineno(tree, first_line - 1)
-    names = collect_names(tree)
     draft = Draft()
+    tree, trouble = parsed(text)
+    if trouble is not None:
+        line = trouble.lineno or 1
+        draft.notes.append(f"line {line}: {trouble.msg}; the statement around it was not read")
+        tree = in_pieces(text)
+    if tree is None or (trouble is not None and "Config(" not in text):
+        raise InputError(f"{where} is not Python that can be read: it is nested too deep, or it is no Python at all")
+    names = collect_names(tree)
+    names.lines = text.split("\n")
     classes = own_classes(tree)
-    calls = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and (name := class_of(call, classes))]
-    calls = [call for call in calls if from_trl(class_of(call, classes) or "", tree)]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [call for call in calls if (name := class_of(call, classes)) and from_trl(name, tree)]
+    if not calls and trouble is not None:
+        raise InputError(f"{where} is not Python that can be read: {trouble.msg} in line {trouble.lineno}")
     if not calls:
         return from_parser(draft, tree, classes, names, where=where)
     chosen = choose(calls, tree, classes)
@@ -65,65 +42,33 @@ def read_python(text: str, *, where: str, first_line: int = 1) -> Draft:
     return draft
 
 
-def called(call: ast.Call) -> str:
-    """The last name of what is called: GRPOConfig in trl.GRPOConfig(...)."""
-    function = call.func
-    return (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
+def parsed(text: str) -> tuple[ast.Module | None, SyntaxError | None]:
+    """The tree of a text, or what is wrong with it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an invalid escape in their file is not our warning
+            return ast.parse(text), None
+    except SyntaxError as trouble:
+        return None, trouble
+    except (ValueError, MemoryError, RecursionError):
+        return None, None
 
 
-def own_classes(tree: ast.AST) -> dict[str, str]:
-    """Classes of the file that extend a config: MyConfig -> GRPOConfig."""
-    found: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for base in node.bases:
-                name = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
-                if is_config(found.get(name, name)):
-                    found[node.name] = found.get(name, name)
-    return found
-
-
-def is_config(name: str) -> bool:
-    return bool(CONFIG.fullmatch(name)) and not NOT_TRAINING.fullmatch(name)
-
-
-def class_of(call: ast.Call, classes: dict[str, str]) -> str | None:
-    name = classes.get(called(call), called(call))
-    return name if is_config(name) else None
-
-
-def from_trl(name: str, tree: ast.AST) -> bool:
-    """Whether a class is TRL's: imported from it, or used without any import, as in a cell of a notebook."""
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module and not node.level]
-    packages = {
-        (node.module or "").split(".")[0]
-        for node in imports
-        if any((alias.asname or alias.name) == name for alias in node.names)
-    }
-    if name == "TrainingArguments":  # of transformers; old trainers of TRL take it
-        return any((node.module or "").split(".")[0] in TRL for node in imports)
-    return bool(packages & set(TRL)) or (not packages and any(method in name for method in ORDER))
-
-
-def choose(calls: list[ast.Call], tree: ast.AST, classes: dict[str, str]) -> ast.Call:
-    """The config that a trainer gets as ``args``; of several, reinforcement learning before the rest, the later one."""
-    given = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node).endswith("Trainer"):
-            for keyword in node.keywords:
-                if keyword.arg in ("args", "config"):
-                    given.add(source_of(keyword.value))
-    targets = {source_of(node.targets[0]): node.value for node in ast.walk(tree) if isinstance(node, ast.Assign)}
-    used = [targets.get(name) for name in given]
-
-    def rank(call: ast.Call) -> tuple[int, int, int]:
-        name = class_of(call, classes) or ""
-        place = next((len(ORDER) - index for index, method in enumerate(ORDER) if method in name), 0)
-        return place, call in used or source_of(call) in given, call.lineno
-
-    return max(calls, key=rank)
+def in_pieces(text: str) -> ast.Module:
+    """The statements of a text that can be parsed, each on its own: a newer syntax in one place spoils that one only."""
+    lines = text.split("\n")
+    starts = [
+        number
+        for number, line in enumerate(lines)
+        if line[:1].strip() and not line.startswith(GOES_ON) and not lines[number - 1].startswith("@")
+    ]
+    whole = ast.Module([], [])
+    for start, end in itertools.pairwise([*starts, len(lines)]):
+        tree, _ = parsed("\n".join(lines[start:end]))
+        if tree is not None:
+            ast.increment_lineno(tree, start)
+            whole.body += tree.body
+    return whole
 
 
 def add_call(draft: Draft, call: ast.Call, names: Names, *, where: str) -> None:
@@ -146,13 +91,13 @@ def add_option(draft: Draft, key: str, node: ast.expr, names: Names, *, where: s
     """One option; a dictionary is one option per key, ``model_init_kwargs.dtype``."""
     inside = dictionary_of(node, names) if key.count(".") < DEEPEST and len(draft.pairs) < MOST_OPTIONS else None
     if inside:
-        for name, value in inside.items():
-            add_option(draft, f"{key}.{name}", value, names, where=where)
+        for name, each in inside.items():
+            add_option(draft, f"{key}.{name}", each, names, where=where)
         return
     value, note = value_of_node(node, names)
     if note:
         draft.notes.append(f"line {node.lineno}: {key} is {note}")
-    draft.pairs.append(Pair(key, value, source_of(node, 2000), node.lineno, where))
+    draft.pairs.append(Pair(key, value, written(node, names), node.lineno, where))
 
 
 def add_later(draft: Draft, tree: ast.AST, call: ast.Call, names: Names, *, where: str) -> None:
@@ -162,13 +107,11 @@ def add_later(draft: Draft, tree: ast.AST, call: ast.Call, names: Names, *, wher
         None,
     )
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Assign)
-            and len(node.targets) == 1
-            and isinstance(target := node.targets[0], ast.Attribute)
-        ):
-            if variable is not None and source_of(target.value) == variable and node.lineno > call.lineno:
-                add_option(draft, target.attr, node.value, names, where=where)
+        if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and node.lineno > call.lineno):
+            continue
+        target = node.targets[0]
+        if isinstance(target, ast.Attribute) and variable is not None and source_of(target.value) == variable:
+            add_option(draft, target.attr, node.value, names, where=where)
 
 
 def from_parser(draft: Draft, tree: ast.AST, classes: dict[str, str], names: Names, *, where: str) -> Draft:

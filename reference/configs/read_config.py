@@ -16,6 +16,7 @@ from reference.objectives.shapes import InputError
 
 SHELL = (".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".sub", ".txt", ".ksh", ".cmd")
 YAML = (".yaml", ".yml", ".json")
+MOST_NOTES = 100
 MAPPING = re.compile(r"^[\w.]+:(\s|$)", re.MULTILINE)
 
 
@@ -43,15 +44,15 @@ def read_draft(text: str, path: Path, framework: str | None) -> Draft:
     """By the end of the file's name; where that says nothing, by its first line or its looks."""
     kind, where = path.suffix.lower(), path.name
     if kind == ".ipynb":
-        return read_notebook(text, where=where, framework=framework)
+        return read_notebook(text, path, framework=framework)
     if kind == ".py":
         return read_python(text, where=where)
     if kind in YAML:
         return read_yaml(text, where=where)
     if kind in SHELL or text.startswith("#!"):
-        draft = read_shell(text, where=where, framework=framework)
+        draft = read_shell(text, path, framework=framework)
         return draft if draft.framework or kind in SHELL[:-3] else read_yaml_or(draft, text, where=where)
-    draft = read_shell(text, where=where, framework=framework)
+    draft = read_shell(text, path, framework=framework)
     return draft if draft.framework else read_yaml_or(draft, text, where=where)
 
 
@@ -60,10 +61,11 @@ def read_yaml_or(draft: Draft, text: str, *, where: str) -> Draft:
     return read_yaml(text, where=where) if MAPPING.search(text) else draft
 
 
-def read_notebook(text: str, *, where: str, framework: str | None) -> Draft:
+def read_notebook(text: str, path: Path, *, framework: str | None) -> Draft:
     """The Python cells, and if they hold no config, the commands in them."""
+    where = path.name
     python, shell = code_of_notebook(text, where=where)
-    command = read_shell(shell, where=where, framework=framework)
+    command = read_shell(shell, path, framework=framework)
     try:
         draft = read_python(python, where=where)
     except InputError as trouble:
@@ -86,7 +88,7 @@ def finished(draft: Draft, path: Path, framework: str | None) -> ConfigRead:
     entry = draft.entry
     if name == "trl":
         entry = entry if entry and entry.endswith(("Config", "Arguments")) else trl_entry(draft, path, options)
-    return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes)))
+    return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes))[:MOST_NOTES])
 
 
 def unknown(draft: Draft, path: Path) -> str:

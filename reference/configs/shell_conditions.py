@@ -92,3 +92,7 @@ def verdict_of_case(block: Block) -> bool | None:
     if block.subject is None or not block.subject.known or not all(pattern.known for pattern in block.patterns):
         return True if any(pattern.text == "*" for pattern in block.patterns) else None
     return any(fnmatchcase(block.subject.text, pattern.text) for pattern in block.patterns)
+
+
+def negated(verdict: bool | None) -> bool | None:
+    return None if verdict is None else not verdict

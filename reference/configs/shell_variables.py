@@ -3,14 +3,15 @@
 import re
 from dataclasses import dataclass, field, replace
 
-from reference.configs.shell_words import TEXT, VARIABLE, Piece, Source, Token, Unfinished, closing, read_pieces
+from reference.configs.shell_source import Source, Unfinished, closing
+from reference.configs.shell_words import TEXT, VARIABLE, Piece, Token, read_pieces
 
 OR = "\0or\0"  # no file with a zero byte gets here
 WHOLE_ARRAY = re.compile(r'(\w+)\[[@*]\](:?[-+]("?\$\{\1\[[@*]\]\}"?)?)?')
 WITH_DEFAULT = re.compile(r"(\w+)(:?)([-=+])(.*)", re.DOTALL)
 PLAIN = re.compile(r"(\w+)(:?\?.*)?", re.DOTALL)
 UNKNOWN = re.compile(rf"[$`{OR[0]}]")
-LONGEST = 2**20  # characters of one word: a value that doubles itself line by line grows past any memory
+LONGEST = 2**17  # characters of one word: a value that doubles itself line by line grows past any memory
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Shell:
     arrays: dict[str, list[Text]] = field(default_factory=dict)
     loops: dict[str, str] = field(default_factory=dict)  # a variable that takes several values, and what to say of it
     notes: list[str] = field(default_factory=list)
+    decided: set[str] = field(default_factory=set)  # variables that can be set outside and decide a condition
+    handed: list[Text] = field(default_factory=list)  # values in front of a command, as in COMMAND="..." sbatch file
 
 
 def expanded(token: Token, shell: Shell) -> list[Text]:
@@ -61,9 +64,9 @@ def expanded(token: Token, shell: Shell) -> list[Text]:
 def added(first: Text, second: Text) -> Text:
     text = first.text + second.text
     known = first.known and second.known and len(text) <= LONGEST
-    return Text(
-        text[:LONGEST], known, first.line, first.conditional or second.conditional, first.outside | second.outside
-    )
+    line = first.line if first.text else second.line
+    outside = first.outside | second.outside
+    return Text(text[:LONGEST], known, line, first.conditional or second.conditional, outside)
 
 
 def split(text: Text) -> list[Text]:
@@ -109,7 +112,7 @@ def values(piece: Piece, shell: Shell, line: int) -> list[Text]:
         name = array[1]
         return shell.arrays.get(name, [shell.scalars[name]] if name in shell.scalars else [])
     if default := WITH_DEFAULT.fullmatch(inside):
-        return with_default(default, shell, line)
+        return with_default(default, shell, line, quoted=piece.quoted)
     if (plain := PLAIN.fullmatch(inside)) and (found := lookup(plain[1], shell)):
         return [found]
     return [Text(f"${inside}" if inside.isidentifier() else f"${{{inside}}}", False, line)]
@@ -119,7 +122,7 @@ def lookup(name: str, shell: Shell) -> Text | None:
     return shell.scalars.get(name) or next(iter(shell.arrays.get(name, [])), None)
 
 
-def with_default(found: re.Match[str], shell: Shell, line: int) -> list[Text]:
+def with_default(found: re.Match[str], shell: Shell, line: int, *, quoted: bool) -> list[Text]:
     """``${X:-text}``, ``${X:=text}`` and ``${X:+text}``; what nothing in the file sets counts as unset."""
     name, colon, sign, text = found.groups()
     value = lookup(name, shell)
@@ -128,7 +131,7 @@ def with_default(found: re.Match[str], shell: Shell, line: int) -> list[Text]:
         return [value]
     if sign == "+" and not is_set:
         return []
-    default = inner(text, shell, line)
+    default = inner(text.replace("'", "\\'") if quoted else text, shell, line)  # inside of "..." a ' is itself
     if value is None:
         default = replace(default, outside=default.outside | {name})
     if sign == "=":

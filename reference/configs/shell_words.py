@@ -1,9 +1,9 @@
 """A shell script cut into words and operators, as bash cuts it; nothing is run, and nothing is put in yet."""
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cached_property
+
+from reference.configs.shell_source import Source, Unfinished, closing, end_of_line, find
 
 ENDS_WORD = " \t\r\n;&|()<>"
 OPERATORS = (
@@ -35,21 +35,6 @@ TEXT, VARIABLE, CODE = "text", "variable", "code"
 
 
 @dataclass(frozen=True)
-class Source:
-    """A text, and the line of the file at which it begins."""
-
-    text: str
-    first_line: int = 1
-
-    @cached_property
-    def ends(self) -> list[int]:
-        return [match.start() for match in re.finditer("\n", self.text)]
-
-    def line(self, place: int) -> int:
-        return self.first_line + bisect_right(self.ends, place - 1)
-
-
-@dataclass(frozen=True)
 class Piece:
     """A part of a word: text, the inside of ``${...}``, or code that is left as it stands."""
 
@@ -67,13 +52,6 @@ class Token:
     text: str = ""  # the operator, the name of the array, or the body
     pieces: list[Piece] = field(default_factory=list)
     words: list["Token"] = field(default_factory=list)
-
-
-class Unfinished(Exception):
-    """A quote or bracket that does not end; ``line`` is where it begins."""
-
-    def __init__(self, line: int) -> None:
-        self.line = line
 
 
 def tokens_of(source: Source) -> tuple[list[Token], int | None]:
@@ -206,35 +184,3 @@ def dollar(source: Source, place: int, pieces: list[Piece], *, quoted: bool) -> 
     name = NAME.match(text, place + 1)
     pieces.append(Piece(VARIABLE, name[0], quoted) if name else Piece(TEXT, "$", quoted))
     return name.end() if name else place + 1
-
-
-def closing(source: Source, place: int) -> int:
-    """The place behind the bracket that closes the one at ``place``; quoted brackets do not count."""
-    text, start, depth = source.text, place, 0
-    opens, closes = text[place], {"(": ")", "{": "}"}[text[place]] if text[place] in "({" else ")"
-    while place < len(text):
-        sign = text[place]
-        if sign == "\\":
-            place += 1
-        elif sign == "'" and opens == "(":
-            place = find(source, "'", place + 1)
-        elif sign == '"':
-            place = double_quoted(source, place + 1, []) - 1
-        elif sign in (opens, closes):
-            depth += 1 if sign == opens else -1
-            if not depth:
-                return place + 1
-        place += 1
-    raise Unfinished(source.line(start))
-
-
-def find(source: Source, sign: str, place: int) -> int:
-    found = source.text.find(sign, place)
-    if found < 0:
-        raise Unfinished(source.line(place))
-    return found
-
-
-def end_of_line(text: str, place: int) -> int:
-    found = text.find("\n", place)
-    return len(text) if found < 0 else found

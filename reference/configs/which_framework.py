@@ -92,7 +92,7 @@ def framework_of_keys(keys: Collection[str]) -> str | None:
     among = sure or list(FRAMEWORKS)
     scores = {name: hits(keys, AMONG[name]) for name in among}
     best = max(scores.values())
-    if best < 2 and not any(name.endswith(".") for each in sure for name in DECIDES[each]):
+    if best < 2 and not set(sure) - {"axolotl"}:  # others have a base_model too
         return None
     winners = [name for name in among if scores[name] == best]
     if len(winners) > 1:

@@ -12,7 +12,7 @@ from reference.objectives.shapes import InputError
 
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 LARGEST = 2**20  # characters
-MOST_OPTIONS = 20_000  # aliases of aliases make a small file large
+MOST_NODES = 200_000  # aliases of aliases make a small file large
 DEEPEST = 40
 MERGE = "tag:yaml.org,2002:merge"
 PLAIN = ("null", "bool", "int", "float", "str", "timestamp")
@@ -36,13 +36,26 @@ def read_yaml(text: str, *, where: str) -> Draft:
         raise InputError(f"{where} has no options: a config is a mapping, with lines such as `beta: 0.04`")
     if len(documents) > 1:
         draft.notes.append(f"{where} has {len(documents)} YAML documents, of which the first mapping was read")
-    for pair in leaves(root, "", draft, where, 0):
-        draft.pairs.append(pair)
-        if len(draft.pairs) > MOST_OPTIONS:
-            raise InputError(
-                f"{where} has more than {MOST_OPTIONS} options, so it is no config that was written by hand"
-            )
+    check_size(root, where)
+    draft.pairs = list(leaves(root, "", draft, where))
     return draft
+
+
+def check_size(root: yaml.Node, where: str) -> None:
+    """Refuse what is too deep or too large once every alias is written out."""
+    todo, count = [(root, 0)], 0
+    while todo:
+        node, depth = todo.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST_NODES:
+            raise InputError(
+                f"{where} is nested more than {DEEPEST} deep or has more than {MOST_NODES} values with its aliases "
+                "written out, so it is no config that was written by hand"
+            )
+        if isinstance(node, yaml.MappingNode):
+            todo += [(each, depth + 1) for pair in node.value for each in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            todo += [(each, depth + 1) for each in node.value]
 
 
 def describe(trouble: yaml.YAMLError) -> str:
@@ -51,19 +64,17 @@ def describe(trouble: yaml.YAMLError) -> str:
     return f"{problem} in line {mark.line + 1}" if mark else problem
 
 
-def leaves(node: yaml.MappingNode, before: str, draft: Draft, where: str, depth: int) -> Iterator[Pair]:
+def leaves(node: yaml.MappingNode, before: str, draft: Draft, where: str) -> Iterator[Pair]:
     """The options of a mapping and of those inside of it. A key given twice is noted; as in every parser, the last counts."""
-    if depth > DEEPEST:
-        raise InputError(
-            f"{where} has options nested more than {DEEPEST} deep, so it is no config that was written by hand"
-        )
     seen: dict[str, int] = {}
     own = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != MERGE}
     for key_node, value in node.value:
         if key_node.tag == MERGE:  # what is merged in counts less than what stands beside it, wherever that is
             for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(merged, yaml.MappingNode):
+                    continue
                 kept = [(key, each) for key, each in merged.value if key.value not in own]
-                yield from leaves(yaml.MappingNode(merged.tag, kept), before, draft, where, depth + 1)
+                yield from leaves(yaml.MappingNode(merged.tag, kept), before, draft, where)
     for key_node, value in node.value:
         if key_node.tag == MERGE:
             continue
@@ -76,19 +87,19 @@ def leaves(node: yaml.MappingNode, before: str, draft: Draft, where: str, depth:
             )
         seen[key] = line
         if isinstance(value, yaml.MappingNode) and value.value:
-            yield from leaves(value, f"{key}.", draft, where, depth + 1)
+            yield from leaves(value, f"{key}.", draft, where)
         elif not isinstance(value, yaml.MappingNode):
-            yield Pair(key, plain(value, 0), source(value), line, where)
+            yield Pair(key, plain(value), source(value), line, where)
 
 
-def plain(node: yaml.Node, depth: int) -> object:
-    """The value of a scalar or a list; a mapping inside of a list is a dictionary."""
-    if depth > 5:
-        return UNEVALUATED
+def plain(node: yaml.Node) -> object:
+    """The value of a scalar or a list; a mapping inside of a list is a dictionary. One unknown part makes it unknown."""
     if isinstance(node, yaml.SequenceNode):
-        return [plain(item, depth + 1) for item in node.value[:1000]]
+        items = [plain(item) for item in node.value]
+        return UNEVALUATED if UNEVALUATED in items else items
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): plain(value, depth + 1) for key, value in node.value[:1000]}
+        inside = {str(key.value): plain(value) for key, value in node.value}
+        return UNEVALUATED if UNEVALUATED in inside.values() else inside
     kind = node.tag.rsplit(":", 1)[-1]
     if kind not in PLAIN:
         return UNEVALUATED
@@ -121,12 +132,14 @@ def source(node: yaml.Node) -> str:
 
 def interpolated(pairs: list[Pair]) -> list[Pair]:
     """Put in ``${a.b}``, the way of OmegaConf, where a.b is another option; ``${.b}`` is b beside this one."""
-    values, done = {pair.key: pair for pair in pairs}, {}
+    values = {pair.key: pair for pair in pairs}
+    done: dict[str, Pair] = {}
     return [done.setdefault(pair.key, resolved(pair, values, done)) for pair in pairs]
 
 
 def resolved(pair: Pair, values: dict[str, Pair], done: dict[str, Pair]) -> Pair:
-    found = set(INTERPOLATION.findall(pair.text)) if pair.value is UNEVALUATED else set()
+    is_block = pair.text.startswith(("- ", "{"))  # a list or mapping over several lines
+    found = set(INTERPOLATION.findall(pair.text)) if pair.value is UNEVALUATED and not is_block else set()
     keys = {name: absolute(name, pair.key) for name in found}
     if not found or len(found) > 20 or not set(keys.values()) <= values.keys():
         return pair

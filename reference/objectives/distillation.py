@@ -92,8 +92,11 @@ def distillation_rewards(
     visited prefix ("myopic"). It is minus ``kl_k1`` with the teacher as the reference, so a teacher and a reference
     can be charged in one way. ms-swift 4.6 (``OPD-RL``) adds it to an advantage, with the trainer's log-prob before
     the update in the place of today's; verl 0.9.1 (``use_policy_gradient``, k1) takes it as the advantage of a clipped
-    loss. Gu et al. (2306.08543) minimise this reverse KL of whole completions. Raises ``InputError`` for a kept NaN, and
-    a kept infinity: a token that the teacher forbids has no finite reward.
+    loss. With k3, which is its ``loss_mode`` unless set, the advantage is -k3, never above 0. The expected gradient is
+    then that of KL(S || Q) - KL(Q || S), and can lead away from the teacher, as shown by
+    ``findings/verl_k3_reward_leads_away_from_the_teacher.sh``. Gu et al. (2306.08543) minimise the reverse KL of whole
+    completions. Raises ``InputError`` for a kept NaN, and a kept infinity: a token that the teacher forbids has no
+    finite reward.
 
     The teacher finds the first token twice as likely, the second half as likely; the third is padding:
     >>> student, teacher = torch.tensor([[0.25, 0.5, 0.5]]).log(), torch.tensor([[0.5, 0.25, 0.1]]).log()

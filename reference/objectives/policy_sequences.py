@@ -51,7 +51,8 @@ def gmpo_loss(
     tensor([[-1.4100, -1.4100]])
 
     GMPO (2507.20673), which advises 0.4, as TRL 1.16's ``GMPOTrainer`` takes it. verl 0.9.1 ``geo_mean`` has 0.2, its
-    clip of PPO, in nats too, and takes the mean over rows whatever ``loss_agg_mode`` is. Both count rows without kept
+    clip of PPO, in nats too, and takes the mean over the rows of a micro-batch whatever ``loss_agg_mode`` is: the more
+    micro-batches, the larger the gradient. Both count rows without kept
     tokens, as ``sequence_mean`` does with ``num_sequences``. Raises ``InputError`` for negative bounds and kept NaN.
     """
     require_at_least(log_clip_low, "log_clip_low", 0)

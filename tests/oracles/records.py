@@ -16,7 +16,10 @@ from torch import Tensor
 from .cases import ORDINARY, Case
 
 FIXTURES = Path(__file__).parent / "fixtures"
-FLOAT32_INSIDE = {"compute_grpo_vectorized_outcome_advantage"}  # of verl: computes in float32, answers in float64
+FLOAT32_INSIDE = {  # of verl: computes in float32, or forms a quotient of counts there, and answers in float64
+    "compute_gpg_outcome_advantage",
+    "compute_grpo_vectorized_outcome_advantage",
+}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from torch import Tensor
 from .cases import GROUP, KL_COEF, KL_HORIZON, KL_TARGET, TEMPERATURE, Case, observed_kls
 from .records import Row
 
+GATE = 0.21  # a divergence of two probabilities
+SCORE_RANGE = (-0.5, 0.5)  # outside of which some of the scores are
+
 
 def values_on_mask(x: Tensor, case: Case) -> Tensor:
     """0 elsewhere: what a framework leaves at masked positions is not compared, because it never reads it."""

@@ -18,6 +18,7 @@ from .cases import (
     GSPO_HIGH,
     GSPO_LOW,
     HOLES,
+    PAIRED,
     SAMPLER_HIGH,
     SAMPLER_LOW,
     VALUE_CLIP,
@@ -29,6 +30,7 @@ from .frameworks import RECORDED
 from .record import live_records
 from .recorded import FIXTURES, all_different, record_of, same_record
 from .records import FLOAT32_INSIDE, evaluate
+from .verl_options import DPPO_BOUNDS, DPPO_CAP, MOST
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,20 @@ def test_the_cases_visit_both_sides_of_the_other_clips():
         weight = (case.old - case.sampler)[case.mask].exp()
         pooled["sampler"] += ((weight > SAMPLER_HIGH).long() - (weight < SAMPLER_LOW).long()).tolist()
     assert all(set(visited) == {-1, 0, 1} for visited in pooled.values()), pooled
+
+
+def test_the_cases_visit_both_sides_of_the_newer_bounds():
+    case = FIXTURES["verl"]["inputs"]["full"]
+    for name, (low, high) in DPPO_BOUNDS.items():
+        options = {"delta_low": low, "delta_high": high, "divergence": name.removeprefix("dppo_")}
+        loss = ours.dppo_loss(case.logprobs, case.old, case.advantages, **options)
+        stopped, up = (loss == 0)[case.mask], (case.advantages > 0)[case.mask]
+        assert (stopped & up).any() and (stopped & ~up).any() and not stopped.all()
+        assert (ours.ratio(case.logprobs, case.old)[case.mask][~stopped] > DPPO_CAP).any()
+    for name in PAIRED:  # a rejection is of some of what there is
+        kept = [FIXTURES["verl"]["records"][f"compute_rollout_rejection_mask {option} | {name}"] for option in MOST]
+        mask = FIXTURES["verl"]["inputs"][name].mask
+        assert all(0 < record["value"].sum() < mask.sum() for record in kept)
 
 
 @pytest.mark.parametrize("framework", FIXTURES)

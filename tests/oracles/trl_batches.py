@@ -81,3 +81,8 @@ def tiny_llama() -> LlamaForCausalLM:
     torch.manual_seed(0)
     size = {"hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_hidden_layers": 2}
     return LlamaForCausalLM(LlamaConfig(vocab_size=VOCAB, **size, initializer_range=0.5)).eval()
+
+
+def other_logits(case: Case) -> Tensor:
+    """A teacher's, or a reference's: not the same ones, and not far away."""
+    return case.logits.roll(1, dims=2) / 2

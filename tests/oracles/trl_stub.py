@@ -30,21 +30,30 @@ from trl.trainer.utils import selective_log_softmax_and_entropy
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # "APIs here are unstable"
+    from trl.experimental.a2po import A2POConfig, A2POTrainer
+    from trl.experimental.async_grpo import AsyncGRPOConfig, AsyncGRPOTrainer
     from trl.experimental.cpo import CPOConfig, CPOTrainer
     from trl.experimental.gkd import GKDTrainer  # noqa: F401
     from trl.experimental.gmpo import GMPOTrainer  # noqa: F401
+    from trl.experimental.gold import GOLDTrainer  # noqa: F401
+    from trl.experimental.iw_opd import IWOPDConfig, IWOPDTrainer
     from trl.experimental.orpo import ORPOConfig, ORPOTrainer
     from trl.experimental.sdpo import loss_utils as sdpo  # noqa: F401
+    from trl.experimental.tpo import TPOConfig, TPOTrainer
 
 CONFIGS = {
+    A2POTrainer: A2POConfig,
+    AsyncGRPOTrainer: AsyncGRPOConfig,
     CPOTrainer: CPOConfig,
     DPOTrainer: DPOConfig,
     GRPOTrainer: GRPOConfig,
+    IWOPDTrainer: IWOPDConfig,
     KTOTrainer: KTOConfig,
     ORPOTrainer: ORPOConfig,
     RewardTrainer: RewardConfig,
     RLOOTrainer: RLOOConfig,
     SFTTrainer: SFTConfig,
+    TPOTrainer: TPOConfig,
 }
 
 ONE_PROCESS = SimpleNamespace(

@@ -7,9 +7,9 @@ The cases of our row are those that are compared. What is not in here differs, a
 from importlib import import_module
 
 from ..frameworks import RECORDED
-from . import credit, kl, policy, preference, tokens
+from . import credit, distillation, estimators, kl, policy, policy_newer, preference, rejection, tokens
 
-TOPICS = (tokens, kl, credit, policy, preference)
+TOPICS = (tokens, kl, credit, estimators, policy, policy_newer, rejection, preference, distillation)
 EQUAL = {
     "verl": [entry for topic in TOPICS for entry in topic.VERL],
     "openrlhf": [entry for topic in TOPICS for entry in topic.OPENRLHF],

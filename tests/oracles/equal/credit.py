@@ -5,7 +5,7 @@ from torch import Tensor
 
 from reference import objectives as ours
 
-from ..cases import GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, PAIRED, Case
+from ..cases import GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, ORDINARY, PAIRED, Case
 from ..claims import F32
 from ..records import Row
 from .entry import openrlhf, verl
@@ -47,8 +47,13 @@ def reward_std_per_row(rewards: Tensor, case: Case) -> Tensor:
     return torch.stack(stds).repeat_interleave(GROUP)
 
 
-def group_advantages_row(**options: float | str) -> Row:
-    return Row("rewards", lambda x, c: ours.group_advantages(x, group_size=GROUP, **options))
+def centred_returns(scores: Tensor, case: Case) -> Tensor:
+    returns = ours.discounted_returns(token_rewards(scores, case), case.mask)
+    return (returns - ours.masked_mean(returns, case.mask)) * case.mask
+
+
+def group_advantages_row(cases: tuple = ORDINARY, **options: float | str) -> Row:
+    return Row("rewards", lambda x, c: ours.group_advantages(x, group_size=GROUP, **options), cases)
 
 
 def whitened_row(scale: float = 1.0, **options: float | bool) -> Row:
@@ -180,6 +185,25 @@ OPENRLHF = [
         group_advantages_row(eps=1e-9),
         "group_advantages",
         "`group_norm`, ours with `eps=1e-9`",
+    ),
+    openrlhf(
+        "group_norm advantages, no_std_norm",
+        group_advantages_row(("full",), eps=1e-9),
+        "group_advantages",
+        "`group_norm`, ours with `eps=1e-9`, also with `no_std_norm`",
+    ),
+    openrlhf(
+        "flash_reinforce advantages",
+        Row("rewards", lambda x, c: ours.group_advantages(x, group_size=len(x), scale="none"), ("full",)),
+        "group_advantages",
+        '`flash_reinforce`: the batch is one group, `scale="none"`',
+    ),
+    openrlhf(
+        "reinforce advantages, no_std_norm",
+        Row("scores", centred_returns, PAIRED),
+        "masked_mean",
+        "`no_std_norm` with `reinforce`: the mean alone is subtracted",
+        rtol=F32,
     ),
     openrlhf("dr_grpo advantages", group_advantages_row(scale="none"), "group_advantages", "`dr_grpo`"),
     openrlhf("group_reward_std", Row("rewards", reward_std_per_row), "group_reward_std"),

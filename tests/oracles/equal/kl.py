@@ -10,6 +10,8 @@ from reference import objectives as ours
 from ..cases import FAR, GROUP, HOLES, KL_COEF, KL_HORIZON, KL_TARGET, ORDINARY, PAIRED, Case, observed_kls
 from ..claims import F32
 from ..records import Row
+from ..shared_rows import SCORE_RANGE
+from ..verl_options import SOME
 from .entry import openrlhf, verl
 
 
@@ -71,6 +73,13 @@ VERL = [
     verl("kl_penalty k3+", straight_through_row("k3"), "kl_straight_through", "`k3+`"),
     verl("kl_penalty abs+", straight_through_row("abs", cases=FAR), "kl_straight_through", "`abs+`"),
     verl(
+        "kl_penalty low_var_kl+",
+        straight_through_row("k3", SOME),
+        "kl_straight_through",
+        "`low_var_kl+`, which is `k3+`",
+    ),
+    verl("kl_penalty mse+", replace(K2, cases=SOME), "kl_k2", "`mse+`, which is `mse`"),
+    verl(
         "agg_loss of kl_penalty low_var_kl",
         Row("logprobs", lambda x, c: ours.mean_kl(x, c.ref, c.mask)),
         "mean_kl",
@@ -125,4 +134,10 @@ OPENRLHF = [
     ),
     openrlhf("AdaptiveKLController", ADAPTIVE, "adaptive_kl_coef"),
     openrlhf("compute_reward", Row("scores", token_rewards, HOLES), "token_rewards"),
+    openrlhf(
+        "compute_reward, clip_range",
+        Row("scores", lambda x, c: token_rewards(x.clamp(*SCORE_RANGE), c), PAIRED),
+        "token_rewards",
+        "`compute_reward` with `reward_clip_range`",
+    ),
 ]

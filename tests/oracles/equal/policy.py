@@ -14,6 +14,7 @@ from ..cases import (
     GSPO_LOW,
     HOLES,
     KL_COEF,
+    PAIRED,
     SAMPLER_HIGH,
     SAMPLER_LOW,
     VALUE_CLIP,
@@ -214,5 +215,11 @@ OPENRLHF = [
         differs="the ratio is to the sampler instead of old, and there is no other correction",
     ),
     openrlhf("ValueLoss", VALUE_LOSS, "value_loss"),
+    openrlhf(
+        "ValueLoss sequence",
+        Row("values", lambda x, c: ours.sequence_mean(ours.value_loss(x, c.returns), c.mask), PAIRED),
+        "value_loss",
+        "`ValueLoss`",
+    ),
     openrlhf("ValueLoss, clip_eps", VALUE_LOSS_CLIPPED, "value_loss", "`ValueLoss` with `value_clip`"),
 ]

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from reference import objectives as ours
 
-from ..cases import BETA, BUFFER, COMPLETION, HOLES, SMOOTHING, Case
+from ..cases import BETA, BUFFER, COMPLETION, HOLES, PAIRED, SMOOTHING, Case
 from ..claims import F32
 from ..records import Row
 from .entry import openrlhf, verl
@@ -42,6 +42,17 @@ VERL = [
 OPENRLHF = [
     openrlhf("SFTLoss", Row("logprobs", lambda x, c: ours.sft_loss(x, c.mask)), "sft_loss"),
     openrlhf("SFTLoss", Row("logprobs", lambda x, c: ours.token_mean(ours.token_nll(x), c.mask)), "token_nll"),
+    openrlhf(
+        "SFTLoss sequence",
+        Row("logprobs", lambda x, c: ours.sequence_mean(ours.token_nll(x), c.mask), PAIRED),
+        "token_nll",
+        "`SFTLoss` with `token_level_loss=False`",
+    ),
+    openrlhf(
+        "GPTLMLoss",
+        Row("logits", lambda x, c: ours.sft_loss(ours.token_logprobs(x, c.tokens), c.mask), PAIRED),
+        "sft_loss",
+    ),
     openrlhf("DPOLoss", Row("pairs", lambda x, c: ours.dpo_loss(*x, beta=BETA).mean()), "dpo_loss"),
     openrlhf(
         "DPOLoss, label_smoothing",

@@ -8,6 +8,7 @@ from reference import objectives as ours
 from ..cases import BUDGET, EOS, GLOBAL_SEQUENCES, GLOBAL_TOKENS, HOLES, PROCESSES, PROMPT, TEMPERATURE, VOCAB, Case
 from ..claims import F32
 from ..records import Row
+from ..verl_options import SOME
 from .entry import openrlhf, verl
 
 
@@ -36,6 +37,7 @@ LOGPROBS_TEMPERED = Row("logits", lambda x, c: ours.token_logprobs(x, c.tokens, 
 ENTROPY = Row("logits", lambda x, c: ours.entropy(x))
 MASKED_MEAN = Row("token_loss", lambda x, c: ours.masked_mean(x, c.mask))
 TOKEN_MEAN = Row("token_loss", lambda x, c: ours.token_mean(x, c.mask))
+TOKEN_SUM = Row("token_loss", lambda x, c: ours.sequence_sum(x, c.mask).sum(), SOME)
 TOKEN_MEAN_GLOBAL = Row("token_loss", lambda x, c: ours.token_mean(x, c.mask, num_tokens=GLOBAL_TOKENS) * PROCESSES)
 SEQUENCE_MEAN = Row("token_loss", lambda x, c: ours.sequence_mean(x, c.mask))
 SEQUENCE_MEAN_GLOBAL = Row(
@@ -60,6 +62,13 @@ VERL = [
         SEQUENCE_MEAN_GLOBAL,
         "sequence_mean",
         "`seq-mean-token-mean` with `global_batch_size`",
+    ),
+    verl("agg_loss token-sum", TOKEN_SUM, "sequence_sum", "`token-sum`: the sum of the rows' sums"),
+    verl(
+        "agg_loss seq-mean-token-sum",
+        Row("token_loss", lambda x, c: ours.sequence_sum(x, c.mask).sum() / num_non_empty_rows(c), SOME),
+        "sequence_sum",
+        "`seq-mean-token-sum`: their mean over the rows with tokens",
     ),
     verl(
         "agg_loss seq-mean-token-sum-norm",

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from ..cases import GAMMA, GROUP, HOLES, KL_COEF, LAMBDA, PAIRED, Case
 from ..records import Row
-from ..shared_rows import values_on_mask
+from ..shared_rows import SCORE_RANGE, values_on_mask
 from .stand_ins import RemoteExperienceMaker, utils
 
 
-def token_rewards(scores: Tensor, case: Case) -> Tensor:
-    return values_on_mask(utils.compute_reward(scores.detach(), KL_COEF, case.logprobs - case.ref, case.mask), case)
+def token_rewards(scores: Tensor, case: Case, clip_range: tuple[float, float] | None = None) -> Tensor:
+    rewards = utils.compute_reward(scores.detach(), KL_COEF, case.logprobs - case.ref, case.mask, clip_range)
+    return values_on_mask(rewards, case)
 
 
 def gae(values: Tensor, case: Case) -> Tensor:
@@ -38,9 +39,10 @@ def experience_with_advantages(
     kl: Tensor | None = None,
     values: Tensor | None = None,
     clip_range: tuple[float, float] | None = None,
+    no_std_norm: bool = False,
 ) -> SimpleNamespace:
     """OpenRLHF's experience maker, with as much of a trainer around it as its advantages need."""
-    advantage = SimpleNamespace(estimator=estimator, gamma=1.0, lambd=LAMBDA, no_std_norm=False)
+    advantage = SimpleNamespace(estimator=estimator, gamma=1.0, lambd=LAMBDA, no_std_norm=no_std_norm)
     args = SimpleNamespace(
         algo=SimpleNamespace(advantage=advantage),
         rollout=SimpleNamespace(n_samples_per_prompt=group_size),
@@ -60,20 +62,20 @@ def experience_with_advantages(
     return maker.compute_advantages_and_returns([experience])[0]
 
 
-def one_token_experience(estimator: str, rewards: Tensor, **options: tuple[float, float]) -> SimpleNamespace:
+def one_token_experience(estimator: str, rewards: Tensor, **options: tuple[float, float] | bool) -> SimpleNamespace:
     """Completions of one token, and no KL: what is left are the advantages of a group."""
     one_token = torch.ones(len(rewards), 1, dtype=torch.bool)
     return experience_with_advantages(estimator, rewards, one_token, group_size=GROUP, **options)
 
 
-def advantages_row(estimator: str, cases: tuple = PAIRED) -> Row:
+def advantages_row(estimator: str, cases: tuple = PAIRED, **options: bool) -> Row:
     """Per token, with the KL in the reward: the whole way from scores."""
 
     def function(scores: Tensor, case: Case) -> Tensor:
         group_size = 1 if estimator in ("gae", "reinforce") else 2
         kl = case.logprobs - case.ref
         experience = experience_with_advantages(
-            estimator, scores, case.mask, group_size=group_size, kl=kl, values=case.values
+            estimator, scores, case.mask, group_size=group_size, kl=kl, values=case.values, **options
         )
         normalised = estimator != "rloo"  # in float32
         return values_on_mask(experience.advantages.float() if normalised else experience.advantages, case)
@@ -95,6 +97,14 @@ CREDIT = {
         "rewards", lambda x, c: one_token_experience("rloo", x, clip_range=(-0.5, 0.5)).advantages[:, 0]
     ),
     "group_norm advantages": Row("rewards", lambda x, c: one_token_experience("group_norm", x).advantages[:, 0]),
+    "group_norm advantages, no_std_norm": Row(
+        "rewards", lambda x, c: one_token_experience("group_norm", x, no_std_norm=True).advantages[:, 0], ("full",)
+    ),
+    "flash_reinforce advantages": Row(
+        "rewards", lambda x, c: one_token_experience("flash_reinforce", x).advantages[:, 0], ("full",)
+    ),
+    "reinforce advantages, no_std_norm": advantages_row("reinforce", no_std_norm=True),
+    "compute_reward, clip_range": Row("scores", lambda x, c: token_rewards(x, c, SCORE_RANGE), PAIRED),
     "dr_grpo advantages": Row("rewards", lambda x, c: one_token_experience("dr_grpo", x).advantages[:, 0]),
     "group_reward_std": Row("rewards", lambda x, c: one_token_experience("group_norm", x).info["group_reward_std"]),
 }

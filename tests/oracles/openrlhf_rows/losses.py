@@ -17,6 +17,7 @@ from ..cases import (
     GSPO_LOW,
     HOLES,
     ORDINARY,
+    PAIRED,
     SAMPLER_HIGH,
     SAMPLER_LOW,
     SMOOTHING,
@@ -24,6 +25,7 @@ from ..cases import (
     Case,
 )
 from ..records import Row
+from ..shared_rows import GATE
 from .stand_ins import apply_overlong_penalty, loss
 
 # --- policy and value ---
@@ -46,6 +48,25 @@ def policy_loss_row(
     bounds = {"is_correction_threshold": (SAMPLER_LOW, SAMPLER_HIGH)} if correction else {}
     options = {f"is_correction_{key}": value for key, value in correction.items()} | bounds
     return Row("logprobs", function, cases)
+
+
+def gated_row(gating: str, level: str) -> Row:
+    """Tokens or rows are dropped by a divergence of the probabilities, and the others have their weight by token."""
+
+    def function(logprobs: Tensor, case: Case) -> Tensor:
+        options = {"level": level, "gating": gating, "threshold": (0, GATE)}
+        policy = loss.PolicyLoss(
+            CLIP_LOW, CLIP_HIGH, **{f"is_correction_{key}": value for key, value in options.items()}
+        )
+        return policy(logprobs, case.old, case.advantages, case.mask, case.sampler)[0]
+
+    return Row("logprobs", function, PAIRED)
+
+
+def language_model_loss(logits: Tensor, case: Case) -> Tensor:
+    prompt = torch.zeros(len(case.mask), 1, dtype=torch.bool)
+    kept = torch.cat([prompt, case.mask], dim=1)
+    return loss.GPTLMLoss()(logits, torch.where(kept, case.tokens, -100))
 
 
 def gspo_row(**options: str) -> Row:
@@ -96,7 +117,17 @@ LOSSES = {
     "PolicyLoss gspo": gspo_row(),
     "PolicyLoss gspo, unclipped": Row("logprobs", mean_gspo_ratio),
     "PolicyLoss gspo, is_correction": gspo_row(is_correction_level="token"),
+    **{
+        f"PolicyLoss, is_correction {level} {gating}": gated_row(gating, level)
+        for level in ("token", "seq")
+        for gating in ("binary_kl", "tv")
+    },
     "ValueLoss": value_loss_row(None),
+    "ValueLoss sequence": Row(
+        "values", lambda x, c: loss.ValueLoss(None, False)(x, c.old_values, c.returns, c.mask), PAIRED
+    ),
+    "GPTLMLoss": Row("logits", language_model_loss, PAIRED),
+    "SFTLoss sequence": Row("logprobs", lambda x, c: loss.SFTLoss(False)(x, c.mask), PAIRED),
     "ValueLoss, clip_eps": value_loss_row(VALUE_CLIP),
     "SFTLoss": Row("logprobs", lambda x, c: loss.SFTLoss()(x, c.mask)),
     "DPOLoss": dpo_row(),

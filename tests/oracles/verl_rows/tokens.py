@@ -12,6 +12,7 @@ from ..cases import (
     GLOBAL_SEQUENCES,
     GLOBAL_TOKENS,
     HOLES,
+    ORDINARY,
     PROCESSES,
     PROMPT,
     TEMPERATURE,
@@ -20,6 +21,7 @@ from ..cases import (
 )
 from ..records import Row
 from ..shared_rows import kl_controller_row, logprob_rows
+from ..verl_options import SOME
 
 # --- log-probs, masks, normalisers ---
 
@@ -34,18 +36,18 @@ def fused_logprobs(hidden: Tensor, case: Case) -> Tensor:
     return logprobs
 
 
-def agg_loss_row(mode: str, **options: int) -> Row:
+def agg_loss_row(mode: str, cases: tuple = ORDINARY, **options: int) -> Row:
     def function(token_loss: Tensor, case: Case) -> Tensor:
         return core_algos.agg_loss(token_loss, case.mask.long(), mode, **options)
 
-    return Row("token_loss", function)
+    return Row("token_loss", function, cases)
 
 
 # --- KL ---
 
 
-def kl_row(estimator: str) -> Row:
-    return Row("logprobs", lambda x, c: core_algos.kl_penalty(x, c.ref, estimator), FAR)
+def kl_row(estimator: str, cases: tuple = FAR) -> Row:
+    return Row("logprobs", lambda x, c: core_algos.kl_penalty(x, c.ref, estimator), cases)
 
 
 def mean_kl_of_old_to_new(logprobs: Tensor, case: Case) -> Tensor:
@@ -70,6 +72,8 @@ TOKENS = logprob_rows("logprobs_from_logits", logprobs) | {
     ),
     "agg_loss seq-mean-token-sum-norm": agg_loss_row("seq-mean-token-sum-norm"),
     "agg_loss seq-mean-token-sum-norm, budget": agg_loss_row("seq-mean-token-sum-norm", loss_scale_factor=BUDGET),
+    "agg_loss seq-mean-token-sum": agg_loss_row("seq-mean-token-sum", SOME),
+    "agg_loss token-sum": agg_loss_row("token-sum", SOME),
     "kl_penalty kl": kl_row("kl"),
     "kl_penalty abs": kl_row("abs"),
     "kl_penalty mse": kl_row("mse"),
@@ -77,6 +81,8 @@ TOKENS = logprob_rows("logprobs_from_logits", logprobs) | {
     "kl_penalty k1+": kl_row("k1+"),
     "kl_penalty k3+": kl_row("k3+"),
     "kl_penalty abs+": kl_row("abs+"),
+    "kl_penalty mse+": kl_row("mse+", SOME),
+    "kl_penalty low_var_kl+": kl_row("low_var_kl+", SOME),
     "agg_loss of kl_penalty low_var_kl": Row(
         "logprobs",
         lambda x, c: core_algos.agg_loss(core_algos.kl_penalty(x.detach(), c.ref, "low_var_kl"), c.mask, "token-mean"),

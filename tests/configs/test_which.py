@@ -1,0 +1,80 @@
+"""Whose config it is."""
+
+import pytest
+
+from reference.objectives.shapes import InputError
+from tests.configs.written import read, values
+
+
+@pytest.mark.parametrize(
+    ("command", "framework", "entry"),
+    [
+        ("python3 -m verl.trainer.main_ppo a.b=1", "verl", "verl.trainer.main_ppo"),
+        ("python3 -m recipe.dapo.main_dapo actor_rollout_ref.rollout.n=1", "verl", "recipe.dapo.main_dapo"),
+        ("deepspeed --module openrlhf.cli.train_dpo --beta 0.1", "openrlhf", "openrlhf.cli.train_dpo"),
+        ("python my.py --algo.kl.init_coef 0.1", "openrlhf", "my.py"),
+        ("uv run python examples/run_grpo_math.py grpo.n=1", "nemo-rl", "examples/run_grpo_math.py"),
+        ("uv run -m skyrl.train.entrypoints.main_base a.b=1", "skyrl", "skyrl.train.entrypoints.main_base"),
+        ("uv run -m mine.main trainer.algorithm.eps_clip_low=0.2", "skyrl", "mine.main"),
+        ("python -m areal.launcher.local x.py --config c.yaml", "areal", "areal.launcher.local"),
+        ("NPROC=2 swift rlhf --beta 0.1", "ms-swift", "swift rlhf"),
+        ("megatron rlhf --beta 0.1", "ms-swift", "megatron rlhf"),
+        ("torchrun swift/cli/rlhf.py --beta 0.1", "ms-swift", "swift/cli/rlhf.py"),
+        ("llamafactory-cli train --stage dpo", "llama-factory", "llamafactory-cli train"),
+        ("axolotl train c.yaml --rl dpo", "axolotl", "axolotl train"),
+        ("trl dpo --beta 0.1", "trl", "DPOConfig"),
+        ("accelerate launch --num_processes 8 open_r1/grpo.py --beta 0.1", "trl", "GRPOConfig"),
+        ("python gspo.py --num_generations 8 --epsilon 3e-4", "trl", "GRPOConfig"),
+        ("python -m trl.scripts.kto --beta 0.1", "trl", "KTOConfig"),
+    ],
+)
+def test_commands(tmp_path, command, framework, entry):
+    config = read(tmp_path, "run.sh", command + "\n")
+    assert (config.framework, config.entry) == (framework, entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "framework"),
+    [
+        ("actor_rollout_ref: {actor: {kl_loss_coef: 1}}", "verl"),
+        ("defaults: p.yaml\ngrpo: {n: 1}", "nemo-rl"),
+        ("trainer: {algorithm: {x: 1}}\ngenerator: {n: 1}", "skyrl"),
+        ("gconfig: {n_samples: 4}\nactor: {eps_clip: 0.4}", "areal"),
+        ("rlhf_type: grpo\nmodel: m", "ms-swift"),
+        ("stage: dpo\nfinetuning_type: lora", "llama-factory"),
+        ("base_model: m\nrl: dpo", "axolotl"),
+        ("model_name_or_path: m\nnum_generations: 8", "trl"),
+    ],
+)
+def test_keys(tmp_path, text, framework):
+    assert read(tmp_path, "c.yaml", text).framework == framework
+
+
+def test_the_class_of_a_trl_file_may_come_from_its_folder(tmp_path):
+    (tmp_path / "dpo").mkdir()
+    text = "model_name_or_path: m\ndataset_name: d\nbeta: 0.1\n"
+    assert read(tmp_path / "dpo", "c.yaml", text).entry == "DPOConfig"
+
+
+def test_the_class_of_a_trl_file_may_be_unknown(tmp_path):
+    config = read(tmp_path, "c.yaml", "model_name_or_path: m\ndataset_name: d\nbeta: 0.1\n")
+    assert config.entry is None
+    assert any("nothing says which trainer of TRL" in note for note in config.notes)
+
+
+def test_two_frameworks_are_named_and_the_option_decides(tmp_path):
+    text = "dataset: d\nlora_rank: 8\n"
+    with pytest.raises(InputError, match="could be those of ms-swift or of llama-factory"):
+        read(tmp_path, "c.yaml", text)
+    config = read(tmp_path, "c.yaml", text, framework="llama-factory")
+    assert (config.framework, values(config)) == ("llama-factory", {"dataset": "d", "lora_rank": 8})
+
+
+def test_an_unknown_name_of_a_framework(tmp_path):
+    with pytest.raises(InputError, match="--framework verll is not known: choose one of trl, verl"):
+        read(tmp_path, "c.yaml", "a: 1\n", framework="verll")
+
+
+def test_a_fork_with_names_of_its_own_is_not_taken_for_verl(tmp_path):
+    with pytest.raises(InputError, match="the program of EasyR1"):
+        read(tmp_path, "run.sh", "python3 -m verl.trainer.main config=c.yaml worker.actor.x=1\n")
