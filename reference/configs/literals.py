@@ -1,6 +1,7 @@
 """Values of Python expressions that need no program: literals, names that are assigned once, and their arithmetic."""
 
 import ast
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -88,6 +89,9 @@ def value_of_node(node: ast.expr, names: Names) -> tuple[object, str]:
     )
 
 
+INFINITE = ("float('inf')", "math.inf", "np.inf", "torch.inf")  # as ast.unparse writes them
+
+
 def evaluated(node: ast.expr | None, names: Names, depth: int) -> object:
     """The value of an expression; UNEVALUATED as soon as a part of it would have to be run."""
     names.steps += 1
@@ -108,6 +112,8 @@ def evaluated(node: ast.expr | None, names: Names, depth: int) -> object:
         return combined(node.op, evaluated(node.left, names, depth + 1), evaluated(node.right, names, depth + 1))
     if isinstance(node, ast.JoinedStr):
         return formatted(node, names, depth)
+    if ast.unparse(node) in INFINITE:
+        return math.inf
     return UNEVALUATED
 
 

@@ -13,7 +13,8 @@ from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
 from reference.frameworks.settings import Setting, key_of, not_understood, renamed, settings_of
 from reference.frameworks.settle import settle
-from reference.frameworks.surprises import Surprise, surprises_of
+from reference.frameworks.surprises import surprises_of
+from reference.frameworks.surprises_own import Surprise
 
 # What tells recipes apart, and so decides which one is nearest, with its weight: the names of algorithms follow the advantage
 # and the loss, and the rest is what people vary.

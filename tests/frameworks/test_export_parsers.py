@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from reference.algorithms.recipes import RECIPES, ROWS
-from reference.frameworks.export import EXPORTERS, export, text_of
+from reference.frameworks.export import export, text_of
 from reference.frameworks.exporters.write_trl import COMMANDS
 from reference.objectives.shapes import InputError
 
@@ -107,7 +107,11 @@ def test_a_script_stops_where_something_is_not_filled_in(tmp_path):
 def test_the_config_of_trl_is_built(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = export(RECIPES[name], "trl")
-    script = text_of(found).replace("= ...  #", "= None  #").replace(f"config = {found.entry}(", f"config = {found.entry}(use_cpu=True, bf16=False,")
+    script = (
+        text_of(found)
+        .replace("= ...  #", "= None  #")
+        .replace(f"config = {found.entry}(", f"config = {found.entry}(use_cpu=True, bf16=False,")
+    )
     names: dict = {}
     exec(compile(script.split("\ntrainer = ")[0], f"{name}.py", "exec"), names)
     for option, value in found.options.items():
@@ -124,7 +128,7 @@ def test_the_yaml_of_trl_is_parsed_by_its_parser(name, tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(text_of(found, ".yaml", model="a/model") + "use_cpu: true\nbf16: false\n")
     parser = trl.TrlParser((trl.ScriptArguments, getattr(trl, found.entry), trl.ModelConfig))
-    script, config, model = parser.parse_args_and_config(["--config", str(path)], fail_with_unknown_args=True)
+    _, config, model = parser.parse_args_and_config(["--config", str(path)], fail_with_unknown_args=True)
     assert model.model_name_or_path == "a/model"
     for option, value in found.options.items():
         built = getattr(config, option)

@@ -46,8 +46,8 @@ def commented(exported: Exported, spell: Callable[[str, Any], list[str]], *, ind
         lines += comment(said[option], margin)
         lines += [margin + line for line in spell(option, value)]
     lines += [f"{margin}# --- how much of it ---"] if exported.extras else []
-    for option, (said, value) in exported.extras.items():
-        lines += [*comment(said, margin), *(margin + line for line in spell(option, value))]
+    for option, (words, value) in exported.extras.items():
+        lines += [*comment(words, margin), *(margin + line for line in spell(option, value))]
     return lines
 
 

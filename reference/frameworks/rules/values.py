@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 Of = Callable[[str], Any]
 Columns = dict[str, Any]
@@ -13,7 +13,7 @@ NO_LIMIT = "no limit"  # of ``max_rounds``: groups are sampled until the batch i
 CRITIC = ("critic", "critic_lr", "value_clip", "gae_lambda", "vf_coef")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
