@@ -89,9 +89,6 @@ def value_of_node(node: ast.expr, names: Names) -> tuple[object, str]:
     )
 
 
-INFINITE = ("float('inf')", "math.inf", "np.inf", "torch.inf")  # as ast.unparse writes them
-
-
 def evaluated(node: ast.expr | None, names: Names, depth: int) -> object:
     """The value of an expression; UNEVALUATED as soon as a part of it would have to be run."""
     names.steps += 1
@@ -112,9 +109,18 @@ def evaluated(node: ast.expr | None, names: Names, depth: int) -> object:
         return combined(node.op, evaluated(node.left, names, depth + 1), evaluated(node.right, names, depth + 1))
     if isinstance(node, ast.JoinedStr):
         return formatted(node, names, depth)
-    if ast.unparse(node) in INFINITE:
+    if is_infinity(node):
         return math.inf
     return UNEVALUATED
+
+
+def is_infinity(node: ast.expr) -> bool:
+    """math.inf, np.inf, torch.inf, or float("inf")."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id in ("math", "np", "torch") and node.attr == "inf"
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"):
+        return False
+    return len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == "inf"
 
 
 def negated(sign: ast.unaryop, value: object) -> object:

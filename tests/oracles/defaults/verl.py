@@ -186,8 +186,8 @@ CELLS = [
          tool_loss=False, prompt_loss=False),
 ]  # fmt: skip
 NAMES = [
-    lambda root: ["reward.reward_kwargs"],  # in no YAML: the manager of rewards takes what stands there
-
+    # in no YAML: the manager of rewards takes what stands there
+    lambda root: ["reward.reward_kwargs", *(one.option for one in TRUNCATED[1:])],
     names.yaml_keys(CONFIG + "ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_megatron_trainer.yaml"),
