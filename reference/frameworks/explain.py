@@ -11,7 +11,7 @@ from reference.configs.option import ConfigRead
 from reference.frameworks.defaults import Framework, framework_named
 from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
-from reference.frameworks.settings import Setting, key_of, not_understood, renamed, settings_of
+from reference.frameworks.settings import Setting, key_of, not_understood, own_options, renamed, settings_of
 from reference.frameworks.settle import settle
 from reference.frameworks.surprises import surprises_of
 from reference.frameworks.surprises_own import Surprise
@@ -61,7 +61,7 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     """``version``: of the framework, a recorded one; none: the newest. Raises ``InputError`` where it is not recorded."""
     framework = framework_named(key_of(config.framework), version)
     entry = entry_of(framework, config)
-    options, older = renamed(config)
+    options, older = renamed(config, own_options(framework, entry))
     settings = settings_of(framework, entry, options)
     columns = columns_of(framework, entry, settings)
     kind = kind_of(entry)

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +42,16 @@ def plain_name(option: str) -> str:
     return option.lstrip("-")
 
 
-def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
-    """The options under the names of the recorded version, and a note for each that had an older one."""
+def renamed(config: ConfigRead, own: Collection[str] = ()) -> tuple[dict[str, Option], list[str]]:
+    """The options under the names of the recorded version, and a note for each that had an older one.
+
+    ``own``: options of the trainer, which mean themselves: an older name of one program can be the name of another's.
+    """
     names, notes = ALIASES.get(key_of(config.framework), {}), []
     found: dict[str, Option] = {}
     for name, option in config.options.items():
         plain = name.lstrip("+")  # Hydra's word for a key that is added
-        new = names.get(plain, plain)
+        new = plain if plain in own else names.get(plain, plain)
         if new != plain:
             notes.append(f"{name} (line {option.line}) is an older name of {new}")
         if new not in found or new == name:
@@ -79,9 +83,14 @@ def is_part(name: str, block: str) -> bool:
     return name.startswith(f"{block}.")
 
 
+def own_options(framework: Framework, entry: str) -> set[str]:
+    """The names of a trainer's options in the table."""
+    return {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry in (entry, "")}
+
+
 def not_understood(framework: Framework, entry: str, options: dict[str, Option]) -> tuple[dict[str, str], list[str]]:
     """Options that do not exist in this version, with the nearest name; and those that do and say nothing here."""
-    mine = {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry in (entry, "")}
+    mine = own_options(framework, entry)
     names = {plain_name(name) for name in framework.names}
     strange, unrelated = {}, []
     for name in options:

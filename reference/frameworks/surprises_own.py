@@ -23,7 +23,7 @@ def trl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
     if entry == "GRPOConfig" and of("loss_type") == "bnpo":
         yield Surprise("bnpo divides each micro-batch by its own tokens: how a batch is cut changes the gradient",
                        "06_aggregation", 1)  # fmt: skip
-    if entry == "DPOConfig" and of("label_smoothing"):
+    if entry == "DPOConfig" and of("label_smoothing") and of("loss_type") in ("sigmoid", ["sigmoid"]):
         yield Surprise("label_smoothing changes nothing with loss_type sigmoid: there is no cDPO in this version",
                        "08_dpo_and_beta", 7)  # fmt: skip
     if entry in ("GRPOConfig", "DPOConfig") and (c.get("kl_place") or entry == "DPOConfig"):

@@ -71,6 +71,7 @@ def explained(text: str, ending: str, folder, name: str, framework: str | None =
     return explain(read_config(path, framework))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recipe", "to"), PAIRS)
 def test_what_is_exported_is_explained_as_the_recipe_or_refused(recipe, to, tmp_path):
     title = framework_named(to).title
