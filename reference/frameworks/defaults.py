@@ -15,6 +15,8 @@ from reference.frameworks.slots import SLOTS
 from reference.frameworks.versions import VERSIONS
 from reference.objectives.shapes import InputError
 
+OTHER = "{value}"  # in ``values``: the words for every value that has none of its own
+
 
 @dataclass(frozen=True)
 class Value:
@@ -46,9 +48,10 @@ class Cell:
 
     def words(self, value: Any) -> str | None:
         """What a value means in one sentence; None where nobody has said it."""
-        if self.says:
-            return self.says.replace("{value}", spelled(value))
-        return next((known.says for known in self.values if same(known.value, value)), None)
+        own = [known.says for known in self.values if same(known.value, value)]
+        other = [known.says for known in self.values if known.value == OTHER]
+        said = next(iter([*own, *other]), self.says or None)
+        return said and said.replace("{value}", spelled(value))
 
     def columns(self, value: Any) -> dict[str, Any]:
         """The columns of a recipe that this value sets."""

@@ -12,7 +12,7 @@ from reference.algorithms.unread_options import unread
 from reference.configs.option import Option
 from reference.frameworks.defaults import Framework, framework_named, spelled
 from reference.frameworks.explain import alike, columns_of
-from reference.frameworks.exporters.inverse import inverse
+from reference.frameworks.exporters.inverse import by_option, inverse
 from reference.frameworks.exporters.nemo_rl import NEMO_RL
 from reference.frameworks.exporters.openrlhf import OPENRLHF
 from reference.frameworks.exporters.parts import WITHOUT_AN_OPTION, Exported, Exporter, hinted, require_names, wanted
@@ -41,7 +41,8 @@ def export(recipe: Recipe, to: str, *, version: str | None = None) -> Exported:
     options = options_for(exporter, framework, entry, recipe)
     if wrong := differences(framework, entry, options, recipe):
         raise InputError(refusal(framework, recipe, wrong))
-    return Exported(recipe, framework, entry, options, exporter.extras(recipe), exporter.placeholders(recipe), exporter.said(recipe),
+    extras = {name: extra for name, extra in exporter.extras(recipe).items() if name not in options}
+    return Exported(recipe, framework, entry, options, extras, exporter.placeholders(recipe), exporter.said(recipe),
                     notes_of(framework, entry, options, recipe))  # fmt: skip
 
 
@@ -53,7 +54,10 @@ def exporter_of(to: str) -> Exporter:
 
 
 def options_for(exporter: Exporter, framework: Framework, entry: str, recipe: Recipe) -> dict[str, Any]:
-    return inverse(framework, entry, wanted(recipe) | hinted(recipe), set(unread(recipe)), exporter.own(recipe))
+    """What an exporter adds counts where the table has a cell for it too."""
+    cells = by_option(framework, entry)
+    own = {name: value for name, (_, value) in exporter.extras(recipe).items() if name in cells} | exporter.own(recipe)
+    return inverse(framework, entry, wanted(recipe) | hinted(recipe), set(unread(recipe)), own)
 
 
 def amounts_to(framework: Framework, entry: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +77,8 @@ def differences(framework: Framework, entry: str, options: dict[str, Any], recip
             continue  # no option says it, and there is one way only
         if column not in found or not alike(found[column], value):
             wrong[column] = value
+    if "loss" in wrong:  # how log-probs are added goes with it
+        wrong.pop("average_logprobs", None)
     return wrong
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reference.frameworks.defaults import Cell, Framework, newest, spelled
+from reference.frameworks.settings import settings_of
 from reference.frameworks.slots import SLOTS
 
 WIDTH = 100
@@ -22,11 +23,10 @@ AT_A_GLANCE = {
 
 
 def default_columns(framework: Framework, entry: str) -> dict[str, Any]:
-    """What the defaults of one trainer set of a recipe's columns."""
+    """What the defaults of one trainer set of a recipe's columns, without those of blocks that are absent by default."""
     found: dict[str, Any] = {}
-    for cell in framework.cells:
-        if cell.entry == entry and cell.acts:
-            found |= cell.columns(cell.default)
+    for one in settings_of(framework, entry, {}):
+        found |= one.columns
     return found
 
 

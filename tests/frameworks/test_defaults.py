@@ -24,6 +24,10 @@ from reference.objectives.shapes import InputError
 CHOICE = Cell(
     "clip", "", "mode", "ppo", "a.py:1", values=(Value("ppo", "clipped", {"loss": "ppo_clip"}), Value(1, "one", {}))
 )
+OPEN = Cell(
+    "clip", "", "high", None, "a.py:3", column="clip_high",
+    values=(Value(None, "as low", {}), Value("{value}", "1 + {value}", {}), Value(["a"], "a list", {})),
+)  # fmt: skip
 NUMBER = Cell("clip", "", "eps", 0.2, "a.py:2", says="1 - {value}", column="clip_low")
 
 
@@ -32,6 +36,11 @@ def test_a_value_has_words_and_columns():
     assert CHOICE.columns("ppo") == {"loss": "ppo_clip"} and CHOICE.columns("dppo") == {}
     assert NUMBER.words(0.3) == "1 - 0.3" and NUMBER.columns(0.3) == {"clip_low": 0.3}
     assert NUMBER.words(None) == "1 - none" and NUMBER.columns(None) == {}
+
+
+def test_a_value_without_words_of_its_own_has_those_of_any_other():
+    assert OPEN.words(None) == "as low" and OPEN.words(0.28) == "1 + 0.28" and OPEN.words(["a"]) == "a list"
+    assert OPEN.columns(None) == {} and OPEN.columns(0.28) == {"clip_high": 0.28}
 
 
 def test_true_is_not_one():

@@ -47,7 +47,7 @@ def test_the_trainer_of_a_config(framework, program, options, expected):
     ("framework", "program", "options", "named"),
     [
         ("trl", "GKDConfig", {}, "GKDConfig"),
-        ("openrlhf", "openrlhf.cli.train_sft", {}, "train_sft"),
+        ("openrlhf", "openrlhf.cli.train_rm", {}, "train_rm"),
         ("ms_swift", "swift rlhf", {"rlhf_type": "gkd"}, "gkd"),
         ("llamafactory", None, {"stage": "rm"}, "rm"),
         ("axolotl", None, {"rl": "orpo"}, "rl: orpo"),

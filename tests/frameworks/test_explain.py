@@ -224,4 +224,4 @@ def test_a_notebook_is_explained(tmp_path, capsys):
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     assert main(["explain", str(path)]) == 0
-    assert "4 completions per prompt" in capsys.readouterr().out
+    assert "completions per prompt: 4" in capsys.readouterr().out

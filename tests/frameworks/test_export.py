@@ -27,7 +27,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "reinforce++-baseline": {"advantage", "kl"},
         "dpo-online": {"online"},
         "ipo": {"average_logprobs"},  # TRL's is of means
-        "orpo": {"loss", "average_logprobs"},
+        "orpo": {"loss"},
     },
     "verl": {},
     "openrlhf": {
@@ -58,7 +58,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
 }
 NO_TRAINER = {
     "verl": {"sft", "reward", "preference"},
-    "openrlhf": {"sft", "reward"},
+    "openrlhf": {"reward"},
     "nemo_rl": {"reward"},
     "trl": set(),
 }
@@ -224,7 +224,7 @@ def test_every_option_has_words_over_it():
         "    # above every ratio that there can be: no dual clip\n    actor_rollout_ref.actor.clip_ratio_c=1000000000.0\n"
         in text
     )
-    assert "    # reward minus the group's mean, divided by its std\n    algorithm.adv_estimator=grpo\n" in text
+    assert "    # reward minus the group's mean, divided by the group's std\n    algorithm.adv_estimator=grpo\n" in text
 
 
 def test_a_model_is_put_in_and_otherwise_asked_for():

@@ -110,7 +110,7 @@ def test_the_config_of_trl_is_built(name, tmp_path, monkeypatch):
     script = (
         text_of(found)
         .replace("= ...  #", "= None  #")
-        .replace(f"config = {found.entry}(", f"config = {found.entry}(use_cpu=True, bf16=False,")
+        .replace(f"config = {found.entry}(", f"config = {found.entry}(use_cpu=True,")
     )
     names: dict = {}
     exec(compile(script.split("\ntrainer = ")[0], f"{name}.py", "exec"), names)
@@ -126,7 +126,7 @@ def test_the_yaml_of_trl_is_parsed_by_its_parser(name, tmp_path):
 
     found = export(RECIPES[name], "trl")
     path = tmp_path / "config.yaml"
-    path.write_text(text_of(found, ".yaml", model="a/model") + "use_cpu: true\nbf16: false\n")
+    path.write_text(text_of(found, ".yaml", model="a/model") + "use_cpu: true\n")
     parser = trl.TrlParser((trl.ScriptArguments, getattr(trl, found.entry), trl.ModelConfig))
     _, config, model = parser.parse_args_and_config(["--config", str(path)], fail_with_unknown_args=True)
     assert model.model_name_or_path == "a/model"

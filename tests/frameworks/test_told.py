@@ -30,7 +30,7 @@ def test_all_names_what_says_nothing(tmp_path):
 
 def test_what_is_said_has_its_line_and_what_is_not_its_place_in_the_source(tmp_path):
     text = " ".join(told(explained(tmp_path, "beta=0.1")).split())
-    assert "- 0.1 times k3 in the loss; with 0 no KL is computed at all [beta = 0.1, line 3]" in text
+    assert "- its coefficient is 0.1; with 0 no KL is computed [beta = 0.1, line 3]" in text
     assert "[epsilon = 0.2, trl/trainer/grpo_config.py:" in text
 
 

@@ -11,7 +11,7 @@ from reference.frameworks.defaults import read
 from reference.frameworks.slots import SLOTS
 
 from .defaults import names
-from .defaults.cells import as_stored, cell, fixed, inert, read_all, value
+from .defaults.cells import OTHER, as_stored, cell, fixed, inert, read_all, value
 from .defaults.source import Found, NotFound, argument, code, field, given, parameter, yaml_value
 from .frameworks import CELLS, DEFAULTS, RECORDED, recorded_version
 from .record_defaults import cells_of, record
@@ -67,6 +67,7 @@ algorithm:
     lam: 1.0
   name: null  # none
 list: [0.5, 2]
+lr: 1e-6
 """
 
 
@@ -94,6 +95,7 @@ def root(tmp_path) -> Path:
         (yaml_value("a.yaml", "algorithm.gae.lam"), Found(1.0, "a.yaml:4")),
         (yaml_value("a.yaml", "algorithm.name"), Found(None, "a.yaml:5")),
         (yaml_value("a.yaml", "list"), Found([0.5, 2], "a.yaml:6")),
+        (yaml_value("a.yaml", "lr"), Found(1e-6, "a.yaml:7")),
         (code("a.py", "1e-4", of="Config.loss"), Found(None, "a.py:11")),
         (given(1e-4, code("a.py", "1e-4")), Found(1e-4, "a.py:11")),
     ],
@@ -135,6 +137,7 @@ def test_all_names_are_those_that_a_user_writes(root):
         "algorithm.gae.lam",
         "algorithm.name",
         "list",
+        "lr",
     ]
     assert names.yaml_keys("a.yaml", "b.", under="algorithm.gae")(root) == ["b.lam"]
 
@@ -157,6 +160,17 @@ def test_a_cell_is_stored_with_its_words_and_what_cannot_be_read_is_told(root):
     assert stored[2]["values"] == [[None, "1e-4 is added", {"eps": 1e-4}]]
     assert stored[3]["acts"] is False and len(stored) == 4
     assert lost == ["mode: the default is 'Mode.GRPO', and there are no words for it", "gone: a.py has no Config.gone"]
+
+
+def test_a_list_is_a_tuple_in_a_cell_and_any_other_value_has_words_too(root):
+    cells = [
+        cell("clip", "kinds", field("a.py", "Config.kinds"), {("sigmoid",): "DPO"}),
+        cell("clip", "high", field("a.py", "Config.high"), {0.3: "high", OTHER: "{value}"}),
+    ]
+    stored, lost = read_all(cells, root)
+    assert stored[0]["values"] == [[["sigmoid"], "DPO", {}]]
+    assert stored[1]["values"] == [[0.3, "high", {}], ["{value}", "{value}", {}]]
+    assert not lost
 
 
 @pytest.mark.parametrize("wrong", [("clips", "x"), ("clip", "clip_lowest")])

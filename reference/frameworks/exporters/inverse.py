@@ -6,7 +6,7 @@ it is written (``export``).
 
 from typing import Any
 
-from reference.frameworks.defaults import Cell, Framework
+from reference.frameworks.defaults import OTHER, Cell, Framework
 from reference.frameworks.explain import alike
 from reference.frameworks.exporters.parts import LEFT_OUT
 
@@ -51,7 +51,7 @@ def only_about(cells: list[Cell], unread: set[str]) -> bool:
 
 def best(cells: list[Cell], wanted: dict[str, Any]) -> Any:
     """The value whose columns agree most with those that are wanted; the default among equals."""
-    candidates = [cells[0].default, *(value.value for cell in cells for value in cell.values)]
+    candidates = [cells[0].default, *(value.value for cell in cells for value in cell.values if value.value != OTHER)]
     candidates += [wanted[cell.column] for cell in cells if cell.column in wanted]
     return max(candidates, key=lambda value: sum(agreement(cell.columns(value), wanted) for cell in cells))
 

@@ -77,6 +77,7 @@ def extras(recipe: Recipe) -> Extras:
     block = {"preference": "dpo", "sft": "sft"}.get(recipe.kind, "ppo" if recipe.critic else "grpo")
     return {
         "policy.train_micro_batch_size": ("rows per forward pass: memory and speed only", recipe.micro_batch_size),
+        "policy.optimizer.kwargs.weight_decay": ("no weight decay", 0.0),
         f"{block}.max_num_steps": ("rollouts, or batches, to learn from", recipe.steps),
     }
 

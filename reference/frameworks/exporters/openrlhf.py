@@ -10,11 +10,13 @@ from reference.frameworks.exporters.shell_text import shell
 
 
 def entry(recipe: Recipe) -> str | None:
-    return {"rl": "train_ppo_ray", "preference": "train_dpo"}.get(recipe.kind)
+    return {"rl": "train_ppo_ray", "preference": "train_dpo", "sft": "train_sft"}.get(recipe.kind)
 
 
 def own(recipe: Recipe) -> dict[str, Any]:
     """An option that is none by default cannot be set to none, and is left out there."""
+    if recipe.kind == "sft":
+        return {}
     if recipe.kind == "preference":
         return {"--model.label_smoothing": recipe.label_smoothing if recipe.loss == "cdpo" else 0.0,
                 "--model.ipo_enable": recipe.loss == "ipo"}  # fmt: skip
@@ -37,14 +39,19 @@ def extras(recipe: Recipe) -> Extras:
     if recipe.kind == "rl":
         found["--rollout.micro_batch_size"] = ("the same where rollouts are scored", recipe.micro_batch_size)
     else:
-        found["--train.batch_size"] = ("pairs per optimizer step", recipe.prompts_per_step)
+        rows = "pairs" if recipe.kind == "preference" else "demonstrations"
+        found["--train.batch_size"] = (f"{rows} per optimizer step", recipe.prompts_per_step)
+    prefix = "actor." if recipe.kind == "rl" else ""
+    found[f"--{prefix}lr_scheduler"] = ("the learning rate stays, after the warm-up", "constant_with_warmup")
+    found[f"--{prefix}lr_warmup_ratio"] = ("no warm-up", 0.0)
     return found
 
 
 def placeholders(recipe: Recipe) -> tuple[Placeholder, ...]:
-    if recipe.kind == "preference":
+    if recipe.kind != "rl":
+        data = "pairs of a chosen and a rejected answer" if recipe.kind == "preference" else "demonstrations"
         return (Placeholder("MODEL", "the model to start from, a folder or a name", ("--model.model_name_or_path",)),
-                Placeholder("DATASET", "pairs of a chosen and a rejected answer, a folder or a name", ("--data.dataset",)))  # fmt: skip
+                Placeholder("DATASET", f"{data}, a folder or a name", ("--data.dataset",)))  # fmt: skip
     return (
         Placeholder("MODEL", "the model to start from, a folder or a name", ("--actor.model_name_or_path",)),
         Placeholder("DATASET", "the prompts to learn from, a folder or a name", ("--data.prompt_dataset",)),

@@ -3,7 +3,16 @@
 from typing import Any
 
 from reference.algorithms.columns import Recipe
-from reference.frameworks.exporters.parts import Exported, Exporter, Extras, Placeholder, or_bound, per_device, whole
+from reference.frameworks.exporters.parts import (
+    LEFT_OUT,
+    Exported,
+    Exporter,
+    Extras,
+    Placeholder,
+    or_bound,
+    per_device,
+    whole,
+)
 from reference.frameworks.exporters.write_trl import script, yaml
 from reference.frameworks.rules.trl import CONSERVATIVE, NOISE_OF_CONSERVATIVE, PAIR_LOSSES
 
@@ -22,7 +31,7 @@ def entry(recipe: Recipe) -> str:
 def own(recipe: Recipe) -> dict[str, Any]:
     name = entry(recipe)
     special = {"GRPOConfig": grpo, "RLOOConfig": rloo, "DPOConfig": dpo}.get(name)
-    found: dict[str, Any] = {"disable_dropout": True} if name != "SFTConfig" else {}
+    found: dict[str, Any] = {"num_train_epochs": LEFT_OUT} | ({} if name == "SFTConfig" else {"disable_dropout": True})
     if name != "RLOOConfig":
         found["max_grad_norm"] = or_bound(recipe.max_grad_norm)
     return found | (special(recipe) if special else {})
@@ -92,7 +101,8 @@ def extras(recipe: Recipe) -> Extras:
             per_device(rows(recipe), most_rows(recipe)),
         ),
         "max_steps": ("optimizer steps", steps),
-        "lr_scheduler_type": ("the rate stays as it is", "constant"),
+        "lr_scheduler_type": ("the learning rate stays as it is", "constant"), "warmup_steps": ("no warm-up", 0),
+        "weight_decay": ("no weight decay", 0.0), "bf16": ("bfloat16 (autocast) or not", recipe.bf16),
     }  # fmt: skip
     if recipe.kind != "rl":
         found["gradient_accumulation_steps"] = (

@@ -78,6 +78,9 @@ def extras(recipe: Recipe) -> Extras:
     found: Extras = dict.fromkeys(names, (speed, recipe.micro_batch_size))
     if recipe.overlong == "penalty":
         found[f"{KWARGS}.overlong_buffer_cfg.log"] = ("the punishment is not logged", False)
+    found[f"{ACTOR}.optim.weight_decay"] = ("no weight decay", 0.0)
+    found[f"{ACTOR}.optim.lr_scheduler_type"] = ("the learning rate stays as it is", "constant")
+    found[f"{ACTOR}.optim.lr_warmup_steps_ratio"] = ("no warm-up", 0.0)
     return found | {"trainer.total_training_steps": ("rollouts to learn from", recipe.steps)}
 
 

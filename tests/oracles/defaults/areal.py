@@ -1,68 +1,31 @@
 """AReaL: its PPOTrainer, which is its GRPO too, then DPO, reward models and SFT. Options as they stand in a user's YAML."""
 
-from typing import Any
-
 from . import names
+from .areal_options import (
+    ACTOR,
+    ADVANTAGES,
+    DATA,
+    ENGINE,
+    FORMULAS,
+    LEVELS,
+    LOSS,
+    TRAINER,
+    WORKFLOW,
+    generation,
+    line,
+    no_effect,
+    option,
+    without,
+)
 from .areal_other import ARGS, OTHER_CELLS, RATE
-from .cells import Cell, Value, cell, fixed, inert, value
-from .source import code, field, given
-
-ACTOR, CRITIC = "areal/trainer/ppo/actor.py", "areal/trainer/ppo/critic.py"
-FORMULAS, DATA, TRAINER = "areal/utils/functional/functional.py", "areal/utils/data.py", "areal/trainer/rl_trainer.py"
-ENGINE, WORKFLOW = "areal/engine/fsdp_engine.py", "areal/workflow/multi_turn.py"
-LOSS, ADVANTAGES = "ppo_actor_loss_fn", "PPOActor._compute_advantages"
-OWNERS = {  # the first part of an option's name -> the dataclasses that state its default
-    "actor.reward_norm": "NormConfig",
-    "actor.adv_norm": "NormConfig",
-    "actor.rejection_sampling": "RejectionSamplingConfig",
-    "actor.optimizer": "OptimizerConfig",
-    "actor": "PPOActorConfig",
-    "critic.optimizer": "OptimizerConfig",
-    "critic": "PPOCriticConfig",
-    "gconfig": "GenerationHyperparameters",
-    "rollout": "InferenceEngineConfig",
-    "teacher": "TeacherConfig",
-    "train_dataset": "_DatasetConfig",
-}
-
-
-def option(
-    slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "", owner: str = "", stated: Any = None
-) -> Cell:
-    """``owner``: the dataclass, if it is not that of the prefix. ``stated``: a default that is an expression there."""
-    prefix = next(prefix for prefix in OWNERS if name.startswith(prefix + "."))
-    read = field(ARGS, f"{owner or OWNERS[prefix]}.{name.removeprefix(prefix + '.')}")
-    return cell(slot, name, read if stated is None else given(stated, read), says, column=column, entry="PPOTrainer")
-
-
-def without(slot: str, name: str, words: str, *, owner: str = "PPOConfig", **columns: Any) -> Cell:
-    """A block that is null by default."""
-    return cell(
-        slot,
-        name,
-        field(ARGS, f"{owner}.{name.rpartition('.')[2]}"),
-        {None: value(words, columns=columns)},
-        entry="PPOTrainer",
-    )
-
-
-def line(slot: str, file: str, text: str, of: str, says: str, **columns: Any) -> Cell:
-    return fixed(slot, code(file, text, of=of), says, columns=columns, entry="PPOTrainer")
-
-
-def no_effect(slot: str, name: str, says: str) -> Cell:
-    return inert(slot, f"actor.{name}", field(ARGS, f"PPOActorConfig.{name}"), says, entry="PPOTrainer")
-
-
-LEVELS = {
-    "batch": "over all rewards of the batch, on all processes",
-    "group": "over group_size rewards that stand next to each other",
-    None: "left out",
-}
+from .cells import OTHER, cell, inert, value
+from .source import field, given
 
 PPO_CELLS = [
     line("advantage", ACTOR, "newgaelam = delta + self.discount * self.gae_lambda * lastgaelam", ADVANTAGES,
-         "always GAE on reward and KL; without a critic values are 0, so that it is the return of each token"),
+         "always GAE on reward and KL"),
+    line("advantage", ACTOR, "values = torch.zeros_like(rewards)", ADVANTAGES,
+         "without a critic values are 0, so that the advantage is the return of each token"),
     without("advantage", "actor.reward_norm", "rewards are not normalised: without this block, a critic or adv_norm there is no baseline",
             owner="PPOActorConfig"),
     option("advantage", "actor.reward_norm.mean_level", {
@@ -72,7 +35,7 @@ PPO_CELLS = [
         None: "if the block is there, no mean is taken off",
     }),
     option("advantage", "actor.reward_norm.mean_leave1out", {
-        False: "the mean is of all", True: value("of all others, which std_level group cancels again: set std_level to null for RLOO",
+        False: "the mean is that of all", True: value("of all others, which std_level group cancels again: set std_level to null for RLOO",
                                                  columns={"advantage": "leave_one_out"}),
     }),
     option("advantage", "actor.reward_norm.std_level", {
@@ -82,9 +45,9 @@ PPO_CELLS = [
                     columns={"advantage": "group_mean"}),
     }),
     option("advantage", "actor.reward_norm.std_unbiased", {
-        True: "if the block is there, the std divides by N - 1", False: value("the std divides by N", columns={"ddof": 0}),
+        True: value("if the block is there, the std divides by N - 1", columns={"ddof": 1}), False: value("the std divides by N", columns={"ddof": 0}),
     }),
-    option("advantage", "actor.reward_norm.eps", "if the block is there, {value} is added to the std, not to the variance"),
+    option("advantage", "actor.reward_norm.eps", "if the block is there, {value} is added to the std, not to the variance", column="eps"),
     option("advantage", "actor.reward_norm.group_size",
            "{value}, and not gconfig.n_samples: with level group it has to be set, or each reward is a group of its own"),
     without("advantage", "actor.adv_norm", "advantages of tokens are not normalised", owner="PPOActorConfig"),
@@ -101,31 +64,36 @@ PPO_CELLS = [
     option("advantage", "actor.reward_scaling", "then rewards are multiplied by {value}"),
     option("advantage", "actor.reward_clip", "then they are cut at plus and minus {value}, before they are normalised"),
     line("dead groups", TRAINER, "should_accept_fn=dynamic_filter_fn,", "PPOTrainer.train",
-         "groups that all earn the same stay, with advantage 0 where a mean is taken off; train() takes a dynamic_filter_fn that drops them"),
+         "groups that all earn the same stay, unless train() is given a dynamic_filter_fn that drops them"),
     line("dead groups", DATA, "mean[s] = group_mean.expand_as(xx)", "Normalization.__call__",
-         "with level group and group_size 1, its default, every advantage is 0; with mean_leave1out it is the raw reward"),
+         "with mean_level group and group_size 1, its default, every reward becomes 0"),
+    line("dead groups", DATA, "if self.group_size == 1 and self.mean_leave1out:", "Normalization.__call__",
+         "with mean_leave1out too, a group of one keeps its reward"),
     line("dead groups", DATA, "std[s] = group_std.expand_as(xx)", "Normalization.__call__",
-         "rewards behind the last whole group keep a std of 0 and are divided by eps alone"),
-    option("kl", "actor.kl_ctl", "its coefficient is {value}, also where there is no reference", column="kl_coef"),
+         "with std_level group, rewards behind the last whole group have a std of 0 and are divided by eps alone"),
+    option("kl", "actor.kl_ctl", "the coefficient of the KL is {value}, also where there is no reference", column="kl_coef"),
     option("kl", "actor.kl_estimator", {
         "k1": value("k1, cut at 10 on both sides", columns={"kl": "k1"}), "k2": value("k2, cut at 10", columns={"kl": "k2"}),
         "k3": value("k3, cut at 10", columns={"kl": "k3"}),
     }),
     line("kl", ACTOR, "rewards = -self.kl_ctl * self.kl_estimator(old_logp, ref_logp)", ADVANTAGES,
-         "it is taken off each token's reward, of the old log-probs; none is in the loss", kl_place="reward"),
+         "the KL of the old log-probs is taken off each token's reward, and none is in the loss", kl_place="reward"),
     without("kl", "teacher", "there is no teacher"),
     option("kl", "teacher.rl_loss_weight", {
         1.0: "with a teacher, the mean of logp - teacher_logp is added, whose expected gradient does not contain the teacher",
         0: "with a teacher, the policy loss is dropped and the teacher is learned by reverse KL, weighed by the ratio",
+        OTHER: "with a teacher, the policy loss counts {value} times, and the mean of logp - teacher_logp is added",
     }),
-    option("kl", "teacher.distill_loss_weight", "with a teacher, its term is multiplied by {value}"),
+    option("kl", "teacher.distill_loss_weight", "with a teacher, its term counts {value} times"),
     without("reference", "ref", "there is none, and its log-prob counts as 0: kl_ctl then pays for unlikely tokens", reference_model=False),
     line("reference", TRAINER, "if config.actor.kl_ctl > 0 and config.ref is not None:", "PPOTrainer.__init__",
-         "with the block ref it is the checkpoint of ref.path, and stays as it is; with kl_ctl 0 it is not loaded"),
+         "with the block ref it is the checkpoint of ref.path, which stays as it is, and is not loaded where kl_ctl is 0"),
     option("clip", "actor.eps_clip", "the ratio is clipped below at 1 - {value}", column="clip_low"),
-    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip"}, column="clip_high"),
-    option("clip", "actor.c_clip", {None: value("no further bound where the advantage is negative", columns={"dual_clip": None})},
-           column="dual_clip"),
+    option("clip", "actor.eps_clip_higher", {None: "above at 1 + eps_clip", OTHER: "above at 1 + {value}"}, column="clip_high"),
+    option("clip", "actor.c_clip", {
+        None: value("no further bound where the advantage is negative", columns={"dual_clip": None}),
+        OTHER: "where the advantage is negative, the loss is bounded at the ratio {value}",
+    }, column="dual_clip"),
     option("ratio", "actor.importance_sampling_level", {
         "token": value("one ratio per token", columns={"ratio": "token"}),
         "sequence": value("GSPO's ratio of sequences, and the mean of a row's advantages; the mean stays one over tokens",
@@ -138,24 +106,26 @@ PPO_CELLS = [
     no_effect("ratio", "sapo_tau_pos", "the gate's temperature where the advantage is positive: read with use_sapo_loss only"),
     no_effect("ratio", "sapo_tau_neg", "the gate's temperature elsewhere: read with use_sapo_loss only"),
     line("aggregation", ENGINE, "loss_scale = local_weight / total_loss_weight * loss_multiplier", "FSDPEngine._compute_logprobs_and_loss",
-         "a mean over the kept tokens of the minibatch, on all processes and over all micro-batches; no option changes it",
+         "a mean over the kept tokens of the minibatch, on all processes and over all micro-batches",
          aggregation="token_mean", processes=True),
     line("aggregation", FORMULAS, "loss_mask_count = loss_mask.count_nonzero() or 1", LOSS,
          "tokens that rejection_sampling leaves out stay in the count"),
-    line("entropy", ACTOR, "entropy = entropy.detach()", "grpo_loss_fn", "it is logged; there is no term of it in the loss",
+    line("aggregation", ACTOR, "loss_mask = _apply_m2po_masking(old_logp, prox_logp, loss_mask, m2_threshold)", "grpo_loss_fn",
+         "tokens that m2_threshold drops leave the count of their micro-batch, not the weight that the micro-batch has"),
+    line("entropy", ACTOR, "entropy = entropy.detach()", "grpo_loss_fn", "entropy is logged, and not in the loss",
          entropy_coef=0.0),
-    without("value", "critic", "there is no critic"),
+    without("value", "critic", "there is no critic", critic=None),
     option("value", "actor.discount", "gamma is {value}", column="gamma"),
     option("value", "actor.gae_lambda", "lambda is {value}: Monte Carlo returns", column="gae_lambda"),
     line("value", FORMULAS, "value_loss = torch.max(value_loss_original, value_loss_clipped)", "ppo_critic_loss_fn",
          "with the block critic: half the larger of two squared errors, a mean over tokens, in a model of its own"),
-    option("value", "critic.eps_clip", "with a critic, a value may move {value} from its old one"),
-    option("value", "critic.optimizer.lr", "with a critic, its learning rate is {value}"),
+    option("value", "critic.eps_clip", "with a critic, a value may move {value} from its old one", column="value_clip"),
+    option("value", "critic.optimizer.lr", "with a critic, its learning rate is {value}", column="critic_lr"),
     line("value", ACTOR, "nextvalues = values[:, max_seqlen - 1] * seq_no_eos_mask", ADVANTAGES,
          "a row as long as the longest of the batch counts as cut off, and its last value is added, also if it ended"),
     option("truncated", "actor.mask_no_eos_with_zero", {
         False: value("they are trained on with what they earned", columns={"overlong": "score"}),
-        True: "rows as long as the longest of the batch lose their reward, ended or not; they are trained on all the same",
+        True: "rows as long as the longest of the batch lose their reward, ended or not, and are trained on all the same",
     }),
     inert("truncated", "critic.mask_no_eos_with_zero", field(ARGS, "PPOCriticConfig.mask_no_eos_with_zero"),
           "only logged: no line of the critic's arithmetic reads it", entry="PPOTrainer"),
@@ -164,17 +134,20 @@ PPO_CELLS = [
         True: "a penalty grows over the last overlong_tokens of actor.max_new_tokens, and goes on beyond them",
     }),
     no_effect("truncated", "max_new_tokens", "read by the length penalty only: the budget is gconfig.max_new_tokens"),
-    option("sampling", "gconfig.n_samples", "{value} completion per prompt", column="group_size"),
+    option("sampling", "gconfig.n_samples", "completions per prompt: {value}", column="group_size"),
     option("sampling", "gconfig.temperature", "the sampler's temperature is {value}", column="temperature"),
     option("sampling", "actor.temperature", "log-probs are computed at {value}, whatever gconfig.temperature is: set both", owner="TrainEngineConfig"),
     option("sampling", "gconfig.top_p", "top-p {value}", column="top_p"),
     option("sampling", "gconfig.top_k", {10**8: value("no top-k", columns={"top_k": None})}, stated=10**8),
     option("sampling", "gconfig.max_new_tokens", "at most {value} new tokens", column="max_new_tokens"),
-    option("sampling", "train_dataset.batch_size", "{value} prompt per step", column="prompts_per_step"),
+    option("sampling", "gconfig.max_tokens", "prompt and completion together have at most {value} tokens"),
+    generation("min_new_tokens", "no line of the package reads it: the sampler is not told"),
+    generation("frequency_penalty", "with vLLM, which is not given it"),
+    option("sampling", "train_dataset.batch_size", "prompts per step: {value}", column="prompts_per_step"),
     option("steps", "actor.ppo_n_minibatches", "{value} optimizer steps per rollout, rows split so that tokens are balanced",
            column="minibatches"),
     line("steps", ACTOR, "for mb in mb_inputs.mbs:", "PPOActor._ppo_update", "each rollout is gone through once", inner_epochs=1),
-    option("steps", "rollout.max_head_offpolicyness", "completions may come from weights that are {value} versions older than those they train"),
+    option("steps", "rollout.max_head_offpolicyness", "versions by which the weights that sampled may be older, at most: {value}"),
     option("correction", "actor.use_decoupled_loss", {
         False: value("none: the ratio is to the sampler's own log-probs", columns={"correction": "none"}),
         True: "the ratio is to the trainer's log-probs before the step; without rejection_sampling no weight makes up for the sampler",
@@ -183,6 +156,8 @@ PPO_CELLS = [
         False: "the sampler's log-probs are the old ones", True: "without use_decoupled_loss, the trainer's stand in their place, and the sampler's are not read",
     }),
     without("correction", "actor.rejection_sampling", "nothing is weighed or rejected", owner="PPOActorConfig"),
+    line("correction", ARGS, "Filtering will be ignored. Set use_decoupled_loss=True to enable.", "PPOActorConfig.__post_init__",
+         "without use_decoupled_loss the block rejection_sampling does nothing: the log-probs that it compares are the same"),
     option("correction", "actor.rejection_sampling.level", {
         "token": "each token has its own weight, and is rejected alone",
         "sequence": value("the geometric mean of a row is the weight of its tokens, which stay or go together", columns={"correction": "geometric"}),
@@ -192,26 +167,40 @@ PPO_CELLS = [
     }),
     option("correction", "actor.rejection_sampling.metric", {
         "ratio": "the bounds are on the ratio of trainer to sampler",
-        "kl_k1": "on log ratio, where verl has minus that; the weight stays unbounded",
-        "kl_k2": "on half the squared log-ratio; the weight stays unbounded",
-        "kl_k3": "on 1 / ratio - 1 + log ratio, not on what its help says; the weight stays unbounded",
+        "kl_k1": "the bounds are on the log-ratio of trainer to sampler, and the weight stays unbounded",
+        "kl_k2": "the bounds are on half the squared log-ratio, and the weight stays unbounded",
+        "kl_k3": "the bounds are on 1 / ratio - 1 + log ratio, not on what its help says, and the weight stays unbounded",
     }),
     option("correction", "actor.rejection_sampling.agg", {
         "mean": "with level sequence, rows are judged by the mean of their tokens", "sum": "by the sum; of ratios, their product",
         "max": "by the largest, which is compared with the lower bound too",
     }),
     option("correction", "actor.rejection_sampling.upper", "if the block is there, the upper bound is {value}"),
-    option("correction", "actor.rejection_sampling.lower", {None: "if the block is there, it has no lower bound; action clamp takes 0"}),
+    option("correction", "actor.rejection_sampling.lower", {
+        None: "if the block is there, it has no lower bound; action clamp takes 0", OTHER: "if the block is there, the lower bound is {value}",
+    }),
     cell("correction", "actor.prox_logp_method",
          given("recompute", field(ARGS, "PPOActorConfig.prox_logp_method")), {
              "recompute": "with use_decoupled_loss, by a forward pass before the step",
              "loglinear": "with use_decoupled_loss, interpolated between sampler and policy by their versions, without a forward pass",
              "metrics": "as recompute, and the interpolation is logged",
          }, entry="PPOTrainer"),
-    option("correction", "actor.m2_threshold", {None: "M2PO drops no tokens; if it is set, it does so with use_decoupled_loss only"}),
+    option("correction", "actor.m2_threshold", {
+        None: "M2PO drops no tokens",
+        OTHER: "with use_decoupled_loss, M2PO drops tokens until their mean squared log-ratio is at most {value}",
+    }),
     option("optimizer", "actor.optimizer.lr", RATE, column="lr"),
     option("optimizer", "actor.optimizer.gradient_clipping", "the gradient's norm is cut at {value}", column="max_grad_norm"),
     option("optimizer", "actor.optimizer.weight_decay", "weight decay {value}"),
+    option("optimizer", "actor.optimizer.warmup_steps_proportion", "the learning rate grows over the first {value} of all steps, rounded down"),
+    option("optimizer", "actor.optimizer.lr_scheduler_type", {
+        "constant": "after that the learning rate stays as it is", "linear": "after that the learning rate falls on a line, with FSDP to 0, not to min_lr_ratio",
+        "cosine": "after that the learning rate falls on a cosine to min_lr_ratio times its size",
+    }),
+    inert("optimizer", "actor.optimizer.initial_loss_scale", field(ARGS, "OptimizerConfig.initial_loss_scale"),
+          "no line of the package reads it, nor min_loss_scale, loss_scale_window and hysteresis", entry="PPOTrainer"),
+    inert("steps", "total_train_n_seqs", field(ARGS, "BaseExperimentConfig.total_train_n_seqs"),
+          "no line of the package reads it: training does not stop there", entry="PPOTrainer"),
     option("optimizer", "actor.dtype", {
         "bfloat16": "forward and backward in bfloat16, weights in float32", "float32": "in float32",
     }, owner="TrainEngineConfig"),

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from .cells import Cell, Value, cell, fixed, inert, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import code, field
 
 ARGS = "areal/api/cli_args.py"
-RATE = "learning rate {value}; without the block actor.optimizer nothing is trained"
+RATE = "learning rate {value}, where the block actor.optimizer is there: without it nothing is trained"
 
 
 def other(
@@ -28,15 +28,15 @@ OTHER_CELLS = [
     inert("preference", "ref.loss_type", field(ARGS, "DPOEngineConfig.loss_type"), "only actor.loss_type is read", entry=DPO),
     fixed("aggregation", code("areal/trainer/dpo/dpo_engine.py", "return _dpo_valid_pairs(x).count_nonzero().float()"),
           "a mean over the pairs of the batch, on all processes and over all micro-batches", columns={"processes": True}, entry=DPO),
-    other(DPO, "reference", "ref.path", "TrainEngineConfig", {"": "the checkpoint named there, which has to be set; it stays as it is"}),
+    other(DPO, "reference", "ref.path", "TrainEngineConfig", {"": "the checkpoint named there, which has to be set, and which stays as it is"}),
     other(DPO, "optimizer", "actor.optimizer.lr", "OptimizerConfig", RATE, column="lr"),
-    other(DPO, "truncated", "train_dataset.max_length", "_DatasetConfig", {None: "nothing is cut; longer pairs are dropped if it is set"}),
+    other(DPO, "truncated", "train_dataset.max_length", "_DatasetConfig", {None: "nothing is cut, and nothing dropped", OTHER: "pairs of more than {value} tokens are dropped"}),
     fixed("preference", code("areal/trainer/rw/rw_engine.py", "loss = -(torch.nn.functional.logsigmoid(scores[:, 0] - scores[:, 1]))"),
           "minus the log sigmoid of the difference of the scores, a mean over pairs, without a margin", entry="RWTrainer"),
     fixed("aggregation", code("areal/trainer/sft/lm_engine.py", "loss = -logprobs.sum() / (1e-5 + loss_mask.count_nonzero())"),
-          "a mean over the supervised tokens of the batch, on all processes and over all micro-batches; 1e-5 is added to each count",
+          "a mean over the supervised tokens of the batch, on all processes and over all micro-batches",
           columns={"aggregation": "token_mean", "processes": True}, entry="SFTTrainer"),
     other("SFTTrainer", "optimizer", "actor.optimizer.lr", "OptimizerConfig", RATE, column="lr"),
     fixed("masks", code("areal/dataset/gsm8k.py", "loss_mask = [0] * len(prompt_token) + [1] * (len(seq_token) - len(prompt_token))"),
-          "the data set decides; its own for GSM8K leaves the prompt out", columns={"prompt_loss": False}, entry="SFTTrainer"),
+          "the data set decides: that of GSM8K leaves the prompt out", columns={"prompt_loss": False}, entry="SFTTrainer"),
 ]  # fmt: skip

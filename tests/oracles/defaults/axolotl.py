@@ -3,100 +3,65 @@
 What its YAML leaves open is left to TRL 1.9.0, which it pins, so that TRL's files are read too.
 """
 
-from typing import Any
-
 from . import names
-from .cells import Cell, Value, cell, fixed, inert, value
-from .source import code, field, given
-
-SCHEMAS = "axolotl/utils/schemas/"
-TRL_SCHEMA, CONFIG = SCHEMAS + "trl.py", SCHEMAS + "config.py"
-GRPO_ARGS, GRPO_TRAINER = "trl/trainer/grpo_config.py", "trl/trainer/grpo_trainer.py"
-ASYNC_FILE, BUILDER = "axolotl/core/trainers/grpo/async_trainer.py", "axolotl/core/builders/rl.py"
-GRPO, ASYNC, DPO, KTO, SIMPO, SFT = "rl: grpo", "rl: grpo, async", "rl: dpo", "rl: kto", "rl: simpo", "supervised"
-OWN_LOSS, TRL_LOSS, SCORES = (
-    "AsyncGRPOTrainer._compute_loss",
-    "GRPOTrainer._compute_loss",
-    "AsyncGRPOTrainer._compute_deferred_scores",
+from .axolotl_options import (
+    ASYNC,
+    ASYNC_FILE,
+    BUILDER,
+    CONFIG,
+    DIVISORS,
+    DPO,
+    GRPO,
+    GRPO_ARGS,
+    GRPO_TRAINER,
+    KTO,
+    LOSSES,
+    MODES,
+    OWN_LOSS,
+    SCALES,
+    SCORES,
+    SFT,
+    SIMPO,
+    TRAINING,
+    TRL_LOSS,
+    TRL_MODES,
+    TRL_SCHEMA,
+    UNBIASED,
+    async_own,
+    filtered,
+    left,
+    line,
+    own,
+    training,
 )
-
-
-def own(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "", entry: str = GRPO) -> Cell:
-    """As its own schema states it: ``trl.scale_rewards``, or a name at the top of the YAML."""
-    file, owner = (TRL_SCHEMA, "TRLConfig") if name.startswith("trl.") else (CONFIG, "AxolotlInputConfig")
-    return cell(slot, name, field(file, f"{owner}.{name.removeprefix('trl.')}"), says, column=column, entry=entry)
-
-
-def left(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
-    """Left to TRL unless it is set."""
-    return cell(
-        slot, name, field(GRPO_ARGS, f"GRPOConfig.{name.removeprefix('trl.')}"), says, column=column, entry=GRPO
-    )
-
-
-def async_own(slot: str, name: str, says: str | dict[Any, Value | str], *, column: str = "") -> Cell:
-    """As the arguments of its async trainer state it."""
-    read = field(ASYNC_FILE, f"AsyncGRPOConfig.{name.removeprefix('trl.')}")
-    return cell(slot, name, read, says, column=column, entry=ASYNC)
-
-
-def line(
-    slot: str, file: str, text: str, says: str, *, of: str | None = None, entry: str = GRPO, **columns: Any
-) -> Cell:
-    return fixed(slot, code(file, text, of=of), says, columns=columns, entry=entry)
-
-
-GROUP = value("reward minus the group's mean, divided by the group's std", columns={"advantage": "group"})
-SCALES = {
-    True: GROUP, "group": GROUP,
-    "batch": value("reward minus the group's mean, divided by the std of all rewards of the batch", columns={"advantage": "group_mean_batch_std"}),
-    False: value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
-    "none": value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
-}  # fmt: skip
-WHOLE = "the kept tokens of the generation batch over all processes, per process"
-DIVISORS = {
-    "dapo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
-    "cispo": value(WHOLE, columns={"aggregation": "token_mean", "processes": True}),
-    "grpo": value("mean over each row's tokens, then over the micro-batch's rows and accumulation", columns={"aggregation": "sequence_mean"}),
-    "sapo": value("as grpo", columns={"aggregation": "sequence_mean"}),
-    "bnpo": value("the micro-batch's own kept tokens, then a mean over accumulation", columns={"aggregation": "token_mean"}),
-    "dr_grpo": value("rows times trl.max_completion_length, which must then be given", columns={"aggregation": "fixed_length"}),
-    "luspo": "sums over tokens, then a mean over rows; with a ratio per token it is over padding too",
-}  # fmt: skip
-LOSSES = {
-    name: value("the clipped loss of PPO", loss="ppo_clip") for name in ("dapo", "grpo", "bnpo", "dr_grpo", "luspo")
-} | {
-    "cispo": value("-w A log p with a detached weight w, the ratio capped at trl.epsilon_high itself", loss="cispo"),
-    "sapo": value("a sigmoid of the ratio in the place of the clip", loss="sapo"),
-}
-MODES = {
-    "token_truncate": "a weight per token, cut at both bounds", "sequence_truncate": "the product of the tokens' ratios, cut at both bounds",
-    "token_mask": "a weight per token; above the cap it becomes 0 and then the lower bound, so nothing is masked",
-    "sequence_mask": "the product of the tokens' ratios; above the cap it becomes 0 and then the lower bound, so nothing is masked",
-}  # fmt: skip
-TRL_MODES = {
-    "sequence_mask": "the product of the tokens' ratios; a completion beyond the bound counts 0",
-    "sequence_truncate": "the product of the tokens' ratios, cut at the bound",
-    "token_mask": "a weight per token, 0 beyond the bound", "token_truncate": "a weight per token, cut at the bound",
-}  # fmt: skip
+from .cells import OTHER, cell, fixed, inert, value
+from .source import code, field, given
 
 GRPO_CELLS = [
     own("advantage", "trl.scale_rewards", SCALES),
     line("advantage", GRPO_TRAINER, "advantages = advantages / (std_rewards + 1e-4)", "the std has ddof 1, and 1e-4 is added to it", ddof=1, eps=1e-4),
     left("advantage", "trl.multi_objective_aggregation", {
         "sum_then_normalize": "several rewards are added with their weights, then normalised once",
-        "normalize_then_sum": "each reward is normalised in its group, and their sum over the batch: what rl: gdpo sets",
+        "normalize_then_sum": "each reward is normalised in its group, and their sum over the batch (rl: gdpo)",
     }),
-    line("dead groups", GRPO_TRAINER, "advantages = rewards - mean_grouped_rewards", "dead groups stay in the batch and in its counts, with the advantage 0"),
-    left("kl", "trl.beta", "{value} times k3 in the loss; with 0 no KL is computed; rl_beta is the same option", column="kl_coef"),
+    line("dead groups", GRPO_TRAINER, "advantages = rewards - mean_grouped_rewards", "a group that all earns the same stays in the batch and in its counts, with advantage 0 up to rounding"),
+    line("dead groups", GRPO_ARGS, "which is less than the minimum required.", "a group of one is refused"),
+    left("kl", "trl.beta", "the coefficient of the KL is {value}", column="kl_coef"),
+    own("kl", "rl_beta", {None: "trl.beta is what counts", OTHER: "the coefficient of the KL is {value}, unless trl.beta is given"}, column="kl_coef"),
     left("kl", "trl.use_bias_correction_kl", {
         False: value("k3 as it stands: in expectation its gradient is that of the forward KL", columns={"kl": "k3", "kl_place": "loss", "old_ratio_on_kl": False}),
-        True: value("k3 is multiplied by the ratio, which has a gradient", columns={"kl": "k3", "kl_place": "loss", "old_ratio_on_kl": True}),
+        True: value(UNBIASED, columns={"kl": "k3_unbiased", "kl_place": "loss", "old_ratio_on_kl": True}),
     }),
-    line("reference", GRPO_TRAINER, "# If beta is 0.0, the reference model is not needed", "there is none while beta is 0"),
+    line("reference", GRPO_TRAINER, "# If beta is 0.0, the reference model is not needed", "there is none while beta is 0, and so none by default"),
+    line("reference", GRPO_TRAINER, "self.ref_model = create_model_from_path(get_config_model_id(self.model.config), **model_init_kwargs)",
+         "it is loaded again from the name that the model came from, and is no copy of the model that was passed"),
+    line("reference", GRPO_TRAINER, "# If PEFT is used, the reference model is not needed since the adapter can be disabled",
+         "with an adapter it is the model without the adapter"),
     own("reference", "trl.sync_ref_model", {False: "it stays as it is", True: "it follows the policy"}),
     left("clip", "trl.epsilon", "the ratio is clipped below at 1 - {value}", column="clip_low"),
-    left("clip", "trl.epsilon_high", {None: "above at 1 + epsilon; with loss_type cispo the cap is then epsilon itself: every weight is at most 0.2"},
+    left("clip", "trl.epsilon_high", {None: "above at 1 + epsilon; with loss_type cispo the cap of the weight is epsilon itself",
+        OTHER: "above at 1 + {value}; with loss_type cispo the cap of the weight is {value} itself",
+    },
          column="clip_high"),
     fixed("clip", code(GRPO_ARGS, "delta: float | None = field("), "the schema has no delta, so there is no further bound where the advantage is negative",
           columns={"dual_clip": None}, entry=GRPO),
@@ -107,27 +72,50 @@ GRPO_CELLS = [
     left("ratio", "trl.loss_type", LOSSES),
     left("aggregation", "trl.loss_type", DIVISORS),
     left("entropy", "trl.entropy_coef", "{value} times the mean entropy is taken off the loss", column="entropy_coef"),
+    filtered("dead groups", "skip_zero_advantage_batches", "TRL's trainer never gets it: dead micro-batches are gone through"),
+    filtered("dead groups", "replay_buffer_size", "TRL's trainer never gets it: with one of trl.use_data_producer and trl.async_prefetch it acts"),
+    filtered("dead groups", "reroll_start_fraction", "TRL's trainer never gets it: with one of trl.use_data_producer and trl.async_prefetch it acts"),
     own("truncated", "trl.mask_truncated_completions", {
         False: value("they are trained on with what they earned", columns={"overlong": "score"}),
-        True: value("they are left out", columns={"overlong": "mask"}),
+        True: value("they are masked, and their rewards stay in their group", columns={"overlong": "mask"}),
     }),
-    own("sampling", "trl.max_completion_length", {None: "None is handed to TRL in the place of its 256"}, column="max_new_tokens"),
-    left("sampling", "trl.num_generations", "{value} completions per prompt", column="group_size"),
+    own("sampling", "trl.max_completion_length", {
+        None: "None is handed to TRL in the place of its 256", OTHER: "at most {value} new tokens",
+    }, column="max_new_tokens"),
+    left("sampling", "trl.num_generations", "completions per prompt: {value}", column="group_size"),
+    line("sampling", GRPO_ARGS, "if self.generation_batch_size % self.num_generations != 0:", "a generation that does not hold whole groups is refused"),
     left("sampling", "trl.temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
     left("sampling", "trl.top_p", "top-p {value}", column="top_p"),
-    left("sampling", "trl.top_k", {0: value("no top-k", columns={"top_k": None})}),
-    left("steps", "trl.num_iterations", "each batch of samples is gone through {value} times", column="inner_epochs"),
+    left("sampling", "trl.top_k", {0: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}"}, column="top_k"),
+    left("steps", "trl.num_iterations", "passes over each batch of samples: {value}", column="inner_epochs"),
+    own("steps", "trl.generation_batch_size", {
+        None: value("one optimizer step per generation, so that the ratio is 1 and no clip acts", columns={"minibatches": 1}),
+        OTHER: "completions of a generation, of all processes: {value}",
+    }),
     left("correction", "trl.vllm_importance_sampling_correction", {
         True: "with vLLM, and only then, losses are weighed by the ratio of trainer and sampler", False: "none",
     }),
     left("correction", "trl.vllm_importance_sampling_mode", TRL_MODES),
     left("correction", "trl.vllm_importance_sampling_clip_max", "the upper bound is {value}", column="correction_high"),
-    left("correction", "trl.vllm_importance_sampling_clip_min", {None: "there is no lower bound"}, column="correction_low"),
-    left("correction", "trl.off_policy_mask_threshold", {None: "no completion is left out for being off-policy"}),
-    cell("optimizer", "learning_rate", given(None, code(SCHEMAS + "training.py", "learning_rate: str | float"))  ,
-         {None: "there is no default: it must be given"}, entry=GRPO),
-    cell("optimizer", "max_grad_norm", field(SCHEMAS + "training.py", "HyperparametersConfig.max_grad_norm"),
-         {None: "left to transformers"}, entry=GRPO),
+    left("correction", "trl.vllm_importance_sampling_clip_min", {
+        None: "there is no lower bound", OTHER: "the lower bound is {value}",
+    }, column="correction_low"),
+    left("correction", "trl.vllm_importance_sampling_cap", {None: "the upper bound is clip_max", OTHER: "an older name of clip_max, {value}"},
+         column="correction_high"),
+    left("correction", "trl.off_policy_mask_threshold", {
+        None: "no completion is masked for being far from the sampler",
+        OTHER: "a completion with a negative advantage is masked where its log-probs fell by more than {value} per token since sampling",
+    }),
+    own("correction", "trl.use_vllm", {
+        False: value("the trainer's own model samples, so that by default there is no correction", columns={"correction": "none"}), True: "vLLM samples",
+    }),
+    cell("optimizer", "learning_rate", given(None, code(TRAINING, "learning_rate: str | float"))  ,
+         {None: "there is no default: it must be given", OTHER: "learning rate {value}"}, column="lr", entry=GRPO),
+    own("optimizer", "warmup_steps", {None: "without warmup_ratio too, the learning rate grows over 3 % of the steps, at most 100", OTHER: "the learning rate grows over the first {value} steps"}),
+    training("lr_scheduler", {"cosine": "after that the learning rate falls on a cosine", OTHER: "the schedule of the learning rate is {value}"}),
+    training("weight_decay", "weight decay {value}"),
+    training("max_grad_norm", {None: "left to transformers", OTHER: "the gradient's norm is cut at {value}"}, column="max_grad_norm"),
+    inert("sampling", "max_prompt_len", field(CONFIG, "AxolotlInputConfig.max_prompt_len"), "no line of the package reads it: prompts are not cut", entry=GRPO),
     line("masks", GRPO_TRAINER, 'mask = completion_mask if "tool_mask" not in inputs', "prompts and what tools wrote are not trained on", of=TRL_LOSS,
          prompt_loss=False, tool_loss=False),
 ]  # fmt: skip
@@ -148,22 +136,42 @@ ASYNC_CELLS = [
           "the async trainer takes 1 over the cap", entry=ASYNC),
     inert("entropy", "trl.entropy_coef", field(GRPO_ARGS, "GRPOConfig.entropy_coef"),
           "the async trainer's loss has no entropy, whatever is set", entry=ASYNC),
-    async_own("kl", "trl.use_bias_correction_kl", {False: "k3 as it stands", True: "k3 is multiplied by the ratio, which has a gradient"}),
+    async_own("kl", "trl.use_bias_correction_kl", {
+        False: value("k3 as it stands", columns={"kl": "k3", "kl_place": "loss"}),
+        True: value(UNBIASED, columns={"kl": "k3_unbiased", "kl_place": "loss"}),
+    }),
+    own("dead groups", "trl.replay_buffer_size", {
+        0: "dead groups are not replaced", OTHER: "dead groups are replaced from the last {value} groups that were not dead",
+    }, entry=ASYNC),
 ]  # fmt: skip
 DPO_CELLS = [
     cell("preference", "rl_beta", field("trl/trainer/dpo_config.py", "DPOConfig.beta"), "beta is {value}", column="beta", entry=DPO),
-    own("preference", "dpo_loss_type", {None: value("left to TRL: minus the log sigmoid of beta times the difference of the summed log-ratios", loss="dpo")}, entry=DPO),
-    own("preference", "dpo_label_smoothing", {None: "no label is smoothed"}, entry=DPO),
-    line("truncated", "axolotl/core/trainers/dpo/__init__.py", 'training_args_kwargs["max_length"] = cfg.sequence_len',
-         "prompt and completion together are cut at sequence_len", entry=DPO),
-    own("preference", "kto_desirable_weight", {None: "the weight is 1, and it is 1 with 0 too"}, entry=KTO),
-    own("preference", "kto_undesirable_weight", {None: "the weight is 1, and it is 1 with 0 too"}, entry=KTO),
-    line("preference", BUILDER, "self.cfg.kto_desirable_weight or 1.0", "a weight of 0 is replaced by 1", entry=KTO),
-    own("preference", "simpo_gamma", {None: "None is handed to TRL, whose loss divides it: it must be given"}, entry=SIMPO),
+    own("preference", "dpo_loss_type", {
+        None: value("left to TRL: minus the log sigmoid of beta times the difference of the summed log-ratios", loss="dpo",
+                    columns={"average_logprobs": False}),
+    }, entry=DPO),
+    inert("preference", "dpo_label_smoothing", field(CONFIG, "AxolotlInputConfig.dpo_label_smoothing"),
+          "read by TRL with robust, exo_pair, aot and aot_unpaired, and not with sigmoid, the default", entry=DPO),
+    own("truncated", "sequence_len", "pairs in which prompt and completion together have more than {value} tokens are dropped", entry=DPO),
+    own("truncated", "excess_length_strategy", {
+        None: "they are dropped, as with drop", "drop": "they are dropped", "truncate": "completions are cut instead", "raise": "an error is raised instead",
+    }, entry=DPO),
+    own("preference", "kto_desirable_weight", {None: "good completions weigh 1", OTHER: "good completions weigh {value}"}, entry=KTO),
+    own("preference", "kto_undesirable_weight", {None: "bad completions weigh 1", OTHER: "bad completions weigh {value}"}, entry=KTO),
+    line("preference", BUILDER, "self.cfg.kto_desirable_weight or 1.0", "a weight of 0, of good or bad completions, is replaced by 1", entry=KTO),
+    own("preference", "simpo_gamma", {
+        None: "None is handed to TRL, whose loss divides it: it must be given", OTHER: "the target margin is {value}, in units of reward",
+    }, column="target_margin", entry=SIMPO),
     cell("preference", "rl_beta", field("trl/experimental/cpo/cpo_config.py", "CPOConfig.beta"), "beta is {value}, on averaged log-probs",
          column="beta", entry=SIMPO),
     cell("preference", "cpo_alpha", field("trl/experimental/cpo/cpo_config.py", "CPOConfig.cpo_alpha"),
          "{value} times the NLL of the chosen tokens is added, which SimPO has not", column="sft_coef", entry=SIMPO),
+    cell("masks", "train_on_inputs", field(TRAINING, "HyperparametersConfig.train_on_inputs"), {
+        False: value("prompts are left out", columns={"prompt_loss": False}), True: value("prompts are trained on too", columns={"prompt_loss": True}),
+    }, entry=SFT),
+    own("truncated", "sequence_len", "rows of more than {value} tokens are dropped, unless excess_length_strategy says otherwise", entry=SFT),
+    line("aggregation", "axolotl/core/builders/base.py", 'training_args_kwargs["average_tokens_across_devices"] = False',
+         "each process divides by its own tokens: transformers' average_tokens_across_devices is turned off", entry=SFT, processes=False),
     own("preference", "use_eaft", {
         None: "the loss on demonstrations is their NLL", True: "each token's NLL is multiplied by the entropy of its likeliest tokens, a constant",
     }, entry=SFT),
@@ -172,5 +180,5 @@ CELLS = GRPO_CELLS + ASYNC_CELLS + DPO_CELLS
 NAMES = [
     names.fields(TRL_SCHEMA, "TRLConfig", "trl."),
     names.fields(CONFIG, "AxolotlInputConfig"),
-    names.fields(SCHEMAS + "training.py", "HyperparametersConfig"),
+    names.fields(TRAINING, "HyperparametersConfig"),
 ]

@@ -13,6 +13,7 @@ from reference.frameworks.slots import FURTHER_COLUMNS, SLOTS
 from .source import Found, NotFound, Reader
 
 COLUMNS = {field.name for field in fields(Recipe)} | FURTHER_COLUMNS.keys()
+OTHER = "{value}"  # the key for every value that has no words of its own
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ def value(says: str, *, loss: str | None = None, columns: dict[str, Any] | None 
 class Cell:
     """``option``: as its users write it, None for what no option changes. ``entry``: of which trainer or program.
 
-    ``says``: one sentence, with ``{value}`` where the value stands; or a ``Value`` for each value that is known. A default
-    without words is recorded without, and the recording command names it.
+    ``says``: one sentence, with ``{value}`` where the value stands; or a ``Value`` for each value that is known, a tuple
+    where the value is a list, and one for ``OTHER``. A default without words is recorded without, and the recording command
+    names it.
     ``column``: the column of a recipe that the value is copied into.
     ``acts``: False for an option that is accepted and does nothing, in the case that ``says`` names.
     """
@@ -91,7 +93,7 @@ def read_all(cells: list[Cell], root: Path) -> tuple[list[dict[str, Any]], list[
         except NotFound as error:
             lost.append(f"{name}: {error}")
             continue
-        if isinstance(one.says, dict) and not any(key == found.value for key in one.says):
+        if isinstance(one.says, dict) and not any(plain(key) in (found.value, OTHER) for key in one.says):
             lost.append(f"{name}: the default is {found.value!r}, and there are no words for it")
         stored.append(as_stored(one, found))
     return stored, lost
@@ -108,4 +110,9 @@ def as_stored(one: Cell, found: Found) -> dict[str, Any]:
 
 def triples(says: dict[Any, Value]) -> list[list[Any]]:
     """JSON has no keys but text: each value with its words and its columns."""
-    return [[key, words.says, words.columns] for key, words in says.items()]
+    return [[plain(key), words.says, words.columns] for key, words in says.items()]
+
+
+def plain(key: Any) -> Any:
+    """A list cannot be a key, so a tuple stands for it."""
+    return list(key) if isinstance(key, tuple) else key

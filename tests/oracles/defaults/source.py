@@ -6,6 +6,7 @@ what is found carries its file and line. ``NotFound`` says which name is gone: t
 
 import ast
 import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ class Found:
     value: Any
     where: str  # file:line, the file relative to the folder that holds the package
 
+
+# 1e-6 is a text to PyYAML, and a number to those who read these files: OmegaConf and the YAML of version 1.2.
+WITHOUT_POINT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 Reader = Callable[[Path], Found]  # from the folder that holds the package
 
@@ -89,7 +93,10 @@ def yaml_value(file: str, name: str) -> Reader:
             node = dict_of(node).get(key)
             if node is None:
                 raise NotFound(f"{file} has no {name}")
-        return Found(yaml.safe_load(yaml.serialize(node)), f"{file}:{node.start_mark.line + 1}")
+        value = yaml.safe_load(yaml.serialize(node))
+        if isinstance(value, str) and WITHOUT_POINT.fullmatch(value):
+            value = float(value)
+        return Found(value, f"{file}:{node.start_mark.line + 1}")
 
     return read
 

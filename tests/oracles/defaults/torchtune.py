@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from . import names
-from .cells import Cell, Value, cell, fixed, inert, value
+from .cells import OTHER, Cell, Value, cell, fixed, inert, value
 from .source import Reader, code, given, parameter, yaml_value
 
 PPO, DPO, SFT = "ppo_full_finetune_single_device", "full_dpo_distributed", "full_finetune_distributed"
@@ -39,6 +39,9 @@ def unset(
 
 
 RATE = "learning rate {value}"
+NORM = {
+    None: value("the gradient is not cut", columns={"max_grad_norm": None}), OTHER: "the gradient's norm is cut at {value}",
+}  # fmt: skip
 TRAJECTORY, TRAIN = "PPOFullFinetuneRecipeSingleDevice.generate_trajectory", "PPOFullFinetuneRecipeSingleDevice.train"
 STEP = "PPOFullFinetuneRecipeSingleDevice.ppo_step"
 PPO_CELLS = [
@@ -51,12 +54,13 @@ PPO_CELLS = [
     line(PPO, "dead groups", recipe(PPO, "prompt=input_ids,", TRAJECTORY), "one completion per prompt: there are no groups",
          group_size=1),
     line(PPO, "kl", code(REWARDS, "kl = logprobs - ref_logprobs", of="get_rewards_ppo"),
-         "k1 without a cut, taken off each token's reward", kl="k1", kl_place="reward"),
-    option(PPO, "kl", "kl_coeff", "its coefficient is {value}", column="kl_coef"),
+         "k1 without a cut is taken off each token's reward", kl="k1", kl_place="reward"),
+    option(PPO, "kl", "kl_coeff", "the coefficient of the KL is {value}", column="kl_coef"),
     line(PPO, "reference", recipe(PPO, "for p in ref_policy_model.parameters():"),
          "the checkpoint of ref_policy_checkpointer, always loaded, which stays as it is", reference_model=True),
-    option(PPO, "clip", "loss.epsilon", "the ratio is clipped below at 1 - {value}; left out of a config it is 0.1", column="clip_low"),
-    option(PPO, "clip", "loss.epsilon", "and above at 1 + {value}", column="clip_high"),
+    option(PPO, "clip", "loss.epsilon", "the ratio is clipped below at 1 - {value}", column="clip_low"),
+    option(PPO, "clip", "loss.epsilon", "above at 1 + {value}", column="clip_high"),
+    line(PPO, "clip", code(PPO_LOSS, "epsilon: float = 0.1,"), "a config without epsilon has 0.1"),
     line(PPO, "clip", code(PPO_LOSS, "ratios = torch.exp(pi_logprobs - pi_old_logprobs)"),
          "no dual clip, and the log-ratio is not cut", dual_clip=None),
     option(PPO, "ratio", "loss._component_", {
@@ -65,7 +69,7 @@ PPO_CELLS = [
     line(PPO, "aggregation", code(PPO_LOSS, "else rlhf.masked_mean(policy_loss, padding_masks)"),
          "a mean over the kept tokens of each backward batch", aggregation="token_mean", processes=False),
     line(PPO, "aggregation", recipe(PPO, "loss /= self._gradient_accumulation_steps", STEP),
-         "over accumulation a mean of these means; there is one process"),
+         "over accumulation a mean of these means, in one process"),
     line(PPO, "entropy", code(PPO_LOSS, "loss = policy_loss + (value_loss * self.value_coeff)"), "there is no entropy in the loss",
          entropy_coef=0.0),
     option(PPO, "value", "loss.value_coeff", "the value loss is multiplied by {value}", column="vf_coef"),
@@ -80,20 +84,23 @@ PPO_CELLS = [
         True: "a completion that fills the budget gets reward_penalty for its score, also if its last token is a stop token",
         False: value("they keep what they earned", columns={"overlong": "score"}),
     }),
-    option(PPO, "truncated", "reward_penalty", "the score is replaced by {value}, which is more than a score below it"),
+    option(PPO, "truncated", "reward_penalty", "the score becomes {value}, which is better than a score below it"),
     option(PPO, "truncated", "min_response_length", "completions of at most {value} tokens get reward_penalty too: lengths are counted from 0"),
     option(PPO, "sampling", "temperature", "temperature {value}, also where log-probs are computed", column="temperature"),
-    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None})}, column="top_k"),
+    option(PPO, "sampling", "top_k", {None: value("no top-k", columns={"top_k": None}), OTHER: "top-k {value}"}, column="top_k"),
     option(PPO, "sampling", "max_generated_tokens", "exactly {value} tokens are sampled, and cut behind the first stop token", column="max_new_tokens"),
-    option(PPO, "sampling", "stop_token_ids", "{value}: for Mistral the second one is a full stop, at which completions end"),
-    option(PPO, "sampling", "batch_size", "{value} prompts per step", column="prompts_per_step"),
-    option(PPO, "steps", "ppo_epochs", "each batch of samples is gone through {value} times", column="inner_epochs"),
-    option(PPO, "steps", "ppo_batch_size", "an optimizer step for every {value} completions: with as many in batch_size and one epoch the ratio is 1 up to rounding"),
+    option(PPO, "sampling", "stop_token_ids", {
+        (2, 28723): "completions end at the tokens 2 and 28723, of which the second is Mistral's full stop", OTHER: "completions end at the tokens {value}",
+    }),
+    option(PPO, "sampling", "batch_size", "prompts per step: {value}", column="prompts_per_step"),
+    option(PPO, "steps", "ppo_epochs", "passes over each batch of samples: {value}", column="inner_epochs"),
+    option(PPO, "steps", "ppo_batch_size", "an optimizer step for every {value} completions"),
+    option(PPO, "steps", "gradient_accumulation_steps", "backward batches of an optimizer step: {value}"),
     line(PPO, "correction", recipe(PPO, "logprobs = rlhf.logits_to_logprobs(logits, responses, self._temperature)", TRAJECTORY),
          "none: the model samples itself, and its logits while sampling give the old log-probs", correction="none"),
     option(PPO, "optimizer", "optimizer.lr", "learning rate {value}, of policy and critic", column="lr"),
     option(PPO, "optimizer", "optimizer.lr", "the critic's is the same, {value}", column="critic_lr"),
-    line(PPO, "optimizer", recipe(PPO, "disable_dropout(policy_model)"), "dropout is off; the gradient is not cut", max_grad_norm=None),
+    line(PPO, "optimizer", recipe(PPO, "disable_dropout(policy_model)"), "dropout is off, and the gradient is not cut", max_grad_norm=None),
     option(PPO, "optimizer", "dtype", {"bf16": "weights, forward and backward in bfloat16", "fp32": "in float32"}),
     line(PPO, "masks", recipe(PPO, "padding_masks=~trajectory.response_padding_masks,", STEP),
          "the response up to its first stop token", prompt_loss=False),
@@ -110,19 +117,22 @@ DPO_CELLS = [
     option(DPO, "preference", "loss._component_", {
         "torchtune.rlhf.loss.DPOLoss": value("minus the log sigmoid of beta times the difference of the summed log-ratios",
                                              loss="dpo", columns={"average_logprobs": False}),
-        "torchtune.rlhf.loss.RSOLoss": value("a hinge on that difference; its gamma is the beta of others", loss="hinge",
+        "torchtune.rlhf.loss.RSOLoss": value("1 minus gamma times the difference of the summed log-ratios, where it is positive", loss="hinge",
                                              columns={"average_logprobs": False}),
     }),
-    option(DPO, "preference", "loss.beta", "beta is {value}; left out of a config it is 0.1", column="beta"),
+    option(DPO, "preference", "loss.beta", "beta is {value}", column="beta"),
+    line(DPO, "preference", code(DPO_LOSS, "beta: float = 0.1,"), "a config without beta has 0.1"),
     option(DPO, "preference", "loss.label_smoothing", "{value} of the labels are taken to be the wrong way round (cDPO)"),
-    cell("preference", "loss.gamma", parameter(DPO_LOSS, "RSOLoss.__init__.gamma"), "with RSOLoss, the margin is multiplied by {value}", entry=DPO),
+    cell("preference", "loss.gamma", parameter(DPO_LOSS, "RSOLoss.__init__.gamma"), "with RSOLoss, gamma is {value}: what beta is to others", entry=DPO),
     line(DPO, "aggregation", recipe(DPO, "loss = loss.mean()"), "a mean over the pairs of a micro-batch, then over accumulation and processes"),
     line(DPO, "reference", recipe(DPO, "self._ref_model, batch, activations_handling=False"),
          "the checkpoint of ref_checkpointer, which stays as it is", reference_model=True),
     option(DPO, "truncated", "tokenizer.max_seq_len", "prompt and completion together are cut at {value} tokens"),
     option(DPO, "optimizer", "optimizer.lr", RATE, column="lr"),
+    option(DPO, "optimizer", "lr_scheduler.num_warmup_steps", "the learning rate grows over the first {value} steps and then falls on a cosine to 0"),
+    option(DPO, "optimizer", "optimizer.weight_decay", "weight decay {value}"),
     unset(DPO, "optimizer", "clip_grad_norm", 'self._clip_grad_norm = cfg.get("clip_grad_norm", None)',
-          {None: value("the gradient is not cut", columns={"max_grad_norm": None})}, column="max_grad_norm"),
+          NORM, column="max_grad_norm"),
     line(DPO, "optimizer", recipe(DPO, "disable_dropout(model)", "FullDPORecipeDistributed._setup_model"), "dropout is off"),
     cell("masks", "dataset.train_on_input", parameter("torchtune/datasets/_stack_exchange_paired.py", "stack_exchange_paired_dataset.train_on_input"), {
         False: value("prompts are left out", columns={"prompt_loss": False}), True: value("prompts count", columns={"prompt_loss": True}),
@@ -136,14 +146,18 @@ SFT_CELLS = [
         True: value("prompts are trained on too", columns={"prompt_loss": True}),
         False: value("prompts are left out", columns={"prompt_loss": False}),
     }, entry=SFT),
-    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut"}),
+    option(SFT, "truncated", "tokenizer.max_seq_len", {None: "nothing is cut", OTHER: "rows are cut at {value} tokens"}),
     option(SFT, "optimizer", "optimizer.lr", RATE, column="lr"),
-    option(SFT, "optimizer", "clip_grad_norm", {None: value("the gradient is not cut", columns={"max_grad_norm": None})}, column="max_grad_norm"),
+    option(SFT, "optimizer", "clip_grad_norm", NORM, column="max_grad_norm"),
+    line(KD, "aggregation", recipe(KD, "training.scale_grads(self._model, 1 / num_tokens)"),
+         "divided by the supervised tokens of the accumulated batch, in one process", aggregation="token_mean"),
+    option(KD, "optimizer", "optimizer.lr", RATE, column="lr"),
+    option(KD, "optimizer", "clip_grad_norm", NORM, column="max_grad_norm"),
     option(KD, "kl", "kd_ratio", "{value} times the divergence to the teacher, and the rest times the NLL of the labels"),
     option(KD, "kl", "kd_loss._component_", {
         "torchtune.modules.loss.ForwardKLWithChunkedOutputLoss": "the forward KL, whose value is a cross-entropy: the teacher's entropy is not taken off",
         "torchtune.modules.loss.ReverseKLWithChunkedOutputLoss": "the reverse KL, of whole distributions",
-        "torchtune.modules.loss.SymmetricKLWithChunkedOutputLoss": "sym_kd_ratio times the forward KL, and the rest times the reverse one; no mixture",
+        "torchtune.modules.loss.SymmetricKLWithChunkedOutputLoss": "sym_kd_ratio times the forward KL, and the rest times the reverse one",
     }),
     cell("kl", "kd_loss.sym_kd_ratio", parameter(KD_LOSS, "SymmetricKLWithChunkedOutputLoss.__init__.sym_kd_ratio"),
          "with the symmetric KL, the forward one has the share {value}", entry=KD),
