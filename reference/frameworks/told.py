@@ -31,8 +31,6 @@ def told(one: Explanation, *, all_options: bool = False) -> str:
 
 def heading(one: Explanation) -> str:
     lines = [f"{one.name}: {one.framework.title} {one.framework.version}" + (f", {one.entry}" if one.entry else "")]
-    if one.nearest is None:
-        return lines[0] + "\nno recipe of this course is near it"
     lines.append(f"nearest recipe: {one.nearest}" + ("" if one.differs else ", and nothing that differs from it"))
     lines += [
         f"  {column}: {spelled(theirs)}, where {one.nearest} has {spelled(ours)}"
