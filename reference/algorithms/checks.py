@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from reference.algorithms.advantages import advantage_of
 from reference.algorithms.critic import Critic
+from reference.algorithms.distill import teacher_conflicts
 from reference.algorithms.kl import needs_reference
 from reference.algorithms.limits import require_limits
 from reference.algorithms.preference_losses import preference_loss_of
@@ -44,7 +45,7 @@ def require_rl(
     r, rows = recipe, recipe.prompts_per_step * recipe.group_size
     if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
-    for wrong, why in [*conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
+    for wrong, why in [*teacher_conflicts(r), *conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
         if wrong:
             raise InputError(why)
     require_no_unread(r)

@@ -12,6 +12,7 @@ from reference.algorithms.registry import entry_of, options_in
 from reference.objectives import (
     cispo_loss,
     clip_frac,
+    generalised_jsd,
     gspo_loss,
     ppo_clip_loss,
     reinforce_loss,
@@ -30,6 +31,8 @@ class PolicyLoss:
     words: str  # for the comparison table
     reads: tuple[str, ...] = ()  # options of the recipe that not every loss reads
     per_completion: bool = False  # one ratio for all tokens of a completion
+    reads_advantage: bool = True  # no: it asks at each prefix, and not about the token that was sampled there
+    reads_teacher: bool = False
 
 
 def reinforce(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
@@ -74,6 +77,10 @@ def cispo_clip_frac(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
     )  # fmt: skip
 
 
+def jsd(logp: Tensor, e: Experience, r: Recipe) -> Tensor:
+    return generalised_jsd(e.logits, e.teacher_logits, teacher_share=r.teacher_share, temperature=r.temperature)
+
+
 LOSSES = {
     "reinforce": PolicyLoss(reinforce, no_clip_frac, "no ratio"),
     "ppo_clip": PolicyLoss(ppo_clip, ppo_clip_frac, "the ratio of each token, clipped", (*CLIP, "dual_clip")),
@@ -81,16 +88,20 @@ LOSSES = {
         gspo, gspo_clip_frac, "one ratio per completion, clipped", CLIP, per_completion=True
     ),
     "cispo": PolicyLoss(cispo, cispo_clip_frac, "the ratio of each token as a weight, capped", CLIP),
+    "jsd": PolicyLoss(
+        jsd, no_clip_frac, "divergence from the teacher at each prefix, over the whole vocabulary", ("teacher_share",),
+        reads_advantage=False, reads_teacher=True,
+    ),
 }  # fmt: skip
 
 
 def loss_of(r: Recipe) -> PolicyLoss:
     """The recipe's policy loss.
 
-    A function of your own may read every option. What it clips is what its attribute ``clip_frac`` says, a function of
+    A function of your own may read every option, and the logits of policy and teacher where the recipe has one. What it clips is what its attribute ``clip_frac`` says, a function of
     the same arguments; without one, nobody knows.
     """
     if callable(r.loss):
         clipped = getattr(r.loss, "clip_frac", no_clip_frac)
-        return PolicyLoss(r.loss, clipped, "a function of your own", options_in(LOSSES))
+        return PolicyLoss(r.loss, clipped, "a function of your own", options_in(LOSSES), reads_teacher=True)
     return entry_of(LOSSES, r.loss, "loss")

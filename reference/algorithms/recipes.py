@@ -100,6 +100,11 @@ ROWS = (
         advantage="group_mean", aggregation="token_mean", call_price=0.05, steps=25, lr=2e-4,
         pitfall="from a model that never calls there is nothing to reinforce (--model base shows it)",
     ),
+    replace(
+        GRPO, name="distill", title="On-policy distillation", source="2306.13649",
+        advantage="teacher", loss="jsd", kl=None, kl_place=None, prompts_per_step=128, group_size=1,
+        pitfall="which KL is meant: frameworks number the two ends of the divergence the other way round, and the default differs",
+    ),
     Recipe(
         name="sft", title="Supervised fine-tuning on careful solutions", source="2203.02155", kind="sft",
         steps=300, lr=4e-4, pitfall="the mask: prompts, padding and tool output are not to be imitated",
