@@ -17,11 +17,13 @@ from reference.objectives.shapes import InputError
 
 @pytest.fixture
 def experience() -> Experience:
-    """Two tokens of one completion with advantage 1, sampled at log-prob 0."""
+    """Two tokens of one completion with advantage 1, sampled at log-prob 0, and a teacher that knows two words."""
+    logits = torch.tensor([[[0.0, 0.0], [0.5, 0.0], [0.0, 0.0]]])
     old, tokens = torch.zeros(1, 2), torch.zeros(1, 3, dtype=torch.long)
     return Experience(
         tokens=tokens, attention_mask=tokens == 0, prompt_width=1, group=tokens[:, 0], mask=old == 0,
         old_logprobs=old, rewards=old[:, 0], token_rewards=old, advantages=torch.ones(1, 1),
+        teacher_logprobs=torch.tensor([[-0.1, -0.2]]), logits=logits, teacher_logits=logits + torch.tensor([0.3, 0.9]),
     )  # fmt: skip
 
 
@@ -77,6 +79,10 @@ def test_what_a_loss_reads_is_what_changes_it(experience, name):
         changes = not torch.equal(losses(recipe), losses(other(recipe, option)))
         assert changes == (option in entry.reads), option
     assert (entry.clip_frac is no_clip_frac) == ("clip_low" not in entry.reads)
+    assert entry.reads_advantage == (not torch.equal(losses(recipe)[0], losses(recipe)[1]))
+    other_teacher = replace(experience, teacher_logits=experience.logits)
+    both = [entry.function(torch.zeros(1, 2), e, recipe) for e in (experience, other_teacher)]
+    assert entry.reads_teacher == (not torch.equal(*both))
 
 
 @pytest.mark.parametrize("name", PREFERENCE_LOSSES)
@@ -97,7 +103,8 @@ def test_what_an_advantage_reads_is_what_changes_it(experience, name):
     mask = torch.ones(2, 2, dtype=torch.bool)
     some = replace(
         experience, mask=mask, rewards=torch.tensor([1.0, 0.0]), token_rewards=torch.tensor([[0.0, 1.0], [0.2, 0.0]]),
-        values=torch.tensor([[0.3, 0.6], [0.2, 0.1]]),
+        values=torch.tensor([[0.3, 0.6], [0.2, 0.1]]), old_logprobs=torch.zeros(2, 2),
+        teacher_logprobs=torch.tensor([[-0.3, -0.6], [-0.2, -0.1]]),
     )  # fmt: skip
 
     def advantages(changed: Recipe) -> torch.Tensor:
@@ -108,6 +115,11 @@ def test_what_an_advantage_reads_is_what_changes_it(experience, name):
         assert changes == (option in entry.reads), option
     assert entry.per_token == (advantages(recipe).ndim == 2 and not advantages(recipe).diff(dim=1).eq(0).all())
     assert entry.needs_critic == entry.reads_critic == ("gae_lambda" in entry.reads)
+    earned = replace(some, rewards=torch.tensor([0.0, 1.0]), token_rewards=some.token_rewards.flip(0))
+    taught = replace(some, teacher_logprobs=some.teacher_logprobs.flip(0))
+    for other_, reads in ((earned, entry.reads_reward), (taught, entry.reads_teacher)):
+        both = [entry.function(replace(e, gae=gae_of(e, recipe)), recipe) for e in (some, other_)]
+        assert reads == (not torch.equal(*both))
     if entry.needs_group:
         with pytest.raises(InputError, match="group_size is 1"):
             require_rl(replace(recipe, gamma=None, gae_lambda=None, group_size=1), None, None)

@@ -12,6 +12,7 @@ from reference.algorithms import reading, rl
 from reference.algorithms.collect import logprobs_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.distill import asks_teacher
 from reference.algorithms.reading import different_rows, read_completions
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe
 from reference.algorithms.rl import update
@@ -89,12 +90,16 @@ CASES: dict[str, dict] = {
     "dapo, cut off ones masked": {"name": "dapo", "overlong": "mask"},
     "grpo, demonstrations beside": {"name": "grpo", "sft_coef": 0.5},
     "grpo, sampler's correction": {"name": "grpo", "top_p": 0.9},
+    "distill, between": {"name": "distill", "teacher_share": 0.3},
+    "distill, a temperature": {"name": "distill", "temperature": 0.7},
 }
 
 
 def recipe_of(case: str) -> Recipe:
     options = dict(CASES[case])
     row = RECIPES[options.pop("name", case)]
+    if asks_teacher(row):
+        options["teacher"] = small("grouped", hidden_size=48)
     return replace(row, micro_batch_size=3, max_new_tokens=BUDGET, max_grad_norm=1e9, **options)
 
 

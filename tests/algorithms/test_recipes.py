@@ -32,6 +32,7 @@ def test_the_article_s_algorithms_are_rows():
         "reinforce++",
         "reinforce++-baseline",
         "tool-rl",
+        "distill",
     }
     assert {recipe.name for recipe in RL} == expected
     assert {

@@ -137,6 +137,8 @@ REFUSED = {
     "sft_coef is 0.1, TRL has no demonstrations": ("grpo", {"sft_coef": 0.1}),
     "minibatches is 3, which does not divide the 256": ("grpo", {"minibatches": 3}),
     "group_size is 1": ("dr-grpo", {"group_size": 1}),
+    "^loss is 'jsd' and advantage 'teacher', and TRL's GRPOTrainer and RLOOTrainer ask no teacher": ("distill", {}),
+    "^loss is 'ppo_clip' and advantage 'teacher', and TRL's": ("grpo", {"advantage": "teacher"}),
     "online is set": ("dpo-online", {}),
     "loss is 'ipo'": ("ipo", {}),
     "loss is 'orpo'": ("orpo", {}),
