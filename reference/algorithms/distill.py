@@ -18,6 +18,8 @@ TRAIN_ONE = "python -m reference train sft --out runs/teacher trains one"
 
 def asks_teacher(r: Recipe) -> bool:
     """Whether the loss or the advantage reads a teacher. A function of your own may; it has one if the recipe names one."""
+    if r.kind != "rl":
+        return False
     readers = [(r.loss, loss_of(r).reads_teacher)]
     if loss_of(r).reads_advantage:
         readers.append((r.advantage, advantage_of(r).reads_teacher))

@@ -34,7 +34,7 @@ def teacher_source(teacher: str | None) -> str | None:
 
 def require_named(recipe: Recipe) -> None:
     """Refuse a recipe that learns from a teacher and has none, before anything is loaded."""
-    if recipe.kind == "rl" and asks_teacher(recipe) and recipe.teacher is None:
+    if asks_teacher(recipe) and recipe.teacher is None:
         raise InputError(
             f"{recipe.name} learns from a teacher, and none is named: name the run of a better model with --teacher ({TRAIN_ONE})"
         )

@@ -71,8 +71,16 @@ def asked(*words: str) -> None:
             "--length-coef",
             "loss is jsd and advantage is teacher, and the teacher teaches without a reward",
         ),
-        ("distill --teacher tool-sft --loss ppo_clip --reward success", "--reward", "loss is ppo_clip and advantage is teacher"),
-        ("distill --teacher tool-sft --clip-high 0.3", "--clip-high", "loss is jsd, and only ppo_clip and gspo and cispo read it"),
+        (
+            "distill --teacher tool-sft --loss ppo_clip --reward success",
+            "--reward",
+            "loss is ppo_clip and advantage is teacher",
+        ),
+        (
+            "distill --teacher tool-sft --clip-high 0.3",
+            "--clip-high",
+            "loss is jsd, and only ppo_clip and gspo and cispo read it",
+        ),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
 )
