@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.algorithms.advantages import advantage_of, gae_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.distill import asks_about_samples
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.reading import read_completions
@@ -84,7 +85,7 @@ def collect(
         rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=penalty_coef),
         token_rewards=token_rewards(rewards, mask, kl=charge if penalty_coef else None, kl_coef=penalty_coef),
         ref_logprobs=ref,
-        teacher_logprobs=logprobs_of(recipe.teacher, rollout, recipe) if reads_sampled(recipe) else None,
+        teacher_logprobs=logprobs_of(recipe.teacher, rollout, recipe) if asks_about_samples(recipe) else None,
         values=None if critic is None else values_of(critic, model, rollout, recipe),
         correction=None if same or given else sampler_correction(old, sampler, mask),
     )
@@ -128,11 +129,6 @@ def collect(
     # where all returns are equal there is no share that is explained
     numbers = {name: value.item() for name, value in metrics.items() if not value.isnan()}
     return replace(experience, advantages=advantages), numbers
-
-
-def reads_sampled(recipe: Recipe) -> bool:
-    """Whether the advantage is one that asks a teacher about the sampled tokens."""
-    return recipe.teacher is not None and loss_of(recipe).reads_advantage and advantage_of(recipe).reads_teacher
 
 
 def samples_as_it_trains(recipe: Recipe) -> bool:

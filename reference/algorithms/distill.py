@@ -26,6 +26,11 @@ def asks_teacher(r: Recipe) -> bool:
     return any(reads and (not callable(choice) or r.teacher is not None) for choice, reads in readers)
 
 
+def asks_about_samples(r: Recipe) -> bool:
+    """Whether the advantage reads the teacher's log-probs of the sampled tokens."""
+    return r.teacher is not None and loss_of(r).reads_advantage and advantage_of(r).reads_teacher
+
+
 def reads_reward(r: Recipe) -> bool:
     """Whether what a completion earns changes the loss."""
     return loss_of(r).reads_advantage and advantage_of(r).reads_reward

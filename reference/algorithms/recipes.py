@@ -102,8 +102,8 @@ ROWS = (
     ),
     replace(
         GRPO, name="distill", title="On-policy distillation", source="2306.13649",
-        advantage="teacher", loss="jsd", kl=None, kl_place=None, prompts_per_step=128, group_size=1,
-        pitfall="which KL is meant: frameworks number the two ends of the divergence the other way round, and the default differs",
+        advantage="teacher", loss="jsd", kl=None, kl_place=None, prompts_per_step=128, group_size=1, steps=30,
+        pitfall="which KL is meant: the default is the reverse one here, and half-way in TRL's GKD",
     ),
     Recipe(
         name="sft", title="Supervised fine-tuning on careful solutions", source="2203.02155", kind="sft",

@@ -142,6 +142,14 @@ def test_a_kl_that_is_measured_only_is_no_penalty():
     assert aspects(replace(RECIPES["grpo"], kl_place="measure"))["KL handling"] == "none charged; measured"
 
 
+def test_the_table_says_where_a_teacher_teaches():
+    words = [aspects(replace(RECIPES["distill"], loss=loss)) for loss in ("jsd", "reinforce")]
+    assert all(cells["Input"] == "prompts, 1 sampled per prompt, a teacher who reads them" for cells in words)
+    assert [cells["Advantage"].split(":")[0] for cells in words] == ["none", "per token"]
+    assert ["teacher_share 1" in cells["Key numbers"] for cells in words] == [True, False]
+    assert aspects(RECIPES["grpo"])["Input"].endswith("a reward for each")
+
+
 @pytest.mark.parametrize("recipe", RL, ids=lambda r: r.name)
 def test_a_row_holds_none_where_nothing_reads_the_number(recipe):
     assert without_unread(recipe) == recipe

@@ -97,7 +97,7 @@ def test_a_run_that_cannot_teach_is_refused(tmp_path):
         ),
         (
             ["--teacher", "tool-sft", "--engine", "trl"],
-            "TRL's GRPOTrainer and RLOOTrainer ask no teacher: train without",
+            "which ask a teacher: TRL's DistillationTrainer does, and it is not run here",
         ),
     ],
 )

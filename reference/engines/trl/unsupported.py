@@ -50,8 +50,8 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
          "task is 'tools': TRL's own loop drops all calls of a turn where one is malformed, and counts the tool's words into "
          "the budget: train without --engine trl"),
         (asks_teacher(r),
-         f"loss is {r.loss!r} and advantage {r.advantage!r}, and TRL's GRPOTrainer and RLOOTrainer ask no teacher: train without "
-         "--engine trl"),
+         f"loss is {r.loss!r} and advantage {r.advantage!r}, which ask a teacher: TRL's DistillationTrainer does, and it is not run "
+         "here; train without --engine trl"),
         (r.critic is not None or advantage_of(r).needs_critic,
          f"critic is {r.critic!r}, but TRL has none since it dropped PPO in 1.13: {elsewhere}"),
         (r.advantage not in {*SCALE_REWARDS, *RLOO},
