@@ -12,6 +12,7 @@ from reference.objectives import (
     distillation_rewards,
     gae,
     group_advantages,
+    maxrl_advantages,
     reinforce_plus_plus_advantages,
     reinforce_plus_plus_baseline_advantages,
     rloo_advantages,
@@ -31,6 +32,7 @@ class Advantage:
     needs_critic: bool = False
     reads_critic: bool = False
     reads_reward: bool = True
+    needs_success: bool = False  # rewards with nothing taken off: a group without a success has 0
     reads_teacher: bool = False
 
 
@@ -56,6 +58,10 @@ def reinforce_plus_plus(e: Experience, r: Recipe) -> Tensor:
 
 def reinforce_plus_plus_baseline(e: Experience, r: Recipe) -> Tensor:
     return reinforce_plus_plus_baseline_advantages(e.rewards, e.mask, group_size=r.group_size)
+
+
+def maxrl(e: Experience, r: Recipe) -> Tensor:
+    return maxrl_advantages(e.rewards, group_size=r.group_size, without_success="zero")
 
 
 def whitened_gae(e: Experience, r: Recipe) -> Tensor:
@@ -96,6 +102,9 @@ ADVANTAGES = {
     "reinforce_plus_plus_baseline": Advantage(
         reinforce_plus_plus_baseline, "per completion: reward against the group's mean, whitened over the batch",
         needs_group=True,
+    ),
+    "maxrl": Advantage(
+        maxrl, "per completion: reward against the group's mean, over that mean", needs_group=True, needs_success=True
     ),
     "gae": Advantage(
         whitened_gae, "per token: GAE with the critic, whitened over the batch", per_token=True,

@@ -54,12 +54,12 @@ class Recipe:
     advantage: str | Callable | None = option(
         None, "what a completion, or a token of it, is compared with", "rl",
         choices=("group", "group_mean", "group_mean_batch_std", "leave_one_out", "reinforce_plus_plus",
-                 "reinforce_plus_plus_baseline", "gae", "teacher"),
+                 "reinforce_plus_plus_baseline", "maxrl", "gae", "teacher"),
     )  # fmt: skip
     loss: str | Callable = option(
         "", "the loss per token (RL) or per pair", "rl", "preference",
         choices={
-            "rl": ("reinforce", "ppo_clip", "gspo", "cispo", "jsd"),
+            "rl": ("reinforce", "ppo_clip", "gspo", "cispo", "sapo", "vespo", "dppo", "gmpo", "luspo", "jsd"),
             "preference": ("dpo", "ipo", "cdpo", "robust_dpo", "hinge", "simpo", "orpo", "kto"),
         },
     )  # fmt: skip

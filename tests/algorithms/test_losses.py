@@ -12,6 +12,7 @@ from reference.algorithms.losses import LOSSES, loss_of, no_clip_frac
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.algorithms.registry import options_in
+from reference.objectives import sequence_mean
 from reference.objectives.shapes import InputError
 
 
@@ -33,6 +34,10 @@ def experience() -> Experience:
         ("ppo_clip", 0.5),  # ratios 1 and 2: the second is above 1.2
         ("gspo", 1.0),  # their geometric mean is 1.41, which clips the whole completion
         ("cispo", 0.5),  # the weight 2 is capped at 1.2
+        ("luspo", 1.0),
+        ("gmpo", 0.5),  # log-ratios 0 and 0.69: the second is above 0.2
+        ("sapo", 0.0),
+        ("vespo", 0.0),
         ("reinforce", 0.0),
         (lambda logp, experience, recipe: logp, 0.0),  # nobody has said how: not PPO's 0.5
     ],
@@ -40,6 +45,33 @@ def experience() -> Experience:
 def test_the_clipped_share_is_that_of_the_loss(experience, loss, share):
     recipe = replace(RECIPES["grpo"], loss=loss)
     assert loss_of(recipe).clip_frac(torch.tensor([[0.0, 0.6931472]]), experience, recipe).item() == share
+
+
+def test_dppo_counts_changes_of_a_probability(experience):
+    # both are 2.5 times as likely; 0.2 -> 0.5 is a change of 0.3, 0.02 -> 0.05 is one of 0.03
+    new, old = torch.tensor([[0.5, 0.05]]).log(), torch.tensor([[0.2, 0.02]]).log()
+    e, recipe = replace(experience, old_logprobs=old), replace(RECIPES["grpo"], loss="dppo")
+    for changes, advantage, share in (
+        ({}, 1.0, 0.5), ({}, -1.0, 0.0), ({"clip_high": 0.01}, 1.0, 1.0), ({"clip_high": None}, 1.0, 0.0),
+    ):  # fmt: skip
+        one, its = replace(recipe, **changes), replace(e, advantages=torch.full((1, 1), advantage))
+        assert loss_of(one).clip_frac(new, its, one).item() == share
+        loss = loss_of(one).function(new, its, one)
+        assert ((loss == 0).float().mean().item()) == share  # a token that is stopped has no loss
+        down = replace(its, advantages=-its.advantages, old_logprobs=new)
+        assert loss_of(one).clip_frac(old, down, replace(one, clip_low=one.clip_high)).item() == share
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope"),
+    [("sapo", -0.5), ("vespo", -0.5), ("dppo", -0.5), ("gmpo", -0.5), ("luspo", -1.0), ("ppo_clip", -0.5)],
+)
+def test_at_ratio_one_all_of_them_are_reinforce(experience, loss, slope):
+    """Two tokens of one completion with advantage 1: half of it each; luspo takes no mean over them."""
+    new = torch.zeros(1, 2, requires_grad=True)
+    recipe = replace(RECIPES["grpo"], loss=loss)
+    sequence_mean(loss_of(recipe).function(new, experience, recipe), experience.mask).backward()
+    assert new.grad.tolist() == [[pytest.approx(slope)] * 2]
 
 
 def test_a_loss_of_your_own_may_say_what_it_clips(experience):
@@ -51,7 +83,7 @@ def test_a_loss_of_your_own_may_say_what_it_clips(experience):
     assert entry.clip_frac(torch.tensor([[0.0, 0.6, 0.7, 0.8]]), experience, None).item() == 0.75
 
 
-@pytest.mark.parametrize("loss", ["ppo_clip", "gspo", "cispo"])
+@pytest.mark.parametrize("loss", ["ppo_clip", "gspo", "cispo", "dppo", "gmpo", "luspo"])
 def test_without_bounds_nothing_is_clipped(experience, loss):
     recipe = replace(RECIPES["grpo"], loss=loss, clip_low=None, clip_high=None)
     assert loss_of(recipe).clip_frac(torch.tensor([[-9.0, 9.0]]), experience, recipe).item() == 0
@@ -66,11 +98,12 @@ def other(recipe: Recipe, option: str) -> Recipe:
 @pytest.mark.parametrize("name", LOSSES)
 def test_what_a_loss_reads_is_what_changes_it(experience, name):
     """Log-ratios below and above 0 and advantages of both signs: each option that some losses read acts on one of them."""
-    recipe, entry = replace(RECIPES["grpo"], loss=name, clip_low=0.9, clip_high=9.0), LOSSES[name]
+    recipe, entry = replace(RECIPES["grpo"], loss=name, clip_low=0.9, clip_high=2.0), LOSSES[name]
+    experience = replace(experience, old_logprobs=torch.full((1, 2), -1.0))
 
     def losses(changed: Recipe) -> torch.Tensor:
         return torch.stack([
-            entry.function(torch.full((1, 2), log_ratio), replace(experience, advantages=torch.full((1, 1), sign)), changed)
+            entry.function(torch.full((1, 2), log_ratio - 1), replace(experience, advantages=torch.full((1, 1), sign)), changed)
             for log_ratio in (-0.9, 0.9)
             for sign in (-1.0, 1.0)
         ])  # fmt: skip
@@ -123,6 +156,29 @@ def test_what_an_advantage_reads_is_what_changes_it(experience, name):
     if entry.needs_group:
         with pytest.raises(InputError, match="group_size is 1"):
             require_rl(replace(recipe, gamma=None, gae_lambda=None, group_size=1), None, None)
+
+
+def test_maxrl_gives_a_dead_group_nothing_and_a_hard_prompt_more(experience):
+    recipe = replace(RECIPES["grpo"], advantage="maxrl", group_size=2)
+    some = replace(experience, rewards=torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 1.0]))
+    assert ADVANTAGES["maxrl"].function(some, recipe).tolist() == [1.0, -1.0, 0.0, 0.0, 0.0, 0.0]
+    hard = replace(experience, rewards=torch.tensor([1.0, 0.0, 0.0, 0.0]))
+    assert ADVANTAGES["maxrl"].function(hard, replace(recipe, group_size=4)).tolist() == [3.0, -1.0, -1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"length_coef": 0.1}, "with length_coef that may fall below 0"),
+        ({"overlong": "penalty"}, "with overlong 'penalty' that may"),
+        ({"kl": "k1", "kl_place": "reward", "kl_coef": 0.1}, "with a KL in the reward that may"),
+    ],
+)
+def test_maxrl_is_refused_where_something_is_taken_off_the_reward(changes, words):
+    recipe = replace(RECIPES["grpo"], advantage="maxrl")
+    require_rl(recipe, None, None)
+    with pytest.raises(InputError, match=f"^advantage is 'maxrl', which divides by a group's mean reward, and {words}"):
+        require_rl(replace(recipe, **changes), object(), None)
 
 
 def test_no_discount_is_a_discount_of_one(experience):

@@ -96,7 +96,7 @@ def test_a_word_that_is_no_choice_is_refused_with_the_nearest(kind, column):
         ("ppo", {"critic": "seperate"}, "separate"),
         ("grpo", {"kl": "k9"}, "k[123]"),
         ("grpo", {"kl_place": "lsos"}, "loss"),
-        ("grpo", {"loss": "dpo"}, "gspo"),  # a choice, but of another kind of recipe
+        ("grpo", {"loss": "dpo"}, "dppo"),  # a choice, but of another kind of recipe
         ("grpo", {"overlong": None}, "score"),
         ("grpo", {"kl_place": len}, "loss"),  # no slot for a function
     ],

@@ -35,7 +35,11 @@ def asked(*words: str) -> None:
         ("grpo --kl-place reward", "--kl-place", "kl_coef is 0"),
         ("dapo --kl k3", "--kl", "kl_coef is 0"),
         ("ppo --kl-coef 0 --kl k3", "--kl", "kl_coef is 0"),
-        ("rloo --clip-low 0.9", "--clip-low", "loss is reinforce, and only ppo_clip and gspo and cispo read it"),
+        (
+            "rloo --clip-low 0.9",
+            "--clip-low",
+            "loss is reinforce, and only ppo_clip and gspo and cispo and dppo and gmpo and luspo read it",
+        ),
         ("reinforce++ --loss reinforce --clip-high 5", "--clip-high", "loss is reinforce"),
         ("grpo --gae-lambda 1", "--gae-lambda", "there is no critic"),
         ("grpo --critic-lr 0.001", "--critic-lr", "there is no critic"),
@@ -53,6 +57,8 @@ def asked(*words: str) -> None:
             "--ensemble",
             "there is one reward (name the runs of several reward models with --reward)",
         ),
+        ("grpo --loss sapo --clip-low 0.2", "--clip-low", "loss is sapo, and only ppo_clip"),
+        ("grpo --loss luspo --dual-clip 3", "--dual-clip", "loss is luspo, and only ppo_clip reads it"),
         ("grpo --teacher tool-sft", "--teacher", "loss is ppo_clip and advantage is group, and neither asks a teacher"),
         ("grpo --teacher-share 0.5", "--teacher-share", "loss is ppo_clip, and only jsd reads it"),
         ("grpo --on-policy 0.5", "--on-policy", "loss is ppo_clip, which learns from samples of the policy alone"),
@@ -79,7 +85,7 @@ def asked(*words: str) -> None:
         (
             "distill --teacher tool-sft --clip-high 0.3",
             "--clip-high",
-            "loss is jsd, and only ppo_clip and gspo and cispo read it",
+            "loss is jsd, and only ppo_clip and gspo and cispo and dppo and gmpo and luspo read it",
         ),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
@@ -100,6 +106,7 @@ def test_what_nothing_reads_is_refused_with_the_reason(command, flag, why, capsy
         "reinforce++ --gamma 0.9", "ppo --gae-lambda 1 --critic-lr 0.1", "grpo --eval-samples 3", "dpo --eval-samples 3",
         "distill --teacher tool-sft --teacher-share 0 --on-policy 0.5", "grpo --loss jsd --teacher tool-sft",
         "distill --teacher tool-sft --loss cispo --clip-high 2", "grpo --advantage teacher --teacher tool-sft", "grpo --teacher none",
+        "grpo --loss gmpo --clip-low 0.4 --clip-high 0.4", "grpo --loss dppo --clip-low 0.15", "grpo --advantage maxrl",
     ],
 )  # fmt: skip
 def test_what_is_read_is_accepted(command):

@@ -62,7 +62,7 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
         (r.top_p != 1 or r.top_k is not None,
          f"top_p is {r.top_p} and top_k {r.top_k}: TRL samples so, but trains as if it had not; set them to 1 and none"),
         (r.loss not in (RLOO_LOSSES if rloo else GRPO_LOSSES),
-         f"loss is {r.loss!r} and advantage {r.advantage!r}: TRL has 'reinforce' with 'leave_one_out' and "
+         f"loss is {r.loss!r} and advantage {r.advantage!r}: this engine knows 'reinforce' with 'leave_one_out' and "
          f"{', '.join(GRPO_LOSSES)} with the others"),
         (rloo and not one, "TRL's RLOO clips the ratio of whole completions where a rollout serves several optimizer "
          "steps, ours has no ratio: set minibatches and inner_epochs to 1"),
