@@ -86,7 +86,7 @@ def gathered(exact, recipe: Recipe, **made: object):
 def test_micro_batches_do_not_change_the_gradient(exact, name):
     # Every recipe at a KL, an entropy and a value weight above 0; the policy has moved, so ratios are not all 1.
     model = copy.deepcopy(exact[0])
-    recipe = small(name, entropy_coef=0.01, max_grad_norm=1e9, kl_coef=0.1 if RECIPES[name].kl else 0.0)
+    recipe = small(name, entropy_coef=0.01, max_grad_norm=1e9, kl_coef=0.1 if small(name).kl else 0.0)
     batch, critic = gathered((model, exact[1]), recipe)
     with torch.no_grad():
         for p in model.parameters():
