@@ -108,8 +108,15 @@ class Recipe:
     )  # fmt: skip
 
     # the numbers that go with them
-    clip_low: float | None = option(0.2, "lower clip: no further push below ratio 1 - this; none: no bound", "rl")
-    clip_high: float | None = option(0.2, "upper clip: no further push above ratio 1 + this; none: no bound", "rl")
+    clip_low: float | None = option(
+        0.2,
+        "lower clip: no further push below ratio 1 - this (dppo: after a probability has moved by this; "
+        "gmpo: below a log-ratio of minus this); none: no bound",
+        "rl",
+    )
+    clip_high: float | None = option(
+        0.2, "upper clip: no further push above ratio 1 + this (dppo, gmpo: as for the lower one); none: no bound", "rl"
+    )
     dual_clip: float | None = option(None, "bound on the ratio where the advantage is negative", "rl")
     gamma: float | None = option(None, "discount per token; none, like 1: no discount", "rl")
     gae_lambda: float | None = option(None, "GAE: 1 is Monte Carlo, 0 one-step TD", "rl")
