@@ -100,6 +100,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_gradient_of_a_step_is_that_of_the_objective(pair, share):
@@ -315,6 +316,7 @@ def test_a_teacher_that_is_not_there_or_reads_other_tokens_is_refused(base, tmp_
         load_teacher(SHIPPED["base"], other)
 
 
+@pytest.mark.slow
 def test_a_teacher_with_nothing_to_teach_is_refused(base):
     nan = copy.deepcopy(base[0])
     nan.model.norm.weight.data[0] = torch.nan
