@@ -14,6 +14,7 @@ nothing but the row. Wherever a name stands, a function of your own may stand in
     kl(token_logprobs, ref_logprobs, old_logprobs) -> (rows, pred)
     aggregation(token_loss, mask, counts) -> a scalar
 
+In the slot ``teacher`` stands a model: its name on the command line, from Python the model itself (``teacher.load_teacher``).
 What may stand in each column is said in ``columns``.
 
 This file needs no torch, so that ``--help`` and the comparison table appear at once.
