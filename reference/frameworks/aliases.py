@@ -44,9 +44,36 @@ OPENRLHF = {
     "zero_stage": "ds.zero_stage",
     "packing_samples": "ds.packing_samples",
     "colocate_all_models": "train.colocate_all",
+    "ref_num_nodes": "ref.num_nodes",
+    "ref_num_gpus_per_node": "ref.num_gpus_per_node",
+    "actor_num_nodes": "actor.num_nodes",
+    "actor_num_gpus_per_node": "actor.num_gpus_per_node",
+    "critic_num_nodes": "critic.num_nodes",
+    "critic_num_gpus_per_node": "critic.num_gpus_per_node",
+    "reward_num_nodes": "reward.num_nodes",
+    "reward_num_gpus_per_node": "reward.num_gpus_per_node",
+    "vllm_num_engines": "vllm.num_engines",
+    "vllm_tensor_parallel_size": "vllm.tensor_parallel_size",
+    "vllm_gpu_memory_utilization": "vllm.gpu_memory_utilization",
+    "apply_chat_template": "data.apply_chat_template",
+    "max_samples": "data.max_samples",
+    "input_key": "data.input_key",
+    "label_key": "data.label_key",
+    "save_steps": "ckpt.save_steps",
+    "logging_steps": "logger.logging_steps",
+    "eval_steps": "eval.steps",
+    "adam_offload": "ds.adam_offload",
+}
+
+# verl moves them itself (migrate_legacy_reward_impl in verl/experimental/reward_loop/reward_loop.py).
+KWARGS = ("overlong_buffer_cfg.enable", "overlong_buffer_cfg.len", "overlong_buffer_cfg.penalty_factor", "max_resp_len")
+VERL = {
+    "reward_model.reward_manager": "reward.reward_manager.name",
+    **{f"reward_model.reward_kwargs.{name}": f"reward.reward_kwargs.{name}" for name in KWARGS},
 }
 
 ALIASES = {
     "openrlhf": OPENRLHF,
+    "verl": VERL,
     "trl": {"max_new_tokens": "max_completion_length", "scale_reward": "scale_rewards", "torch_dtype": "dtype"},
 }

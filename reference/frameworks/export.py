@@ -15,7 +15,8 @@ from reference.frameworks.explain import alike, columns_of
 from reference.frameworks.exporters.inverse import by_option, inverse
 from reference.frameworks.exporters.nemo_rl import NEMO_RL
 from reference.frameworks.exporters.openrlhf import OPENRLHF
-from reference.frameworks.exporters.parts import WITHOUT_AN_OPTION, Exported, Exporter, hinted, require_names, wanted
+from reference.frameworks.exporters.parts import WITHOUT_AN_OPTION, Exported, Exporter, hinted, wanted
+from reference.frameworks.exporters.sound import require_sound
 from reference.frameworks.exporters.trl import TRL
 from reference.frameworks.exporters.verl import VERL
 from reference.frameworks.rules.values import CRITIC, NO_LIMIT
@@ -30,7 +31,7 @@ KINDS = {"rl": "reinforcement learning", "preference": "learning from pairs", "s
 
 def export(recipe: Recipe, to: str, *, version: str | None = None) -> Exported:
     """Raises ``InputError`` that names each slot and value for which the framework has no option, and who has."""
-    require_names(recipe)
+    require_sound(recipe)
     exporter, framework = exporter_of(to), framework_named(NAMES.get(to, to), version)
     entry = exporter.entry(recipe)
     if entry is None:

@@ -96,7 +96,7 @@ def not_understood(framework: Framework, entry: str, options: dict[str, Option])
     for name in options:
         if name in mine:
             continue
-        if name.lstrip("+~") in names or is_free(name.lstrip("+~"), names):
+        if plain_name(name).lstrip("+~") in names or is_free(name.lstrip("+~"), names):
             unrelated.append(name)
         else:
             near = difflib.get_close_matches(name, names, 1, 0.85)

@@ -209,6 +209,27 @@ def test_a_function_of_ones_own_cannot_be_named():
         export(replace(RECIPES["grpo"], advantage=lambda e, r: e.rewards), "trl")
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("grpo", {"group_size": 1}, "group_size is 1"),
+        ("grpo", {"minibatches": 3}, "does not divide the 256 completions"),
+        ("grpo", {"advantage": "gae"}, "needs a critic"),
+        ("grpo", {"critic": "separate", "vf_coef": 1.0}, "does not read the critic"),
+        ("grpo", {"kl_coef": 0.1, "kl_place": None}, "name estimator and place of the KL"),
+    ],
+)
+def test_choices_that_do_not_go_together_are_refused(name, changes, said):
+    with pytest.raises(InputError, match=said):
+        export(replace(RECIPES[name], **changes), "verl")
+
+
+def test_the_file_says_which_command_wrote_it():
+    changes = {"group_size": 4, "clip_high": None, "bf16": True}
+    first = text_of(export(replace(RECIPES["grpo"], **changes), "nemo")).replace("\n# ", " ")
+    assert "python -m reference export grpo --to nemo --clip-high none --group-size 4 --bf16:" in first
+
+
 def test_a_refusal_says_who_can():
     with pytest.raises(InputError) as refusal:
         export(RECIPES["rloo"], "openrlhf")

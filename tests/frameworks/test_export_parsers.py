@@ -152,3 +152,28 @@ def test_the_flags_of_openrlhf_are_taken_by_its_parser(name, tmp_path):
     program = folder / "openrlhf/cli" / f"{export(RECIPES[name], 'openrlhf').entry}.py"
     parsed = answer(python_with("openrlhf"), ARGPARSE, str(program), json.dumps(words))
     assert {option: parsed[option.removeprefix("--")] for option in options} == options
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exported("trl"))
+def test_what_is_exported_to_trl_is_what_the_engine_sets(name):
+    """The engine's options are compared with our own training, step by step; where both set one, they agree."""
+    from reference.engines.trl.config import trl_options
+
+    found = export(RECIPES[name], "trl")
+    trainer, options = trl_options(RECIPES[name])
+    assert found.entry == f"{trainer}Config"
+    mine = found.options | {option: value for option, (_, value) in found.extras.items()}
+    # What differs and means the same: lengths that the engine's data keep to, prompts that both leave out, a synchronisation
+    # that is off, and micro-batches, whose product is compared below.
+    alike = {"max_length", "completion_only_loss", "ref_model_sync_steps", "gradient_accumulation_steps",
+             "per_device_train_batch_size", "steps_per_generation"}  # fmt: skip
+    alike |= {"epsilon_high"} if trainer == "RLOO" else set()  # with one step the ratio is 1
+    shared = (options.keys() & mine.keys()) - alike
+    assert len(shared) > 5
+    assert {option: mine[option] for option in shared} == {option: options[option] for option in shared}
+    rows = [each["per_device_train_batch_size"] * each["gradient_accumulation_steps"] for each in (mine, options)]
+    assert rows[0] == rows[1]
+    if RECIPES[name].kind == "rl":
+        steps = [each["steps_per_generation"] / each["gradient_accumulation_steps"] for each in (mine, options)]
+        assert steps[0] == steps[1]

@@ -71,6 +71,20 @@ def test_what_does_not_exist_is_told_with_the_nearest_name():
     assert strange == {"num_generation": "num_generations", "xyzzy": ""} and unrelated == ["logging_steps", "lora_r"]
 
 
+def test_a_flag_of_the_program_is_known_with_its_dashes():
+    given = {"--config-name": Option("x", "x", 1, "a.sh")}
+    assert not_understood(framework_named("verl"), "main_ppo", given) == ({}, ["--config-name"])
+
+
+def test_an_older_place_of_the_punishment_near_the_budget_is_known():
+    old = {"reward_model.reward_manager": "dapo", "+reward_model.reward_kwargs.overlong_buffer_cfg.enable": True}
+    found, notes = renamed(config("verl", **old))
+    assert (
+        found.keys() == {"reward.reward_manager.name", "reward.reward_kwargs.overlong_buffer_cfg.enable"}
+        and len(notes) == 2
+    )
+
+
 def test_parts_that_take_any_key_are_not_strange():
     names = {"policy.override", "policy.override.depth", "plain"}
     assert is_free("policy.override.width", names) and not is_free("policy.overridden.width", names)

@@ -41,7 +41,7 @@ def require_same(recipe: Recipe, num_processes: int) -> None:
 def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
     """Whether, and why. The first that holds is told."""
     elsewhere = (
-        "train without --engine trl; beyond one machine the way is `export` to verl or OpenRLHF, which is to come"
+        "train without --engine trl; beyond one machine the way is python -m reference export to verl or OpenRLHF"
     )
     trainer, one = trainer_name(r), r.inner_epochs * r.minibatches == 1
     rloo, loss = trainer == "RLOO", GRPO_LOSSES.get(r.loss, GRPOLoss())

@@ -124,4 +124,11 @@ def branches(tree: Tree, margin: str) -> list[str]:
     return lines
 
 
-NEMO_RL = Exporter(entry, own, extras, placeholders, text, (".yaml", ".yml"))
+def said(recipe: Recipe) -> dict[str, str]:
+    """The table has its words for the default, where the std is that of the others."""
+    if recipe.max_rounds == 1:
+        return {}
+    return {"grpo.use_dynamic_sampling": "groups that all earn the same are dropped, and other prompts sampled"}
+
+
+NEMO_RL = Exporter(entry, own, extras, placeholders, text, (".yaml", ".yml"), said)

@@ -9,7 +9,6 @@ from reference.algorithms.columns import Recipe, options_of
 from reference.algorithms.unread_options import unread
 from reference.frameworks.defaults import Framework
 from reference.frameworks.explain import AVERAGED, effective
-from reference.objectives.shapes import InputError
 
 LEFT_OUT: Any = object()  # an option that an exporter does not write
 # What an option is about that is in no table: what the user fills in, or how much of it there is.
@@ -93,15 +92,6 @@ def hinted(recipe: Recipe) -> dict[str, Any]:
         "ratio": "sequence" if recipe.loss == "gspo" else "token", "old_ratio_on_kl": recipe.kl == "k3_unbiased",
         "prompts_per_step": recipe.prompts_per_step, "processes": True, "correction": "none", "tool_loss": False, "prompt_loss": False,
     }  # fmt: skip
-
-
-def require_names(recipe: Recipe) -> None:
-    """Refuse a function of the user's own, which no config can name."""
-    for column in options_of(recipe.kind):
-        if callable(getattr(recipe, column.name)):
-            raise InputError(
-                f"{column.name} is a function of your own, which no config can name: export needs a name there"
-            )
 
 
 def whole(rows: int, parts: int) -> int:

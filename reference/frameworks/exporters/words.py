@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
+from reference.algorithms.recipes import RECIPES, Recipe, options_of
+from reference.frameworks.defaults import spelled
 from reference.frameworks.exporters.inverse import by_option
 from reference.frameworks.exporters.parts import Exported
 from reference.frameworks.slots import SLOTS
@@ -18,12 +20,25 @@ def title(exported: Exported) -> str:
 
 def header(exported: Exported) -> list[str]:
     """Lines that stand at the top of the file."""
-    command = f"python -m reference export {exported.recipe.name} --to {exported.framework.name}"
+    to = exported.framework.name.removesuffix("_rl")
+    command = " ".join([f"python -m reference export {exported.recipe.name} --to {to}", *changed(exported.recipe)])
     lines = [f"Written by {command}: every option that decides the algorithm is here, also where it has its default.",
              "What you have to fill in is marked."]  # fmt: skip
     return [
         part for line in [*lines, *(f"Note: {note}." for note in exported.notes)] for part in textwrap.wrap(line, WIDTH)
     ]
+
+
+def changed(recipe: Recipe) -> list[str]:
+    """What was typed: the options in which a recipe is not its row."""
+    row, flags = RECIPES[recipe.name], []
+    for column in options_of(recipe.kind):
+        value, flag = getattr(recipe, column.name), column.name.replace("_", "-")
+        if value != getattr(row, column.name):
+            flags.append(
+                f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag} {spelled(value)}"
+            )
+    return flags
 
 
 def commented(exported: Exported, spell: Callable[[str, Any], list[str]], *, indent: int) -> list[str]:
