@@ -19,7 +19,7 @@ python=${FINDINGS_PYTHON:-}
 if [ -z "$python" ]; then
   python3 -m venv "$folder/venv"
   python=$folder/venv/bin/python
-  pip="$python -m pip install --quiet --disable-pip-version-check"
+  pip="$python -m pip install --quiet --no-compile --disable-pip-version-check"
   $pip torch==2.13.0 numpy
   $pip --no-deps liger-kernel==0.8.5
 fi

@@ -20,7 +20,7 @@ python=${FINDINGS_PYTHON:-}
 if [ -z "$python" ]; then
   python3 -m venv "$folder/venv"
   python=$folder/venv/bin/python
-  pip="$python -m pip install --quiet --disable-pip-version-check"
+  pip="$python -m pip install --quiet --no-compile --disable-pip-version-check"
   $pip torch==2.13.0 numpy omegaconf pyyaml jaxtyping loguru ray==2.56.0 pandas func_timeout requests aiohttp
   $pip --no-deps skyrl==0.3.0 skyrl-gym==0.4.0
 fi

@@ -19,7 +19,7 @@ python=${FINDINGS_PYTHON:-}
 if [ -z "$python" ]; then
   python3 -m venv "$folder/venv"
   python=$folder/venv/bin/python
-  "$python" -m pip install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.23.0 tensordict==0.14.3 \
+  "$python" -m pip install --quiet --no-compile --disable-pip-version-check torch==2.13.0 transformers==5.23.0 tensordict==0.14.3 \
     torchrl==0.14.1
 fi
 cd "$folder"

@@ -7,7 +7,7 @@ import ipywidgets as widgets
 import matplotlib
 import pytest
 
-from reference.teaching import controls, quiz, show
+from reference.teaching import controls, exam, quiz, show
 
 matplotlib.use("Agg")
 
@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 def shown(monkeypatch) -> list:
     """What would have been displayed."""
     bundles: list = []
-    for module in (controls, quiz, show):
+    for module in (controls, exam, quiz, show):
         monkeypatch.setattr(module, "display", lambda data, raw=False: bundles.append(data))
     monkeypatch.setattr(controls, "STATIC", False)
     monkeypatch.setattr(quiz, "STATIC", False)

@@ -5,24 +5,21 @@ Loads nothing heavy, so that --help appears at once.
 
 import argparse
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
 
-from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Kind, Recipe, options_of
+from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Recipe
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.complete import add_complete
 from reference.cli.explain import add_explain
+from reference.cli.export import add_export
 from reference.cli.faces import add_faces
 from reference.cli.frameworks import add_frameworks
-from reference.cli.options import Defaults, OneOrSeveral, add_device, add_folders, add_model, add_save_every, add_seed
+from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
+from reference.cli.recipe_options import add_recipe_options
 from reference.cli.score import add_score
 from reference.cli.trajectories import add_trajectories
-from reference.cli.values import finite, one_of, one_of_or_folder, optional, positive
-
-POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
-        "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta", "pool"}  # fmt: skip
-ALWAYS = ("advantage", "aggregation")  # none in recipes of other kinds, never in those that have the option
+from reference.cli.values import positive
 
 
 def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) -> Parser:
@@ -51,6 +48,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_score(subparsers).set_defaults(command=commands["score"])
     add_faces(subparsers).set_defaults(command=commands["faces"])
     add_explain(subparsers).set_defaults(command=commands["explain"])
+    add_export(subparsers, commands["export"])
     add_frameworks(subparsers).set_defaults(command=commands["frameworks"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
@@ -86,46 +84,8 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         help="held-out problems for the accuracy")  # fmt: skip
     add("--eval-samples", type=positive(int), default=4 if tools else 8, metavar="K",
         help="samples per held-out problem, also the k of pass@k")  # fmt: skip
-    add = parser.add_argument_group("the recipe").add_argument
-    for column in options_of(recipe.kind):
-        add_option(add, column, recipe.kind, getattr(recipe, column.name))
+    add_recipe_options(parser, recipe)
     return parser
-
-
-def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
-    """One column of the recipe table as an option of a recipe of this kind."""
-    flag, words = "--" + column.name.replace("_", "-"), words_of(column, kind)
-    if column.type is bool:
-        add(flag, action=argparse.BooleanOptionalAction, default=default, help=words)
-        return
-    kinds = set(get_args(column.type)) or {column.type}
-    none = type(None) in kinds and column.name not in ALWAYS
-    number = float if float in kinds else int if int in kinds else None
-    if number is not None:
-        metavar = number.__name__.upper() + ("|none" if none else "")
-        parse = positive(number) if column.name in POSITIVE else finite(number)
-    else:
-        choices = choices_of(column, kind) + (("none",) if none else ())
-        metavar, parse = "{" + ",".join(choices) + "}", one_of(choices)
-        if folder := column.metadata["folder"]:
-            add(flag, action=OneOrSeveral, nargs="+", type=one_of_or_folder(choices, folder), default=default,
-                metavar=f"{metavar}|FOLDER", help=words)  # fmt: skip
-            return
-        if len(metavar) > 72:  # argparse would not break it
-            metavar, words = "NAME", f"{words}: one of {', '.join(choices)}"
-    add(flag, type=optional(parse) if none else parse, default=default, metavar=metavar, help=words)
-
-
-def words_of(column: Any, kind: Kind) -> str:
-    """What a column of the table means, for a recipe of this kind."""
-    words = column.metadata["help"]
-    return words[kind] if isinstance(words, dict) else words
-
-
-def choices_of(column: Any, kind: Kind) -> tuple[str, ...]:
-    """The names that may stand in a slot of the table, for a recipe of this kind."""
-    choices = column.metadata["choices"]
-    return choices.get(kind, ()) if isinstance(choices, dict) else choices
 
 
 def add_pretrain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """Values of Python expressions that need no program: literals, names that are assigned once, and their arithmetic."""
 
 import ast
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,7 +109,18 @@ def evaluated(node: ast.expr | None, names: Names, depth: int) -> object:
         return combined(node.op, evaluated(node.left, names, depth + 1), evaluated(node.right, names, depth + 1))
     if isinstance(node, ast.JoinedStr):
         return formatted(node, names, depth)
+    if is_infinity(node):
+        return math.inf
     return UNEVALUATED
+
+
+def is_infinity(node: ast.expr) -> bool:
+    """math.inf, np.inf, torch.inf, or float("inf")."""
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id in ("math", "np", "torch") and node.attr == "inf"
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"):
+        return False
+    return len(node.args) == 1 and isinstance(node.args[0], ast.Constant) and node.args[0].value == "inf"
 
 
 def negated(sign: ast.unaryop, value: object) -> object:

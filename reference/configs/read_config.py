@@ -104,6 +104,8 @@ def unknown(draft: Draft, path: Path) -> str:
 def trl_entry(draft: Draft, path: Path, options: dict[str, Option]) -> str | None:
     """The class of TRL that a script fills: by its name, by the options, or by the folder of the file."""
     named = trl_class(draft.entry or "") or trl_class("", options) or trl_class("/".join(path.parts[-3:]))
+    if not draft.entry and named == "GRPOConfig" and trl_class(path.name) == "RLOOConfig":
+        named = "RLOOConfig"  # its options are those of GRPO too
     if named is None:
         draft.notes.append("nothing says which trainer of TRL reads these options (GRPOConfig, DPOConfig, ...)")
     return named

@@ -30,7 +30,7 @@ NOT_TRAINING = re.compile(r"\S*(serve|merge|eval|export|infer|generat|preprocess
 KEYS = {
     "verl": "actor_rollout_ref. algorithm.adv_estimator algorithm.use_kl_in_reward algorithm.kl_ctrl. reward_model. critic.optim.",
     "skyrl": "trainer.algorithm. trainer.policy. trainer.ref. trainer.placement. generator. environment.env_class",
-    "nemo-rl": "grpo. dpo. rm. loss_fn. policy. checkpointing. cluster.num_nodes cluster.gpus_per_node defaults data_plane. distillation.",
+    "nemo-rl": "grpo. dpo. rm. sft. loss_fn. policy. checkpointing. cluster.num_nodes cluster.gpus_per_node defaults data_plane. distillation.",
     "areal": "gconfig. actor. ref. rollout. allocation_mode train_dataset. valid_dataset. cluster.fileroot recover. scheduler. "
     "stats_logger. async_training",
     "openrlhf": "actor. critic. algo. ckpt. ds. vllm. rollout. train. reward. ref. pretrain reward_pretrain init_kl_coef "

@@ -1,5 +1,7 @@
 """A config of another framework in the words of this course: which algorithm it is, and what it leaves unsaid."""
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,10 +9,12 @@ from typing import Any
 from reference.algorithms.recipes import ROWS, Recipe
 from reference.configs.option import ConfigRead
 from reference.frameworks.defaults import Framework, framework_named
+from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
-from reference.frameworks.settings import Setting, entry_of, key_of, not_understood, renamed, settings_of
+from reference.frameworks.settings import Setting, key_of, not_understood, own_options, renamed, settings_of
 from reference.frameworks.settle import settle
-from reference.frameworks.surprises import Surprise, surprises_of
+from reference.frameworks.surprises import surprises_of
+from reference.frameworks.surprises_own import Surprise
 
 # What tells recipes apart, and so decides which one is nearest, with its weight: the names of algorithms follow the advantage
 # and the loss, and the rest is what people vary.
@@ -21,10 +25,14 @@ SHAPE = {
 NUMBERS = {
     "rl": ("kl", "kl_coef", "clip_low", "dual_clip", "entropy_coef", "overlong", "group_size", "inner_epochs",
            "minibatches", "temperature", "max_grad_norm"),
-    "preference": ("beta", "label_smoothing", "sft_coef"),
+    "preference": ("beta", "label_smoothing", "sft_coef", "average_logprobs", "max_grad_norm"),
 }  # fmt: skip
-PREFERENCE = ("DPO", "dpo", "CPO", "ORPO", "KTO", "kto", "orpo", "simpo")
-OTHERS = {"SFT": "sft", "sft": "sft", "Reward": "reward-model", "rm": "reward-model"}
+# Values that are none of ours, and the one of ours that is nearest: half of what it weighs counts.
+NEARLY = {("advantage", "group_of_others"): "group", ("advantage", "group_whitened"): "group"}
+AVERAGED = ("simpo", "orpo")  # losses on means of log-probs
+KINDS = {
+    "sft": r"(?i)sft|supervised|full_finetune", "reward-model": r"Reward|RW|(^|_)rm", "preference": r"(?i)dpo|kto|cpo|simpo|orpo",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Explanation:
     settings: list[Setting]
     columns: dict[str, Any]
     answers: dict[str, str]
-    nearest: str | None
+    nearest: str
     differs: dict[str, tuple[Any, Any]]
     surprises: list[Surprise]
     strange: dict[str, str]
@@ -53,13 +61,10 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     """``version``: of the framework, a recorded one; none: the newest. Raises ``InputError`` where it is not recorded."""
     framework = framework_named(key_of(config.framework), version)
     entry = entry_of(framework, config)
-    options, older = renamed(config)
+    options, older = renamed(config, own_options(framework, entry))
     settings = settings_of(framework, entry, options)
-    columns: dict[str, Any] = {}
-    for setting in settings:
-        columns |= setting.columns
-    columns = settle(framework.name, value_of(settings), columns, entry)
-    kind = kind_of(entry, columns)
+    columns = columns_of(framework, entry, settings)
+    kind = kind_of(entry)
     nearest, differs = nearest_recipe(columns, kind)
     strange, unrelated = not_understood(framework, entry, options)
     surprises = surprises_of(framework.name, entry, value_of(settings), columns)
@@ -70,28 +75,35 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     )  # fmt: skip
 
 
+def columns_of(framework: Framework, entry: str, settings: list[Setting]) -> dict[str, Any]:
+    """What the settings amount to together."""
+    columns: dict[str, Any] = {}
+    for setting in settings:
+        columns |= setting.columns
+    return settle(framework.name, value_of(settings), columns, entry)
+
+
 def value_of(settings: list[Setting]) -> Callable[[str], Any]:
     """A function that gives the value of an option by its name; None for one that is not in the table."""
     values = {setting.cell.option: setting.value for setting in settings if setting.cell.option}
     return values.get
 
 
-def kind_of(entry: str, columns: dict[str, Any]) -> str:
-    if any(word in entry for word in OTHERS) and "loss" not in columns:
-        return next(OTHERS[word] for word in OTHERS if word in entry)
-    return "preference" if "beta" in columns and "advantage" not in columns else "rl"
+def kind_of(entry: str) -> str:
+    """What a trainer does, by its name."""
+    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, entry)), "rl")
 
 
-def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict[str, tuple[Any, Any]]]:
+def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str, dict[str, tuple[Any, Any]]]:
     """The recipe with most of the shape in common, and every column that is different. The first of equals."""
     if kind not in SHAPE:
-        return (kind if kind in OTHERS.values() else None), {}
+        return kind, {}
     rows = [row for row in ROWS if row.kind == kind and row.task == "chains"]
     best = max(rows, key=lambda row: likeness(row, columns, kind))
     differs = {
         column: (effective(best, column), columns[column])
         for column in (*SHAPE[kind], *NUMBERS[kind])
-        if column in columns and columns[column] != effective(best, column)
+        if column in columns and not alike(columns[column], effective(best, column))
     }
     for column in ("advantage", "loss", "aggregation"):
         if column in SHAPE[kind] and column not in columns:
@@ -101,12 +113,31 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str | None, dict
 
 def likeness(row: Recipe, columns: dict[str, Any], kind: str) -> tuple[int, int]:
     """The weight of the shape that agrees, then how many numbers do."""
-    agrees = [column for column in columns if hasattr(row, column) and columns[column] == effective(row, column)]
-    return sum(SHAPE[kind].get(column, 0) for column in agrees), sum(column in NUMBERS[kind] for column in agrees)
+    agrees = [column for column in columns if known_to(row, column) and alike(columns[column], effective(row, column))]
+    nearly = [
+        column for column in columns if NEARLY.get((column, str(columns[column])), "") == getattr(row, column, None)
+    ]
+    shape = sum(SHAPE[kind].get(column, 0) for column in agrees) + sum(SHAPE[kind][column] // 2 for column in nearly)
+    return shape, sum(column in NUMBERS[kind] for column in agrees)
 
 
 def effective(row: Recipe, column: str) -> Any:
     """What a row has in a column; no KL at all where its coefficient is 0."""
     if column in ("kl", "kl_place") and not row.kl_coef:
         return None
+    if column == "average_logprobs":
+        return row.loss in AVERAGED
+    if column == "gamma":
+        return 1.0 if row.gamma is None else row.gamma
     return getattr(row, column)
+
+
+def known_to(row: Recipe, column: str) -> bool:
+    return hasattr(row, column) or column == "average_logprobs"
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Equal, or numbers that differ by no more than rounding."""
+    if isinstance(a, float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=1e-9)
+    return bool(a == b)

@@ -14,6 +14,8 @@ KL_GRADIENT = {
 }
 ADVANTAGES = {
     "group": "per completion: reward minus the group's mean, divided by the group's std",
+    "group_of_others": "per completion: reward minus the mean of the other completions of the prompt, divided by their std",
+    "group_whitened": "per completion: reward minus the group's mean, divided by the group's std, then whitened over the batch",
     "group_mean": "per completion: reward minus the group's mean, not divided",
     "group_mean_batch_std": "per completion: reward minus the group's mean, divided by the std of the batch",
     "leave_one_out": "per completion: reward minus the mean of the other completions of the prompt",

@@ -2,13 +2,13 @@
 
 import difflib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from reference.configs.option import UNEVALUATED, ConfigRead, Option
 from reference.frameworks.aliases import ALIASES
 from reference.frameworks.defaults import Cell, Framework, spelled
-from reference.objectives.shapes import InputError
 
 FREE = re.compile("override|kwargs|extra")
 
@@ -42,13 +42,17 @@ def plain_name(option: str) -> str:
     return option.lstrip("-")
 
 
-def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
-    """The options under the names of the recorded version, and a note for each that had an older one."""
+def renamed(config: ConfigRead, own: Collection[str] = ()) -> tuple[dict[str, Option], list[str]]:
+    """The options under the names of the recorded version, and a note for each that had an older one.
+
+    ``own``: options of the trainer, which mean themselves: an older name of one program can be the name of another's.
+    """
     names, notes = ALIASES.get(key_of(config.framework), {}), []
     found: dict[str, Option] = {}
     for name, option in config.options.items():
-        new = names.get(name, name)
-        if new != name:
+        plain = name.lstrip("+")  # Hydra's word for a key that is added
+        new = plain if plain in own else names.get(plain, plain)
+        if new != plain:
             notes.append(f"{name} (line {option.line}) is an older name of {new}")
         if new not in found or new == name:
             found[new] = option
@@ -58,31 +62,6 @@ def renamed(config: ConfigRead) -> tuple[dict[str, Option], list[str]]:
 def key_of(framework: str) -> str:
     """nemo-rl is nemo_rl in the names of files."""
     return {"llama-factory": "llamafactory"}.get(framework, framework.replace("-", "_"))
-
-
-def entry_of(framework: Framework, config: ConfigRead) -> str:
-    """Which of its trainers the config is for: the one that it names, else the first. Raises ``InputError`` for another."""
-    chosen = config.options.get(CHOOSES.get(framework.name, ""))
-    named = str(chosen.value) if chosen else config.entry or ""
-    for one in sorted(framework.entries, key=len, reverse=True):
-        if one and re.search(rf"(^|[^a-zA-Z]){re.escape(one)}($|[^a-zA-Z])", named):
-            return one
-    other = OTHER_TRAINER.search(named)
-    if other or named.endswith("Config"):
-        there = ", ".join(filter(None, framework.entries)) or "its trainer of reinforcement learning"
-        raise InputError(
-            f"this config is for {named}, and of {framework.title} {framework.version} the defaults of {there} are recorded, "
-            "and no others: nothing is known of what it leaves silent"
-        )
-    return framework.entries[0]
-
-
-# Frameworks with one program for several trainers: the option that chooses.
-CHOOSES = {"ms_swift": "rlhf_type", "llamafactory": "stage", "axolotl": "rl"}
-OTHER_TRAINER = re.compile(
-    r"(^|[^a-z])(sft|dpo|kto|orpo|cpo|simpo|bco|xpo|rm|prm|kd|reward|distill|distillation|gkd|gold|pt|ebft)($|[^a-z])",
-    re.IGNORECASE,
-)
 
 
 def settings_of(framework: Framework, entry: str, options: dict[str, Option]) -> list[Setting]:
@@ -104,9 +83,14 @@ def is_part(name: str, block: str) -> bool:
     return name.startswith(f"{block}.")
 
 
+def own_options(framework: Framework, entry: str) -> set[str]:
+    """The names of a trainer's options in the table."""
+    return {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry in (entry, "")}
+
+
 def not_understood(framework: Framework, entry: str, options: dict[str, Option]) -> tuple[dict[str, str], list[str]]:
     """Options that do not exist in this version, with the nearest name; and those that do and say nothing here."""
-    mine = {plain_name(cell.option) for cell in framework.cells if cell.option and cell.entry in (entry, "")}
+    mine = own_options(framework, entry)
     names = {plain_name(name) for name in framework.names}
     strange, unrelated = {}, []
     for name in options:

@@ -1,103 +1,82 @@
 """What the settings of a framework amount to: the columns of a recipe, where one option decides whether another counts.
 
 A rule takes ``of``, which gives the value of an option, and the columns that single options have set, and returns those
-that are other. A column that is None means: there is none.
+that are other. A column that is None means: there is none. One that is ``ABSENT`` is taken out: nothing is said about it.
 """
 
-from collections.abc import Callable
-from typing import Any
+import math
 
-Of = Callable[[str], Any]
-Columns = dict[str, Any]
-Rule = Callable[[Of, Columns, str], Columns]
+from reference.frameworks.rules.areal import areal
+from reference.frameworks.rules.nemo_rl import nemo_rl
+from reference.frameworks.rules.on_trl import axolotl, llamafactory, ms_swift
+from reference.frameworks.rules.openrlhf import openrlhf
+from reference.frameworks.rules.skyrl import skyrl
+from reference.frameworks.rules.trl import trl
+from reference.frameworks.rules.values import ABSENT, CRITIC, Columns, Of, Rule, as_number, is_number
+from reference.frameworks.rules.verl import verl
+
+RULES: dict[str, Rule] = {
+    "trl": trl, "verl": verl, "openrlhf": openrlhf, "nemo_rl": nemo_rl, "skyrl": skyrl, "areal": areal, "ms_swift": ms_swift,
+    "axolotl": axolotl, "llamafactory": llamafactory,
+}  # fmt: skip
 
 
 def settle(name: str, of: Of, columns: Columns, entry: str) -> Columns:
     """All rules of a framework, then those that hold everywhere."""
     settled = columns | RULES.get(name, no_rule)(of, columns, entry)
-    if settled.get("kl_place") is None or settled.get("kl_coef") == 0:
-        settled |= {"kl": None, "kl_place": None, "kl_coef": 0.0}
-    if settled.get("ratio") == "sequence" and settled.get("loss") == "ppo_clip" and name != "trl":
+    settled = {column: value for column, value in settled.items() if value is not ABSENT}
+    settled |= {column: as_number(settled[column]) for column in ("lr", "critic_lr") if column in settled}
+    settled |= no_norm(settled)
+    if "advantage" in settled or "kl_place" in settled:
+        settled |= no_kl(settled) | bounds(settled)
+    if settled.get("ratio") == "sequence" and settled.get("loss") == "ppo_clip":
         settled["loss"] = "gspo"
     if settled.get("advantage") in ("group_mean", "leave_one_out"):  # divided by no std
         settled = {column: value for column, value in settled.items() if column not in ("ddof", "eps")}
+    if settled.get("loss") == "reinforce":  # no ratio, and so no clip
+        settled = {column: value for column, value in settled.items() if column not in CLIPS}
+    settled |= smoothed(settled)
+    settled = {column: value for column, value in settled.items() if value is not ABSENT}
     if "critic" in settled and not settled["critic"]:
-        settled = {column: value for column, value in settled.items() if column not in CRITIC}
+        settled = {column: value for column, value in settled.items() if column not in CRITIC[1:]}
     return settled
 
 
-CRITIC = ("critic_lr", "value_clip", "gae_lambda", "vf_coef")
+CLIPS = ("clip_low", "clip_high", "dual_clip")
+SMOOTHED = ("cdpo", "robust_dpo")
+
+
+def smoothed(settled: Columns) -> Columns:
+    """Labels that may be wrong make DPO the conservative one; other losses but the robust one do not read them."""
+    share = settled.get("label_smoothing")
+    if settled.get("loss") == "dpo" and is_number(share) and share:
+        return {"loss": "cdpo"}
+    return {} if settled.get("loss") in SMOOTHED or "label_smoothing" not in settled else {"label_smoothing": ABSENT}
 
 
 def no_rule(of: Of, columns: Columns, entry: str) -> Columns:
     return {}
 
 
-def trl(of: Of, columns: Columns, entry: str) -> Columns:
-    """epsilon_high stands for epsilon where it is none; in cispo it is the cap itself; one step per rollout has no clip."""
-    if entry == "RLOOConfig":
-        return {"clip_high": of("epsilon") if of("epsilon_high") is None else of("epsilon_high")}
-    if entry != "GRPOConfig":
-        return {}
-    high = of("epsilon") if of("epsilon_high") is None else of("epsilon_high")
-    found: Columns = {"clip_high": high}
-    if of("loss_type") == "cispo":
-        found |= {"cap": high, "clip_low": None, "clip_high": high - 1 if is_number(high) else high}
-    elif of("importance_sampling_level") == "sequence" and columns.get("loss") == "ppo_clip":
-        found["loss"] = "gspo"
-    if of("use_bias_correction_kl") is True and is_number(of("beta")) and of("beta"):
-        found["kl"] = "k3_unbiased"
-    return found
+def no_kl(settled: Columns) -> Columns:
+    """A KL with the coefficient 0, or without a place, is none."""
+    if settled.get("kl_place") is None or settled.get("kl_coef") == 0:
+        return {"kl": None, "kl_place": None, "kl_coef": 0.0}
+    return {}
 
 
-def verl(of: Of, columns: Columns, entry: str) -> Columns:
-    """A KL stands in the reward, in the loss, in both or nowhere, each with options of its own."""
-    in_reward, in_loss = of("algorithm.use_kl_in_reward") is True, of("actor_rollout_ref.actor.use_kl_loss") is True
-    names = {"kl": "k1", "mse": "k2", "low_var_kl": "k3"}
-    found: Columns = {"kl_place": None}
-    if in_loss:
-        kind = str(of("actor_rollout_ref.actor.kl_loss_type")).rstrip("+")
-        found = {"kl": names.get(kind, kind), "kl_place": "loss", "kl_coef": of("actor_rollout_ref.actor.kl_loss_coef")}
-    elif in_reward:
-        kind = str(of("algorithm.kl_penalty")).rstrip("+")
-        found = {"kl": names.get(kind, kind), "kl_place": "reward", "kl_coef": of("algorithm.kl_ctrl.kl_coef")}
-    estimator = of("algorithm.adv_estimator")
-    if of("algorithm.norm_adv_by_std_in_grpo") is False and not str(estimator).startswith("grpo"):
-        found["advantage"] = columns.get("advantage") if estimator is None else ESTIMATORS.get(str(estimator))
-    if estimator != "gae":
-        found |= {"critic": None, "gae_lambda": None, "value_clip": None}
-    prompts, batch = of("data.train_batch_size"), of("actor_rollout_ref.actor.ppo_mini_batch_size")
-    if is_number(prompts) and is_number(batch) and batch:
-        found["minibatches"] = max(1, round(prompts / batch))
-    return found
-
-
-ESTIMATORS = {
-    "gae": "gae", "rloo": "leave_one_out", "rloo_vectorized": "leave_one_out", "reinforce_plus_plus": "reinforce_plus_plus",
-    "reinforce_plus_plus_baseline": "reinforce_plus_plus_baseline",
-}  # fmt: skip
-
-
-def openrlhf(of: Of, columns: Columns, entry: str) -> Columns:
-    """Two clips in one option count over the one; without gae there is no critic."""
-    if entry != "train_ppo_ray":
-        return {}
+def bounds(settled: Columns) -> Columns:
+    """A ratio is never below 0 and never infinite: bounds there are none."""
+    low, high = settled.get("clip_low"), settled.get("clip_high")
     found: Columns = {}
-    pair = of("--actor.eps_clip_low_high")
-    if isinstance(pair, list) and len(pair) == 2:
-        found |= {"clip_low": pair[0], "clip_high": pair[1]}
-    if of("--algo.advantage.estimator") != "gae":
-        found |= {"critic": None, "value_clip": None, "gae_lambda": None}
-    group, prompts, batch = (
-        of(name) for name in ("--rollout.n_samples_per_prompt", "--rollout.batch_size", "--train.batch_size")
-    )
-    if all(is_number(x) and x for x in (group, prompts, batch)):
-        found["minibatches"] = max(1, round(prompts * group / batch))
+    if is_number(low) and low >= 1:
+        found["clip_low"] = None
+    if is_number(high) and math.isinf(high):
+        found["clip_high"] = None
     return found
 
 
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-RULES: dict[str, Rule] = {"trl": trl, "verl": verl, "openrlhf": openrlhf}
+def no_norm(settled: Columns) -> Columns:
+    """A gradient is never longer than infinity."""
+    norm = settled.get("max_grad_norm")
+    return {"max_grad_norm": None} if is_number(norm) and math.isinf(norm) else {}

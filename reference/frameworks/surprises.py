@@ -1,29 +1,24 @@
 """What would surprise the author of a config: each with why, and the lesson that shows it.
 
-Most follow from the columns of a recipe, so that they hold for every framework; a few are about one framework's options.
+These follow from the columns of a recipe, so that they hold for every framework; those about one framework's options are
+in ``surprises_own``.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
-Of = Callable[[str], Any]
-Columns = dict[str, Any]
+from reference.frameworks.rules.values import Columns, Of
+from reference.frameworks.surprises_own import OWN, Surprise
 
-GROUPS = ("group", "group_mean_batch_std", "group_mean", "leave_one_out", "reinforce_plus_plus_baseline", "maxrl")
-
-
-@dataclass(frozen=True)
-class Surprise:
-    """``lesson``: the notebook, and the number of its section."""
-
-    text: str
-    notebook: str
-    section: int
-
-    @property
-    def lesson(self) -> str:
-        return f"notebooks/{self.notebook}.ipynb, section {self.section}"
+GROUPS = (
+    "group",
+    "group_of_others",
+    "group_whitened",
+    "group_mean_batch_std",
+    "group_mean",
+    "leave_one_out",
+    "reinforce_plus_plus_baseline",
+    "maxrl",
+)
 
 
 def surprises_of(name: str, entry: str, of: Of, columns: Columns) -> list[Surprise]:
@@ -52,6 +47,11 @@ def of_the_group(c: Columns) -> Iterator[Surprise]:
     size = c.get("group_size")
     if c.get("advantage") not in GROUPS or not isinstance(size, int):
         return
+    if c["advantage"] == "group_of_others":
+        yield Surprise("the std is that of the other completions: where they all earn the same, a lone success is divided by nothing",
+                       "05_grpo_advantages", 2)  # fmt: skip
+    if c["advantage"] == "group_whitened":
+        yield Surprise("divided twice, by the group's std and then by that of the batch", "05_grpo_advantages", 3)
     if size == 1:
         yield Surprise("the group has one completion: there is nothing to compare it with", "05_grpo_advantages", 1)
     elif size == 2 and c["advantage"] == "group":
@@ -92,64 +92,13 @@ def of_the_loss(c: Columns) -> Iterator[Surprise]:
                        "01_logprobs_and_alignment", 7)  # fmt: skip
     if c.get("tool_loss") is True:
         yield Surprise("what tools wrote is trained on: the model learns to write results itself", "09_tool_use", 7)
+    if c.get("loss") == "simpo" and c.get("sft_coef"):
+        yield Surprise(
+            f"{c['sft_coef']} times the NLL of the chosen completions is added: SimPO has no such term",
+            "08_dpo_and_beta",
+            7,
+        )
     if c.get("loss") == "ipo" and c.get("average_logprobs"):
         yield Surprise(
             "IPO on averaged log-probs: beta means something else than in the paper, which sums", "08_dpo_and_beta", 8
         )
-
-
-# --- one framework's own ---
-
-
-def trl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
-    if entry == "GRPOConfig" and of("loss_type") == "bnpo":
-        yield Surprise("bnpo divides each micro-batch by its own tokens: how a batch is cut changes the gradient",
-                       "06_aggregation", 1)  # fmt: skip
-    if entry == "DPOConfig" and of("label_smoothing"):
-        yield Surprise("label_smoothing changes nothing with loss_type sigmoid: there is no cDPO in this version",
-                       "08_dpo_and_beta", 7)  # fmt: skip
-    if entry in ("GRPOConfig", "DPOConfig") and (c.get("kl_place") or entry == "DPOConfig"):
-        yield Surprise("the reference is loaded again from the name of the model: after SFT in the same process it is the base model",
-                       "08_dpo_and_beta", 1)  # fmt: skip
-    if entry == "RLOOConfig":
-        yield Surprise("the ratio is that of whole completions, the product over their tokens: the clip is reached by long ones first",
-                       "04_clipping", 9)  # fmt: skip
-
-
-def verl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
-    if of("algorithm.use_kl_in_reward") is True and of("actor_rollout_ref.actor.use_kl_loss") is True:
-        yield Surprise("the KL is charged twice, in the reward and in the loss", "07_where_the_kl_goes", 2)
-    if of("actor_rollout_ref.actor.clip_ratio") not in (0.2, None):
-        yield Surprise(
-            "clip_ratio changes nothing: clip_ratio_low and clip_ratio_high are 0.2 unless they are set too",
-            "04_clipping",
-            8,
-        )
-    if of("actor_rollout_ref.actor.grad_clip") not in (1.0, None):
-        yield Surprise("actor.grad_clip is read by nobody: actor.optim.clip_grad acts", "04_clipping", 9)
-    if str(of("algorithm.adv_estimator")) != "gae" and c.get("group_size") == 1:
-        yield Surprise(
-            "rollout.n is 1: an estimator with groups keeps the raw reward as advantage", "05_grpo_advantages", 1
-        )
-    if (
-        of("actor_rollout_ref.actor.loss_agg_mode") == "seq-mean-token-sum-norm"
-        and of("actor_rollout_ref.actor.loss_scale_factor") is None
-    ):
-        yield Surprise("without loss_scale_factor the sum is divided by the padded width of the batch, which is no fixed length",
-                       "06_aggregation", 2)  # fmt: skip
-
-
-def openrlhf(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
-    if of("--algo.advantage.no_std_norm") is True and c.get("advantage") == "group":
-        yield Surprise(
-            "no_std_norm changes nothing with group_norm: dr_grpo is the estimator without the std",
-            "05_grpo_advantages",
-            3,
-        )
-    if of("--actor.loss_agg_mode") == "seq-mean-token-mean" and c.get("kl_place") == "loss":
-        yield Surprise(
-            "the KL in the loss stays a mean over tokens, whatever loss_agg_mode says", "07_where_the_kl_goes", 2
-        )
-
-
-OWN: dict[str, Callable[[Of, Columns, str], Iterator[Surprise]]] = {"trl": trl, "verl": verl, "openrlhf": openrlhf}

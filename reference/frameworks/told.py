@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from reference.frameworks.defaults import spelled
+from reference.frameworks.defaults import same, spelled
 from reference.frameworks.explain import Explanation
 from reference.frameworks.settings import Setting
 from reference.frameworks.slots import SLOTS
@@ -31,8 +31,6 @@ def told(one: Explanation, *, all_options: bool = False) -> str:
 
 def heading(one: Explanation) -> str:
     lines = [f"{one.name}: {one.framework.title} {one.framework.version}" + (f", {one.entry}" if one.entry else "")]
-    if one.nearest is None:
-        return lines[0] + "\nno recipe of this course is near it"
     lines.append(f"nearest recipe: {one.nearest}" + ("" if one.differs else ", and nothing that differs from it"))
     lines += [
         f"  {column}: {spelled(theirs)}, where {one.nearest} has {spelled(ours)}"
@@ -114,9 +112,8 @@ def as_json(one: Explanation) -> dict[str, Any]:
 def side_by_side(one: Explanation, other: Explanation) -> str:
     """Two configs, column by column: first where they differ, then where they agree."""
     names = [*dict.fromkeys([*one.columns, *other.columns])]
-    rows = [(name, text_of(one, name), text_of(other, name)) for name in names]
-    different = [row for row in rows if row[1] != row[2]]
-    agree = [name for name, a, b in rows if a == b]
+    agree = [name for name in names if equal(one, other, name)]
+    different = [(name, text_of(one, name), text_of(other, name)) for name in names if name not in agree]
     head = ("", f"{one.name} ({one.framework.title})", f"{other.name} ({other.framework.title})")
     widths = [max(len(row[i]) for row in [head, *different]) for i in range(3)]
     table = [
@@ -130,6 +127,13 @@ def side_by_side(one: Explanation, other: Explanation) -> str:
     for each in (one, other):
         parts += listed(f"not understood in {each.name}", list(each.strange))
     return "\n\n".join(parts)
+
+
+def equal(one: Explanation, other: Explanation, column: str) -> bool:
+    """1 is 1.0, and true is not 1."""
+    if column not in one.columns or column not in other.columns:
+        return False
+    return same(one.columns[column], other.columns[column])
 
 
 def text_of(one: Explanation, column: str) -> str:

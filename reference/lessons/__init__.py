@@ -32,6 +32,7 @@ LESSONS = (
     "tool_use",
     "evaluation",
     "over_optimisation",
+    "codebases",
 )
 
 Entry = TypeVar("Entry")

@@ -1,8 +1,17 @@
 """Which cells of the table a config is told about, where a block of options may be absent."""
 
-from reference.configs.option import Option
-from reference.frameworks.defaults import Cell, Framework
-from reference.frameworks.settings import settings_of
+from reference.configs.option import UNEVALUATED, ConfigRead, Option
+from reference.frameworks.aliases import ALIASES
+from reference.frameworks.defaults import Cell, Framework, framework_named
+from reference.frameworks.settings import (
+    Setting,
+    is_free,
+    not_understood,
+    own_options,
+    plain_name,
+    renamed,
+    settings_of,
+)
 
 NAMES = {"norm": None, "norm.eps": 1e-5, "norm.level": "batch", "normal": 3, "clip": 0.2}
 CELLS = tuple(Cell("clip", "", name, default, "a.py:1", "{value}") for name, default in NAMES.items())
@@ -24,3 +33,77 @@ def test_a_block_with_a_part_that_is_set_is_not_absent():
 
 def test_a_block_that_is_set_itself_is_told_with_its_parts():
     assert told("norm") == {"norm": 7, "norm.eps": 1e-5, "norm.level": "batch", "normal": 3, "clip": 0.2}
+
+
+# --- names ---
+
+
+def config(framework: str, **options: object) -> ConfigRead:
+    given = {name: Option(value, str(value), line, "a.sh") for line, (name, value) in enumerate(options.items(), 1)}
+    return ConfigRead(framework, None, given, [])
+
+
+def test_an_older_name_is_told_and_stands_for_the_new_one():
+    found, notes = renamed(config("openrlhf", init_kl_coef=0.1, n_samples_per_prompt=4))
+    assert {name: option.value for name, option in found.items()} == {
+        "algo.kl.init_coef": 0.1,
+        "rollout.n_samples_per_prompt": 4,
+    }
+    assert notes[0] == "init_kl_coef (line 1) is an older name of algo.kl.init_coef"
+
+
+def test_the_new_name_counts_over_the_old_one():
+    options = {"algo.kl.init_coef": 0.2, "init_kl_coef": 0.1}
+    for order in (options, dict(reversed(options.items()))):
+        found, _ = renamed(config("openrlhf", **order))
+        assert found["algo.kl.init_coef"].value == 0.2
+
+
+def test_a_key_that_hydra_adds_is_the_same_without_its_plus():
+    found, notes = renamed(config("verl", **{"+reward.reward_kwargs.max_resp_len": 512}))
+    assert found["reward.reward_kwargs.max_resp_len"].value == 512 and notes == []
+
+
+def test_what_does_not_exist_is_told_with_the_nearest_name():
+    framework = framework_named("trl")
+    given = {name: Option(1, "1", 1, "a.py") for name in ("num_generation", "beta", "xyzzy", "logging_steps", "lora_r")}
+    strange, unrelated = not_understood(framework, "GRPOConfig", given)
+    assert strange == {"num_generation": "num_generations", "xyzzy": ""} and unrelated == ["logging_steps", "lora_r"]
+
+
+def test_parts_that_take_any_key_are_not_strange():
+    names = {"policy.override", "policy.override.depth", "plain"}
+    assert is_free("policy.override.width", names) and not is_free("policy.overridden.width", names)
+    assert not is_free("plain.width", names)
+
+
+def test_a_value_that_is_known_only_when_it_runs_sets_no_column():
+    cell = Cell("clip", "", "clip", 0.2, "a.py:1", "1 - {value}", column="clip_low")
+    unknown = Setting(cell, UNEVALUATED, Option(UNEVALUATED, "$CLIP", 3, "a.sh"))
+    assert unknown.columns == {} and unknown.words == "not known before it runs: $CLIP"
+    assert Setting(cell, 0.3, None).columns == {"clip_low": 0.3} and Setting(cell, 0.3, None).words == "1 - 0.3"
+
+
+def test_an_option_that_does_nothing_sets_no_column():
+    assert (
+        Setting(Cell("clip", "", "clip", 0.2, "a.py:1", "{value}", column="clip_low", acts=False), 0.3, None).columns
+        == {}
+    )
+
+
+def test_a_value_without_words_is_said_to_be_one():
+    cell = Cell("clip", "", "mode", "a", "a.py:1", values=())
+    assert Setting(cell, "b", None).words == "b, a value that is not explained here"
+
+
+def test_every_older_name_stands_for_an_option_of_today():
+    for framework, names in ALIASES.items():
+        there = {plain_name(name) for name in framework_named(framework).names}
+        assert set(names.values()) <= there, framework
+
+
+def test_the_older_name_of_one_program_is_the_name_of_another_s():
+    """--max_norm was train_ppo_ray's, and is train_dpo's."""
+    assert "actor.max_norm" in renamed(config("openrlhf", max_norm=0.5))[0]
+    own = own_options(framework_named("openrlhf"), "train_dpo")
+    assert renamed(config("openrlhf", max_norm=0.5), own)[0].keys() == {"max_norm"}

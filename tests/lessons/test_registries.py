@@ -21,7 +21,11 @@ def test_every_folder_is_a_lesson_of_the_list():
         assert (ROOM / lesson / "__init__.py").is_file(), f"{lesson} has no __init__.py with its NOTEBOOK: add it"
 
 
-@pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
+# The notebook of number 12 is not written yet: lessons behind it have a number more than their place in the list.
+NUMBERS = [number for number in range(len(LESSONS) + 1) if number != 12]
+
+
+@pytest.mark.parametrize(("number", "lesson"), zip(NUMBERS, LESSONS, strict=True))
 def test_a_notebook_has_the_number_of_its_lesson(number, lesson):
     notebook = import_module(f"reference.lessons.{lesson}").NOTEBOOK
     assert notebook.startswith(f"{number:02}_") and (NOTEBOOKS / f"{notebook}.ipynb").is_file()
@@ -48,7 +52,8 @@ def run(code: str) -> str:
 
 @pytest.mark.slow
 def test_every_file_of_every_lesson_can_be_the_first_that_is_imported():
-    names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in ROOM.rglob("*.py"))
+    files = [file for file in ROOM.rglob("*.py") if file.parent.name != "configs"]  # those are read, and never run
+    names = sorted(".".join(file.relative_to(ROOM.parents[1]).with_suffix("").parts) for file in files)
     assert len(names) > 50
     code = f"""
 import sys

@@ -55,6 +55,10 @@ PPO_CELLS = [
         "batch": "if the block is there, advantages are normalised over the kept tokens of the batch on all processes",
         "group": "if the block is there, over the kept tokens of adv_norm.group_size rows", None: "no mean is taken off",
     }),
+    option("advantage", "actor.adv_norm.std_level", {
+        "batch": "if the block is there, divided by the std of the kept tokens of the batch",
+        "group": "by that of adv_norm.group_size rows", None: "nothing is divided",
+    }),
     option("advantage", "actor.adv_norm.eps", "if the block is there, {value} is added to the std of the tokens"),
     option("advantage", "actor.reward_bias", "{value} is added to each reward first"),
     option("advantage", "actor.reward_scaling", "then rewards are multiplied by {value}"),

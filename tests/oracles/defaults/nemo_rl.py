@@ -86,6 +86,7 @@ GRPO_CELLS = [
     inert("ratio", "loss_fn.positive_example_nll_weight", yaml_value(YAML[GRPO], "loss_fn.positive_example_nll_weight"),
           "no rewards are in the batch that its loss sees, so that the NLL of successes is never added",
           entry=GRPO),
+    option(GRPO, "dead groups", "grpo.dynamic_sampling_max_gen_batches", "with use_dynamic_sampling, more than {value} batches are an error"),
     option(GRPO, "dead groups", "grpo.use_dynamic_sampling", {
         False: "groups that all earn the same stay in the batch and in its counts",
         True: "a completion whose others all earn the same is dropped: a dead group, and a lone success, whose group's failures stay",

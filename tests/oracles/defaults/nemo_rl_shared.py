@@ -151,6 +151,9 @@ def rollout_cells(entry: str, at: str) -> list[Cell]:
             False: value("they are trained on with what they earned", columns={"overlong": "score"}),
             True: value("they are left out of the loss and its counts, and stay in their group", columns={"overlong": "mask"}),
         }),
+        option(entry, "truncated", f"{at}.reward_shaping.overlong_buffer_length", "with reward_shaping, a penalty over the last {value} tokens"),
+        option(entry, "truncated", f"{at}.reward_shaping.overlong_buffer_penalty", "with reward_shaping, {value} at the end of them"),
+        option(entry, "truncated", f"{at}.reward_shaping.max_response_length", "with reward_shaping, they end at {value} tokens"),
         option(entry, "truncated", f"{at}.reward_shaping.enabled", {
             False: "no penalty for length", True: value("a soft penalty for length", columns={"overlong": "penalty"}),
         }),

@@ -59,6 +59,7 @@ CREDIT_CELLS = [
         False: "a group that all earns the same stays, in the batch and in its counts, with advantage 0 up to rounding before any whitening",
         True: "groups whose mean score is not inside dynamic_filtering_range are dropped, and other prompts sampled",
     }),
+    option("dead groups", "--algo.dynamic_filtering_range", "with dynamic_filtering_enable, kept where the mean score is inside {value}"),
     option("kl", "--algo.kl.use_loss", {
         False: value("the KL is taken off each token's reward", columns={"kl_place": "reward"}),
         True: value("the KL is in the loss", columns={"kl_place": "loss"}),
@@ -146,6 +147,7 @@ RUN_CELLS = [
         None: value("they are trained on with what they earned", columns={"overlong": "score"}),
         OTHER: value("the last {value} tokens of the budget cost up to overlong_penalty_factor of reward", columns={"overlong": "penalty"}),
     }),
+    option("truncated", "--reward.overlong_penalty_factor", "with overlong_buffer_len, a completion of the whole budget pays {value}"),
     option("truncated", "--reward.stop_properly_penalty_coef", {
         None: "to be cut costs nothing", OTHER: "the reward of a cut completion is multiplied by {value}, or is {value} if that is negative",
     }),

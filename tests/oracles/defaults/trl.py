@@ -3,6 +3,7 @@
 from . import names
 from .cells import OTHER, value
 from .source import code
+from .trl_more import MORE_CELLS
 from .trl_options import FILES, GRPO, inherited, line, option
 from .trl_others import DPO_CELLS, RLOO_CELLS, SFT_CELLS
 
@@ -15,6 +16,8 @@ ADVANTAGE = {
         columns={"advantage": "group_mean_batch_std"},
     ),
     "none": value("reward minus the group's mean, not divided", columns={"advantage": "group_mean"}),
+    True: value("the same as group", columns={"advantage": "group"}),
+    False: value("the same as none", columns={"advantage": "group_mean"}),
 }
 LOSS_TYPES = {
     "grpo": value("the clipped loss of PPO", loss="ppo_clip"),
@@ -175,7 +178,7 @@ RUN_CELLS = [
     }),
 ]  # fmt: skip
 
-CELLS = CREDIT_CELLS + LOSS_CELLS + RUN_CELLS + RLOO_CELLS + DPO_CELLS + SFT_CELLS
+CELLS = CREDIT_CELLS + LOSS_CELLS + RUN_CELLS + RLOO_CELLS + DPO_CELLS + SFT_CELLS + MORE_CELLS
 NAMES = [names.fields(file, config) for config, file in FILES.items()]
 NAMES += [
     names.fields("trl/trainer/model_config.py", "ModelConfig"),

@@ -10,6 +10,9 @@ FILES = {
     "RLOOConfig": "trl/trainer/rloo_config.py",
     "DPOConfig": "trl/trainer/dpo_config.py",
     "SFTConfig": "trl/trainer/sft_config.py",
+    "KTOConfig": "trl/trainer/kto_config.py",
+    "RewardConfig": "trl/trainer/reward_config.py",
+    "CPOConfig": "trl/experimental/cpo/cpo_config.py",
     "_BaseConfig": "trl/trainer/base_config.py",
     "TrainingArguments": "transformers/training_args.py",
 }
@@ -54,6 +57,7 @@ COMPLETIONS = "completions per process and micro-batch: {value}"
 ROWS = {
     "GRPOConfig": COMPLETIONS,
     "RLOOConfig": COMPLETIONS,
-    "DPOConfig": "pairs per process and micro-batch: {value}",
+    "KTOConfig": COMPLETIONS,
+    **dict.fromkeys(("DPOConfig", "CPOConfig", "RewardConfig"), "pairs per process and micro-batch: {value}"),
     "SFTConfig": "rows per process and micro-batch: {value}",
 }

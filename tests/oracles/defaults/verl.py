@@ -1,7 +1,10 @@
 """verl: its trainer of PPO and GRPO with FSDP, ``verl.trainer.main_ppo``."""
 
+from typing import Any
+
 from . import names
-from .cells import OTHER, value
+from .cells import OTHER, Cell, Value, cell, value
+from .source import code
 from .verl_losses import LOSS_CELLS
 from .verl_options import ACTOR, ALGOS, CONFIG, FILES, LOSSES, ROLLOUT, line, option, unread
 
@@ -94,11 +97,36 @@ CREDIT_CELLS = [
     }),
 ]  # fmt: skip
 
+OVERLONG, MANAGER = "reward.reward_kwargs.overlong_buffer_cfg", "verl/experimental/reward_loop/reward_manager/dapo.py"
+
+
+def overlong(name: str, text: str, says: dict[Any, Value | str]) -> Cell:
+    """An option that stands in no YAML file, and that the manager of rewards takes."""
+    return cell("truncated", name, code(MANAGER, text), says, entry="main_ppo")
+
+
+OVERLONG_CELLS = [
+    overlong(f"{OVERLONG}.enable", 'overlong_buffer_cfg = config.reward.get("reward_kwargs", {})', {
+        None: "no punishment near the budget", False: "no punishment near the budget",
+        True: "with the manager dapo, a punishment that grows near the budget",
+    }),
+    overlong(f"{OVERLONG}.len", "overlong_buffer_len = self.overlong_buffer_cfg.len", {
+        None: "not said over how many tokens", OTHER: "that punishment, if on, is over the last {value} tokens",
+    }),
+    overlong(f"{OVERLONG}.penalty_factor", "overlong_penalty_factor = self.overlong_buffer_cfg.penalty_factor", {
+        None: "not said how much", OTHER: "and reaches {value} at the end of them",
+    }),
+    overlong("reward.reward_kwargs.max_resp_len", 'self.max_resp_len = config.reward.get("reward_kwargs", {})', {
+        None: "not said which budget, and then that punishment is refused", OTHER: "the budget of that punishment is {value} tokens",
+    }),
+]  # fmt: skip
+
 RUN_CELLS = [
     option("truncated", "reward.reward_manager.name", {
         "naive": value("they are trained on with what they earned", columns={"overlong": "score"}),
         "dapo": "with overlong_buffer_cfg, the last overlong_buffer_cfg.len tokens of the budget cost reward",
     }),
+    *OVERLONG_CELLS,
     unread("truncated", "data.truncation", "data/legacy_data.yaml", "truncation",
            "kept by the data set and read by nothing: a prompt that is too long loses its beginning, also with error"),
     line("truncated", "verl/experimental/agent_loop/agent_loop.py", "return self._cap_text_prompt_length(prompt_ids)", None,
@@ -160,6 +188,7 @@ RUN_CELLS = [
 
 CELLS = CREDIT_CELLS + LOSS_CELLS + RUN_CELLS
 NAMES = [
+    lambda root: ["reward.reward_kwargs", *(one.option for one in OVERLONG_CELLS)],
     names.yaml_keys(CONFIG + "ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_trainer.yaml"),
     names.yaml_keys(CONFIG + "_generated_ppo_megatron_trainer.yaml"),

@@ -1,0 +1,319 @@
+"""A recipe as a config of another framework: explained again it is the recipe, or the slot that has no option is named."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from reference.__main__ import main
+from reference.algorithms.recipes import RECIPES, ROWS
+from reference.configs.read_config import read_config
+from reference.frameworks.defaults import Cell, Value, framework_named, newest
+from reference.frameworks.explain import NUMBERS, SHAPE, Explanation, effective, explain
+from reference.frameworks.export import EXPORTERS, export, text_of
+from reference.frameworks.exporters.inverse import agreement, best
+from reference.frameworks.exporters.write_trl import COMMANDS
+from reference.objectives.shapes import InputError
+
+# Recipe -> the columns that a framework has no option for; "no trainer" where none is recorded. What is not here is written.
+TOOLS = {"task"}
+REFUSED: dict[str, dict[str, set[str]]] = {
+    "trl": {
+        "ppo": {"advantage", "kl", "kl_place", "critic"},
+        "dapo": {"overlong", "max_rounds"},
+        "reinforce++": {"advantage", "kl", "kl_place"},
+        "reinforce++-baseline": {"advantage", "kl"},
+        "dpo-online": {"online"},
+        "ipo": {"average_logprobs"},  # TRL's is of means
+        "orpo": {"loss"},
+    },
+    "verl": {},
+    "openrlhf": {
+        "dr-grpo": {"aggregation"},
+        "cispo": {"loss"},
+        "rloo": {"loss", "aggregation"},
+        "dpo-online": {"online"},
+        "robust-dpo": {"loss", "label_smoothing"},
+        "hinge": {"loss"},
+        "simpo": {"loss", "target_margin"},
+        "orpo": {"loss"},
+        "kto": {"loss"},
+    },
+    "nemo_rl": {
+        "dr-grpo": {"aggregation"},
+        "rloo": {"kl", "kl_place", "kl_coef", "aggregation"},
+        "reinforce++": {"advantage"},
+        "reinforce++-baseline": {"kl"},
+        "dpo-online": {"online"},
+        "ipo": {"loss"},
+        "cdpo": {"loss", "label_smoothing"},
+        "robust-dpo": {"loss", "label_smoothing"},
+        "hinge": {"loss"},
+        "simpo": {"loss", "target_margin"},
+        "orpo": {"loss"},
+        "kto": {"loss"},
+    },
+}
+NO_TRAINER = {
+    "verl": {"sft", "reward", "preference"},
+    "openrlhf": {"reward"},
+    "nemo_rl": {"reward"},
+    "trl": set(),
+}
+PAIRS = [pytest.param(row, name, id=f"{row.name}-{name}") for row, name in product(ROWS, EXPORTERS)]
+
+
+def explained(text: str, ending: str, folder, name: str, framework: str | None = None) -> Explanation:
+    path = folder / f"{name}{ending}"
+    path.write_text(text, encoding="utf-8")
+    return explain(read_config(path, framework))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "to"), PAIRS)
+def test_what_is_exported_is_explained_as_the_recipe_or_refused(recipe, to, tmp_path):
+    title = framework_named(to).title
+    if recipe.kind in NO_TRAINER[to]:
+        with pytest.raises(
+            InputError, match=f"^no trainer for .* which {recipe.name} is, is recorded of {title}".replace("+", r"\+")
+        ):
+            export(recipe, to)
+        return
+    missing = REFUSED[to].get(recipe.name, set()) | (TOOLS if recipe.task == "tools" else set())
+    if missing:
+        with pytest.raises(InputError) as refusal:
+            export(recipe, to)
+        said = str(refusal.value).split(":")[0]
+        assert (
+            said.startswith(f"{title} ")
+            and {part.split(" = ")[0].split()[-1] for part in said.split(" = ")[:-1]} == missing
+        )
+        return
+    for ending in EXPORTERS[to].endings:
+        exported = export(recipe, to)
+        if to == "trl" and ending != ".py" and exported.entry not in COMMANDS:
+            continue  # refused below
+        told = to == "trl" and ending != ".py"  # a YAML file of TRL says nowhere whose it is, but by its name
+        name, framework = (COMMANDS[exported.entry], "trl") if told else ("config", None)
+        one = explained(text_of(exported, ending), ending, tmp_path, name, framework)
+        assert (one.nearest, one.differs, one.strange) == (recipe.name, {}, {})
+        for column in (*SHAPE.get(recipe.kind, ()), *NUMBERS.get(recipe.kind, ())):
+            if column in one.columns:
+                assert one.columns[column] == pytest.approx(effective(recipe, column), nan_ok=True), column
+
+
+def test_the_table_of_refusals_names_recipes_and_frameworks_that_there_are():
+    assert REFUSED.keys() == EXPORTERS.keys() == NO_TRAINER.keys() and EXPORTERS.keys() <= newest().keys()
+    assert all(recipe in RECIPES for table in REFUSED.values() for recipe in table)
+
+
+# Other numbers and choices than those of the rows, each with the frameworks that cannot express it.
+VARIANTS = [
+    ("grpo", {"group_size": 16, "prompts_per_step": 64, "minibatches": 4, "inner_epochs": 2}, {"nemo_rl"}),  # one pass
+    ("grpo", {"clip_low": 0.1, "clip_high": 0.3, "max_grad_norm": 0.5, "temperature": 0.7, "lr": 1e-6}, set()),
+    ("grpo", {"clip_low": None, "clip_high": None}, set()),
+    ("grpo", {"kl_coef": 0.04}, {"nemo_rl"}),  # its k3 is multiplied by a ratio
+    ("grpo", {"kl_coef": 0.04, "kl": "k3_unbiased"}, {"verl", "openrlhf"}),
+    ("grpo", {"kl_coef": 0.04, "kl": "k1"}, {"trl", "nemo_rl"}),
+    ("grpo", {"kl_coef": 0.04, "kl": "k1", "kl_place": "reward"}, {"trl", "nemo_rl"}),
+    ("grpo", {"kl": None, "kl_place": "measure"}, {"trl", "verl", "openrlhf", "nemo_rl"}),
+    ("grpo", {"dual_clip": 3.0}, set()),
+    ("grpo", {"entropy_coef": 0.01}, {"nemo_rl"}),
+    ("grpo", {"overlong": "mask"}, {"verl", "openrlhf"}),
+    ("grpo", {"overlong": "penalty", "max_new_tokens": 400}, {"trl"}),
+    ("grpo", {"top_k": 20, "top_p": 0.9}, {"openrlhf"}),
+    ("grpo", {"advantage": "group_mean_batch_std"}, {"verl", "openrlhf", "nemo_rl"}),
+    ("grpo", {"advantage": "group_mean", "aggregation": "token_mean"}, set()),
+    ("grpo", {"sft_coef": 0.1}, {"trl", "verl", "openrlhf", "nemo_rl"}),
+    ("grpo", {"kl_coef": 0.1, "ref_sync_every": 5}, {"verl", "openrlhf", "nemo_rl"}),
+    ("grpo", {"kl_coef": 0.1, "kl_target": 0.2}, {"trl", "verl", "nemo_rl"}),
+    ("gspo", {"aggregation": "token_mean"}, {"openrlhf"}),
+    ("cispo", {"clip_low": 0.5}, {"trl", "openrlhf"}),
+    ("ppo", {"critic": "shared"}, {"trl", "verl", "openrlhf", "nemo_rl"}),
+    ("ppo", {"gae_lambda": 1.0, "value_clip": 0.5, "gamma": 0.99}, {"trl"}),
+    ("rloo", {"minibatches": 2}, {"trl", "openrlhf", "nemo_rl"}),
+    ("rloo", {"max_grad_norm": None, "kl_coef": 0.0}, {"openrlhf", "nemo_rl"}),
+    ("rloo", {"aggregation": "token_mean", "kl_coef": 0.0}, {"trl", "openrlhf"}),
+    ("dpo", {"beta": 0.5, "sft_coef": 0.2}, {"verl", "nemo_rl"}),
+    ("cdpo", {"label_smoothing": 0.25}, {"verl", "nemo_rl"}),
+    ("robust-dpo", {"label_smoothing": 0.3}, {"verl", "openrlhf", "nemo_rl"}),
+    ("simpo", {"target_margin": 0.5}, {"verl", "openrlhf", "nemo_rl"}),
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", EXPORTERS)
+@pytest.mark.parametrize(
+    ("name", "changes", "refused"), VARIANTS, ids=[f"{name}-{'-'.join(changes)}" for name, changes, _ in VARIANTS]
+)
+def test_another_number_is_written_and_found_again(name, changes, refused, to, tmp_path):
+    recipe = replace(RECIPES[name], **changes)
+    if to in refused:
+        with pytest.raises(InputError, match=f"{framework_named(to).title} |no trainer"):
+            export(recipe, to)
+        return
+    one = explained(text_of(export(recipe, to)), EXPORTERS[to].endings[0], tmp_path, "config")
+    for column in (*SHAPE[recipe.kind], *NUMBERS[recipe.kind], "lr"):
+        if column in one.columns and (column in changes or column == "lr"):
+            assert one.columns[column] == pytest.approx(effective(recipe, column)), column
+
+
+# --- by hand ---
+
+
+def test_the_advantage_of_dr_grpo_is_two_options_of_verl():
+    options = export(RECIPES["dr-grpo"], "verl").options
+    assert options["algorithm.adv_estimator"] == "grpo" and options["algorithm.norm_adv_by_std_in_grpo"] is False
+    assert options["actor_rollout_ref.actor.loss_agg_mode"] == "seq-mean-token-sum-norm"
+    assert options["actor_rollout_ref.actor.loss_scale_factor"] == RECIPES["dr-grpo"].max_new_tokens
+
+
+def test_the_cap_of_cispo_is_epsilon_high_in_trl_and_the_clip_elsewhere():
+    recipe = replace(RECIPES["cispo"], clip_high=3.0)
+    assert export(recipe, "trl").options["epsilon_high"] == 4.0
+    assert export(recipe, "verl").options["actor_rollout_ref.actor.clip_ratio_high"] == 3.0
+
+
+def test_rloo_sums_in_trl_and_so_its_norm_is_larger():
+    recipe = replace(RECIPES["rloo"], max_grad_norm=0.5, max_new_tokens=200)
+    assert export(recipe, "trl").options["max_grad_norm"] == 100.0
+
+
+def test_conservative_dpo_is_two_losses_of_trl():
+    """With e = 0.2: 1.4 sigmoid - 0.4 robust at 0.25, which is 1.5 a - 0.5 b: 1.4 a - 0.6 a + 0.2 b = 0.8 a + 0.2 b."""
+    options = export(replace(RECIPES["cdpo"], label_smoothing=0.2), "trl").options
+    assert (options["loss_type"], options["loss_weights"], options["label_smoothing"]) == (
+        ["sigmoid", "robust"],
+        [1.4, -0.4],
+        0.25,
+    )
+
+
+def test_openrlhf_counts_completions_and_verl_prompts():
+    """32 prompts with 8 completions in 2 steps: 128 completions, or 16 prompts."""
+    assert export(RECIPES["grpo"], "openrlhf").options["--train.batch_size"] == 128
+    assert export(RECIPES["grpo"], "verl").options["actor_rollout_ref.actor.ppo_mini_batch_size"] == 16
+    options = export(RECIPES["grpo"], "trl").options
+    assert (options["steps_per_generation"], options["gradient_accumulation_steps"]) == (16, 8)
+
+
+def test_dynamic_sampling_without_a_limit_is_noted():
+    assert any("without the limit of 3 rounds" in note for note in export(RECIPES["dapo"], "verl").notes)
+    assert not any("rounds" in note for note in export(RECIPES["grpo"], "verl").notes)
+
+
+def test_a_function_of_ones_own_cannot_be_named():
+    with pytest.raises(InputError, match="advantage is a function of your own"):
+        export(replace(RECIPES["grpo"], advantage=lambda e, r: e.rewards), "trl")
+
+
+def test_a_refusal_says_who_can():
+    with pytest.raises(InputError) as refusal:
+        export(RECIPES["rloo"], "openrlhf")
+    assert str(refusal.value) == (
+        f"OpenRLHF {framework_named('openrlhf').version} has no option for loss = reinforce and aggregation = fixed_length of rloo: "
+        "TRL and verl can express it"
+    )
+
+
+def test_every_option_has_words_over_it():
+    text = text_of(export(RECIPES["grpo"], "verl"))
+    assert (
+        "    # above every ratio that there can be: no dual clip\n    actor_rollout_ref.actor.clip_ratio_c=1000000000.0\n"
+        in text
+    )
+    assert "    # reward minus the group's mean, divided by the group's std\n    algorithm.adv_estimator=grpo\n" in text
+
+
+def test_a_model_is_put_in_and_otherwise_asked_for():
+    found = export(RECIPES["dpo"], "trl")
+    assert "\nMODEL = ...  # FILL IN: the model to start from" in text_of(found)
+    assert "\nMODEL = 'my/model'\n" in text_of(found, model="my/model")
+    assert "MODEL='it'\"'\"'s'" in text_of(export(RECIPES["grpo"], "verl"), model="it's")
+
+
+def test_trl_has_no_script_for_simpo():
+    with pytest.raises(InputError, match="no script of TRL starts CPOConfig"):
+        text_of(export(RECIPES["simpo"], "trl"), ".yaml")
+
+
+# --- the inverse of the table ---
+
+KIND = Cell(
+    "ratio",
+    "",
+    "kind",
+    "ppo",
+    "a.py:1",
+    values=(Value("ppo", "", {"loss": "ppo_clip", "ratio": "token"}), Value("gspo", "", {"loss": "gspo"})),
+)
+HIGH = Cell(
+    "clip",
+    "",
+    "high",
+    None,
+    "a.py:2",
+    column="clip_high",
+    values=(Value(None, "", {}), Value(9, "", {"clip_high": 0.2})),
+)
+
+
+def test_the_value_that_agrees_most_is_taken():
+    assert best([KIND], {"loss": "gspo"}) == "gspo" and best([KIND], {"loss": "ppo_clip"}) == "ppo"
+    assert best([KIND], {"loss": "gspo", "ratio": "token"}) == "gspo"  # one that disagrees outweighs one that agrees
+    assert best([KIND], {}) == "ppo"  # the default
+    assert (
+        best([HIGH], {"clip_high": 0.3}) == 0.3 and best([HIGH], {"clip_high": 0.2}) == 9
+    )  # a known value before a copy
+
+
+def test_agreement_counts_columns_that_are_wanted():
+    assert agreement({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 2}) == 2
+    assert agreement({"a": 1, "b": 2}, {"a": 1, "b": 3}) == 1 - 100
+
+
+# --- the command ---
+
+
+def test_the_command_prints_or_writes(tmp_path, capsys):
+    assert main(["export", "grpo", "--to", "verl", "--group-size", "4"]) == 0
+    assert "actor_rollout_ref.rollout.n=4\n" in capsys.readouterr().out
+    path = tmp_path / "run.sh"
+    assert main(["export", "grpo", "--to", "verl", "--out", str(path)]) == 0
+    assert path.read_text().startswith("#!/usr/bin/env bash\n") and capsys.readouterr().out.strip() == str(path)
+    assert main(["export", "grpo", "--to", "verl", "--out", str(path)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_json_has_the_options_and_what_to_fill_in(capsys):
+    assert main(["export", "grpo", "--to", "nemo", "--clip-high", "none", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["framework"], found["entry"], found["options"]["loss_fn.ratio_clip_max"]) == (
+        "nemo_rl",
+        "run_grpo.py",
+        "inf",
+    )
+    assert [one["variable"] for one in found["fill_in"]] == ["MODEL", "DEFAULTS", "DATA", "ENV"]
+    assert all(not isinstance(value, float) or math.isfinite(value) for value in found["options"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["ppo", "--to", "trl"],
+            "no option for advantage = gae, kl = k1, kl_place = reward and critic = separate of ppo",
+        ),
+        (["grpo", "--to", "verl", "--out", "run.yaml"], "is a file that ends in .sh, not in '.yaml'"),
+        (["grpo", "--to", "trl", "--framework-version", "0.1"], "TRL 0.1 is not recorded"),
+        (["grpo", "--to", "trl", "--gamma", "0.9"], "nothing reads --gamma here"),
+        (["grpo", "--to", "trl", "--json", "--out", "a.py"], "leave one of them out"),
+        (["grpo", "--to", "trl", "--clip-low", "-1"], "clip_low"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments, said, capsys):
+    assert main(["export", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1

@@ -1,0 +1,154 @@
+"""What is exported is taken by the framework itself: TRL's classes are filled, and the parsers of verl and OpenRLHF run.
+
+TRL is installed. verl's config and OpenRLHF's program are read where an environment holds them: ``EXPORT_ENVIRONMENTS`` names
+folders with a ``bin/python`` and the package, more than one with a colon between them. Without it those tests are skipped.
+"""
+
+import json
+import os
+import subprocess
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from reference.algorithms.recipes import RECIPES, ROWS
+from reference.frameworks.export import export, text_of
+from reference.frameworks.exporters.write_trl import COMMANDS
+from reference.objectives.shapes import InputError
+
+ROOT = Path(__file__).parents[2]
+GIVEN = filter(None, os.environ.get("EXPORT_ENVIRONMENTS", "").split(":"))
+ENVIRONMENTS = [*map(Path, GIVEN), *sorted((ROOT / ".oracles").glob("*"))]
+HYDRA = """
+import json, sys
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+folder, overrides = sys.argv[1], json.loads(sys.argv[2])
+with initialize_config_dir(folder, version_base=None):
+    config = compose("ppo_trainer", overrides=overrides)
+print(json.dumps({name: OmegaConf.select(config, name) for name in json.loads(sys.argv[3])}))
+"""
+# The lines of the program up to its parser's answer; what they import is not needed for that.
+ARGPARSE = """
+import ast, argparse, json, sys
+from datetime import datetime
+program, arguments = sys.argv[1], json.loads(sys.argv[2])
+tree = ast.parse(open(program).read())
+main = next(node for node in tree.body if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))
+stop = next(i for i, node in enumerate(main.body) if "parse_args" in ast.unparse(node))
+lines = [node for node in main.body[:stop] if not isinstance(node, (ast.Import, ast.ImportFrom))]
+names = {"argparse": argparse, "datetime": datetime}
+exec(compile(ast.Module(lines, []), program, "exec"), names)
+print(json.dumps(vars(names["parser"].parse_args(arguments))))
+"""
+
+
+def exported(to: str) -> list[str]:
+    """The recipes that the framework can express."""
+    names = []
+    for row in ROWS:
+        try:
+            export(row, to)
+        except InputError:
+            continue
+        names.append(row.name)
+    return names
+
+
+def folder_with(package: str) -> Path:
+    """site-packages that hold a package, in one of the environments; else the test is skipped."""
+    for place in chain.from_iterable(one.glob("lib/python*/site-packages") for one in ENVIRONMENTS):
+        if (place / package).is_dir():
+            return place
+    pytest.skip(f"no environment holds {package}: name one in EXPORT_ENVIRONMENTS")
+
+
+def python_with(module: str) -> Path:
+    for one in ENVIRONMENTS:
+        if any(one.glob(f"lib/python*/site-packages/{module}")):
+            return one / "bin" / "python"
+    pytest.skip(f"no environment holds {module}: name one in EXPORT_ENVIRONMENTS")
+
+
+def answer(python: Path | str, program: str, *arguments: str) -> dict:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([python, "-c", program, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def words_of(script: str, variables: dict[str, str], folder: Path) -> list[str]:
+    """The words of the command that a script would start."""
+    *lines, last = script.rstrip("\n").split("\n")
+    assert last.endswith('"${options[@]}" "$@"')
+    path = folder / "words.sh"
+    path.write_text("\n".join([*lines, 'printf "%s\\0" "${options[@]}"']))
+    done = subprocess.run(["bash", path], env={"PATH": os.environ["PATH"], **variables}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\0").split("\0")
+
+
+def filled(recipe, to: str, folder: Path) -> tuple[list[str], dict]:
+    found = export(recipe, to)
+    words = words_of(text_of(found), {one.variable: "x" for one in found.placeholders}, folder)
+    return words, found.options
+
+
+def test_a_script_stops_where_something_is_not_filled_in(tmp_path):
+    path = tmp_path / "run.sh"
+    path.write_text(text_of(export(RECIPES["grpo"], "verl")))
+    done = subprocess.run(["bash", path], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert done.returncode != 0 and "MODEL: the model to start from" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exported("trl"))
+def test_the_config_of_trl_is_built(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = export(RECIPES[name], "trl")
+    script = (
+        text_of(found)
+        .replace("= ...  #", "= None  #")
+        .replace(f"config = {found.entry}(", f"config = {found.entry}(use_cpu=True,")
+    )
+    names: dict = {}
+    exec(compile(script.split("\ntrainer = ")[0], f"{name}.py", "exec"), names)
+    for option, value in found.options.items():
+        built = getattr(names["config"], option)
+        assert built == value or (option == "generation_batch_size" and value is None), option
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in exported("trl") if export(RECIPES[name], "trl").entry in COMMANDS])
+def test_the_yaml_of_trl_is_parsed_by_its_parser(name, tmp_path):
+    import trl
+
+    found = export(RECIPES[name], "trl")
+    path = tmp_path / "config.yaml"
+    path.write_text(text_of(found, ".yaml", model="a/model") + "use_cpu: true\n")
+    parser = trl.TrlParser((trl.ScriptArguments, getattr(trl, found.entry), trl.ModelConfig))
+    _, config, model = parser.parse_args_and_config(["--config", str(path)], fail_with_unknown_args=True)
+    assert model.model_name_or_path == "a/model"
+    for option, value in found.options.items():
+        built = getattr(config, option)
+        assert built == value or (option == "generation_batch_size" and value is None), option
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exported("verl"))
+def test_the_overrides_of_verl_are_taken_by_its_config(name, tmp_path):
+    words, options = filled(RECIPES[name], "verl", tmp_path)
+    folder, python = folder_with("verl/trainer/config"), python_with("hydra")
+    config = answer(python, HYDRA, str(folder / "verl/trainer/config"), json.dumps(words), json.dumps([*options]))
+    assert {option: config[option] for option in options} == options
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exported("openrlhf"))
+def test_the_flags_of_openrlhf_are_taken_by_its_parser(name, tmp_path):
+    words, options = filled(RECIPES[name], "openrlhf", tmp_path)
+    folder = folder_with("openrlhf/cli")
+    program = folder / "openrlhf/cli" / f"{export(RECIPES[name], 'openrlhf').entry}.py"
+    parsed = answer(python_with("openrlhf"), ARGPARSE, str(program), json.dumps(words))
+    assert {option: parsed[option.removeprefix("--")] for option in options} == options
