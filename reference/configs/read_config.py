@@ -90,6 +90,11 @@ def finished(draft: Draft, path: Path, framework: str | None) -> ConfigRead:
     entry = draft.entry
     if name == "trl":
         entry = entry if entry and entry.endswith(("Config", "Arguments")) else trl_entry(draft, path, options)
+    if name == "ms-swift" and entry is None and "rlhf_type" not in options:
+        entry = "swift sft"
+        draft.notes.append(
+            "nothing says which program of ms-swift reads these options: without rlhf_type it is taken for swift sft"
+        )
     return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes))[:MOST_NOTES])
 
 

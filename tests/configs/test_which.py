@@ -115,3 +115,9 @@ def test_another_name_than_the_program_s_is_refused(tmp_path):
 )
 def test_the_class_of_a_trl_file_may_come_from_its_options(tmp_path, name, options, entry):
     assert read(tmp_path, name, "model_name_or_path: m\nuse_peft: true\n" + options).entry == entry
+
+
+def test_a_file_of_ms_swift_without_rlhf_type_is_one_of_demonstrations(tmp_path):
+    config = read(tmp_path, "c.yaml", "tuner_type: lora\nmodel: m\n")
+    assert config.entry == "swift sft" and "taken for swift sft" in config.notes[0]
+    assert read(tmp_path, "c.yaml", "tuner_type: lora\nrlhf_type: dpo\n").entry is None
