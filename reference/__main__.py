@@ -112,6 +112,7 @@ def train_command(args: argparse.Namespace) -> int:
         from reference.runs.launch_trl import run_on_trl
         from reference.runs.proxy import proxy_sources
         from reference.runs.session import run_pretrain
+        from reference.runs.teacher import teacher_source
         from reference.world.model import SHIPPED
 
     if args.resume:
@@ -123,6 +124,7 @@ def train_command(args: argparse.Namespace) -> int:
         return 0 if run_pretrain(options, out=args.out, resume=args.resume) else exit_code()
     if not args.resume and "reward" in options:
         options["reward"] = proxy_sources(options["reward"])
+        options["teacher"] = teacher_source(options["teacher"])
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
     if args.model not in SHIPPED and os.path.isdir(args.model):

@@ -9,8 +9,10 @@ from reference.algorithms.data import Experience
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.registry import entry_of, name_of, options_in
 from reference.objectives import (
+    distillation_rewards,
     gae,
     group_advantages,
+    maxrl_advantages,
     reinforce_plus_plus_advantages,
     reinforce_plus_plus_baseline_advantages,
     rloo_advantages,
@@ -29,6 +31,9 @@ class Advantage:
     needs_group: bool = False  # several completions of one prompt
     needs_critic: bool = False
     reads_critic: bool = False
+    reads_reward: bool = True
+    needs_success: bool = False  # rewards with nothing taken off: a group without a success has 0
+    reads_teacher: bool = False
 
 
 def group(e: Experience, r: Recipe) -> Tensor:
@@ -55,8 +60,16 @@ def reinforce_plus_plus_baseline(e: Experience, r: Recipe) -> Tensor:
     return reinforce_plus_plus_baseline_advantages(e.rewards, e.mask, group_size=r.group_size)
 
 
+def maxrl(e: Experience, r: Recipe) -> Tensor:
+    return maxrl_advantages(e.rewards, group_size=r.group_size, without_success="zero")
+
+
 def whitened_gae(e: Experience, r: Recipe) -> Tensor:
     return whiten(e.gae, e.mask)
+
+
+def teacher(e: Experience, r: Recipe) -> Tensor:
+    return distillation_rewards(e.old_logprobs, e.teacher_logprobs, e.mask)
 
 
 def discount(r: Recipe) -> float:
@@ -90,15 +103,24 @@ ADVANTAGES = {
         reinforce_plus_plus_baseline, "per completion: reward against the group's mean, whitened over the batch",
         needs_group=True,
     ),
+    "maxrl": Advantage(
+        maxrl, "per completion: reward against the group's mean, over that mean", needs_group=True, needs_success=True
+    ),
     "gae": Advantage(
         whitened_gae, "per token: GAE with the critic, whitened over the batch", per_token=True,
         reads=("gamma", "gae_lambda"), needs_critic=True, reads_critic=True,
+    ),
+    "teacher": Advantage(
+        teacher, "per token: the teacher's log-prob less the policy's", per_token=True, reads_reward=False, reads_teacher=True
     ),
 }  # fmt: skip
 
 
 def advantage_of(r: Recipe) -> Advantage:
-    """The recipe's advantage. A function of your own may read every option and the critic, and needs none of them."""
+    """The recipe's advantage. A function of your own may read every option, the critic and the teacher, and needs none of
+    them."""
     if callable(r.advantage):
-        return Advantage(r.advantage, name_of(r.advantage), reads=options_in(ADVANTAGES), reads_critic=True)
+        return Advantage(
+            r.advantage, name_of(r.advantage), reads=options_in(ADVANTAGES), reads_critic=True, reads_teacher=True
+        )
     return entry_of(ADVANTAGES, r.advantage, "advantage")

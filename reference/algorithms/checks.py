@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from reference.algorithms.advantages import advantage_of
 from reference.algorithms.critic import Critic
+from reference.algorithms.distill import teacher_conflicts
 from reference.algorithms.kl import needs_reference
 from reference.algorithms.limits import require_limits
 from reference.algorithms.preference_losses import preference_loss_of
@@ -44,7 +45,7 @@ def require_rl(
     r, rows = recipe, recipe.prompts_per_step * recipe.group_size
     if rows % r.minibatches:
         raise InputError(f"minibatches is {r.minibatches}, which does not divide the {rows} completions of a step")
-    for wrong, why in [*conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
+    for wrong, why in [*teacher_conflicts(r), *conflicts(r), *kl_conflicts(r), *critic_conflicts(r)]:
         if wrong:
             raise InputError(why)
     require_no_unread(r)
@@ -61,9 +62,21 @@ def conflicts(r: Recipe) -> list[tuple[bool, str]]:
     return [
         (r.group_size == 1 and (advantage_of(r).needs_group or r.max_rounds > 1),
          f"group_size is 1: advantage {r.advantage!r} and max_rounds {r.max_rounds} compare completions of one prompt"),
+        (advantage_of(r).needs_success and bool(taken_off(r)),
+         f"advantage is {r.advantage!r}, which divides by a group's mean reward, and with {taken_off(r)} that may fall below 0: "
+         "leave rewards as they are, or choose 'group'"),
         (any(one.needs_tools for one in rewards_in(r)) and r.task != "tools",
          f"reward is {r.reward!r}, which reads calls, and task is {r.task!r}: choose 'success', or the task 'tools'"),
     ]  # fmt: skip
+
+
+def taken_off(r: Recipe) -> str:
+    """The first option that takes something off the verifier's word; "" where none does."""
+    off = {
+        "length_coef": r.length_coef, "overlong 'penalty'": r.overlong == "penalty", "call_price": r.call_price,
+        "invalid_price": r.invalid_price, "a KL in the reward": r.kl_coef and r.kl_place == "reward",
+    }  # fmt: skip
+    return next((name for name, there in off.items() if there), "")
 
 
 def kl_conflicts(r: Recipe) -> list[tuple[bool, str]]:

@@ -16,7 +16,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from reference.algorithms.advantages import advantage_of, gae_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.distill import asks_about_samples
 from reference.algorithms.kl import kl_of
+from reference.algorithms.losses import loss_of
 from reference.algorithms.reading import read_completions
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.rewards import combined, member_rewards
@@ -54,9 +56,13 @@ def collect(
     ref_model: PreTrainedModel | None = None,
     critic: Critic | None = None,
     kl_coef: float = 0.0,
+    given: Completions | None = None,
 ) -> tuple[Experience, dict[str, float]]:
-    """Sample, verify, shape the rewards, score with reference and critic, compare. The experience and its scalars."""
-    completions, rounds = sample_groups(model, tokenizer, recipe, rng)
+    """Sample, verify, shape the rewards, score with reference, teacher and critic, compare. The experience and its scalars.
+
+    ``given``: completions to learn from in the place of samples; of these there is only one scalar, their length.
+    """
+    completions, rounds = (given, 1) if given else sample_groups(model, tokenizer, recipe, rng)
     rollout, correct = completions.rollout, completions.correct
     part = slice(rollout.prompt_width - 1, None)  # completions on the prediction axis
     mask, sampler = rollout.completion_mask[:, part], rollout.sampler_logprobs[:, part]
@@ -64,7 +70,7 @@ def collect(
     scores = combined(of_members, recipe)
     rewards = shaped_rewards(scores, mask.sum(dim=1), recipe)
 
-    same = samples_as_it_trains(recipe)
+    same = samples_as_it_trains(recipe) and given is None
     old = sampler if same else logprobs_of(model, rollout, recipe)
     ref = None if ref_model is None else logprobs_of(ref_model, rollout, recipe)
     charge = kl_of(recipe).function(old, ref, old) if ref is not None and recipe.kl_place == "reward" else None
@@ -79,8 +85,9 @@ def collect(
         rewards=rewards if charge is None else kl_penalised_rewards(rewards, charge, mask, kl_coef=penalty_coef),
         token_rewards=token_rewards(rewards, mask, kl=charge if penalty_coef else None, kl_coef=penalty_coef),
         ref_logprobs=ref,
+        teacher_logprobs=logprobs_of(recipe.teacher, rollout, recipe) if asks_about_samples(recipe) else None,
         values=None if critic is None else values_of(critic, model, rollout, recipe),
-        correction=None if same else sampler_correction(old, sampler, mask),
+        correction=None if same or given else sampler_correction(old, sampler, mask),
     )
     if not experience.mask.any():
         raise InputError("every completion was cut off at the budget, and masked for it: raise max_new_tokens")
@@ -88,8 +95,12 @@ def collect(
         gae = gae_of(experience, recipe)
         returns = torch.where(experience.mask, gae + experience.values, 0.0)
         experience = replace(experience, gae=gae, returns=returns)
-    advantages = advantage_of(recipe).function(experience, recipe)
-    advantages = advantages[:, None] if advantages.dim() == 1 else advantages
+    advantages = rewards.new_zeros(len(rewards), 1)
+    if loss_of(recipe).reads_advantage:
+        advantages = advantage_of(recipe).function(experience, recipe)
+        advantages = advantages[:, None] if advantages.dim() == 1 else advantages
+    if given:
+        return replace(experience, advantages=advantages), {"length": mean_length(mask).item()}
     grouped = recipe.group_size > 1
     metrics = {
         "reward": reward_mean(correct),
@@ -111,6 +122,8 @@ def collect(
         metrics["rounds"] = torch.tensor(float(rounds))
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
         metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
+    if experience.teacher_logprobs is not None:
+        metrics["teacher_kl"] = mean_kl(old, experience.teacher_logprobs, mask, estimator="k1")
     if critic is not None:
         metrics["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
     # where all returns are equal there is no share that is explained

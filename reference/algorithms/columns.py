@@ -1,7 +1,8 @@
 """The columns of the table of recipes: what each choice is called, what it means, which kinds of recipe have it.
 
 A number that only some entries read holds its column's default in every row that has no use for it: ``None`` (``gamma``,
-``gae_lambda``, ``critic_lr``, ``value_clip``, ``dual_clip``) or a number (``label_smoothing``, ``target_margin``, ``pool``).
+``gae_lambda``, ``critic_lr``, ``value_clip``, ``dual_clip``) or a number (``label_smoothing``, ``target_margin``, ``pool``,
+``teacher_share``, ``on_policy``).
 Another value there is refused, and so is one in a column of another kind of recipe.
 
 Like the table itself this file needs no torch.
@@ -53,12 +54,12 @@ class Recipe:
     advantage: str | Callable | None = option(
         None, "what a completion, or a token of it, is compared with", "rl",
         choices=("group", "group_mean", "group_mean_batch_std", "leave_one_out", "reinforce_plus_plus",
-                 "reinforce_plus_plus_baseline", "gae"),
+                 "reinforce_plus_plus_baseline", "maxrl", "gae", "teacher"),
     )  # fmt: skip
     loss: str | Callable = option(
         "", "the loss per token (RL) or per pair", "rl", "preference",
         choices={
-            "rl": ("reinforce", "ppo_clip", "gspo", "cispo"),
+            "rl": ("reinforce", "ppo_clip", "gspo", "cispo", "sapo", "vespo", "dppo", "gmpo", "luspo", "jsd"),
             "preference": ("dpo", "ipo", "cdpo", "robust_dpo", "hinge", "simpo", "orpo", "kto"),
         },
     )  # fmt: skip
@@ -84,6 +85,10 @@ class Recipe:
         "mean", "what several reward models say together: the mean, or the worst of them, each less its mean on drawn solutions",
         "rl", choices=("mean", "worst"),
     )  # fmt: skip
+    teacher: str | Callable | None = option(
+        None, "the model that the policy learns from token by token (distillation): a run, a folder, a shipped model, or a name "
+        "on the hub", "rl",
+    )  # fmt: skip
     demonstrations: str = option(
         "generated", "where trajectories with tools to imitate come from", "rl", "sft",
         choices=("generated", "self-labelled", "hand-written"),
@@ -103,8 +108,15 @@ class Recipe:
     )  # fmt: skip
 
     # the numbers that go with them
-    clip_low: float | None = option(0.2, "lower clip: no further push below ratio 1 - this; none: no bound", "rl")
-    clip_high: float | None = option(0.2, "upper clip: no further push above ratio 1 + this; none: no bound", "rl")
+    clip_low: float | None = option(
+        0.2,
+        "lower clip: no further push below ratio 1 - this (dppo: after a probability has moved by this; "
+        "gmpo: below a log-ratio of minus this); none: no bound",
+        "rl",
+    )
+    clip_high: float | None = option(
+        0.2, "upper clip: no further push above ratio 1 + this (dppo, gmpo: as for the lower one); none: no bound", "rl"
+    )
     dual_clip: float | None = option(None, "bound on the ratio where the advantage is negative", "rl")
     gamma: float | None = option(None, "discount per token; none, like 1: no discount", "rl")
     gae_lambda: float | None = option(None, "GAE: 1 is Monte Carlo, 0 one-step TD", "rl")
@@ -112,6 +124,13 @@ class Recipe:
     value_clip: float | None = option(None, "how far a value may move from its old one; none: any way", "rl")
     critic_lr: float | None = option(None, "learning rate of the critic", "rl")
     entropy_coef: float = option(0.0, "weight of the entropy, which is subtracted from the loss", "rl")
+    teacher_share: float = option(
+        1.0, "which divergence jsd is: 1 is KL(policy || teacher), reverse; 0 is KL(teacher || policy), forward; between the "
+        "generalised Jensen-Shannon divergence", "rl",
+    )  # fmt: skip
+    on_policy: float = option(
+        1.0, "share of steps that sample, with jsd; the others learn from ready-made careful solutions", "rl"
+    )
     sft_coef: float = option(
         0.0, {"rl": "weight of the NLL of careful demonstrations", "preference": "weight of the NLL of the chosen completions"},
         *POLICIES,

@@ -48,9 +48,12 @@ class Experience:
     ref_logprobs: Tensor | None = None  # (rows, pred)
     values: Tensor | None = None  # (rows, pred) of the critic before any update
     gae: Tensor | None = None  # (rows, pred) before whitening, where there is a critic
+    teacher_logprobs: Tensor | None = None  # (rows, pred)
     correction: Tensor | None = None  # (rows, pred) trainer over sampler, where the two differ
     advantages: Tensor | None = None  # (rows, pred), or (rows, 1): one per completion
     returns: Tensor | None = None  # (rows, pred) what the critic is fitted to
+    logits: Tensor | None = None  # (rows, pred + 1, vocab) of the policy being trained, in a micro-batch with a teacher
+    teacher_logits: Tensor | None = None  # the same of the teacher
 
     @property
     def targets(self) -> Tensor:
@@ -82,8 +85,8 @@ class Experience:
             yield self.rows(index)
 
 
-PER_TOKEN = ("mask", "old_logprobs", "token_rewards", "ref_logprobs", "values", "gae", "correction", "advantages",
-             "returns")  # fmt: skip
+PER_TOKEN = ("mask", "old_logprobs", "token_rewards", "ref_logprobs", "teacher_logprobs", "values", "gae", "correction",
+             "advantages", "returns")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ LIMITS = {  # the least, and the most
     "target_margin": (0, 1e6),
     "kl_target": (1e-12, 1e6),
     "label_smoothing": (0, 1),
+    "teacher_share": (0, 1),
+    "on_policy": (0, 1),
     "value_clip": (0, 1e6),
     "clip_low": (0, 1e6),
     "clip_high": (0, 1e6),

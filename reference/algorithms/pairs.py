@@ -7,6 +7,7 @@ The losses and the reward model see pairs only, and learn from both in the same 
 """
 
 import random
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -112,19 +113,30 @@ def encode_pairs(
     *,
     device: str | torch.device = "cpu",
 ) -> Pairs:
-    """Pairs that somebody wrote: chosen and rejected completion of each problem.
+    """Pairs that somebody wrote: chosen and rejected completion of each problem."""
+    return Pairs(encode_written(tokenizer, problems, texts, device=device), problems)
+
+
+def encode_written(
+    tokenizer: PreTrainedTokenizerBase,
+    problems: list[Problem],
+    texts: Sequence[Sequence[str]],
+    *,
+    device: str | torch.device = "cpu",
+) -> Rollout:
+    """Completions that somebody wrote, equally many of each problem, as a rollout in which nothing was sampled.
 
     Behind every one comes the token that closes a turn in the chat template, as behind a sampled one.
     """
-    prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in range(2)]
+    prompts = [ids for ids in encode_prompts(tokenizer, problems) for _ in texts[0]]
     prompt_texts = tokenizer.apply_chat_template(
         [chat(p) for p in problems], add_generation_prompt=True, tokenize=False
     )
     end = end_of_turn(tokenizer)
     completions = [
         completion_ids(tokenizer, prompt, text + end)
-        for prompt, both in zip(prompt_texts, texts, strict=True)
-        for text in both
+        for prompt, several in zip(prompt_texts, texts, strict=True)
+        for text in several
     ]
     start = max(map(len, prompts))
     length = start + max(map(len, completions))
@@ -134,7 +146,7 @@ def encode_pairs(
         attention[row, start : start + len(ids)] = True
     mask = attention[:, 1:] & (torch.arange(1, length) >= start)
     tensors = tokens, attention, mask, torch.zeros(mask.shape), torch.zeros(len(tokens), dtype=torch.bool)
-    return Pairs(Rollout(*(tensor.to(device) for tensor in tensors), start), problems)
+    return Rollout(*(tensor.to(device) for tensor in tensors), start)
 
 
 def completion_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:

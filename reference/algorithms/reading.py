@@ -39,6 +39,15 @@ class Reading(NamedTuple):
             per_token = per_token.new_zeros(self.real.shape).masked_scatter(self.real, per_token)
         return per_token.index_select(0, self.row)
 
+    def grid(self) -> Tensor:
+        """The logits (rows, pred + 1, vocab) of the completions, 0 on padding; the last of a row scores nothing."""
+        logits = self.logits
+        if self.real is not None:
+            logits = pad(
+                to_grid(logits[0, :-1], self.real.flatten().nonzero().squeeze(1), self.real.shape), (0, 0, 0, 1)
+            )
+        return logits.index_select(0, self.row)
+
 
 def read_completions(
     model: PreTrainedModel,

@@ -14,6 +14,7 @@ nothing but the row. Wherever a name stands, a function of your own may stand in
     kl(token_logprobs, ref_logprobs, old_logprobs) -> (rows, pred)
     aggregation(token_loss, mask, counts) -> a scalar
 
+In the slot ``teacher`` stands a model: its name on the command line, from Python the model itself (``teacher.load_teacher``).
 What may stand in each column is said in ``columns``.
 
 This file needs no torch, so that ``--help`` and the comparison table appear at once.
@@ -99,6 +100,11 @@ ROWS = (
         GRPO, name="tool-rl", title="GRPO with a tool in the loop", source="2503.09516", task="tools", start="tool-sft",
         advantage="group_mean", aggregation="token_mean", call_price=0.05, steps=25, lr=2e-4,
         pitfall="from a model that never calls there is nothing to reinforce (--model base shows it)",
+    ),
+    replace(
+        GRPO, name="distill", title="On-policy distillation", source="2306.13649",
+        advantage="teacher", loss="jsd", kl=None, kl_place=None, prompts_per_step=128, group_size=1, steps=30,
+        pitfall="which KL is meant: the default is the reverse one here, and half-way in TRL's GKD",
     ),
     Recipe(
         name="sft", title="Supervised fine-tuning on careful solutions", source="2203.02155", kind="sft",

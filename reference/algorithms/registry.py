@@ -31,4 +31,5 @@ def options_in(registry: dict[str, Any]) -> tuple[str, ...]:
 
 def name_of(choice: str | Callable | None) -> str:
     """How a slot's entry is called in tables and refusals: its name, or that of a function of your own."""
-    return choice if isinstance(choice, str) else getattr(choice, "__name__", str(choice))
+    kind = type(choice).__name__ if callable(choice) else str(choice)  # of a model, which has no name, its class
+    return choice if isinstance(choice, str) else getattr(choice, "__name__", kind)

@@ -7,13 +7,14 @@
             update   loss of every micro-batch, divided by counts over the whole part; one optimizer step
 
 What a recipe decides is asked of its entries (``advantages``, ``losses``, ``kl``, ``aggregation``); everything else is
-here, in ``collect`` and in ``critic``.
+here, in ``collect`` and in ``critic``. Where the recipe has a teacher (``distill``), the model itself stands in that slot.
 Dropout stays off while training, or the first ratio of every update would not be 1. All randomness of a step comes from
 the seed and the step, so a resumed run repeats an uninterrupted one bit for bit.
 """
 
 import random
 import time
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ from reference.algorithms.critic import Critic
 from reference.algorithms.data import Counts, Experience, OnStep
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
-from reference.algorithms.reading import read_completions
+from reference.algorithms.reading import Reading, read_completions
+from reference.algorithms.ready_made import is_sampled, ready_made
 from reference.algorithms.recipes import Recipe
 from reference.algorithms.scoring import autocast
 from reference.algorithms.shared_prompts import SharedPrompts, can_share
@@ -36,6 +38,7 @@ from reference.objectives import (
     adaptive_kl_coef,
     approx_kl,
     entropy,
+    kl_full,
     masked_mean,
     mean_ratio,
     token_logprobs,
@@ -72,16 +75,20 @@ def train_rl(
     require_reference(model, ref_model, synced=bool(recipe.ref_sync_every))
     require_critic(model, critic)
     kl_coef = recipe.kl_coef if kl_coef is None else kl_coef
-    with eval_mode(model, ref_model, critic), cores_of(model):
+    with eval_mode(model, ref_model, critic, recipe.teacher), cores_of(model):
         for step in range(first_step, recipe.steps):
             began = time.perf_counter()
             rng = random.Random(f"{seed}/{step}")
             if recipe.ref_sync_every and step % recipe.ref_sync_every == 0:
                 ref_model.load_state_dict(model.state_dict())
 
+            sampled = is_sampled(recipe, rng)
             experience, metrics = collect(
-                model, tokenizer, recipe, rng, ref_model=ref_model, critic=critic, kl_coef=kl_coef
-            )
+                model, tokenizer, recipe, rng, ref_model=ref_model, critic=critic, kl_coef=kl_coef,
+                given=None if sampled else ready_made(tokenizer, recipe, rng, device=model.device),
+            )  # fmt: skip
+            if recipe.on_policy < 1:
+                metrics["on_policy"] = float(sampled)
             updates = []
             rows = len(experience.tokens)
             for _ in range(recipe.inner_epochs):
@@ -183,10 +190,17 @@ def micro_batch_loss(
     new = reading.spread(token_logprobs(reading.logits, reading.tokens, temperature=recipe.temperature))
 
     aggregate, policy_loss = aggregation_of(recipe).function, loss_of(recipe)
+    divergence = {}
+    if recipe.teacher is not None and policy_loss.reads_teacher:
+        micro = with_logits(micro, reading, recipe)
+        exact = kl_full(micro.logits.detach(), micro.teacher_logits, temperature=recipe.temperature)
+        divergence = {"teacher_kl": masked_mean(exact, mask)}
     policy = policy_loss.function(new, micro, recipe)
-    if micro.correction is not None:
+    if (
+        micro.correction is not None and policy_loss.reads_advantage
+    ):  # a prefix is as likely, whatever was drawn behind it
         policy = micro.correction * policy
-    scalars = {
+    scalars = divergence | {
         "ratio": mean_ratio(new, old, mask),
         "approx_kl": approx_kl(new, old, mask),
         "clip_frac": policy_loss.clip_frac(new, micro, recipe),
@@ -208,3 +222,10 @@ def micro_batch_loss(
         terms |= {"value_loss": token_mean(error, mask, num_tokens=counts.num_tokens), "vf_coef": recipe.vf_coef}
         scalars["value_loss"] = masked_mean(error.detach(), mask)
     return total_loss(aggregate(policy, mask, counts), **terms), scalars
+
+
+def with_logits(micro: Experience, reading: Reading, recipe: Recipe) -> Experience:
+    """The micro-batch with all logits of policy and teacher, each (rows, pred + 1, vocab); the teacher's get no gradient."""
+    with torch.no_grad(), autocast(recipe.teacher, recipe.bf16):
+        theirs = read_completions(recipe.teacher, micro).grid()
+    return replace(micro, logits=reading.grid(), teacher_logits=theirs)

@@ -46,8 +46,9 @@ def try_slots(recipe: Recipe, *, reference: bool, device: torch.device) -> None:
             one, written = replace(recipe, reward=reward), completions_of_nothing(recipe, nothing)
             call(one, "reward", reward, {"(rows,)": (rows,)}, written, one)
     shapes = {"(rows,)": (rows,), "(rows, 1)": (rows, 1), **per_token}
-    advantages = call(recipe, "advantage", advantage_of(recipe).function, shapes, nothing, recipe)
-    nothing = replace(nothing, advantages=advantages[:, None] if advantages.dim() == 1 else advantages)
+    if loss_of(recipe).reads_advantage:
+        advantages = call(recipe, "advantage", advantage_of(recipe).function, shapes, nothing, recipe)
+        nothing = replace(nothing, advantages=advantages[:, None] if advantages.dim() == 1 else advantages)
     token_loss = call(recipe, "loss", loss_of(recipe).function, per_token, new, nothing, recipe)
     require_gradient(recipe, "loss", token_loss)
     counts = Counts(PRED * rows, rows, rows, recipe.max_new_tokens)
@@ -74,6 +75,7 @@ def experience_of_nothing(recipe: Recipe, rows: int, reference: bool, device: to
         tokens=tokens, attention_mask=torch.ones_like(tokens, dtype=torch.bool), prompt_width=1,
         group=index // recipe.group_size, mask=zero == 0, old_logprobs=logprobs, rewards=rewards,
         token_rewards=token_rewards, ref_logprobs=logprobs if reference else None,
+        teacher_logprobs=None if recipe.teacher is None else logprobs, **logits_of_nothing(recipe, rows, device),
         correction=None if samples_as_it_trains(recipe) else torch.ones_like(zero),
     )  # fmt: skip
     if not recipe.critic:
@@ -81,6 +83,14 @@ def experience_of_nothing(recipe: Recipe, rows: int, reference: bool, device: to
     nothing = replace(nothing, values=zero)
     gae = gae_of(nothing, recipe)
     return replace(nothing, gae=gae, returns=gae)
+
+
+def logits_of_nothing(recipe: Recipe, rows: int, device: torch.device) -> dict[str, Tensor]:
+    """Those of a policy and a teacher that know two tokens, where the recipe has a teacher."""
+    if recipe.teacher is None:
+        return {}
+    logits = torch.zeros(rows, PRED + 1, 2, device=device)
+    return {"logits": logits.clone().requires_grad_(), "teacher_logits": logits}
 
 
 def completions_of_nothing(recipe: Recipe, nothing: Experience) -> Completions:

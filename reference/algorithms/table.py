@@ -5,6 +5,7 @@ import textwrap
 
 from reference.algorithms.advantages import advantage_of
 from reference.algorithms.aggregation import aggregation_of
+from reference.algorithms.distill import asks_teacher, reads_reward
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.preference_losses import preference_loss_of
@@ -19,8 +20,9 @@ INPUT = {
     "sft": "prompts with a completion to imitate",
     "reward": "prompts with a chosen and a rejected completion",
 }
+TAUGHT = "prompts, {g} sampled per prompt, a teacher who reads them"
 KEY_NUMBERS = {
-    "rl": ("group_size", "clip_low", "clip_high", "gamma", "gae_lambda", "vf_coef", "value_clip", "kl_coef", "minibatches"),
+    "rl": ("group_size", "clip_low", "clip_high", "gamma", "gae_lambda", "vf_coef", "value_clip", "kl_coef", "minibatches", "teacher_share"),
     "preference": ("beta", "target_margin", "label_smoothing"),
     "sft": (),
     "reward": (),
@@ -30,7 +32,7 @@ KEY_NUMBERS = {
 def aspects(r: Recipe) -> dict[str, str]:
     """A recipe in the rows of the comparison table: aspect -> what this algorithm does about it."""
     return {
-        "Input": INPUT[r.kind].format(g=r.group_size),
+        "Input": (TAUGHT if asks_teacher(r) and not reads_reward(r) else INPUT[r.kind]).format(g=r.group_size),
         "Key shape": shape(r),
         "Advantage": advantage(r),
         "Loss": loss(r),
@@ -54,7 +56,9 @@ def shape(r: Recipe) -> str:
 
 def advantage(r: Recipe) -> str:
     if r.kind == "rl":
-        return advantage_of(r).words
+        return (
+            advantage_of(r).words if loss_of(r).reads_advantage else "none: the teacher says what each token should be"
+        )
     return {
         "sft": "none: every token of a demonstration counts 1",
         "reward": "none: it learns the reward",

@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from reference.algorithms.advantages import ADVANTAGES, Advantage, advantage_of
+from reference.algorithms.distill import asks_teacher, reads_reward
 from reference.algorithms.losses import LOSSES, PolicyLoss, loss_of
 from reference.algorithms.preference_losses import PREFERENCE_LOSSES, PreferenceLoss, preference_loss_of
 from reference.algorithms.recipes import Recipe, options_of
 from reference.algorithms.registry import name_of, options_in
 from reference.objectives.shapes import InputError
 
+OF_REWARDS = ("reward", "length_coef")
 OF_A_CRITIC = ("gae_lambda", "critic_lr", "value_clip")
 Entry = Advantage | PolicyLoss | PreferenceLoss
 OF_TOOLS = ("max_calls", "demonstrations", "mask_results", "call_price", "invalid_price", "valid_bonus")
@@ -27,6 +29,9 @@ DEFAULT_WHERE_UNREAD = (
     "pool",
     "leak",
     "ensemble",
+    "teacher",
+    "teacher_share",
+    "on_policy",
     *OF_TOOLS,
 )
 DEFAULTS = {column.name: column.default for column in fields(Recipe)}
@@ -67,6 +72,22 @@ def unread_of_rl(r: Recipe) -> dict[str, str]:
         found["ensemble"] = "there is one reward (name the runs of several reward models with --reward)"
     if not r.kl_coef:
         found |= unread_kl(r)
+    return found | unread_with_teacher(r)
+
+
+def unread_with_teacher(r: Recipe) -> dict[str, str]:
+    """Of the rewards where a teacher teaches, and of the teacher where it does not."""
+    found, loss, advantage = {}, f"loss is {name_of(r.loss)}", f"advantage is {name_of(r.advantage)}"
+    if not loss_of(r).reads_advantage:
+        found["advantage"] = f"{loss}, which reads no advantage"
+    else:
+        found["on_policy"] = f"{loss}, which learns from samples of the policy alone"
+    if not reads_reward(r):
+        found |= dict.fromkeys(OF_REWARDS, f"{loss} and {advantage}, and the teacher teaches without a reward")
+    if not asks_teacher(r):
+        found["teacher"] = (
+            f"{loss} and {advantage}, and neither asks a teacher (--loss jsd or --advantage teacher does)"
+        )
     return found
 
 
@@ -97,7 +118,9 @@ def require_no_unread(r: Recipe) -> None:
     for name, why in unread(r).items():
         if name in DEFAULT_WHERE_UNREAD and getattr(r, name) != DEFAULTS[name]:
             default = "none" if DEFAULTS[name] is None else DEFAULTS[name]
-            raise InputError(f"{name} is {getattr(r, name)}, and nothing reads it, since {why}: set it to {default}")
+            raise InputError(
+                f"{name} is {name_of(getattr(r, name))}, and nothing reads it, since {why}: set it to {default}"
+            )
 
 
 def require_own_columns(r: Recipe) -> None:

@@ -57,6 +57,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
 
 
 def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.ArgumentParser:
+    teacher = " --teacher runs/sft-1" if recipe.advantage == "teacher" else ""  # nothing is learned without one
     parser = rows.add_parser(
         recipe.name,
         help=recipe.title,
@@ -68,7 +69,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
         ),
         epilog=(
             "Ctrl-C, or SIGTERM, finishes the step, saves and stops; --resume RUN goes on exactly where it stopped. "
-            f"Example: python -m reference train {recipe.name} --steps 20 --out runs/first"
+            f"Example: python -m reference train {recipe.name}{teacher} --steps 20 --out runs/first"
         ),
         formatter_class=Defaults,
     )

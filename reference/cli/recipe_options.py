@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from reference.algorithms.recipes import Kind, Recipe, options_of
 from reference.cli.options import OneOrSeveral
-from reference.cli.values import finite, one_of, one_of_or_folder, optional, positive
+from reference.cli.values import finite, one_of, one_of_or_folder, optional, positive, source
 
 POSITIVE = {"steps", "minibatches", "inner_epochs", "max_rounds", "prompts_per_step", "group_size", "max_new_tokens",
         "micro_batch_size", "lr", "critic_lr", "max_grad_norm", "temperature", "top_k", "top_p", "beta", "pool"}  # fmt: skip
@@ -32,6 +32,8 @@ def add_option(add: Callable, column: Any, kind: Kind, default: Any) -> None:
     if number is not None:
         metavar = number.__name__.upper() + ("|none" if none else "")
         parse = positive(number) if column.name in POSITIVE else finite(number)
+    elif column.name == "teacher":  # a model, as --model
+        metavar, parse = "NAME_OR_PATH|none", source
     else:
         choices = choices_of(column, kind) + (("none",) if none else ())
         metavar, parse = "{" + ",".join(choices) + "}", one_of(choices)

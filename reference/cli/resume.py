@@ -18,7 +18,9 @@ NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
-LATER = {name: DEFAULTS[name] for name in ("leak", "raters", "ensemble")}  # and these after the tools
+LATER = {
+    name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")
+}  # and these after the tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -33,6 +35,7 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
         read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
     )
     require_start_model(options.get("model", "base"), args.resume)
+    require_start_model(options.get("teacher") or "base", args.resume, words="learns from", what="teacher")
     reward = options.get("reward", "")
     for model in (reward,) if isinstance(reward, str) else reward:
         require_start_model(model, args.resume, words="is rewarded by")
@@ -52,9 +55,9 @@ def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
         require_start_model(options["model"], folder)
 
 
-def require_start_model(model: str, run: Path, *, words: str = "starts with") -> None:
+def require_start_model(model: str, run: Path, *, words: str = "starts with", what: str = "model") -> None:
     """Refuse a run whose start model was a folder and is gone: it is the reference, and what "before" was measured on. And
-    one with the reward model of an experiment, which lies where it was recorded."""
+    one with the reward model or the teacher of an experiment, which lies where it was recorded. ``what``: its option."""
     if model.startswith("{"):  # as record writes it: its folder is of the machine that recorded it
         raise InputError(
             f"{run} {words} the model of the experiment {model.strip('{}')}, which is not here: python -m reference "
@@ -62,7 +65,7 @@ def require_start_model(model: str, run: Path, *, words: str = "starts with") ->
         )
     if os.path.isabs(model) and not os.path.isdir(model):  # a folder was noted with its whole path
         raise InputError(
-            f"the start model of {run} is gone: its config.json says model {model}, and there is no such folder; put it "
+            f"the {'start model' if what == 'model' else what} of {run} is gone: its config.json says {what} {model}, and there is no such folder; put it "
             "back, or write there where it is now"
         )
 

@@ -25,6 +25,11 @@ PROXY = {
     "length": "mean length (tokens)",
     "truncated": "share truncated",
 }
+TEACHER = {
+    "teacher_kl": "KL to the teacher (nats/token)",
+    "length": "mean length (tokens)",
+    "truncated": "share truncated",
+}
 LOSS = {"loss": "loss (nats/token)", "grad_norm": "grad_norm before clipping"}
 PANELS = {  # by kind of recipe
     "rl": SIX_SCALARS,

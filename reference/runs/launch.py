@@ -26,13 +26,14 @@ from reference.evaluation.tool_use import ToolUse
 from reference.interrupt import route_signals, stop
 from reference.objectives.shapes import InputError
 from reference.runs.checkpoints import State
-from reference.runs.curves import PANELS, PROXY, TOOLS
+from reference.runs.curves import PANELS, PROXY, TEACHER, TOOLS
 from reference.runs.folder import read_metrics
 from reference.runs.measure import change, forget, measure_once, measure_policy, measure_reward_model, read_accuracy
 from reference.runs.measure_tools import measure_tools
 from reference.runs.processes import number_of_processes
 from reference.runs.proxy import is_proxy, proxy_words, with_proxy
 from reference.runs.session import close_run, open_run, resumable, step_log
+from reference.runs.teacher import require_named, with_teacher
 from reference.world.completions import require_tools
 from reference.world.gate import require_gradient, require_sampler
 from reference.world.model import SHIPPED, load, pick_device
@@ -43,6 +44,7 @@ Loop = Callable[[OnStep, int, Path], None]  # on_step, the steps that are done, 
 def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, resume: Path | None) -> bool:
     """Train as recipe and options say, in a new run folder or going on in an old one. True if the last step was reached."""
     require_limits(recipe)
+    require_named(recipe)
     if (processes := number_of_processes()) > 1:
         raise InputError(f"{processes} processes would each make this run: start one, or share it with --engine trl")
     device, source, kind = pick_device(options["device"]), source_of(options), kind_of(recipe)
@@ -56,6 +58,8 @@ def run_recipe(recipe: Recipe, options: dict[str, Any], *, out: Path | None, res
         with open_run(options, out, resume, checkpoint, first_step, state) as run:
             if is_proxy(recipe):
                 print(f"reward   {proxy_words(recipe)}", flush=True)
+            if recipe.teacher is not None:
+                print(f"teacher  {recipe.teacher}", flush=True)
             measure = partial(kind.measure, recipe, options, start, tokenizer)
             initial_model = kind.load(source, device) if recipe.kind == "reward" else start
             before = measure_once(run, "before", kind.accuracy, partial(measure, initial_model))
@@ -91,7 +95,7 @@ def require_start(
 def rl_loop(
     recipe: Recipe, start: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, seed: int
 ) -> tuple[Loop, State]:
-    recipe = with_proxy(recipe, tokenizer, start.device)
+    recipe = with_teacher(with_proxy(recipe, tokenizer, start.device), start, tokenizer)
     critic = Critic(start, shared=recipe.critic == "shared") if recipe.critic else None
     ref_model = start if needs_reference(recipe) else None
     if recipe.ref_sync_every:
@@ -205,8 +209,10 @@ KINDS = {
 
 def kind_of(recipe: Recipe) -> RunKind:
     """What the runs of this recipe have in common with others: with tools another measure, and more curves; with a proxy
-    its curve."""
+    or a teacher its curve."""
     kind = KINDS[recipe.kind]
+    if recipe.teacher is not None:
+        kind = kind._replace(panels=kind.panels | TEACHER)
     if is_proxy(recipe):
         return kind._replace(panels=kind.panels | PROXY)
     if recipe.task != "tools":

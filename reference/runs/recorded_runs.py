@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from reference.algorithms.distill import asks_teacher
 from reference.algorithms.recipes import ROWS, Recipe
 from reference.algorithms.reward_model import PairAccuracy
 from reference.evaluation.accuracy import Accuracy
@@ -22,8 +23,21 @@ OVER_OPTIMISED = {  # reward models of people who lean towards length, and polic
        for pool, steps in PROXIES.items() for seed in SEEDS},
     **{f"climb-{pool}-seed-{seed}": f"{CLIMB.format(pool, seed)} --seed {seed}" for pool in PROXIES for seed in SEEDS},
 }  # fmt: skip
+
+
+def command_of(recipe: Recipe) -> str:
+    """The options of a recipe's recorded runs: as it stands in the table, with a teacher where it asks one."""
+    return f"{recipe.name} {TAUGHT}" if asks_teacher(recipe) else recipe.name
+
+
+TAUGHT = "--teacher {sft-seed-0}"  # which teacher the recorded runs of distill have
+DISTILLED = {  # other ways to learn from the same teacher: name -> options of train
+    "distill-forward": f"distill {TAUGHT} --teacher-share 0",
+    "distill-reward": f"distill {TAUGHT} --loss ppo_clip",
+}
 EXPERIMENTS = {  # every recipe of the README's table, and GRPO on TRL: name in figures/runs -> options of train
-    **{f"{recipe.name}-seed-{seed}": f"{recipe.name} --seed {seed}" for recipe in ROWS for seed in SEEDS},
+    **{f"{recipe.name}-seed-{seed}": f"{command_of(recipe)} --seed {seed}" for recipe in ROWS for seed in SEEDS},
+    **{f"{name}-seed-{seed}": f"{command} --seed {seed}" for name, command in DISTILLED.items() for seed in SEEDS},
     **{f"grpo-trl-seed-{seed}": f"grpo --engine trl --seed {seed}" for seed in SEEDS},
     **OVER_OPTIMISED,
 }

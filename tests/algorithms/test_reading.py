@@ -12,6 +12,8 @@ from reference.algorithms import reading, rl
 from reference.algorithms.collect import logprobs_of
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.distill import asks_teacher
+from reference.algorithms.losses import loss_of
 from reference.algorithms.reading import different_rows, read_completions
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe
 from reference.algorithms.rl import update
@@ -89,12 +91,17 @@ CASES: dict[str, dict] = {
     "dapo, cut off ones masked": {"name": "dapo", "overlong": "mask"},
     "grpo, demonstrations beside": {"name": "grpo", "sft_coef": 0.5},
     "grpo, sampler's correction": {"name": "grpo", "top_p": 0.9},
+    **{f"grpo, {loss}": {"name": "grpo", "loss": loss} for loss in ("sapo", "vespo", "dppo", "gmpo", "luspo")},
+    "distill, between": {"name": "distill", "teacher_share": 0.3},
+    "distill, a temperature": {"name": "distill", "temperature": 0.7},
 }
 
 
 def recipe_of(case: str) -> Recipe:
     options = dict(CASES[case])
     row = RECIPES[options.pop("name", case)]
+    if asks_teacher(row):
+        options["teacher"] = small("grouped", hidden_size=48)
     return replace(row, micro_batch_size=3, max_new_tokens=BUDGET, max_grad_norm=1e9, **options)
 
 
@@ -105,7 +112,7 @@ def arranged(case: str, batch: Experience, model) -> tuple[Experience, dict]:
         torch.manual_seed(5)
         extra["critic"] = Critic(model, shared=recipe.critic == "shared")
         torch.nn.init.normal_(extra["critic"].head.weight)
-    if recipe.loss == "gspo":
+    if loss_of(recipe).per_completion:
         batch = replace(batch, advantages=batch.rewards[:, None])  # one per completion
     if recipe.overlong == "mask":
         batch = replace(batch, mask=overlong_mask(batch.mask, torch.tensor(LENGTHS) == BUDGET))

@@ -32,6 +32,7 @@ def test_the_article_s_algorithms_are_rows():
         "reinforce++",
         "reinforce++-baseline",
         "tool-rl",
+        "distill",
     }
     assert {recipe.name for recipe in RL} == expected
     assert {
@@ -95,7 +96,7 @@ def test_a_word_that_is_no_choice_is_refused_with_the_nearest(kind, column):
         ("ppo", {"critic": "seperate"}, "separate"),
         ("grpo", {"kl": "k9"}, "k[123]"),
         ("grpo", {"kl_place": "lsos"}, "loss"),
-        ("grpo", {"loss": "dpo"}, "gspo"),  # a choice, but of another kind of recipe
+        ("grpo", {"loss": "dpo"}, "dppo"),  # a choice, but of another kind of recipe
         ("grpo", {"overlong": None}, "score"),
         ("grpo", {"kl_place": len}, "loss"),  # no slot for a function
     ],
@@ -139,6 +140,14 @@ def test_a_changed_entry_changes_the_table():
 
 def test_a_kl_that_is_measured_only_is_no_penalty():
     assert aspects(replace(RECIPES["grpo"], kl_place="measure"))["KL handling"] == "none charged; measured"
+
+
+def test_the_table_says_where_a_teacher_teaches():
+    words = [aspects(replace(RECIPES["distill"], loss=loss)) for loss in ("jsd", "reinforce")]
+    assert all(cells["Input"] == "prompts, 1 sampled per prompt, a teacher who reads them" for cells in words)
+    assert [cells["Advantage"].split(":")[0] for cells in words] == ["none", "per token"]
+    assert ["teacher_share 1" in cells["Key numbers"] for cells in words] == [True, False]
+    assert aspects(RECIPES["grpo"])["Input"].endswith("a reward for each")
 
 
 @pytest.mark.parametrize("recipe", RL, ids=lambda r: r.name)

@@ -1,4 +1,5 @@
 import copy
+import functools
 import random
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from loops import assert_steps_depend_on_the_seed_alone, gradient, sgd, step_met
 from reference.algorithms import advantages
 from reference.algorithms.collect import collect
 from reference.algorithms.critic import Critic
+from reference.algorithms.distill import asks_teacher
 from reference.algorithms.kl import needs_reference
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe
 from reference.algorithms.rl import train_rl, update
@@ -25,18 +27,29 @@ from reference.objectives import (
 )
 from reference.runs.curves import SIX_SCALARS
 from reference.runs.launch import new_optimizer
-from reference.world.model import load
+from reference.world.model import SHIPPED, load
 
 pytestmark = pytest.mark.slow
 
 RL = [recipe.name for recipe in ROWS if recipe.kind == "rl"]
+NEWER = ("sapo", "vespo", "dppo", "gmpo", "luspo", "maxrl")  # losses and an advantage that no row has
 SMALL = {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40, "steps": 2}
 
 
 def small(name: str, **changes: object) -> Recipe:
-    """A recipe with few prompts: 16 completions a step, in groups of 4 where it has groups."""
+    """A recipe with few prompts: 16 completions a step, in groups of 4 where it has groups; or GRPO with that loss or
+    advantage."""
+    if name in NEWER:
+        changes, name = {"advantage" if name == "maxrl" else "loss": name, **changes}, "grpo"
     groups = {"prompts_per_step": 16, "group_size": 1} if RECIPES[name].group_size == 1 else {}
-    return replace(RECIPES[name], **{**SMALL, **groups, **changes})
+    taught = {"teacher": other_model()} if asks_teacher(RECIPES[name]) else {}
+    return replace(RECIPES[name], **{**SMALL, **groups, **taught, **changes})
+
+
+@functools.cache
+def other_model():
+    """A teacher: the shipped model after another recipe, in double precision."""
+    return load(SHIPPED["tool-sft"])[0].double()
 
 
 def parts(recipe: Recipe, model) -> dict:
@@ -69,11 +82,11 @@ def gathered(exact, recipe: Recipe, **made: object):
 # ---- one update --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RL)
+@pytest.mark.parametrize("name", [*RL, *NEWER])
 def test_micro_batches_do_not_change_the_gradient(exact, name):
     # Every recipe at a KL, an entropy and a value weight above 0; the policy has moved, so ratios are not all 1.
     model = copy.deepcopy(exact[0])
-    recipe = small(name, entropy_coef=0.01, max_grad_norm=1e9, kl_coef=0.1 if RECIPES[name].kl else 0.0)
+    recipe = small(name, entropy_coef=0.01, max_grad_norm=1e9, kl_coef=0.1 if small(name).kl else 0.0)
     batch, critic = gathered((model, exact[1]), recipe)
     with torch.no_grad():
         for p in model.parameters():
@@ -98,7 +111,7 @@ def test_micro_batches_do_not_change_the_gradient(exact, name):
             assert same[scalar] == pytest.approx(first[scalar], rel=1e-6, abs=1e-9), scalar
 
 
-@pytest.mark.parametrize("name", RL)
+@pytest.mark.parametrize("name", [*RL, *NEWER])
 def test_the_first_update_starts_at_ratio_one(exact, name):
     recipe = small(name)
     batch, critic = gathered(exact, recipe)
@@ -107,7 +120,7 @@ def test_the_first_update_starts_at_ratio_one(exact, name):
     assert scalars["clip_frac"] == 0 and scalars["approx_kl"] < 1e-9
 
 
-@pytest.mark.parametrize("name", RL)
+@pytest.mark.parametrize("name", [name for name in RL if name != "distill"])  # where no completion is better
 def test_a_small_step_makes_the_better_completions_likelier(exact, name):
     model = copy.deepcopy(exact[0])
     recipe = small(name, max_grad_norm=1e9, task="chains")  # the base calls no tool: its rewards would all be 0
@@ -434,6 +447,8 @@ def test_a_function_of_ones_own_may_stand_in_any_slot(base):
         ({"advantage": "group_mean", "group_size": 1}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "group_size": 1, "max_rounds": 3}, "group_size is 1"),
         ({"advantage": "reinforce_plus_plus", "loss": "gspo"}, "advantages"),
+        ({"advantage": "reinforce_plus_plus", "loss": "vespo"}, "advantages"),
+        ({"advantage": "maxrl", "group_size": 1}, "group_size is 1"),
         ({"gamma": 0.9}, "gamma is 0.9, and nothing reads it, since advantage is group"),
         ({"gae_lambda": 0.9}, "gae_lambda is 0.9, and nothing reads it, since there is no critic"),
         ({"critic_lr": 0.1}, "critic_lr is 0.1, and nothing reads it, since there is no critic"),

@@ -137,6 +137,8 @@ REFUSED = {
     "sft_coef is 0.1, TRL has no demonstrations": ("grpo", {"sft_coef": 0.1}),
     "minibatches is 3, which does not divide the 256": ("grpo", {"minibatches": 3}),
     "group_size is 1": ("dr-grpo", {"group_size": 1}),
+    "^loss is 'jsd' and advantage 'teacher', which ask a teacher: TRL's DistillationTrainer does": ("distill", {}),
+    "^loss is 'ppo_clip' and advantage 'teacher', which ask a teacher": ("grpo", {"advantage": "teacher"}),
     "online is set": ("dpo-online", {}),
     "loss is 'ipo'": ("ipo", {}),
     "loss is 'orpo'": ("orpo", {}),

@@ -38,6 +38,7 @@ def numbers_of(kind: str) -> list[str]:
 def small(name: str) -> list[str]:
     """A step of seconds: what the recipe does not have is left out."""
     options = dict(zip(TINY[::2], TINY[1::2], strict=True)) | {"--steps": "1", "--eval-problems": "2", "--pool": "12"}
+    options |= {"--teacher": "tool-sft"} if name == "distill" else {}
     if RECIPES[name].kind in ("preference", "reward"):
         options |= {"--eval-problems": "12"}
     known = vars(parser().parse_args(["train", name])).keys() - unread(RECIPES[name]).keys()
@@ -130,7 +131,8 @@ TRIED = [
     ("reward-model", ["--max-grad-norm=1e-320"]), ("dpo", ["--beta=1e6"]), ("dpo", ["--beta=1e-6"]), ("dpo", ["--sft-coef=1e6"]),
     ("ipo", ["--beta=1e-6"]), ("ipo", ["--beta=1e6"]), ("kto", ["--beta=1e6"]), ("orpo", ["--beta=1e6"]),
     ("simpo", ["--beta=1e6", "--target-margin=1e6"]), ("hinge", ["--beta=1e6"]), ("robust-dpo", ["--label-smoothing=1e-320"]),
-    ("cdpo", ["--label-smoothing=0"]),
+    ("cdpo", ["--label-smoothing=0"]), ("distill", ["--teacher-share=0"]), ("distill", ["--teacher-share=1e-320"]),
+    ("distill", ["--on-policy=0"]), ("distill", ["--temperature=1e-3"]), ("distill", ["--temperature=1e6"]),
 ]  # fmt: skip
 
 

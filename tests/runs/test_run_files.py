@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 from model_folders import change_json
 from small_runs import last_weights, metrics_without_seconds, refusal, write_config
 
@@ -139,6 +140,9 @@ def test_the_config_of_every_recorded_run_is_still_a_recipe(run):
     if is_proxy(recipe):  # the reward models of experiments, which lie where they were recorded
         assert all(name.strip("{}") in EXPERIMENTS for name in named(recipe))
         recipe = replace(recipe, reward="success", ensemble="mean")
+    if recipe.teacher is not None:
+        assert recipe.teacher.strip("{}") in EXPERIMENTS
+        recipe = replace(recipe, teacher=torch.nn.Identity())
     require_limits(recipe)
     if recipe.kind == "rl":
         require_rl(recipe, object(), object())

@@ -382,10 +382,11 @@ def test_a_lost_accuracy_file_is_measured_again_before_on_the_starting_model(cop
 # ---- other recipes, and what is kept beside the model ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ppo", "dapo", "sft", "reward-model", "dpo", "simpo", "dpo-online"])
+@pytest.mark.parametrize("name", ["ppo", "dapo", "distill", "sft", "reward-model", "dpo", "simpo", "dpo-online"])
 def test_a_recipe_with_more_state_goes_on_bit_for_bit(tmp_path, name):
     # The critic with its optimizer state, the moving reference and the adaptive coefficient are part of a checkpoint.
     more = ["--kl-coef", "0.05", "--kl-target", "0.01", "--ref-sync-every", "2"] if name == "ppo" else []
+    more += ["--teacher", "tool-sft", "--on-policy", "0.5"] if name == "distill" else []
     small = ["--prompts-per-step", "8"] if name == "ppo" else []
     tiny = TINY if RECIPES[name].kind != "sft" else [*TINY[:2], *TINY[4:]]  # no groups of demonstrations
     if RECIPES[name].kind in ("preference", "reward"):

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from small_runs import refusal, write_config
 
 from reference.__main__ import parser, typed_options
 from reference.algorithms.checks import require_kind, require_preference, require_rl
+from reference.algorithms.distill import asks_teacher
 from reference.algorithms.recipes import RECIPES, ROWS, Recipe, recipe_from
 from reference.algorithms.unread_options import DEFAULT_WHERE_UNREAD, unread, without_unread
 from reference.cli.unread_options import require_read, require_read_by_evaluate
@@ -33,7 +35,11 @@ def asked(*words: str) -> None:
         ("grpo --kl-place reward", "--kl-place", "kl_coef is 0"),
         ("dapo --kl k3", "--kl", "kl_coef is 0"),
         ("ppo --kl-coef 0 --kl k3", "--kl", "kl_coef is 0"),
-        ("rloo --clip-low 0.9", "--clip-low", "loss is reinforce, and only ppo_clip and gspo and cispo read it"),
+        (
+            "rloo --clip-low 0.9",
+            "--clip-low",
+            "loss is reinforce, and only ppo_clip and gspo and cispo and dppo and gmpo and luspo read it",
+        ),
         ("reinforce++ --loss reinforce --clip-high 5", "--clip-high", "loss is reinforce"),
         ("grpo --gae-lambda 1", "--gae-lambda", "there is no critic"),
         ("grpo --critic-lr 0.001", "--critic-lr", "there is no critic"),
@@ -50,6 +56,36 @@ def asked(*words: str) -> None:
             "grpo --ensemble worst",
             "--ensemble",
             "there is one reward (name the runs of several reward models with --reward)",
+        ),
+        ("grpo --loss sapo --clip-low 0.2", "--clip-low", "loss is sapo, and only ppo_clip"),
+        ("grpo --loss luspo --dual-clip 3", "--dual-clip", "loss is luspo, and only ppo_clip reads it"),
+        ("grpo --teacher tool-sft", "--teacher", "loss is ppo_clip and advantage is group, and neither asks a teacher"),
+        ("grpo --teacher-share 0.5", "--teacher-share", "loss is ppo_clip, and only jsd reads it"),
+        ("grpo --on-policy 0.5", "--on-policy", "loss is ppo_clip, which learns from samples of the policy alone"),
+        (
+            "distill --teacher tool-sft --loss reinforce --on-policy 1",
+            "--on-policy",
+            "loss is reinforce, which learns from samples of the policy alone",
+        ),
+        (
+            "distill --teacher tool-sft --advantage group",
+            "--advantage",
+            "loss is jsd, which reads no advantage",
+        ),
+        (
+            "distill --teacher tool-sft --length-coef 0.5",
+            "--length-coef",
+            "loss is jsd and advantage is teacher, and the teacher teaches without a reward",
+        ),
+        (
+            "distill --teacher tool-sft --loss ppo_clip --reward success",
+            "--reward",
+            "loss is ppo_clip and advantage is teacher",
+        ),
+        (
+            "distill --teacher tool-sft --clip-high 0.3",
+            "--clip-high",
+            "loss is jsd, and only ppo_clip and gspo and cispo and dppo and gmpo and luspo read it",
         ),
         ("reward-model --eval-samples 3", "--eval-samples", "a reward model is measured on pairs"),
     ],
@@ -68,6 +104,9 @@ def test_what_nothing_reads_is_refused_with_the_reason(command, flag, why, capsy
         "grpo --kl k1 --kl-place reward --kl-coef 0.1", "ppo --kl k3", "grpo --kl none", "rloo --clip-low none",
         "grpo --clip-low 0.9", "cispo --clip-low 0.9", "grpo --kl-place measure", "grpo --gamma none --gae-lambda none", "rloo --loss ppo_clip --clip-high 5", "ppo --gamma 1",
         "reinforce++ --gamma 0.9", "ppo --gae-lambda 1 --critic-lr 0.1", "grpo --eval-samples 3", "dpo --eval-samples 3",
+        "distill --teacher tool-sft --teacher-share 0 --on-policy 0.5", "grpo --loss jsd --teacher tool-sft",
+        "distill --teacher tool-sft --loss cispo --clip-high 2", "grpo --advantage teacher --teacher tool-sft", "grpo --teacher none",
+        "grpo --loss gmpo --clip-low 0.4 --clip-high 0.4", "grpo --loss dppo --clip-low 0.15", "grpo --advantage maxrl",
     ],
 )  # fmt: skip
 def test_what_is_read_is_accepted(command):
@@ -92,6 +131,8 @@ def test_the_table_itself_may_hold_what_it_does_not_read(recipe):
         ("dpo", {"label_smoothing": 0.4}, "^label_smoothing is 0.4, .* only cdpo and robust_dpo read it: set it to 0.1"),
         ("cdpo", {"target_margin": 0.4}, "^target_margin is 0.4, and nothing reads it, since loss is cdpo"),
         ("grpo", {"ensemble": "worst"}, "^ensemble is worst, and nothing reads it, since there is one reward .*: set it to mean"),
+        ("grpo", {"teacher": torch.nn.Linear(1, 1)}, "^teacher is Linear, and nothing reads it, .*: set it to none"),
+        ("rloo", {"on_policy": 0.5}, "^on_policy is 0.5, and nothing reads it, since loss is reinforce, .*: set it to 1.0"),
         ("dpo", {"pool": 3, "online": True}, "^pool is 3, and nothing reads it, since the recipe is online"),
     ],
 )  # fmt: skip
@@ -103,7 +144,8 @@ def test_what_nothing_reads_is_refused_from_python(name, changes, message):
 def check(recipe: Recipe) -> None:
     """What its loop asks first, with all parts that a recipe can need."""
     if recipe.kind == "rl":
-        require_rl(recipe, object(), object())
+        taught = {"teacher": torch.nn.Identity()} if asks_teacher(recipe) else {}
+        require_rl(replace(recipe, **taught), object(), object())
     elif recipe.kind == "preference":
         require_preference(recipe, object())
     else:
@@ -116,7 +158,7 @@ def test_every_row_passes_and_an_older_one_with_other_numbers_where_nothing_read
     numbers = {"gamma": 0.5, "gae_lambda": 0.5, "critic_lr": 0.5, "value_clip": 0.5, "dual_clip": 5.0,
                "label_smoothing": 0.3, "target_margin": 2.0, "pool": 64, "max_calls": 7, "demonstrations": "hand-written",
                "mask_results": False, "call_price": 0.3, "invalid_price": 0.3, "valid_bonus": 0.3, "leak": "exact",
-               "ensemble": "worst"}  # fmt: skip
+               "ensemble": "worst", "teacher": "tool-sft", "teacher_share": 0.5, "on_policy": 0.5}  # fmt: skip
     assert numbers.keys() == set(DEFAULT_WHERE_UNREAD)
     older = replace(recipe, **{name: numbers[name] for name in unread(recipe) if name in numbers})
     assert without_unread(older) == recipe

@@ -3,6 +3,7 @@
 import math
 
 from reference.algorithms.advantages import advantage_of
+from reference.algorithms.distill import asks_teacher
 from reference.algorithms.kl import kl_of
 from reference.algorithms.losses import loss_of
 from reference.algorithms.recipes import Recipe
@@ -48,6 +49,9 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
         (r.task == "tools",
          "task is 'tools': TRL's own loop drops all calls of a turn where one is malformed, and counts the tool's words into "
          "the budget: train without --engine trl"),
+        (asks_teacher(r),
+         f"loss is {r.loss!r} and advantage {r.advantage!r}, which ask a teacher: TRL's DistillationTrainer does, and it is not run "
+         "here; train without --engine trl"),
         (r.critic is not None or advantage_of(r).needs_critic,
          f"critic is {r.critic!r}, but TRL has none since it dropped PPO in 1.13: {elsewhere}"),
         (r.advantage not in {*SCALE_REWARDS, *RLOO},
@@ -58,7 +62,7 @@ def unsupported_rl(r: Recipe) -> list[tuple[bool, str]]:
         (r.top_p != 1 or r.top_k is not None,
          f"top_p is {r.top_p} and top_k {r.top_k}: TRL samples so, but trains as if it had not; set them to 1 and none"),
         (r.loss not in (RLOO_LOSSES if rloo else GRPO_LOSSES),
-         f"loss is {r.loss!r} and advantage {r.advantage!r}: TRL has 'reinforce' with 'leave_one_out' and "
+         f"loss is {r.loss!r} and advantage {r.advantage!r}: this engine knows 'reinforce' with 'leave_one_out' and "
          f"{', '.join(GRPO_LOSSES)} with the others"),
         (rloo and not one, "TRL's RLOO clips the ratio of whole completions where a rollout serves several optimizer "
          "steps, ours has no ratio: set minibatches and inner_epochs to 1"),

@@ -15,7 +15,9 @@ def skyrl(of: Of, columns: Columns, entry: str) -> Columns:
         found["advantage"] = ESTIMATORS.get(str(estimator), ABSENT)
     if of(f"{A}.advantage_batch_normalize") is True:
         found["advantage"] = ABSENT
-    if estimator != "gae":
+    if (
+        estimator != "gae" and of("trainer.critic.model.path") is None
+    ):  # one that is named is trained, also where unread
         found |= dict.fromkeys(CRITIC, ABSENT) | {"critic": None}
     if loss == "cispo":
         found |= {"clip_low": of(f"{A}.cispo.cispo_eps_clip_low"), "clip_high": of(f"{A}.cispo.cispo_eps_clip_high")}

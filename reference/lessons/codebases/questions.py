@@ -28,10 +28,10 @@ QUESTIONS = {
                 "About five.",
                 "There are more. A config names what its author varied, and an author varies a few things.",
             ),
-            no("About ten.", "Count again with the picture: the hatched cells are half of all."),
+            no("About ten.", "Count again with the picture: the hatched cells are more than half of all."),
             yes(
-                "About sixteen.",
-                "The picture counts them. So a reader of the file alone has to guess half of the answers.",
+                "About eighteen.",
+                "The picture counts them. So a reader of the file alone has to guess more than half of the answers.",
             ),
         ),
     ),

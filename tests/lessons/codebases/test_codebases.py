@@ -44,7 +44,7 @@ def test_every_option_is_understood_and_the_framework_is_named(name):
         ("verl", ["advantage", "kl", "aggregation", "clip_low", "clip_high", "dual_clip"]),
         ("trl", ["advantage", "kl", "dual_clip"]),
         ("openrlhf", ["kl", "aggregation", "dual_clip"]),
-        ("skyrl", ["kl", "kl_coef", "clip_low", "dual_clip"]),
+        ("skyrl", ["advantage", "kl", "kl_coef", "clip_low", "clip_high", "dual_clip"]),
     ],
 )
 def test_the_columns_that_silent_defaults_decide(name, silent):
@@ -81,8 +81,8 @@ def test_lines_are_numbered_as_explain_names_them():
 
 def test_figure_choices_says_every_answer_and_which_are_silent():
     figure = figure_choices()
-    assert figure.axes[0].get_title(loc="left").startswith("16 of 32 answers")
-    assert description(figure).count("(silent)") == 16
+    assert figure.axes[0].get_title(loc="left").startswith("18 of 32 answers")
+    assert description(figure).count("(silent)") == 18
     assert "OpenRLHF: advantage group, kl k1 (silent), kl_place loss, kl_coef 0.001" in description(figure)
 
 
