@@ -8,6 +8,7 @@ import difflib
 import functools
 import json
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def spelled(value: Any) -> str:
     """As a config file has it: none, true, 0.2, a text without quotes."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Enum):  # UNEVALUATED
+        return "not known before it runs"
     if isinstance(value, list):
         return "[" + ", ".join(map(spelled, value)) + "]"
     return str(value)

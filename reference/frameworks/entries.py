@@ -17,6 +17,11 @@ OTHER_TRAINER = re.compile(
 
 def entry_of(framework: Framework, config: ConfigRead) -> str:
     """The trainer that a config names, else the first. Raises ``InputError`` for one that is not recorded."""
+    if framework.name == "trl" and config.entry is None:
+        raise InputError(
+            "nothing says which trainer of TRL reads these options: give the file the name of the method, as grpo.yaml or "
+            "dpo.yaml, or explain the Python script that names the config's class"
+        )
     chosen = CHOSEN[framework.name](config.options, config.entry or "") if framework.name in CHOSEN else None
     named = chosen or config.entry or ""
     for one in sorted(framework.entries, key=len, reverse=True):
@@ -41,7 +46,8 @@ def blocks_of(options: Options) -> set[str]:
 
 def ms_swift(options: Options, entry: str) -> str | None:
     """rlhf_type; its dpo on Megatron is another than that of swift."""
-    if (chosen := value(options, "rlhf_type")) is None:
+    chosen = value(options, "rlhf_type") or ("dpo" if "rlhf" in entry else None)  # dpo is its default there
+    if chosen is None:
         return None
     return f"megatron {chosen}" if chosen == "dpo" and "megatron" in entry else str(chosen)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reference.algorithms.recipes import ROWS, Recipe
-from reference.configs.option import ConfigRead
+from reference.configs.option import UNEVALUATED, ConfigRead
 from reference.frameworks.defaults import Framework, framework_named
 from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
@@ -29,6 +29,7 @@ NUMBERS = {
 }  # fmt: skip
 # Values that are none of ours, and the one of ours that is nearest: half of what it weighs counts.
 NEARLY = {("advantage", "group_of_others"): "group", ("advantage", "group_whitened"): "group"}
+OF_A_FORK = re.compile(r"(n_agent|n_samples|rollout_n)$")
 AVERAGED = ("simpo", "orpo")  # losses on means of log-probs
 KINDS = {
     "sft": r"(?i)sft|supervised|full_finetune", "reward-model": r"Reward|RW|(^|_)rm", "preference": r"(?i)dpo|kto|cpo|simpo|orpo",
@@ -67,6 +68,8 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     kind = kind_of(entry)
     nearest, differs = nearest_recipe(columns, kind)
     strange, unrelated = not_understood(framework, entry, options)
+    if columns.get("group_size") == 1 and any(OF_A_FORK.search(option) for option in strange):
+        del columns["group_size"]  # the fork has an option of its own for it
     surprises = surprises_of(framework.name, entry, value_of(settings), columns)
     return Explanation(
         name=name, framework=framework, entry=entry, settings=settings, columns=columns,
@@ -103,11 +106,13 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str, dict[str, t
     differs = {
         column: (effective(best, column), columns[column])
         for column in (*SHAPE[kind], *NUMBERS[kind])
-        if column in columns and not alike(columns[column], effective(best, column))
+        if column in columns
+        and columns[column] is not UNEVALUATED
+        and not alike(columns[column], effective(best, column))
     }
     for column in ("advantage", "loss", "aggregation"):
         if column in SHAPE[kind] and column not in columns:
-            differs[column] = (effective(best, column), "none of ours")
+            differs[column] = (effective(best, column), "one without a name here")
     return best.name, differs
 
 
@@ -117,6 +122,8 @@ def likeness(row: Recipe, columns: dict[str, Any], kind: str) -> tuple[int, int]
     nearly = [
         column for column in columns if NEARLY.get((column, str(columns[column])), "") == getattr(row, column, None)
     ]
+    if "loss" not in columns and getattr(row, "loss", None) == "ppo_clip":  # what is none of ours is a variant of PPO's
+        nearly.append("loss")
     shape = sum(SHAPE[kind].get(column, 0) for column in agrees) + sum(SHAPE[kind][column] // 2 for column in nearly)
     return shape, sum(column in NUMBERS[kind] for column in agrees)
 

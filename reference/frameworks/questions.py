@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reference.configs.option import UNEVALUATED
 from reference.frameworks.defaults import spelled
 
 KL_GRADIENT = {
@@ -9,9 +10,10 @@ KL_GRADIENT = {
     ("k2", "loss"): "its gradient is that of KL(policy || reference)",
     ("k3", "loss"): "in expectation its gradient is that of KL(reference || policy)",
     ("abs", "loss"): "its gradient has one size however far the policy is",
-    ("k3_unbiased", "loss"): "multiplied by the ratio, so that its gradient is that of KL(policy || reference)",
+    ("k3_unbiased", "loss"): "so its gradient is that of KL(policy || reference)",
     ("k1", "reward"): "through the advantage its gradient is that of KL(policy || reference)",
 }
+KL_WORDS = {"k3_unbiased": "k3 multiplied by the ratio (k3_unbiased)"}
 ADVANTAGES = {
     "group": "per completion: reward minus the group's mean, divided by the group's std",
     "group_of_others": "per completion: reward minus the mean of the other completions of the prompt, divided by their std",
@@ -30,6 +32,10 @@ DIVISORS = {
     "fixed_length": "the sum over all tokens, divided by completions times a fixed length",
 }
 QUESTIONS = ("advantage", "KL", "aggregation", "value head", "beta", "tools")
+WITHOUT_REFERENCE = ("simpo", "orpo", "cpo")
+NOT_OURS = "not one that this course has a name for: the sentence is under {}"
+LATER = "not known before it runs"
+UNKNOWN = "not recorded here"
 
 
 def answers_of(columns: dict[str, Any], kind: str) -> dict[str, str]:
@@ -37,44 +43,88 @@ def answers_of(columns: dict[str, Any], kind: str) -> dict[str, str]:
     rl = kind == "rl"
     return {
         "advantage": advantage(columns, kind),
-        "KL": kl(columns) if rl else "in the loss by way of the reference's log-probs, with no estimator" if kind == "preference" else "none",
+        "KL": kl(columns) if rl else kl_of_pairs(columns) if kind == "preference" else "none",
         "aggregation": aggregation(columns, kind),
-        "value head": value_head(columns),
-        "beta": f"{spelled(columns['beta'])}: the tie to the reference, larger stays closer" if "beta" in columns and not rl
-        else "none: this is no preference optimisation",
+        "value head": value_head(columns, kind),
+        "beta": beta(columns) if kind == "preference" else "none: no loss on preferences",
         "tools": tools(columns),
-    }  # fmt: skip
+    }
+
+
+def kl_of_pairs(columns: dict[str, Any]) -> str:
+    """Losses on preferences charge no KL, but for what their reference does."""
+    if columns.get("loss") in WITHOUT_REFERENCE:
+        return "none: there is no reference"
+    if columns.get("loss") == "kto":
+        return (
+            "an estimate from prompts with another prompt's completion is the point of comparison; it has no gradient"
+        )
+    return "in the loss by way of the reference's log-probs, with no estimator"
+
+
+def beta(columns: dict[str, Any]) -> str:
+    if "beta" not in columns:
+        return UNKNOWN
+    if columns["beta"] is UNEVALUATED:
+        return LATER
+    meaning = {
+        "simpo": "scales the margin of averaged log-probs, and ties to nothing",
+        "orpo": "the weight of the odds ratio beside the NLL",
+        "cpo": "scales the margin, and ties to nothing",
+    }.get(str(columns.get("loss")), "the tie to the reference, larger stays closer")
+    return f"{spelled(columns['beta'])}: {meaning}"
 
 
 def advantage(columns: dict[str, Any], kind: str) -> str:
     if kind != "rl":
         return "none: no policy gradient, nothing is sampled and nothing is compared with a baseline"
     if "advantage" not in columns:
-        return "none of ours: see below"
+        return NOT_OURS.format("advantage")
+    if columns["advantage"] is UNEVALUATED:
+        return LATER
     std = [f"{name} {spelled(columns[name])}" for name in ("ddof", "eps") if name in columns]
     known = ADVANTAGES.get(columns["advantage"], spelled(columns["advantage"]))
     return known + (f" ({', '.join(std)})" if std else "")
 
 
 def kl(columns: dict[str, Any]) -> str:
-    if columns.get("kl_place") is None:
+    if "kl_place" not in columns:
+        return UNKNOWN
+    if columns["kl_place"] is None:
         return "none"
     name, place = columns.get("kl"), columns["kl_place"]
+    if UNEVALUATED in (name, place):
+        return LATER
     known = KL_GRADIENT.get((str(name), place))
-    coefficient = f", {spelled(columns['kl_coef'])} times" if "kl_coef" in columns else ""
-    return f"{spelled(name)} in the {place}{coefficient}" + (f"; {known}" if known else "")
+    coefficient = columns.get("kl_coef")
+    times = (
+        ""
+        if coefficient is None
+        else f", how often is {LATER}"
+        if coefficient is UNEVALUATED
+        else f", {spelled(coefficient)} times"
+    )
+    estimator = "an estimator that is not recorded" if name is None else KL_WORDS.get(name, spelled(name))
+    return f"{estimator} in the {place}{times}" + (f"; {known}" if known else "")
 
 
 def aggregation(columns: dict[str, Any], kind: str) -> str:
     if kind == "preference":
-        return f"{'means' if columns.get('average_logprobs') else 'sums'} of log-probs over each completion, a mean over pairs"
+        of = "completions" if columns.get("loss") == "kto" else "pairs"
+        return f"{'means' if columns.get('average_logprobs') else 'sums'} of log-probs over each completion, a mean over {of}"
     if "aggregation" not in columns:
-        return "none of ours: see below"
+        return NOT_OURS.format("aggregation") if kind == "rl" else UNKNOWN
+    if columns["aggregation"] is UNEVALUATED:
+        return LATER
+    if columns.get("sums_over_tokens"):
+        return "each completion's sum over its tokens, then a mean over completions"
     over = ", counted over all processes" if columns.get("processes") else ""
     return DIVISORS.get(columns["aggregation"], spelled(columns["aggregation"])) + over
 
 
-def value_head(columns: dict[str, Any]) -> str:
+def value_head(columns: dict[str, Any], kind: str) -> str:
+    if "critic" not in columns and columns.get("advantage") in (None, "gae") and kind == "rl":
+        return UNKNOWN
     if not columns.get("critic"):
         return "none"
     clip = columns.get("value_clip")

@@ -9,6 +9,7 @@ from typing import Any
 from reference.configs.option import UNEVALUATED, ConfigRead, Option
 from reference.frameworks.aliases import ALIASES
 from reference.frameworks.defaults import Cell, Framework, spelled
+from reference.frameworks.rules.values import as_number, is_number
 
 FREE = re.compile("override|kwargs|extra")
 
@@ -29,12 +30,40 @@ class Setting:
     def words(self) -> str:
         if not self.known:
             return f"not known before it runs: {self.option.text if self.option else '?'}"
-        words = self.cell.words(self.value)
-        return words if words is not None else f"{spelled(self.value)}, a value that is not explained here"
+        if self.strange:
+            return self.strange
+        return self.cell.words(self.value) or ""
+
+    @property
+    def strange(self) -> str:
+        """What is odd about a value: no number where one belongs, or none of those that are known."""
+        if self.option is None or not self.known:
+            return ""
+        value, default = self.value, self.cell.default
+        if (
+            is_number(default)
+            and value is not None
+            and not is_number(value)
+            and not is_number(as_number(value))
+            and not self.cell.values
+        ):
+            return f"{spelled(value)} is no number, and {spelled(default)} is the default"
+        if self.cell.words(value) is not None:
+            return ""
+        known = [spelled(one.value) for one in self.cell.values]
+        near = difflib.get_close_matches(spelled(value), known, 1)
+        return f"{spelled(value)} is a value that is not explained here" + (
+            f"; did you mean {near[0]}?" if near else ""
+        )
 
     @property
     def columns(self) -> dict[str, Any]:
-        return self.cell.columns(self.value) if self.known and self.cell.acts else {}
+        if not self.cell.acts:
+            return {}
+        if self.known:
+            return {} if self.strange else self.cell.columns(self.value)
+        decided = {column for known in self.cell.values for column in known.columns} | ({self.cell.column} - {""})
+        return dict.fromkeys(decided, UNEVALUATED)
 
 
 def plain_name(option: str) -> str:
@@ -43,20 +72,20 @@ def plain_name(option: str) -> str:
 
 
 def renamed(config: ConfigRead, own: Collection[str] = ()) -> tuple[dict[str, Option], list[str]]:
-    """The options under the names of the recorded version, and a note for each that had an older one.
+    """The options under the names of the recorded version, and a note on those that had an older one.
 
     ``own``: options of the trainer, which mean themselves: an older name of one program can be the name of another's.
     """
-    names, notes = ALIASES.get(key_of(config.framework), {}), []
+    names, older = ALIASES.get(key_of(config.framework), {}), []
     found: dict[str, Option] = {}
     for name, option in config.options.items():
         plain = name.lstrip("+")  # Hydra's word for a key that is added
         new = plain if plain in own else names.get(plain, plain)
         if new != plain:
-            notes.append(f"{name} (line {option.line}) is an older name of {new}")
+            older.append(f"{name} ({new})")
         if new not in found or new == name:
             found[new] = option
-    return found, notes
+    return found, [f"older names, read as the new ones: {', '.join(older)}"] if older else []
 
 
 def key_of(framework: str) -> str:

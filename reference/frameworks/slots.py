@@ -29,6 +29,7 @@ FURTHER_COLUMNS = {
     "correction": "how a sampler with other log-probs is corrected for: none, token, sequence or geometric, then truncate or mask",
     "correction_high": "the upper bound of that weight",
     "correction_low": "the lower bound of that weight",
+    "sums_over_tokens": "whether the losses of a completion's tokens are added up, and divided by no length",
     "average_logprobs": "whether a loss on pairs takes means over tokens and not sums",
     "cap": "the cap of a CISPO weight, itself and not what it is above 1",
     "reference_model": "whether there is one",

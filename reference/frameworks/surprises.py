@@ -45,7 +45,7 @@ def of_the_kl(c: Columns) -> Iterator[Surprise]:
 
 def of_the_group(c: Columns) -> Iterator[Surprise]:
     size = c.get("group_size")
-    if c.get("advantage") not in GROUPS or not isinstance(size, int):
+    if c.get("advantage") not in GROUPS or type(size) is not int:  # true is an int, and no size
         return
     if c["advantage"] == "group_of_others":
         yield Surprise("the std is that of the other completions: where they all earn the same, a lone success is divided by nothing",
@@ -90,8 +90,11 @@ def of_the_loss(c: Columns) -> Iterator[Surprise]:
     if isinstance(temperature, int | float) and temperature not in (1, 1.0):
         yield Surprise(f"sampled at temperature {temperature}: the log-probs of training must be taken at it too",
                        "01_logprobs_and_alignment", 7)  # fmt: skip
-    if c.get("tool_loss") is True:
+    if c.get("tool_loss") is True and "advantage" in c:
         yield Surprise("what tools wrote is trained on: the model learns to write results itself", "09_tool_use", 7)
+    if c.get("advantage") == "group" and c.get("aggregation") == "fixed_length":
+        yield Surprise("Dr.GRPO's divisor with the group's std: half of Dr.GRPO, whose advantage is not divided",
+                       "05_grpo_advantages", 3)  # fmt: skip
     if c.get("loss") == "simpo" and c.get("sft_coef"):
         yield Surprise(
             f"{c['sft_coef']} times the NLL of the chosen completions is added: SimPO has no such term",

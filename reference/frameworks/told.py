@@ -21,13 +21,26 @@ def told(one: Explanation, *, all_options: bool = False) -> str:
         *silent(one, all_options=all_options),
         *listed("surprises", [f"{s.text} ({s.lesson})" for s in one.surprises]),
     ]
-    strange = [f"{name}: no option of {one.framework.title} {one.framework.version}" + (f"; did you mean {near}?" if near else "")
-               for name, near in one.strange.items()]  # fmt: skip
-    parts += listed("not understood", strange)
+    parts += not_understood(one)
     if one.unrelated:
         names = ", ".join(one.unrelated) if all_options else f"{len(one.unrelated)} options (--all names them)"
         parts += listed("says nothing about these questions", [names])
     return "\n\n".join([*parts, *listed("notes", one.notes)])
+
+
+def not_understood(one: Explanation) -> list[str]:
+    """Options that this version does not have, and values that nobody has explained."""
+    version = f"{one.framework.title} {one.framework.version}"
+    lines = [
+        f"{name}: no option of {version}" + (f"; did you mean {near}?" if near else "")
+        for name, near in one.strange.items()
+    ]
+    if lines:
+        lines.insert(
+            0,
+            f"options that {version} does not have are of another version or a fork: what they do is not in the answers",
+        )
+    return listed("not understood", lines + [f"{s.cell.option}: {s.strange}" for s in one.settings if s.strange])
 
 
 def heading(one: Explanation) -> str:

@@ -13,6 +13,7 @@ def ms_swift(of: Of, columns: Columns, entry: str) -> Columns:
             "advantage": "gae",
             "loss": "ppo_clip",
             "critic": "separate",
+            "kl": "k3" if of("kl_estimator") == "k3" else "k1",
             "kl_place": "reward",
             "clip_low": bound,
             "clip_high": bound,

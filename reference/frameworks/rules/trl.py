@@ -41,7 +41,7 @@ def rloo(of: Of, columns: Columns) -> Columns:
     Sums over tokens are a fixed length times that length, and so is the norm of their gradient.
     """
     high = of("epsilon") if of("epsilon_high") is None else of("epsilon_high")
-    found: Columns = {"clip_high": high, "aggregation": "fixed_length"} | updates(of)
+    found: Columns = {"clip_high": high, "aggregation": "fixed_length", "sums_over_tokens": True} | updates(of)
     steps = found.get("minibatches", columns.get("minibatches"))
     found["loss"] = "reinforce" if steps == 1 and of("num_iterations") == 1 else ABSENT
     norm, length = of("max_grad_norm"), of("max_completion_length")

@@ -19,7 +19,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 def minibatches(rows: Any, rows_per_step: Any) -> Columns:
     """How many optimizer steps a rollout is cut into; nothing where one of the numbers is not known."""
-    if not is_number(rows) or not is_number(rows_per_step) or rows_per_step <= 0:
+    if not is_number(rows) or not is_number(rows_per_step) or rows_per_step <= 0 or rows <= 0:
         return {"minibatches": ABSENT}
     return {"minibatches": max(1, math.ceil(rows / rows_per_step))}
 

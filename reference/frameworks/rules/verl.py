@@ -25,6 +25,8 @@ def verl(of: Of, columns: Columns, entry: str) -> Columns:
         found["max_rounds"] = NO_LIMIT
     if of("reward.reward_manager.name") == "dapo" and of("reward.reward_kwargs.overlong_buffer_cfg.enable") is True:
         found["overlong"] = "penalty"
+    if of("data.train_batch_size") == 0:  # of the asynchronous trainer, which takes samples as they come
+        found["prompts_per_step"] = ABSENT
     return found | minibatches(of("data.train_batch_size"), of(f"{ACTOR}.ppo_mini_batch_size"))
 
 
