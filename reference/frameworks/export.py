@@ -79,11 +79,9 @@ def differences(framework: Framework, entry: str, options: dict[str, Any], recip
         if column not in found or not alike(found[column], value):
             wrong[column] = value
     if "loss" in wrong:  # how log-probs are added goes with it, and a critic that nobody asked for
-        wrong = {
-            column: value
-            for column, value in wrong.items()
-            if column != "average_logprobs" and (column, value) != ("critic", None)
-        }
+        wrong.pop("average_logprobs", None)
+        if recipe.critic is None:
+            wrong.pop("critic", None)
     return wrong
 
 
