@@ -39,7 +39,7 @@ def read_words(words: list[Text], *, framework: str, where: str) -> Draft:
             draft.files.append(Pair("", first.text, first.text, first.line, where))
         elif not first.known:
             draft.notes.append(f"line {first.line}: `{short(first.text)}` may hold more options, which are not known")
-        else:
+        elif first.text:
             draft.notes.append(f"line {first.line}: `{short(first.text)}` is no option, and was not read")
     draft.pairs = [replace(pair, text=pair.text.replace(OR, " or ")) for pair in draft.pairs]
     draft.files += [pair for pair in draft.pairs if pair.key in FILES]

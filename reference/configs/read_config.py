@@ -10,7 +10,7 @@ from reference.configs.option import FRAMEWORKS, UNEVALUATED, ConfigRead, Draft,
 from reference.configs.parents import add_files
 from reference.configs.python_source import read_python
 from reference.configs.shell_config import read_shell
-from reference.configs.which_framework import framework_of_keys, trl_class
+from reference.configs.which_framework import framework_of_keys, is_of_trl, trl_class
 from reference.configs.yaml_config import interpolated, read_yaml
 from reference.objectives.shapes import InputError
 
@@ -82,12 +82,19 @@ def finished(draft: Draft, path: Path, framework: str | None) -> ConfigRead:
     if name is None:
         raise InputError(unknown(draft, path))
     add_files(draft, path, name)
+    if name == "nemo-rl" and framework is None and is_of_trl({pair.key for pair in draft.pairs}):
+        name = "trl"
     if name in (*HYDRA, "llama-factory"):
         draft.pairs = interpolated(last_ones(draft))
     options = options_of(draft, name)
     entry = draft.entry
     if name == "trl":
         entry = entry if entry and entry.endswith(("Config", "Arguments")) else trl_entry(draft, path, options)
+    if name == "ms-swift" and entry is None and "rlhf_type" not in options:
+        entry = "swift sft"
+        draft.notes.append(
+            "nothing says which program of ms-swift reads these options: without rlhf_type it is taken for swift sft"
+        )
     return ConfigRead(name, entry, options, list(dict.fromkeys(draft.notes))[:MOST_NOTES])
 
 

@@ -10,7 +10,7 @@ from reference.configs.parents import find
 from reference.configs.shell_blocks import Command, Script
 from reference.configs.shell_lines import read_script
 from reference.configs.shell_variables import Text
-from reference.configs.which_framework import NOT_TRAINING, framework_of_keys, program_of
+from reference.configs.which_framework import NOT_TRAINING, framework_of_keys, names_package, program_of
 from reference.configs.yaml_config import read_yaml
 from reference.objectives.shapes import InputError
 
@@ -55,8 +55,18 @@ def starts(commands: list[Command], path: Path, framework: str | None) -> list[t
         if program is None:
             program = program_by_options(command.words, path, framework)
         if program is not None:
+            refuse_other(command, program, framework)
             found.append((command, framework or program[0], program[1], program[2]))
     return found
+
+
+def refuse_other(command: Command, program: tuple[str, str, int], framework: str | None) -> None:
+    """A program whose name says whose it is, against another name on the command line."""
+    if framework not in (None, program[0]) and names_package(program[1], program[0]):
+        raise InputError(
+            f"line {command.line} starts {program[1]}, a program of {program[0]}, and --framework {framework} was given: "
+            "leave --framework out"
+        )
 
 
 def program_by_options(words: list[Text], path: Path, framework: str | None) -> tuple[str, str, int] | None:

@@ -95,8 +95,12 @@ def scan(source: Source, place: int, tokens: list[Token], *, until: str = "") ->
                 here_documents = []
         else:
             token = Token("word", source.line(place))
-            place = read_pieces(source, place, token.pieces)
             tokens.append(token)
+            try:
+                place = read_pieces(source, place, token.pieces)
+            except Unfinished:  # a value that is not known is more than none, with which a flag would be true
+                token.pieces = [Piece(CODE, text[place : end_of_line(text, place)])]
+                raise
     if until:
         raise Unfinished(started)
     return place

@@ -55,9 +55,19 @@ ONLY = {  # one such key decides, whatever else there is
     "ms-swift": "rlhf_type tuner_type",
     "llama-factory": "finetuning_type",
     "axolotl": "base_model",
-    "openrlhf": "algo. ds. init_kl_coef ref_num_nodes reward_pretrain",
+    "openrlhf": "algo. ds. init_kl_coef ref_num_nodes reward_pretrain actor_num_nodes advantage_estimator actor_learning_rate "
+    "critic_learning_rate micro_rollout_batch_size colocate_all_models",
 }
 DECIDES = {name: frozenset(keys.split()) for name, keys in ONLY.items()}
+NEEDS_ONE = ("openrlhf",)  # its other words are those of many programs
+TRL_CLASSES = {  # by options that only one class of TRL has, or had
+    "GRPOConfig": ("num_generations", "epsilon_high", "scale_rewards"),
+    "DPOConfig": ("precompute_ref_log_probs", "rpo_alpha", "ld_alpha", "f_divergence_type"),
+    "SFTConfig": ("max_seq_length", "packing", "assistant_only_loss", "completion_only_loss", "dataset_text_field"),
+}
+PACKAGES = {name: name for name in ("verl", "openrlhf", "skyrl", "areal", "axolotl", "trl")}  # in the names of programs
+PACKAGES |= {"ms-swift": "swift", "llama-factory": "llamafactory"}
+LAUNCHERS = ("accelerate", "torchrun", "deepspeed")  # of programs that read flags; NeMo-RL is started by Ray
 
 
 def program_of(words: list[str]) -> tuple[str, str, int] | None:
@@ -73,6 +83,8 @@ def program_of(words: list[str]) -> tuple[str, str, int] | None:
             ):
                 continue
             following = words[place + 1] if len(words) > place + 1 else ""
+            if framework == "nemo-rl" and any(before.rsplit("/")[-1] in LAUNCHERS for before in words[:place]):
+                return "trl", word, place + 1
             if behind is None:
                 return framework, word, place + 1
             if re.fullmatch(behind, following):
@@ -89,7 +101,7 @@ def hits(keys: Iterable[str], names: Collection[str]) -> int:
 def framework_of_keys(keys: Collection[str]) -> str | None:
     """The framework that the keys belong to; None if they say nothing, and an error if they say two."""
     sure = [name for name, names in DECIDES.items() if hits(keys, names)]
-    among = sure or list(FRAMEWORKS)
+    among = sure or [name for name in FRAMEWORKS if name not in NEEDS_ONE]
     scores = {name: hits(keys, AMONG[name]) for name in among}
     best = max(scores.values())
     if best < 2 and not set(sure) - {"axolotl"}:  # others have a base_model too
@@ -103,11 +115,22 @@ def framework_of_keys(keys: Collection[str]) -> str | None:
     return winners[0]
 
 
+def names_package(program: str, framework: str) -> bool:
+    """Whether a program says whose it is, as verl.trainer.main_ppo does and run_grpo.py does not."""
+    return framework in PACKAGES and PACKAGES[framework] in program
+
+
+def is_of_trl(keys: Collection[str]) -> bool:
+    """Whether options of a program named like one of NeMo-RL are flat ones of TRL, and none stands in its parts."""
+    return hits(keys, AMONG["trl"]) >= 2 and not hits(keys, AMONG["nemo-rl"])
+
+
 def trl_class(text: str, keys: Collection[str] = ()) -> str | None:
     """The config class of TRL that a script's name, a command or typical options stand for."""
     spelled = {"gspo": "GRPO", "async_grpo": "AsyncGRPO", "online_dpo": "OnlineDPO", "nash_md": "NashMD", "reward": "Reward",
-               "gold": "GOLD", "distillation": "Distillation"}  # fmt: skip
-    found = re.findall(rf"(?:^|[^a-z])({METHODS})(?=$|[^a-z]|vlm)", text.lower())
+               "gold": "GOLD", "distillation": "Distillation",
+               "simpo": "SimPO"}  # fmt: skip
+    found = re.findall(rf"(?:^|[^a-z])({METHODS}|simpo)(?=$|[^a-z]|vlm)", text.lower())
     if found:
         return f"{spelled.get(found[-1], found[-1].upper())}Config"
-    return "GRPOConfig" if hits(keys, ("num_generations", "epsilon_high", "scale_rewards")) else None
+    return next((name for name, own in TRL_CLASSES.items() if hits(keys, own)), None)

@@ -26,10 +26,10 @@ def read_yaml(text: str, *, where: str) -> Draft:
     try:
         documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as trouble:
-        raise InputError(f"{where} is not YAML that can be read: {describe(trouble)}") from None
+        raise InputError(f"{where} is not {format_of(where)} that can be read: {describe(trouble)}") from None
     except (RecursionError, ValueError):
         raise InputError(
-            f"{where} is not YAML that can be read: it is nested too deep, or has an impossible value"
+            f"{where} is not {format_of(where)} that can be read: it is nested too deep, or has an impossible value"
         ) from None
     root = next((document for document in documents if isinstance(document, yaml.MappingNode)), None)
     if root is None:
@@ -56,6 +56,10 @@ def check_size(root: yaml.Node, where: str) -> None:
             todo += [(each, depth + 1) for pair in node.value for each in pair]
         elif isinstance(node, yaml.SequenceNode):
             todo += [(each, depth + 1) for each in node.value]
+
+
+def format_of(where: str) -> str:
+    return "JSON" if where.endswith(".json") else "YAML"
 
 
 def describe(trouble: yaml.YAMLError) -> str:

@@ -7,6 +7,7 @@ from reference.frameworks.defaults import same, spelled
 from reference.frameworks.explain import Explanation
 from reference.frameworks.settings import Setting
 from reference.frameworks.slots import SLOTS
+from reference.frameworks.waiting import waits
 
 WIDTH = 104
 
@@ -17,7 +18,7 @@ def told(one: Explanation, *, all_options: bool = False) -> str:
         heading(one),
         questions(one),
         answers(one),
-        *silent(one),
+        *silent(one, all_options=all_options),
         *listed("surprises", [f"{s.text} ({s.lesson})" for s in one.surprises]),
     ]
     strange = [f"{name}: no option of {one.framework.title} {one.framework.version}" + (f"; did you mean {near}?" if near else "")
@@ -71,13 +72,18 @@ def spelled_value(setting: Setting) -> str:
     return spelled(setting.value) if setting.known else (setting.option.text if setting.option else "?")
 
 
-def silent(one: Explanation) -> list[str]:
-    """Every default that was left unsaid."""
+def silent(one: Explanation, *, all_options: bool = False) -> list[str]:
+    """Every default that was left unsaid; those that wait for another option by their names alone, if not asked for."""
+    found = [s for s in one.settings if s.option is None and s.cell.option and s.cell.acts]
+    waiting = [] if all_options else [s for s in found if waits(s, one.settings)]
     lines = [
         f"{s.cell.slot}: {s.words} [{s.cell.option} = {spelled(s.value)}, {s.cell.where}]"
-        for s in one.settings
-        if s.option is None and s.cell.option and s.cell.acts
+        for s in found
+        if s not in waiting
     ]
+    if waiting:
+        names = ", ".join(dict.fromkeys(str(s.cell.option) for s in waiting))
+        lines.append(f"without effect until another option is set (--all says what they are): {names}")
     return listed(f"left silent, so the defaults of {one.framework.title} {one.framework.version}", lines)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reference.configs.option import UNEVALUATED
 from reference.configs.read_config import read_config
 from reference.objectives.shapes import InputError
 from tests.configs.written import read, values
@@ -21,6 +22,7 @@ ALIASES = "a: &a [1, 1]\n" + "".join(
         ("a.yaml", b"#" * (4 * 2**20 + 1), "more than 4 MB"),
         ("a.yaml", b"- a\n- b\n", "has no options"),
         ("a.yaml", b"a: 1\nb: [1, 2\nc: 3\n", "in line 3"),
+        ("a.json", b'{"beta": 0.1, ', "a.json is not JSON that can be read"),
         ("a.yaml", ALIASES.encode(), "with its aliases written out"),
         ("a.yaml", b"a: &a\n  b: *a\n", "nested more than 40 deep"),
         ("a.yaml", b"compute_environment: LOCAL\nnum_machines: 1\n", "not those of a known framework"),
@@ -74,3 +76,14 @@ def test_windows_lines_and_other_encodings(tmp_path):
 def test_a_name_without_an_end_is_tried_as_a_script_and_as_yaml(tmp_path):
     assert read(tmp_path, "script", f"{VERL}\n").framework == "verl"
     assert read(tmp_path, "config", "stage: dpo\nfinetuning_type: lora\n").framework == "llama-factory"
+
+
+def test_the_value_before_a_quote_that_does_not_end_is_not_known(tmp_path):
+    config = read(tmp_path, "a.sh", "trl grpo --beta 0.1 \\\n  --num_generations 4'\n")
+    assert values(config) == {"beta": 0.1, "num_generations": UNEVALUATED}
+    assert config.options["num_generations"].text == "4'"
+    assert "line 2: a quote" in config.notes[0]
+
+
+def test_an_empty_word_is_no_note(tmp_path):
+    assert read(tmp_path, "a.sh", 'python -m verl.trainer.main_ppo a.b=1 ""\n').notes == []

@@ -26,6 +26,8 @@ from tests.configs.written import read, values
         ("accelerate launch --num_processes 8 open_r1/grpo.py --beta 0.1", "trl", "GRPOConfig"),
         ("python gspo.py --num_generations 8 --epsilon 3e-4", "trl", "GRPOConfig"),
         ("python -m trl.scripts.kto --beta 0.1", "trl", "KTOConfig"),
+        ("accelerate launch scripts/run_dpo.py --beta 0.1", "trl", "DPOConfig"),  # NeMo-RL has a run_dpo.py too
+        ("python my.py --advantage_estimator rloo --pretrain m", "openrlhf", "my.py"),
     ],
 )
 def test_commands(tmp_path, command, framework, entry):
@@ -78,3 +80,44 @@ def test_an_unknown_name_of_a_framework(tmp_path):
 def test_a_fork_with_names_of_its_own_is_not_taken_for_verl(tmp_path):
     with pytest.raises(InputError, match="the program of EasyR1"):
         read(tmp_path, "run.sh", "python3 -m verl.trainer.main config=c.yaml worker.actor.x=1\n")
+
+
+OTHERS = "python mine.py --pretrain m --prompt_data d --rollout_batch_size 128 --critic_type drgrpo"
+
+
+def test_words_that_many_programs_have_are_not_openrlhf(tmp_path):
+    with pytest.raises(InputError, match="starts no program"):
+        read(tmp_path, "run.sh", OTHERS + "\n")
+    assert read(tmp_path, "run.sh", OTHERS + "\n", "openrlhf").framework == "openrlhf"
+
+
+def test_the_yaml_behind_a_program_says_more_than_its_name(tmp_path):
+    (tmp_path / "c.yaml").write_text("model_name_or_path: m\nbeta: 0.3\nloss_type: sigmoid\n")
+    config = read(tmp_path, "run.sh", "python scripts/run_dpo.py --config c.yaml\n")
+    assert (config.framework, config.entry, config.options["beta"].value) == ("trl", "DPOConfig", 0.3)
+    (tmp_path / "c.yaml").write_text("dpo: {reference_policy_kl_penalty: 0.3}\n")
+    assert read(tmp_path, "run.sh", "python scripts/run_dpo.py --config c.yaml\n").framework == "nemo-rl"
+
+
+def test_another_name_than_the_program_s_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"line 1 starts verl\.trainer\.main_ppo, a program of verl"):
+        read(tmp_path, "run.sh", "python3 -m verl.trainer.main_ppo a.b=1\n", "trl")
+    assert read(tmp_path, "run.sh", "python run_grpo.py --beta 0.1\n", "trl").framework == "trl"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "entry"),
+    [
+        ("c.yaml", "packing: true\nmax_seq_length: 1024\n", "SFTConfig"),
+        ("c.yaml", "precompute_ref_log_probs: true\n", "DPOConfig"),
+        ("simpo.yaml", "beta: 2.5\n", "SimPOConfig"),
+    ],
+)
+def test_the_class_of_a_trl_file_may_come_from_its_options(tmp_path, name, options, entry):
+    assert read(tmp_path, name, "model_name_or_path: m\nuse_peft: true\n" + options).entry == entry
+
+
+def test_a_file_of_ms_swift_without_rlhf_type_is_one_of_demonstrations(tmp_path):
+    config = read(tmp_path, "c.yaml", "tuner_type: lora\nmodel: m\n")
+    assert config.entry == "swift sft" and "taken for swift sft" in config.notes[0]
+    assert read(tmp_path, "c.yaml", "tuner_type: lora\nrlhf_type: dpo\n").entry is None

@@ -25,7 +25,6 @@ from .axolotl_options import (
     TRAINING,
     TRL_LOSS,
     TRL_MODES,
-    TRL_SCHEMA,
     UNBIASED,
     async_own,
     filtered,
@@ -156,6 +155,7 @@ DPO_CELLS = [
     own("truncated", "excess_length_strategy", {
         None: "they are dropped, as with drop", "drop": "they are dropped", "truncate": "completions are cut instead", "raise": "an error is raised instead",
     }, entry=DPO),
+    cell("preference", "rl_beta", field("trl/trainer/kto_config.py", "KTOConfig.beta"), "beta is {value}", column="beta", entry=KTO),
     own("preference", "kto_desirable_weight", {None: "good completions weigh 1", OTHER: "good completions weigh {value}"}, entry=KTO),
     own("preference", "kto_undesirable_weight", {None: "bad completions weigh 1", OTHER: "bad completions weigh {value}"}, entry=KTO),
     line("preference", BUILDER, "self.cfg.kto_desirable_weight or 1.0", "a weight of 0, of good or bad completions, is replaced by 1", entry=KTO),
@@ -177,8 +177,17 @@ DPO_CELLS = [
     }, entry=SFT),
 ]  # fmt: skip
 CELLS = GRPO_CELLS + ASYNC_CELLS + DPO_CELLS
+PARENTS = [f"axolotl/utils/schemas/{name}.py" for name in (
+    "model", "peft", "training", "integrations", "multimodal", "deprecated", "datasets", "fsdp", "fp8", "quantization",
+    "vllm", "dynamic_checkpoint", "trl",
+)]  # fmt: skip
+PLUGINS = {
+    "cut_cross_entropy": "CutCrossEntropyArgs", "densemixer": "DenseMixerArgs", "diffusion": "DiffusionArgs",
+    "expert_parallel": "ExpertParallelArgs", "grokfast": "GrokfastArgs", "hatchery": "HatcheryArgs", "kd": "KDArgs",
+    "kernels": "KernelsArgs", "liger": "LigerArgs", "llm_compressor": "LLMCompressorArgs", "lm_eval": "LMEvalArgs",
+    "mora": "MoraArgs", "nemo_gym": "NemoGymArgs", "spectrum": "SpectrumArgs",
+}  # fmt: skip
 NAMES = [
-    names.fields(TRL_SCHEMA, "TRLConfig", "trl."),
-    names.fields(CONFIG, "AxolotlInputConfig"),
-    names.fields(TRAINING, "HyperparametersConfig"),
+    names.nested_fields(CONFIG, *PARENTS, owner="AxolotlInputConfig"),
+    *(names.fields(f"axolotl/integrations/{folder}/args.py", owner) for folder, owner in PLUGINS.items()),
 ]

@@ -39,6 +39,8 @@ DPO_CELLS = [
           "the name does not reach the loss: with rlhf_type dpo every one is the sigmoid loss", entry="megatron dpo"),
     line("preference", code("swift/megatron/trainers/dpo_trainer.py", "loss, chosen_rewards, rejected_rewards = self.dummy_dpo_trainer.dpo_loss("),
          "always minus the log sigmoid of beta times the margin", "megatron dpo", loss="dpo"),
+    cell("preference", "beta", given(0.1, code(FILES["RLHFMegatronArgumentsMixin"], "self.beta = default_beta.get(self.rlhf_type, 0.1)")), "beta is {value}",
+         column="beta", entry="megatron dpo"),
 ]  # fmt: skip
 
 OTHER_CELLS = [

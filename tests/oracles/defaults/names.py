@@ -51,9 +51,16 @@ def dotted(
     for node in owner.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield above + node.target.id
+            yield from (above + alias for alias in aliases(node))
             for name in [part.id for part in ast.walk(node.annotation) if isinstance(part, ast.Name)]:
                 if name in classes and name not in path:
                     yield from dotted(classes, classes[name], f"{above}{node.target.id}.", path)
+
+
+def aliases(node: ast.AnnAssign) -> list[str]:
+    """The name that a YAML file has for a field of pydantic: ``Field(alias="model_type")``."""
+    keywords = node.value.keywords if isinstance(node.value, ast.Call) else []
+    return [word.value.value for word in keywords if word.arg == "alias" and isinstance(word.value, ast.Constant)]
 
 
 def yaml_keys(file: str, prefix: str = "", under: str = "") -> Names:
