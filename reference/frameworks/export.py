@@ -78,8 +78,10 @@ def differences(framework: Framework, entry: str, options: dict[str, Any], recip
             continue  # no option says it, and there is one way only
         if column not in found or not alike(found[column], value):
             wrong[column] = value
-    if "loss" in wrong:  # how log-probs are added goes with it
+    if "loss" in wrong:  # how log-probs are added goes with it, and a critic that nobody asked for
         wrong.pop("average_logprobs", None)
+        if recipe.critic is None:
+            wrong.pop("critic", None)
     return wrong
 
 

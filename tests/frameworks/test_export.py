@@ -21,6 +21,7 @@ from reference.objectives.shapes import InputError
 TOOLS = {"task"}
 REFUSED: dict[str, dict[str, set[str]]] = {
     "trl": {
+        "distill": {"loss"},
         "ppo": {"advantage", "kl", "kl_place", "critic"},
         "dapo": {"overlong", "max_rounds"},
         "reinforce++": {"advantage", "kl", "kl_place"},
@@ -29,8 +30,9 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "ipo": {"average_logprobs"},  # TRL's is of means
         "orpo": {"loss"},
     },
-    "verl": {},
+    "verl": {"distill": {"loss"}},
     "openrlhf": {
+        "distill": {"loss"},
         "dr-grpo": {"aggregation"},
         "cispo": {"loss"},
         "rloo": {"loss", "aggregation"},
@@ -42,6 +44,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "kto": {"loss"},
     },
     "nemo_rl": {
+        "distill": {"loss"},
         "dr-grpo": {"aggregation"},
         "rloo": {"kl", "kl_place", "kl_coef", "aggregation"},
         "reinforce++": {"advantage"},
@@ -56,12 +59,7 @@ REFUSED: dict[str, dict[str, set[str]]] = {
         "kto": {"loss"},
     },
 }
-NO_TRAINER = {
-    "verl": {"sft", "reward", "preference"},
-    "openrlhf": {"reward"},
-    "nemo_rl": {"reward"},
-    "trl": set(),
-}
+NO_TRAINER = {"trl": set(), "verl": {"sft", "reward", "preference"}, "openrlhf": {"reward"}, "nemo_rl": {"reward"}}
 PAIRS = [pytest.param(row, name, id=f"{row.name}-{name}") for row, name in product(ROWS, EXPORTERS)]
 
 
@@ -213,6 +211,8 @@ def test_a_function_of_ones_own_cannot_be_named():
     ("name", "changes", "said"),
     [
         ("grpo", {"group_size": 1}, "group_size is 1"),
+        ("grpo", {"loss": "sapo"}, "export does not write it"),
+        ("grpo", {"advantage": "maxrl"}, "export does not write it"),
         ("grpo", {"minibatches": 3}, "does not divide the 256 completions"),
         ("grpo", {"advantage": "gae"}, "needs a critic"),
         ("grpo", {"critic": "separate", "vf_coef": 1.0}, "does not read the critic"),

@@ -23,7 +23,7 @@ OF_THE_PAIRS = ("group_size", "temperature", "max_new_tokens")  # of pairs and d
 WITHOUT_AN_OPTION = {
     "dual_clip": None, "gamma": 1.0, "entropy_coef": 0.0, "sft_coef": 0.0, "overlong": "score", "max_rounds": 1,
     "kl_target": None, "ref_sync_every": 0, "top_k": None, "top_p": 1.0, "inner_epochs": 1, "critic": None, "vf_coef": 1.0,
-    "online": False,
+    "online": False, "teacher": None, "teacher_share": 1.0, "on_policy": 1.0,
 }  # fmt: skip
 
 

@@ -4,6 +4,9 @@ from reference.algorithms.advantages import advantage_of
 from reference.algorithms.columns import Recipe, options_of
 from reference.objectives.shapes import InputError
 
+# Some framework has each of them, with options that are not written yet: nothing is said about who lacks them.
+NOT_WRITTEN = {"loss": ("sapo", "vespo", "dppo", "gmpo", "luspo"), "advantage": ("maxrl",)}
+
 
 def require_sound(recipe: Recipe) -> None:
     """Raise ``InputError`` for what would be refused, or be another algorithm, wherever it is trained."""
@@ -11,6 +14,11 @@ def require_sound(recipe: Recipe) -> None:
         if callable(getattr(recipe, column.name)):
             raise InputError(
                 f"{column.name} is a function of your own, which no config can name: export needs a name there"
+            )
+    for column, names in NOT_WRITTEN.items():
+        if getattr(recipe, column) in names:
+            raise InputError(
+                f"{column} is {getattr(recipe, column)}, and export does not write it, for no framework: choose another"
             )
     for wrong, why in conflicts(recipe) if recipe.kind == "rl" else []:
         if wrong:

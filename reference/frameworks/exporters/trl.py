@@ -20,17 +20,17 @@ LOSS_TYPES = {"sequence_mean": "grpo", "token_mean": "dapo", "fixed_length": "dr
 OF_PAIRS = {"simpo": "CPOConfig", "kto": "KTOConfig"}  # other losses are DPOConfig's
 
 
-def entry(recipe: Recipe) -> str:
+def entry(recipe: Recipe) -> str | None:
     if recipe.kind == "rl":
         return "RLOOConfig" if recipe.advantage == "leave_one_out" else "GRPOConfig"
     if recipe.kind == "preference":
         return OF_PAIRS.get(str(recipe.loss), "DPOConfig")
-    return "SFTConfig" if recipe.kind == "sft" else "RewardConfig"
+    return {"sft": "SFTConfig", "reward": "RewardConfig"}.get(recipe.kind)
 
 
 def own(recipe: Recipe) -> dict[str, Any]:
     name = entry(recipe)
-    special = {"GRPOConfig": grpo, "RLOOConfig": rloo, "DPOConfig": dpo}.get(name)
+    special = {"GRPOConfig": grpo, "RLOOConfig": rloo, "DPOConfig": dpo}.get(name or "")
     found: dict[str, Any] = {"num_train_epochs": LEFT_OUT} | ({} if name == "SFTConfig" else {"disable_dropout": True})
     if name != "RLOOConfig":
         found["max_grad_norm"] = or_bound(recipe.max_grad_norm)
