@@ -17,7 +17,6 @@ def entry(framework: str, program: str | None = None, **options: object) -> str:
     ("framework", "program", "options", "expected"),
     [
         ("trl", "RLOOConfig", {}, "RLOOConfig"),
-        ("trl", None, {}, "GRPOConfig"),
         ("verl", "verl.trainer.main_ppo", {}, "main_ppo"),
         ("openrlhf", "openrlhf.cli.train_dpo", {}, "train_dpo"),
         ("skyrl", "skyrl.train.entrypoints.main_base", {}, "main_base"),
@@ -60,3 +59,12 @@ def test_a_trainer_that_is_not_recorded_is_refused(framework, program, options, 
         InputError, match=f"this config is for .*{named}.* the defaults of .* are recorded, and no others"
     ):
         entry(framework, program, **options)
+
+
+def test_options_of_trl_without_a_trainer_are_refused():
+    with pytest.raises(InputError, match="nothing says which trainer of TRL"):
+        entry("trl", None)
+
+
+def test_swift_rlhf_without_a_type_is_dpo():
+    assert entry("ms_swift", "swift rlhf") == "dpo"

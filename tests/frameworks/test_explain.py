@@ -6,6 +6,7 @@ import pytest
 
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
+from reference.configs.option import UNEVALUATED
 from reference.configs.read_config import read_config
 from reference.frameworks.defaults import framework_named
 from reference.frameworks.explain import Explanation, alike, effective, explain, kind_of, likeness, nearest_recipe
@@ -93,9 +94,9 @@ def test_an_option_that_is_given_twice_counts_once_and_is_noted(tmp_path):
     assert any("actor_rollout_ref.rollout.n is given twice" in note for note in one.notes)
 
 
-def test_a_value_that_the_shell_computes_sets_nothing(tmp_path):
+def test_a_value_that_the_shell_computes_is_known_later(tmp_path):
     one = explained(tmp_path, "run.sh", VERL.format("actor_rollout_ref.rollout.n=$N algorithm.adv_estimator=grpo"))
-    assert "group_size" not in one.columns
+    assert one.columns["group_size"] is UNEVALUATED and "group_size" not in one.differs
     (setting,) = [s for s in one.settings if s.cell.option == "actor_rollout_ref.rollout.n"]
     assert not setting.known and "not known before it runs" in setting.words
 
@@ -128,7 +129,7 @@ def test_a_recipe_is_nearest_to_itself_and_differs_in_what_is_changed():
 
 def test_what_nobody_can_name_is_none_of_ours():
     nearest, differs = nearest_recipe({"loss": "gspo", "aggregation": "sequence_mean"}, "rl")
-    assert nearest == "gspo" and differs == {"advantage": ("group", "none of ours")}
+    assert nearest == "gspo" and differs == {"advantage": ("group", "one without a name here")}
 
 
 def test_the_shape_is_weighed():

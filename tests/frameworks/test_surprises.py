@@ -39,7 +39,8 @@ OF_COLUMNS = [
     ("a token of a long one counts less", {"aggregation": "sequence_mean"}, {"aggregation": "token_mean"}),
     ("half of Dr.GRPO", {"advantage": "group_mean", "aggregation": "token_mean"}, {"advantage": "group_mean", "aggregation": "fixed_length"}),
     ("sampled at temperature 0.7", {"temperature": 0.7}, {"temperature": 1}),
-    ("what tools wrote is trained on", {"tool_loss": True}, {"tool_loss": False}),
+    ("what tools wrote is trained on", {"tool_loss": True, "advantage": "group"}, {"tool_loss": True}),
+    ("Dr.GRPO's divisor with the group's std", {"advantage": "group", "aggregation": "fixed_length"}, {"advantage": "group_mean", "aggregation": "fixed_length"}),
     ("SimPO has no such term", {"loss": "simpo", "sft_coef": 1.0}, {"loss": "simpo", "sft_coef": 0.0}),
     ("IPO on averaged log-probs", {"loss": "ipo", "average_logprobs": True}, {"loss": "ipo", "average_logprobs": False}),
 ]  # fmt: skip
@@ -120,5 +121,5 @@ def test_every_lesson_is_a_section_that_there_is():
 
 
 def test_a_surprise_names_its_lesson():
-    (one,) = surprises_of("other", "", {}.get, {"tool_loss": True})
+    (one,) = surprises_of("other", "", {}.get, {"tool_loss": True, "advantage": "gae"})
     assert one.lesson == "notebooks/09_tool_use.ipynb, section 7"
