@@ -1,5 +1,7 @@
 """Older names of options, by framework: public configs outlive the versions that they were written for."""
 
+from collections.abc import Collection
+
 OPENRLHF = {
     "advantage_estimator": "algo.advantage.estimator",
     "init_kl_coef": "algo.kl.init_coef",
@@ -77,3 +79,16 @@ ALIASES = {
     "verl": VERL,
     "trl": {"max_new_tokens": "max_completion_length", "scale_reward": "scale_rewards", "torch_dtype": "dtype"},
 }
+
+
+def older_name(framework: str, name: str, names: Collection[str]) -> str:
+    """The name of today, or the same where none is known. OpenRLHF's flat flags became parts of a block."""
+    if name in ALIASES.get(framework, {}):
+        return ALIASES[framework][name]
+    if framework != "openrlhf" or name in names:
+        return name
+    dotted = name.replace("_", ".", 1)  # vllm_num_engines is vllm.num_engines
+    if dotted in names:
+        return dotted
+    ends = [one for one in names if one.endswith(f".{name}")]  # adam_offload is ds.adam_offload
+    return ends[0] if len(ends) == 1 else name

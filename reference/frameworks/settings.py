@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reference.configs.option import UNEVALUATED, ConfigRead, Option
-from reference.frameworks.aliases import ALIASES
-from reference.frameworks.defaults import Cell, Framework, spelled
+from reference.frameworks.aliases import older_name
+from reference.frameworks.defaults import Cell, Framework, recorded, spelled
 from reference.frameworks.rules.values import as_number, is_number
 
 FREE = re.compile("override|kwargs|extra")
@@ -76,11 +76,12 @@ def renamed(config: ConfigRead, own: Collection[str] = ()) -> tuple[dict[str, Op
 
     ``own``: options of the trainer, which mean themselves: an older name of one program can be the name of another's.
     """
-    names, older = ALIASES.get(key_of(config.framework), {}), []
+    framework, older = key_of(config.framework), []
+    names = {plain_name(option) for one in recorded() if one.name == framework for option in one.names}
     found: dict[str, Option] = {}
     for name, option in config.options.items():
         plain = name.lstrip("+")  # Hydra's word for a key that is added
-        new = plain if plain in own else names.get(plain, plain)
+        new = plain if plain in own else older_name(framework, plain, names)
         if new != plain:
             older.append(f"{name} ({new})")
         if new not in found or new == name:

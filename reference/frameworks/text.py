@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from reference.frameworks.defaults import Cell, Framework, newest, spelled
+from reference.frameworks.explain import columns_of
 from reference.frameworks.settings import settings_of
 from reference.frameworks.slots import SLOTS
 
@@ -23,11 +24,8 @@ AT_A_GLANCE = {
 
 
 def default_columns(framework: Framework, entry: str) -> dict[str, Any]:
-    """What the defaults of one trainer set of a recipe's columns, without those of blocks that are absent by default."""
-    found: dict[str, Any] = {}
-    for one in settings_of(framework, entry, {}):
-        found |= one.columns
-    return found
+    """What the defaults of one trainer amount to, in a recipe's columns."""
+    return columns_of(framework, entry, settings_of(framework, entry, {}))
 
 
 def sentence(cell: Cell) -> str:

@@ -84,7 +84,7 @@ def test_what_is_not_there_is_refused_with_what_there_is(call, said):
 def test_the_defaults_of_trl_are_a_recipe():
     """By hand from GRPOConfig: group std with ddof 1, no KL, clips of 0.2, a mean over all tokens."""
     columns = default_columns(framework_named("trl"), "GRPOConfig")
-    expected = {"advantage": "group", "ddof": 1, "eps": 1e-4, "kl": "k3", "kl_place": "loss", "kl_coef": 0.0,
+    expected = {"advantage": "group", "ddof": 1, "eps": 1e-4, "kl": None, "kl_place": None, "kl_coef": 0.0,
                 "clip_low": 0.2, "dual_clip": None, "ratio": "token", "aggregation": "token_mean", "group_size": 8}  # fmt: skip
     assert {name: columns[name] for name in expected} == expected
     assert "clip_high" not in columns  # none: as epsilon
