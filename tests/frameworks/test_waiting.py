@@ -12,8 +12,12 @@ def number(name: str, words: str, value: object = 0.1) -> Setting:
     return Setting(Cell("ratio", "", name, value, "a.py:1", says=words), value, None)
 
 
-LOSS = Cell("ratio", "", "actor.loss_mode", "vanilla", "a.py:2", values=(Value("vanilla", "x", {}), Value("sapo", "y", {})))
-SWITCH = Cell("kl", "", "actor.use_kl_loss", False, "a.py:3", values=(Value(False, "no KL", {}), Value(True, "a KL", {})))
+LOSS = Cell(
+    "ratio", "", "actor.loss_mode", "vanilla", "a.py:2", values=(Value("vanilla", "x", {}), Value("sapo", "y", {}))
+)
+SWITCH = Cell(
+    "kl", "", "actor.use_kl_loss", False, "a.py:3", values=(Value(False, "no KL", {}), Value(True, "a KL", {}))
+)
 
 
 def settings(loss: str = "vanilla", switch: bool = False) -> list[Setting]:
