@@ -87,7 +87,7 @@ def test_the_defaults_of_trl_are_a_recipe():
     expected = {"advantage": "group", "ddof": 1, "eps": 1e-4, "kl": None, "kl_place": None, "kl_coef": 0.0,
                 "clip_low": 0.2, "dual_clip": None, "ratio": "token", "aggregation": "token_mean", "group_size": 8}  # fmt: skip
     assert {name: columns[name] for name in expected} == expected
-    assert "clip_high" not in columns  # none: as epsilon
+    assert columns["clip_high"] == 0.2  # none stands for epsilon
 
 
 def test_an_option_that_does_nothing_sets_no_column():
