@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from reference.frameworks.entries import entry_of
 from reference.frameworks.questions import answers_of
 from reference.frameworks.settings import Setting, key_of, not_understood, own_options, renamed, settings_of
 from reference.frameworks.settle import settle
+from reference.frameworks.slots import SLOTS
 from reference.frameworks.surprises import surprises_of
 from reference.frameworks.surprises_own import Surprise
 
@@ -66,14 +67,15 @@ def explain(config: ConfigRead, *, name: str = "the config", version: str | None
     settings = settings_of(framework, entry, options)
     columns = columns_of(framework, entry, settings)
     kind = kind_of(entry)
-    nearest, differs = nearest_recipe(columns, kind)
+    slots = {setting.cell.slot for setting in settings}
+    nearest, differs = nearest_recipe(columns, kind, slots)
     strange, unrelated = not_understood(framework, entry, options)
     if columns.get("group_size") == 1 and any(OF_A_FORK.search(option) for option in strange):
         del columns["group_size"]  # the fork has an option of its own for it
     surprises = surprises_of(framework.name, entry, value_of(settings), columns)
     return Explanation(
         name=name, framework=framework, entry=entry, settings=settings, columns=columns,
-        answers=answers_of(columns, kind), nearest=nearest, differs=differs, surprises=surprises, strange=strange,
+        answers=answers_of(columns, kind, slots), nearest=nearest, differs=differs, surprises=surprises, strange=strange,
         unrelated=unrelated, notes=[*config.notes, *older],
     )  # fmt: skip
 
@@ -97,10 +99,16 @@ def kind_of(entry: str) -> str:
     return next((kind for kind, pattern in KINDS.items() if re.search(pattern, entry)), "rl")
 
 
-def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str, dict[str, tuple[Any, Any]]]:
-    """The recipe with most of the shape in common, and every column that is different. The first of equals."""
+def nearest_recipe(
+    columns: dict[str, Any], kind: str, slots: Collection[str] = SLOTS
+) -> tuple[str | None, dict[str, tuple[Any, Any]]]:
+    """The recipe with most of the shape in common, and every column that is different. The first of equals; None where
+    the advantage or the loss is known only when it runs. ``slots``: those that the table has a line about.
+    """
     if kind not in SHAPE:
         return kind, {}
+    if UNEVALUATED in (columns.get("advantage"), columns.get("loss")):
+        return None, {}
     rows = [row for row in ROWS if row.kind == kind and row.task == "chains"]
     best = max(rows, key=lambda row: likeness(row, columns, kind))
     differs = {
@@ -110,8 +118,14 @@ def nearest_recipe(columns: dict[str, Any], kind: str) -> tuple[str, dict[str, t
         and columns[column] is not UNEVALUATED
         and not alike(columns[column], effective(best, column))
     }
-    for column in ("advantage", "loss", "aggregation"):
-        if column in SHAPE[kind] and column not in columns:
+    if columns.get("sums_over_tokens"):  # a norm of other gradients: nothing to compare
+        differs.pop("max_grad_norm", None)
+    for column, slot in (
+        ("advantage", "advantage"),
+        ("loss", "ratio" if kind == "rl" else "preference"),
+        ("aggregation",) * 2,
+    ):
+        if column in SHAPE[kind] and column not in columns and slot in slots:
             differs[column] = (effective(best, column), "one without a name here")
     return best.name, differs
 

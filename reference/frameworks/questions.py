@@ -1,9 +1,11 @@
 """The five questions that one asks of any codebase, answered from the columns that a config amounts to."""
 
+from collections.abc import Collection
 from typing import Any
 
 from reference.configs.option import UNEVALUATED
 from reference.frameworks.defaults import spelled
+from reference.frameworks.slots import SLOTS
 
 KL_GRADIENT = {
     ("k1", "loss"): "in expectation its gradient is 0",
@@ -38,13 +40,16 @@ LATER = "not known before it runs"
 UNKNOWN = "not recorded here"
 
 
-def answers_of(columns: dict[str, Any], kind: str) -> dict[str, str]:
-    """One sentence for each of ``QUESTIONS``; where the config cannot know, it says so."""
+def answers_of(columns: dict[str, Any], kind: str, slots: Collection[str] = SLOTS) -> dict[str, str]:
+    """One sentence for each of ``QUESTIONS``; where the config cannot know, it says so.
+
+    ``slots``: those that the table has a line about.
+    """
     rl = kind == "rl"
     return {
-        "advantage": advantage(columns, kind),
+        "advantage": advantage(columns, kind, slots),
         "KL": kl(columns) if rl else kl_of_pairs(columns) if kind == "preference" else "none",
-        "aggregation": aggregation(columns, kind),
+        "aggregation": aggregation(columns, kind, slots),
         "value head": value_head(columns, kind),
         "beta": beta(columns) if kind == "preference" else "none: no loss on preferences",
         "tools": tools(columns),
@@ -75,11 +80,11 @@ def beta(columns: dict[str, Any]) -> str:
     return f"{spelled(columns['beta'])}: {meaning}"
 
 
-def advantage(columns: dict[str, Any], kind: str) -> str:
+def advantage(columns: dict[str, Any], kind: str, slots: Collection[str]) -> str:
     if kind != "rl":
         return "none: no policy gradient, nothing is sampled and nothing is compared with a baseline"
     if "advantage" not in columns:
-        return NOT_OURS.format("advantage")
+        return NOT_OURS.format("advantage") if "advantage" in slots else UNKNOWN
     if columns["advantage"] is UNEVALUATED:
         return LATER
     std = [f"{name} {spelled(columns[name])}" for name in ("ddof", "eps") if name in columns]
@@ -108,12 +113,12 @@ def kl(columns: dict[str, Any]) -> str:
     return f"{estimator} in the {place}{times}" + (f"; {known}" if known else "")
 
 
-def aggregation(columns: dict[str, Any], kind: str) -> str:
+def aggregation(columns: dict[str, Any], kind: str, slots: Collection[str]) -> str:
     if kind == "preference":
         of = "completions" if columns.get("loss") == "kto" else "pairs"
         return f"{'means' if columns.get('average_logprobs') else 'sums'} of log-probs over each completion, a mean over {of}"
     if "aggregation" not in columns:
-        return NOT_OURS.format("aggregation") if kind == "rl" else UNKNOWN
+        return NOT_OURS.format("aggregation") if kind == "rl" and "aggregation" in slots else UNKNOWN
     if columns["aggregation"] is UNEVALUATED:
         return LATER
     if columns.get("sums_over_tokens"):

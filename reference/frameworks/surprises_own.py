@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from reference.frameworks.rules.values import Columns, Of
+from reference.frameworks.rules.values import Columns, Of, is_number
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,18 @@ def trl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
     if entry in ("GRPOConfig", "DPOConfig") and (c.get("kl_place") or entry == "DPOConfig"):
         yield Surprise("the reference is loaded again from the name of the model: after SFT in the same process it is the base model",
                        "08_dpo_and_beta", 1)  # fmt: skip
+    if entry == "GRPOConfig" and type(of("num_generations")) is int and of("num_generations") < 2:
+        yield Surprise("this version refuses fewer than 2 completions per prompt", "05_grpo_advantages", 1)
     if entry == "RLOOConfig":
         yield Surprise("the ratio is that of whole completions, the product over their tokens: the clip is reached by long ones first",
                        "04_clipping", 9)  # fmt: skip
 
 
 def verl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
+    prompts, batch = of("data.train_batch_size"), of("actor_rollout_ref.actor.ppo_mini_batch_size")
+    if is_number(prompts) and is_number(batch) and 0 < prompts < batch:
+        yield Surprise(f"train_batch_size {prompts} is below ppo_mini_batch_size {batch}: this version refuses it without use_dynamic_bsz",
+                       "04_clipping", 7)  # fmt: skip
     if of("algorithm.use_kl_in_reward") is True and of("actor_rollout_ref.actor.use_kl_loss") is True:
         yield Surprise("the KL is charged twice, in the reward and in the loss", "07_where_the_kl_goes", 2)
     if of("actor_rollout_ref.actor.clip_ratio") not in (0.2, None):
@@ -58,6 +64,10 @@ def verl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
 
 
 def openrlhf(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
+    if of("--algo.advantage.estimator") in GROUPED and of("--rollout.n_samples_per_prompt") == 1:
+        yield Surprise(
+            "this estimator with one completion per prompt: this version refuses it", "05_grpo_advantages", 1
+        )
     if of("--algo.advantage.no_std_norm") is True and c.get("advantage") == "group":
         yield Surprise(
             "no_std_norm changes nothing with group_norm: dr_grpo is the estimator without the std",
@@ -68,6 +78,9 @@ def openrlhf(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:
         yield Surprise(
             "the KL in the loss stays a mean over tokens, whatever loss_agg_mode says", "07_where_the_kl_goes", 2
         )
+
+
+GROUPED = ("rloo", "reinforce_baseline", "group_norm", "dr_grpo")
 
 
 def nemo_rl(of: Of, c: Columns, entry: str) -> Iterator[Surprise]:

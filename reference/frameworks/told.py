@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any
 
+from reference.configs.option import UNEVALUATED
 from reference.frameworks.defaults import same, spelled
 from reference.frameworks.explain import Explanation
 from reference.frameworks.settings import Setting
@@ -45,6 +46,9 @@ def not_understood(one: Explanation) -> list[str]:
 
 def heading(one: Explanation) -> str:
     lines = [f"{one.name}: {one.framework.title} {one.framework.version}" + (f", {one.entry}" if one.entry else "")]
+    if one.nearest is None:
+        later = " and ".join(column for column in ("advantage", "loss") if one.columns.get(column) is UNEVALUATED)
+        return "\n".join([*lines, f"the nearest recipe depends on what is known only when it runs: {later}"])
     lines.append(f"nearest recipe: {one.nearest}" + ("" if one.differs else ", and nothing that differs from it"))
     lines += [
         f"  {column}: {spelled(theirs)}, where {one.nearest} has {spelled(ours)}"

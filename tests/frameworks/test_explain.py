@@ -10,6 +10,7 @@ from reference.configs.option import UNEVALUATED
 from reference.configs.read_config import read_config
 from reference.frameworks.defaults import framework_named
 from reference.frameworks.explain import Explanation, alike, effective, explain, kind_of, likeness, nearest_recipe
+from reference.frameworks.told import told
 from reference.objectives.shapes import InputError
 
 TRL = "from trl import GRPOConfig\nconfig = GRPOConfig({})\n"
@@ -226,3 +227,14 @@ def test_a_notebook_is_explained(tmp_path, capsys):
     path.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     assert main(["explain", str(path)]) == 0
     assert "completions per prompt: 4" in capsys.readouterr().out
+
+
+def test_what_the_table_has_no_line_about_is_no_difference():
+    _, differs = nearest_recipe({"loss": "ppo_clip"}, "rl", slots=("ratio",))
+    assert "advantage" not in differs and "aggregation" not in differs
+
+
+def test_a_recipe_is_not_guessed_where_its_advantage_is_known_later(tmp_path):
+    one = explained(tmp_path, "run.sh", VERL.format("algorithm.adv_estimator=$ESTIMATOR"))
+    assert one.nearest is None and one.differs == {}
+    assert "depends on what is known only when it runs: advantage" in told(one)

@@ -44,3 +44,8 @@ def test_what_is_known_only_later_is_told_so():
 def test_sums_over_tokens_are_not_called_a_fixed_length():
     found = answers_of({"aggregation": "fixed_length", "sums_over_tokens": True, "advantage": "leave_one_out"}, "rl")
     assert found["aggregation"] == "each completion's sum over its tokens, then a mean over completions"
+
+
+def test_a_slot_without_a_line_in_the_table_is_not_recorded():
+    found = answers_of({"kl_place": None}, "rl", slots=("kl",))
+    assert found["advantage"] == found["aggregation"] == UNKNOWN

@@ -46,6 +46,11 @@ OF_COLUMNS = [
 ]  # fmt: skip
 # The same for the options of one framework: what is said, its trainer, options with it and without.
 OF_OPTIONS = [
+    ("trl", "GRPOConfig", "refuses fewer than 2", {"num_generations": 1}, {"num_generations": 2}),
+    ("verl", "main_ppo", "is below ppo_mini_batch_size", {"data.train_batch_size": 16, f"{ACTOR}.ppo_mini_batch_size": 256},
+     {"data.train_batch_size": 256, f"{ACTOR}.ppo_mini_batch_size": 256}),
+    ("openrlhf", "train_ppo_ray", "one completion per prompt: this version refuses", {"--algo.advantage.estimator": "rloo", "--rollout.n_samples_per_prompt": 1},
+     {"--algo.advantage.estimator": "reinforce", "--rollout.n_samples_per_prompt": 1}),
     ("trl", "GRPOConfig", "bnpo divides each micro-batch", {"loss_type": "bnpo"}, {"loss_type": "dapo"}),
     ("trl", "DPOConfig", "label_smoothing changes nothing", {"label_smoothing": 0.1, "loss_type": ["sigmoid"]},
      {"label_smoothing": 0.1, "loss_type": ["robust"]}),
