@@ -1,7 +1,8 @@
 """What is exported is taken by the framework itself: TRL's classes are filled, and the parsers of verl and OpenRLHF run.
 
-TRL is installed. verl's config and OpenRLHF's program are read where an environment holds them: ``EXPORT_ENVIRONMENTS`` names
-folders with a ``bin/python`` and the package, more than one with a colon between them. Without it those tests are skipped.
+TRL is installed. verl's config and OpenRLHF's program are read in the environments that ``make oracles`` makes, or in those
+that ``EXPORT_ENVIRONMENTS`` names: folders with a ``bin/python`` and the package, a colon between them. Without one of them
+those tests are skipped.
 """
 
 import json
@@ -61,14 +62,14 @@ def folder_with(package: str) -> Path:
     for place in chain.from_iterable(one.glob("lib/python*/site-packages") for one in ENVIRONMENTS):
         if (place / package).is_dir():
             return place
-    pytest.skip(f"no environment holds {package}: name one in EXPORT_ENVIRONMENTS")
+    pytest.skip(f"no environment holds {package}: make oracles makes one")
 
 
 def python_with(module: str) -> Path:
     for one in ENVIRONMENTS:
         if any(one.glob(f"lib/python*/site-packages/{module}")):
             return one / "bin" / "python"
-    pytest.skip(f"no environment holds {module}: name one in EXPORT_ENVIRONMENTS")
+    pytest.skip(f"no environment holds {module}: make oracles makes one")
 
 
 def answer(python: Path | str, program: str, *arguments: str) -> dict:
