@@ -7,6 +7,7 @@ from reference.lessons.advantages.figures import figure_successes
 from reference.lessons.aggregation.figures import figure_split
 from reference.lessons.alignment.figures import figure_walk
 from reference.lessons.clipping.figures import figure_quadrants
+from reference.lessons.codebases.figures import figure_choices
 from reference.lessons.evaluation.figures_scores import figure_ranks
 from reference.lessons.evaluation.recorded import rank_scores
 from reference.lessons.kl.figures import figure_kl_follow
@@ -41,6 +42,7 @@ def draw_gallery(folder: Path) -> list[Path]:
         "split.png": figure_split([2, 8, 3, 7]),
         "beta.png": figure_beta(),
         "ranks.png": figure_ranks(rank_scores()),
+        "choices.png": figure_choices(),
     }
     if prices := points_of(
         recorded_use({f"{price:g} per call": run for price, run in PRICED.items()}, folder=folder / "runs")
