@@ -1,12 +1,13 @@
-"""What is exported is taken by the framework itself: TRL's classes are filled, and the parsers of verl and OpenRLHF run.
+"""What is exported is taken by the framework itself: TRL's classes are filled, and the parsers of verl, OpenRLHF and NeMo-RL run.
 
-TRL is installed. verl's config and OpenRLHF's program are read in the environments that ``make oracles`` makes, or in those
+TRL is installed. verl's config, OpenRLHF's program and NeMo-RL's loader are read in the environments that ``make oracles`` makes, or in those
 that ``EXPORT_ENVIRONMENTS`` names: folders with a ``bin/python`` and the package, a colon between them. Without one of them
 those tests are skipped.
 """
 
 import json
 import os
+import re
 import subprocess
 from itertools import chain
 from pathlib import Path
@@ -29,6 +30,18 @@ folder, overrides = sys.argv[1], json.loads(sys.argv[2])
 with initialize_config_dir(folder, version_base=None):
     config = compose("ppo_trainer", overrides=overrides)
 print(json.dumps({name: OmegaConf.select(config, name) for name in json.loads(sys.argv[3])}))
+"""
+# The loader of NeMo-RL, without the package around it. Its parent has every other option.
+LOADER = """
+import importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("loader", sys.argv[1])
+loader = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(loader)
+from omegaconf import OmegaConf
+loader.register_omegaconf_resolvers()
+config = loader.load_config(sys.argv[2])
+found = {name: OmegaConf.select(config, name) for name in json.loads(sys.argv[3])}
+print(json.dumps({name: OmegaConf.to_container(x) if OmegaConf.is_config(x) else x for name, x in found.items()}))
 """
 # The lines of the program up to its parser's answer; what they import is not needed for that.
 ARGPARSE = """
@@ -70,6 +83,13 @@ def python_with(module: str) -> Path:
         if any(one.glob(f"lib/python*/site-packages/{module}")):
             return one / "bin" / "python"
     pytest.skip(f"no environment holds {module}: make oracles makes one")
+
+
+def checkout_of_nemo_rl() -> Path:
+    for place in (one / name for one in ENVIRONMENTS for name in ("checkout", "src")):
+        if (place / "nemo_rl/utils/config.py").is_file():
+            return place
+    pytest.skip("no environment holds NeMo-RL's repository: make oracles makes one")
 
 
 def answer(python: Path | str, program: str, *arguments: str) -> dict:
@@ -153,6 +173,19 @@ def test_the_flags_of_openrlhf_are_taken_by_its_parser(name, tmp_path):
     program = folder / "openrlhf/cli" / f"{export(RECIPES[name], 'openrlhf').entry}.py"
     parsed = answer(python_with("openrlhf"), ARGPARSE, str(program), json.dumps(words))
     assert {option: parsed[option.removeprefix("--")] for option in options} == options
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exported("nemo"))
+def test_the_yaml_of_nemo_rl_is_taken_by_its_loader(name, tmp_path):
+    found, folder = export(RECIPES[name], "nemo"), checkout_of_nemo_rl()
+    text = text_of(found, ".yaml")
+    (parent,) = re.findall(r"FILL IN defaults: where (\S+) of NeMo-RL lies", text)
+    path = tmp_path / "config.yaml"
+    path.write_text(f"defaults: {folder}/examples/configs/{parent}\n{text}")
+    loader = folder / "nemo_rl/utils/config.py"
+    config = answer(python_with("hydra"), LOADER, str(loader), str(path), json.dumps([*found.options]))
+    assert {option: config[option] for option in found.options} == found.options
 
 
 @pytest.mark.slow

@@ -26,7 +26,16 @@ RECORDED = {
     "verl": Framework(
         "verl",
         "verl==0.9.1",
-        ("ray", "tensordict==0.10.0", "omegaconf", "hydra-core", "codetiming", "dill", "pandas", "transformers==5.23.0"),
+        (
+            "ray",
+            "tensordict==0.10.0",
+            "omegaconf",
+            "hydra-core",
+            "codetiming",
+            "dill",
+            "pandas",
+            "transformers==5.23.0",
+        ),
     ),
     "openrlhf": Framework("OpenRLHF", "openrlhf==0.11.2", ("ray", "transformers==5.23.0")),
     "skyrl": Framework("SkyRL", "skyrl==0.3.0", ("omegaconf", "loguru", "jaxtyping", "pyyaml", "numpy")),
