@@ -19,6 +19,12 @@ class Parser(argparse.ArgumentParser):
             command.error(f"unrecognized arguments: {' '.join(unknown)}{elsewhere(self, command, unknown[0])}")
         return found
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As argparse does, which hides that nobody reads any more: then the program ends as other tools do."""
+        stream = sys.stderr if file is None else file
+        if message and stream is not None:
+            stream.write(message)
+
     def error(self, message: str) -> NoReturn:
         if wrong := re.search(r"invalid choice: '([^']*)'", message):
             message += suggestion(wrong[1], vocabulary(self))

@@ -51,7 +51,7 @@ class Explanation:
     settings: list[Setting]
     columns: dict[str, Any]
     answers: dict[str, str]
-    nearest: str
+    nearest: str | None
     differs: dict[str, tuple[Any, Any]]
     surprises: list[Surprise]
     strange: dict[str, str]

@@ -2,8 +2,10 @@
 
 import pytest
 
+from reference import play
 from reference.lessons.codebases.divisors import MODES, divisor
 from reference.lessons.codebases.figures import figure_choices
+from reference.lessons.codebases.figures_divisors import divisors_of, figure_divisors
 from reference.lessons.codebases.recipes_of import (
     COLUMNS,
     CONFIGS,
@@ -159,3 +161,24 @@ def test_a_config_becomes_a_recipe_with_its_columns():
     assert {column: getattr(recipe, column) for column in COLUMNS} == recipe_of_config("verl")
     stronger = settle_options([*given, ("actor_rollout_ref.actor.kl_loss_coef", 1.0)], defaults)
     assert recipe_with("verl", stronger).kl_coef == 1.0
+
+
+# --- the widget ---
+
+
+def test_figure_divisors_by_hand():
+    """Completion 1 has 3 tokens: all 20; its micro-batch of 10 or 11, twice; 4 times 3; 4 times 12; 4 times 7 or 8."""
+    assert divisors_of([3, 7, 8, 2], budget=12) == {
+        "dapo": (20, 20), "bnpo": (20, 22), "grpo": (12, 12), "dr_grpo": (48, 48), "seq-mean-token-sum-norm": (28, 32),
+    }  # fmt: skip
+    figure = figure_divisors([3, 7, 8, 2])
+    assert figure.axes[0].get_title(loc="left") == "2 of 5 modes depend on the cut"
+    assert "cut as 3+7 | 8+2 and as 3+8 | 7+2. dapo 20 and 20; bnpo 20 and 22" in description(figure)
+    assert figure_divisors([3, 7, 7, 2]).axes[0].get_title(loc="left") == "0 of 5 modes depend on the cut"
+
+
+@pytest.mark.slow
+def test_the_widget_redraws_over_its_whole_range(panel_of, pictures_at_the_ends):
+    panel = panel_of(play.divisors)
+    panel.children[0].children = panel.children[0].children[:2]  # of four sliders of lengths two will do
+    assert len(pictures_at_the_ends(panel)) >= 2
