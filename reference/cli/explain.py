@@ -28,7 +28,9 @@ def add_explain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPars
         "--framework-version", metavar="V", help="whose defaults count; none: the newest that is recorded"
     )
     parser.add_argument(
-        "--all", action="store_true", help="also name the options that say nothing about these questions"
+        "--all",
+        action="store_true",
+        help="also name the options that say nothing about these questions, and say what defaults mean that wait for another option",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser

@@ -89,9 +89,7 @@ def refusal(framework: Framework, recipe: Recipe, wrong: dict[str, Any]) -> str:
     """One sentence: which slots, with which values, and which frameworks have them."""
     told = {column: value for column, value in wrong.items() if not ("critic" in wrong and column in CRITIC[1:])}
     slots = joined([f"{column} = {spelled(value)}" for column, value in told.items()], "and")
-    return (
-        f"{framework.title} {framework.version} has no option for {slots} of {recipe.name}: {elsewhere(recipe, wrong)}"
-    )
+    return f"{framework.title} {framework.version} has no recorded option for {slots} of {recipe.name}: {elsewhere(recipe, wrong)}"
 
 
 def elsewhere(recipe: Recipe, wrong: dict[str, Any]) -> str:
@@ -105,7 +103,7 @@ def elsewhere(recipe: Recipe, wrong: dict[str, Any]) -> str:
         return f"{titles(able, 'and')} can express it"
     if having := [name for name, missing in lacks.items() if not missing & wrong.keys()]:
         return f"{titles(having, 'and')} {'has' if len(having) == 1 else 'have'} that, but not the rest of it"
-    return f"none of {titles(list(EXPORTERS), 'and')} has that"
+    return f"nor is one recorded of any other of {titles(list(EXPORTERS), 'and')}; a trainer that is not recorded may have it"
 
 
 def differences_in(name: str, recipe: Recipe) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def test_a_function_of_ones_own_cannot_be_named():
         ("grpo", {"group_size": 1}, "group_size is 1"),
         ("grpo", {"loss": "sapo"}, "export does not write it"),
         ("grpo", {"advantage": "maxrl"}, "export does not write it"),
+        ("distill", {}, "export does not write it"),
+        ("distill", {"loss": "ppo_clip"}, "advantage is teacher, and export does not write it"),
         ("grpo", {"minibatches": 3}, "does not divide the 256 completions"),
         ("grpo", {"advantage": "gae"}, "needs a critic"),
         ("grpo", {"critic": "separate", "vf_coef": 1.0}, "does not read the critic"),
@@ -89,7 +91,7 @@ def test_a_refusal_says_who_can():
     with pytest.raises(InputError) as refusal:
         export(RECIPES["rloo"], "openrlhf")
     assert str(refusal.value) == (
-        f"OpenRLHF {framework_named('openrlhf').version} has no option for loss = reinforce and aggregation = fixed_length of rloo: "
+        f"OpenRLHF {framework_named('openrlhf').version} has no recorded option for loss = reinforce and aggregation = fixed_length of rloo: "
         "TRL and verl can express it"
     )
 
@@ -180,7 +182,7 @@ def test_json_has_the_options_and_what_to_fill_in(capsys):
     [
         (
             ["ppo", "--to", "trl"],
-            "no option for advantage = gae, kl = k1, kl_place = reward and critic = separate of ppo",
+            "no recorded option for advantage = gae, kl = k1, kl_place = reward and critic = separate of ppo",
         ),
         (["grpo", "--to", "verl", "--out", "run.yaml"], "is a file that ends in .sh, not in '.yaml'"),
         (["grpo", "--to", "trl", "--framework-version", "0.1"], "TRL 0.1 is not recorded"),

@@ -5,7 +5,7 @@ from reference.algorithms.columns import Recipe, options_of
 from reference.objectives.shapes import InputError
 
 # Some framework has each of them, with options that are not written yet: nothing is said about who lacks them.
-NOT_WRITTEN = {"loss": ("sapo", "vespo", "dppo", "gmpo", "luspo"), "advantage": ("maxrl",)}
+NOT_WRITTEN = {"loss": ("sapo", "vespo", "dppo", "gmpo", "luspo", "jsd"), "advantage": ("maxrl", "teacher")}
 
 
 def require_sound(recipe: Recipe) -> None:
