@@ -72,9 +72,19 @@ def save(
     return path
 
 
+def fixture_of(framework: str, folder: Path = FIXTURES) -> Path:
+    """The one file with a framework's answers. One sentence where there is none, or another version beside it."""
+    found = sorted(path.name for path in folder.glob(f"{framework}-*.json"))
+    if not found:
+        raise FileNotFoundError(f"{framework} has no fixture: python -m oracles.again {framework} --write, in tests/")
+    if len(found) > 1:
+        raise ValueError(f"{framework} has fixtures of several versions, {' and '.join(found)}: keep one")
+    return folder / found[0]
+
+
 def load(framework: str) -> dict:
     """The fixture of a framework, with tensors unpacked and the inputs as cases."""
-    (path,) = FIXTURES.glob(f"{framework}-*.json")
+    path = fixture_of(framework)
     content = json.loads(path.read_text())
     for case in content["inputs"].values():
         assert set(case) == {field.name for field in fields(Case)}, f"{path.name} has other fields: record it again"

@@ -10,7 +10,7 @@ from . import again, environments
 from .changes import SHOWN, changed_cells, changed_records
 from .environments import NotRecorded, environment, package_named
 from .frameworks import CELLS, RECORDED
-from .records import FIXTURES
+from .records import FIXTURES, fixture_of, load
 
 
 def record(value: list[float], gradient: list[float] | None = None, dtype: str = "float64") -> dict:
@@ -152,3 +152,21 @@ def test_a_recording_takes_the_place_of_the_committed_one(tmp_path):
     written(source, "x-2.json", {"a": 2}), written(target, "x-1.json", {"a": 1}), written(target, "y-1.json", {})
     again.put(source, target, "x")
     assert sorted(path.name for path in target.iterdir()) == ["x-2.json", "y-1.json"]
+
+
+def test_a_fixture_of_another_version_is_one_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="x has no fixture"):
+        fixture_of("x", tmp_path)
+    written(tmp_path, "x-1.json", {})
+    assert fixture_of("x", tmp_path) == tmp_path / "x-1.json"
+    written(tmp_path, "x-2.json", {})
+    with pytest.raises(ValueError, match=r"several versions, x-1.json and x-2.json: keep one"):
+        fixture_of("x", tmp_path)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_fixture_is_of_the_pinned_version(name):
+    version, package = load(name)["version"], RECORDED[name].package
+    pinned = package.partition("==")[2]
+    assert version == pinned if pinned else version.rpartition("+")[2] in package  # of a repository: the commit
+    assert fixture_of(name).stem == f"{name}-{version}"
