@@ -15,6 +15,7 @@ FLOORS = (
     "world",
     "evaluation",
     "algorithms",
+    "faults",
     "configs",
     "frameworks",
     "engines",
