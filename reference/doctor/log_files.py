@@ -24,7 +24,7 @@ def rows_of(path: Path, notes: list[str]) -> tuple[list[dict[str, Any]], str]:
     if not path.exists():
         raise InputError(f"{path} does not exist: pass a log, or the folder of a run")
     file = log_in(path) if path.is_dir() else path
-    if file != path:
+    if file.parent != path and file != path:
         notes.append(f"The log of this folder is {file.relative_to(path)}.")
     if folder := event_folder(file):
         rows, hint = rows_of_events(folder), ""
