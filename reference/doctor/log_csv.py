@@ -8,6 +8,7 @@ from reference.objectives.shapes import InputError
 
 DELIMITERS = ",\t;"
 LONGEST_FIELD = 10**7
+RUN = " - "  # stands between run and scalar in the columns of wandb
 
 
 def rows_of_csv(text: str, notes: list[str], *, source: str) -> list[dict[str, Any]]:
@@ -49,7 +50,7 @@ def without_run(rows: list[dict[str, Any]], source: str) -> list[dict[str, Any]]
     Raises ``InputError`` where the table holds several runs.
     """
     names = {name for row in rows for name in row}
-    runs = sorted({name.rsplit(" - ", 1)[0] for name in names if " - " in name})
+    runs = sorted({name.rsplit(RUN, 1)[0] for name in names if RUN in name})
     if not runs:
         return rows
     if len(runs) > 1:
@@ -58,6 +59,6 @@ def without_run(rows: list[dict[str, Any]], source: str) -> list[dict[str, Any]]
             "them, or name its columns: columns={'step': 'Step', 'reward': '" + f"{runs[0]} - train/reward" + "'}"
         )
     return [
-        {name.rsplit(" - ", 1)[-1]: cell for name, cell in row.items() if not name.endswith(("__MIN", "__MAX"))}
+        {name.rsplit(RUN, 1)[-1]: cell for name, cell in row.items() if not name.endswith(("__MIN", "__MAX"))}
         for row in rows
     ]

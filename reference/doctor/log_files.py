@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from reference.doctor.log_csv import rows_of_csv, without_run
+from reference.doctor.log_csv import rows_of_csv
 from reference.doctor.log_json import require_rows, rows_of_console, rows_of_json
 from reference.doctor.log_tensorboard import event_folder, rows_of_events
 from reference.evaluation.file_lines import BLANK, BROKEN, encoding_of, opened, refuse_other_formats
@@ -78,4 +78,4 @@ def rows_of_file(file: Path, notes: list[str]) -> tuple[list[dict[str, Any]], st
         raise InputError(f"{file} is empty: pass a log with at least one row")
     if rows := rows_of_console(text):
         return rows, "verl"
-    return without_run(rows_of_csv(text, notes, source=str(file)), str(file)), ""
+    return rows_of_csv(text, notes, source=str(file)), ""

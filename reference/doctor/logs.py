@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reference.doctor.log import Log
+from reference.doctor.log_csv import RUN, without_run
 from reference.doctor.log_files import rows_of
 from reference.doctor.log_repairs import HELPERS, repaired
 from reference.doctor.log_rows import by_step, chosen, step_name
@@ -32,6 +33,8 @@ def read_log(path: str | Path, *, columns: Mapping[str, str] | None = None, fram
     notes: list[str] = []
     source = str(path)
     rows, hint = rows_of(Path(path), notes)
+    if not any(RUN in name for name in columns.values()):
+        rows = without_run(rows, source)
     keys = sorted({key for row in rows for key in row})
     require_columns(columns, keys, source)
     framework = framework or known(keys, hint, columns, source)

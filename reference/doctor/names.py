@@ -47,17 +47,16 @@ def has_mark(keys: Collection[str], table: Table) -> bool:
 
 
 def is_own(keys: Collection[str]) -> bool:
-    """Whether these are scalars of our own loop: nothing but its names, and enough of them to be no accident."""
-    known = set(keys) & set(OURS)
+    """Whether these are scalars of our own loop, and nothing beside them but the kinds of tool calls."""
     others = {key for key in keys if key not in OURS and not re.match(r"(call|ending) \w", key)}
-    return others <= {"step"} and "step" in keys and len(known) >= 2
+    return others == {"step"} and len(keys) > 2
 
 
 def framework_of(keys: Collection[str], source: str) -> str:
     """The framework whose scalars these are. Raises ``InputError`` where they are nobody's, or those of two."""
     keys = {short(key) for key in keys}
     found = [name for name, tables in TABLES.items() if any(has_mark(keys, table) for table in tables)]
-    if not found and is_own(keys):
+    if not found and is_own(keys) and {"grad_norm", "seconds"} <= keys:  # other tables have a step, a reward and a loss
         return "ours"
     if len(found) == 1:
         return found[0]

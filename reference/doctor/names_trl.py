@@ -32,7 +32,8 @@ RL = (
     Name(
         "kl",
         "kl_ref",
-        "kl is k3 in GRPO, times the ratio by default, and k1 in RLOO; the log does not say which trainer wrote it.",
+        "kl is k3 in GRPO, times the ratio by default, and k1 in RLOO, in ms-swift with kl_in_reward summed over a completion; "
+        "the log does not say which trainer wrote it.",
     ),
     Name("clip_ratio/region_mean", "clip_frac", "clip_ratio/region_mean counts tokens in GRPO and whole completions in RLOO."),
     Name("clip_ratio", "clip_frac"),  # older versions
