@@ -3,16 +3,18 @@
 Each table was read in the source of the version that its file names. Names are without the prefix "train/".
 """
 
+import difflib
 import re
 from collections.abc import Collection
 
 from reference.doctor.canonical import CANONICAL, OURS
 from reference.doctor.names_nemo import NEMO
 from reference.doctor.names_openrlhf import OPENRLHF
-from reference.doctor.names_row import Name, Table
+from reference.doctor.names_row import Name, Table, listed
 from reference.doctor.names_skyrl import SKYRL
 from reference.doctor.names_trl import TRL
 from reference.doctor.names_verl import VERL
+from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
 PREFIX = re.compile(r"train/(?=.)")
@@ -62,7 +64,7 @@ def framework_of(keys: Collection[str], source: str) -> str:
         return found[0]
     choices = ", ".join(TABLES)
     if not found:
-        some = ", ".join(sorted(keys - {"step"})[:8]) or "none"
+        some = listed(sorted(keys - {"step"})) or "none"
         raise InputError(
             f"no framework is known whose log holds the scalars of {source} ({some}): {PASS.format(choices)}"
         )
@@ -79,11 +81,9 @@ def table_of(framework: str, keys: Collection[str]) -> Table:
 def require_canonical(name: str) -> None:
     """Refuse a name that no rule would read."""
     if name not in CANONICAL and name != "step":
-        import difflib
-
         near = difflib.get_close_matches(name, CANONICAL, n=1)
         hint = f": did you mean {near[0]}?" if near else f": the names are step, {', '.join(CANONICAL)}"
-        raise InputError(f"columns: {name} is no scalar that is read here{hint}")
+        raise InputError(f"columns: {printable(name, 60)} is no scalar that is read here{hint}")
 
 
 def table_of_names(framework: str | None = None) -> str:

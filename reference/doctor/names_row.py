@@ -1,6 +1,9 @@
-"""One line of a table of names."""
+"""One line of a table of names, and names as they are printed."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from reference.evaluation.printable import printable
 
 
 class Name(NamedTuple):
@@ -17,3 +20,9 @@ class Table(NamedTuple):
     title: str
     marks: tuple[str, ...]
     names: tuple[Name, ...]
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first few names of a file, harmless to a terminal."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown}, ..." if len(names) > most else shown
