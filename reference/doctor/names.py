@@ -45,7 +45,13 @@ def short(name: str) -> str:
 
 
 def has_mark(keys: Collection[str], table: Table) -> bool:
-    return any(mark in keys or (mark[-1] == "/" and any(key.startswith(mark) for key in keys)) for mark in table.marks)
+    """Whether scalars have a mark of a table."""
+    return any(
+        any(key.startswith(mark) for key in keys)
+        if mark.endswith("/")
+        else all(part in keys for part in mark.split("+"))
+        for mark in table.marks
+    )
 
 
 def is_own(keys: Collection[str]) -> bool:
@@ -57,9 +63,9 @@ def is_own(keys: Collection[str]) -> bool:
 def framework_of(keys: Collection[str], source: str) -> str:
     """The framework whose scalars these are. Raises ``InputError`` where they are nobody's, or those of two."""
     keys = {short(key) for key in keys}
-    found = [name for name, tables in TABLES.items() if any(has_mark(keys, table) for table in tables)]
-    if not found and is_own(keys) and {"grad_norm", "seconds"} <= keys:  # other tables have a step, a reward and a loss
+    if is_own(keys) and {"grad_norm", "seconds"} <= keys:  # other tables have a step, a reward and a loss
         return "ours"
+    found = [name for name, tables in TABLES.items() if any(has_mark(keys, table) for table in tables)]
     if len(found) == 1:
         return found[0]
     choices = ", ".join(TABLES)

@@ -15,7 +15,10 @@ class Name(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The scalars of one kind of trainer. ``marks``: names of which only such a log has one; a / at the end: a beginning."""
+    """The scalars of one kind of trainer. ``marks``: names of which only such a log has one.
+
+    A / at the end of a mark is the beginning of names, and a + stands between names that only together are a mark.
+    """
 
     title: str
     marks: tuple[str, ...]

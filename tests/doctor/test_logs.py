@@ -37,6 +37,13 @@ def test_a_run_folder_is_read_with_all_its_scalars():
     assert log.named["reward"] == "reward"
 
 
+def test_our_scalars_are_known_under_any_file_name_and_those_of_others_in_a_metrics_jsonl(tmp_path):
+    text = (RUNS / "tool-rl-seed-0" / "metrics.jsonl").read_text()
+    assert read_log(written(tmp_path, text)).scalars == read_log(RUNS / "tool-rl-seed-0").scalars
+    path = written(tmp_path, lines({"step": 1, "actor/lr": 0.5, "seconds": 1}), "metrics.jsonl")
+    assert read_log(path).framework == "verl"
+
+
 @pytest.mark.parametrize(
     "folder", sorted({path.parent for path in RUNS.glob("*/metrics.jsonl")})[::8], ids=lambda p: p.name
 )

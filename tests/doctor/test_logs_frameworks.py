@@ -92,6 +92,16 @@ def test_logs_of_what_builds_on_the_trainer(tmp_path):
     swift = {"loss": 0.5, "grad_norm": 1.0, "learning_rate": 1e-4, "token_acc": 0.75, "global_step/max_steps": "3/10"}
     log = read_log(jsonl(tmp_path, swift))
     assert log.steps == (3,) and log.scalars["token_accuracy"] == (0.75,)
+    old = {
+        "step": 1,
+        "loss": 0.01,
+        "reward": 0.5,
+        "kl": 0.1,
+        "learning_rate": 1e-6,
+        "epoch": 0.1,
+        "completion_length": 9,
+    }
+    assert set(read_log(jsonl(tmp_path, old)).scalars) == {"policy_loss", "reward", "kl_ref", "learning_rate"}
     factory = {
         "current_steps": 5,
         "total_steps": 10,

@@ -6,7 +6,7 @@ import pytest
 import trl
 
 from reference.doctor.canonical import CANONICAL, OTHERS, OURS
-from reference.doctor.names import TABLES, framework_of, table_of, table_of_names
+from reference.doctor.names import TABLES, framework_of, has_mark, table_of, table_of_names
 from reference.objectives.shapes import InputError
 
 KINDS = [(framework, table) for framework, tables in TABLES.items() for table in tables if framework != "ours"]
@@ -33,10 +33,10 @@ def test_every_name_of_ours_is_explained_and_every_name_of_theirs_stands_once(fr
 def test_a_mark_tells_framework_and_kind(framework, table):
     earlier = TABLES[framework][: TABLES[framework].index(table)]
     for mark in table.marks:
-        name = f"{mark}x" if mark.endswith("/") else mark
-        if any(name in other.marks for other in earlier):
+        names = {f"{mark}x"} if mark.endswith("/") else set(mark.split("+"))
+        if any(has_mark(names, other) for other in earlier):
             continue
-        for keys in ({name}, {f"train/{name}", "train/loss"}):
+        for keys in (names, {f"train/{name}" for name in names} | {"train/loss"}):
             assert framework_of(keys, "the log") == framework
             assert table_of(framework, keys) is table
 
