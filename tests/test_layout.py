@@ -18,6 +18,8 @@ FLOORS = (
     "faults",
     "configs",
     "frameworks",
+    "audit",
+    "doctor",
     "engines",
     "runs",
     "teaching",
