@@ -21,7 +21,13 @@ PER_TOKEN = (
     "entropy",
 )
 PER_ROW = ("rewards", "advantages", "group")
-NUMBERS = ("num_tokens", "pad_token_id", "eos_token_id", "group_size")
+NUMBERS = (
+    "num_tokens",
+    "pad_token_id",
+    "eos_token_id",
+    "group_size",
+    "prompt_width",  # columns of prompt, where the file says so and start is smaller
+)
 
 
 @dataclass(frozen=True)
