@@ -1,0 +1,1 @@
+"""Audit: what is wrong in one training batch."""
