@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from reference.audit import checks_groups, checks_layout, checks_logprobs, checks_mask, checks_rewards
-from reference.audit.batch import Batch
+from reference.audit.batch import NUMBERS, Batch
 from reference.audit.checks_normaliser import normaliser
 from reference.audit.checks_scored import scored
 from reference.audit.finding import LEVELS, Finding
 from reference.audit.names import batch_of
 from reference.audit.report import text
+from reference.evaluation.printable import printable
+from reference.objectives.shapes import InputError
 
 Check = Callable[[Batch], list[Finding]]
 LOGPROBS = "logprobs, old_logprobs, ref_logprobs or sampler_logprobs"
@@ -96,11 +100,47 @@ def audit(
     return Audit(read, tuple(sorted(findings, key=lambda one: LEVELS.index(one.level))), skipped)
 
 
-def read_batch(tensors: Mapping[str, Tensor], names: dict[str, str], numbers: dict[str, float]) -> Batch:
+def read_batch(tensors: Mapping[str, Any], names: dict[str, str], numbers: dict[str, float]) -> Batch:
     """Tensors by name, as a ``Batch``, with the numbers that were given beside them."""
+    if not isinstance(tensors, Mapping):
+        raise InputError(f"a batch is a dictionary of tensors by name, not a {type(tensors).__name__}")
+    require_numbers(numbers)
     known = {key: int(value) for key, value in numbers.items() if key in ("pad_token_id", "eos_token_id", "group_size")}
-    batch = batch_of(dict(tensors), names=names or None, **known)
+    plain = {str(key): computable(str(key), value) for key, value in tensors.items()}
+    batch = batch_of(plain, names=names or None, **known)
     return replace(batch, numbers={**batch.numbers, **numbers})
+
+
+def require_numbers(numbers: Mapping[str, float]) -> None:
+    """Refuse a number without a meaning, and an id that is none."""
+    for name, value in numbers.items():
+        if name not in NUMBERS:
+            raise InputError(f"numbers has {name!r}, expected one of {', '.join(NUMBERS)}")
+        if name != "num_tokens" and (value != value or value < 0 or value != int(value)):
+            raise InputError(f"{name} is {value}, expected a whole number from 0 on")
+
+
+def computable(name: str, value: Any) -> Any:
+    """A tensor on the CPU without its graph, in a dtype that everything can compute with."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.is_meta or value.layout != torch.strided or value.is_complex() or value.is_quantized:
+        if value.is_nested:  # rows of unequal length
+            return value.detach().cpu()
+        kind = (
+            "without data"
+            if value.is_meta
+            else "complex"
+            if value.is_complex()
+            else "quantized"
+            if value.is_quantized
+            else "sparse"
+        )
+        raise InputError(f"{printable(name, 100)} is {kind}: save plain tensors")
+    value = value.detach().cpu()
+    if value.is_floating_point():
+        return value if value.dtype in (torch.float64, torch.float32) else value.float()
+    return value if value.dtype == torch.bool else value.long()
 
 
 def has(batch: Batch, name: str) -> bool:

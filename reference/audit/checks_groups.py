@@ -77,7 +77,9 @@ def prompts(batch: Batch) -> list[Finding]:
     if mixed.any():
         return [finding("prompts", "fault", "Rows of one group have different prompts.", rows_named(mixed))]
     if (twice := int(group.max()) + 1 - int(same.max()) - 1) > 0:
-        return [finding("prompts", "note", f"Prompts that came more than once: {twice} groups repeat another one's prompt.")]
+        return [
+            finding("prompts", "note", f"Prompts that came more than once: {twice} groups repeat another one's prompt.")
+        ]
     return []
 
 
@@ -162,7 +164,9 @@ def dead(batch: Batch) -> list[Finding]:
         found.append(finding("dead", "fault", what))
     elif nearly.any():
         level = "doubt" if nearly.double().mean() > MOST_DEAD else "note"
-        found.append(finding("dead", level, f"{int(nearly.sum())} of {count} groups have equal rewards, and teach nothing."))
+        found.append(
+            finding("dead", level, f"{int(nearly.sum())} of {count} groups have equal rewards, and teach nothing.")
+        )
     return found + of_dead(batch, nearly[group], group)
 
 
@@ -173,7 +177,9 @@ def of_dead(batch: Batch, nearly: Tensor, group: Tensor) -> list[Finding]:
         return []
     counts = group.bincount()
     means = table.new_zeros(len(counts)).index_add(0, group, table) / counts
-    size = (table - means[group]).abs()  # a baseline of the batch leaves one number for the group, and compares none in it
+    size = (
+        table - means[group]
+    ).abs()  # a baseline of the batch leaves one number for the group, and compares none in it
     large = nearly & rows & (size > LARGE * size.max().clamp(min=1e-6)) & (size > 1e-3)
     if not large.any():
         return []

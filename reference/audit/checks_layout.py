@@ -27,11 +27,15 @@ def attention(batch: Batch) -> list[Finding]:
         pad = pad_id(batch)
         of_pads = pad is not None and bool((batch.tokens[holes] == pad).all())
         cause = " Every one of them has the padding's id: the mask was made by value." if of_pads else ""
-        found.append(finding("attention", "fault", f"The attention mask is 0 between real tokens.{cause}", places(holes)))
+        found.append(
+            finding("attention", "fault", f"The attention mask is 0 between real tokens.{cause}", places(holes))
+        )
     elif (pad := pad_id(batch)) is not None and pad != eos_id(batch):
         seen = mask & (batch.tokens == pad)
         if seen.any():
-            found.append(finding("attention", "doubt", "The attention mask is 1 on tokens with the padding's id.", places(seen)))
+            found.append(
+                finding("attention", "doubt", "The attention mask is 1 on tokens with the padding's id.", places(seen))
+            )
     return found
 
 
@@ -72,7 +76,9 @@ def padding(batch: Batch) -> list[Finding]:
     pad, eos, kept = pad_id(batch), eos_id(batch), real(batch)
     if pad is None or pad != eos:
         return []
-    found = [finding("padding", "note", f"The padding and the EOS are one id, {pad}: a mask made by value loses the EOS.")]
+    found = [
+        finding("padding", "note", f"The padding and the EOS are one id, {pad}: a mask made by value loses the EOS.")
+    ]
     mask = batch.attention_mask
     if mask is None or kept is None or mask.all():
         return found

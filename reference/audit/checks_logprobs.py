@@ -13,7 +13,9 @@ WORDS = {"logprobs": "log-probs of the policy", "old_logprobs": "old log-probs",
          "sampler_logprobs": "log-probs of the sampler", "model_logprobs": "log-probs of the model"}  # fmt: skip
 ROUNDED = 1e-3  # nats above 0 that rounding can give: the sum of a softmax in half precision is off by no more
 EXACT = 1e-3  # nats per token. Two passes in float32 differ by 1e-7 in the mean, and by 1e-5 at the worst token
-HALF = 0.02  # nats per token. bfloat16 keeps 8 bits: a log-prob between 2 and 4 nats is off by 0.008 at most, mostly less
+HALF = (
+    0.02  # nats per token. bfloat16 keeps 8 bits: a log-prob between 2 and 4 nats is off by 0.008 at most, mostly less
+)
 FAR = 0.1  # nats per token: two engines in half precision are a tenth of it apart
 TILT = 0.05  # how far a slope is from 1 where a temperature differs by 5 %
 
@@ -35,7 +37,14 @@ def values(batch: Batch) -> list[Finding]:
         bad = ~table.isfinite()
         words = WORDS.get(name, name.replace("_", " "))
         if (bad & inside).any():
-            found.append(finding("values", "fault", f"NaN or infinity in the {words}, in the loss.", places(bad & inside, batch.start)))
+            found.append(
+                finding(
+                    "values",
+                    "fault",
+                    f"NaN or infinity in the {words}, in the loss.",
+                    places(bad & inside, batch.start),
+                )
+            )
         elif bad.any():
             what = f"NaN or infinity in the {words}, out of the loss: a product with the mask's 0 is NaN all the same."
             found.append(finding("values", "doubt", what, places(bad, batch.start)))
@@ -57,7 +66,11 @@ def impossible(name: str, table: Tensor, inside: Tensor, start: int) -> list[Fin
         return []
     guess = ""
     if bool((values >= 0).all()):
-        guess = " All are from 0 to 1: these are probabilities." if bool((values <= 1).all()) else " None is below 0: the sign is wrong."
+        guess = (
+            " All are from 0 to 1: these are probabilities."
+            if bool((values <= 1).all())
+            else " None is below 0: the sign is wrong."
+        )
     return [finding("values", "fault", f"There are {WORDS[name]} above 0.{guess}", places(above, start))]
 
 
@@ -154,7 +167,9 @@ def engines(batch: Batch) -> list[Finding]:
     where = worst(sampler - old, kept, batch.start)
     above = (sampler - old)[kept] >= -1e-4
     if bool(above.all()):
-        what = f"{size}. No token is less likely to the sampler: so it is with top-p or top-k, which leave the rest out."
+        what = (
+            f"{size}. No token is less likely to the sampler: so it is with top-p or top-k, which leave the rest out."
+        )
         return [finding("engines", "doubt", what, where)]
     level = "fault" if d.mean_size > FAR or is_tilted(d) else "doubt" if d.mean_size > HALF else "note"
     return [finding("engines", level, f"{size}.{tilt(d)}", where)]

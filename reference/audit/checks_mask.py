@@ -16,7 +16,6 @@ from reference.audit.regions import (
     moved,
     real,
     tool_tokens,
-    turn_of,
     wide,
     written,
 )
@@ -93,7 +92,7 @@ def prompt(batch: Batch) -> list[Finding]:
     mask, kept = in_loss(batch), real(batch)
     if mask is None or kept is None or is_shifted(batch):
         return []
-    bad = mask & kept & of_prompt(batch)
+    bad = mask & kept & known_prompt(batch)
     if bad.any():
         return [finding("prompt", "fault", "The prompt is in the loss.", places(bad))]
     whole = whole_rows(batch)
@@ -104,7 +103,7 @@ def prompt(batch: Batch) -> list[Finding]:
     return []
 
 
-def of_prompt(batch: Batch) -> Tensor:
+def known_prompt(batch: Batch) -> Tensor:
     """True on what is known to be prompt: its columns, and where the markers are known all that neither the assistant nor
     the tool wrote."""
     columns = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
@@ -137,7 +136,11 @@ def end(batch: Batch) -> list[Finding]:
     kept = real(batch)
     assert kept is not None
     if not over.any() and not (batch.per_row or batch.per_token):
-        return [finding("end", "doubt", f"No row ends in an EOS (id {eos_id(batch)}): nothing here teaches a model to stop.")]
+        return [
+            finding(
+                "end", "doubt", f"No row ends in an EOS (id {eos_id(batch)}): nothing here teaches a model to stop."
+            )
+        ]
     cut = ~over & kept.any(dim=1)
     if over.any() and cut.any():
         return [finding("end", "note", "Rows that do not end in an EOS, as where a budget ran out.", rows_named(cut))]
@@ -163,7 +166,7 @@ def behind_end(batch: Batch) -> list[Finding]:
     tool = tool_tokens(batch)
     bad = torch.zeros_like(mask)
     bad[:, 1:] = mask[:, 1:] & kept[:, 1:] & (batch.tokens[:, :-1] == eos) & kept[:, :-1]
-    bad = bad & ~of_prompt(batch) & ~(torch.zeros_like(bad) if tool is None else tool)
+    bad = bad & ~known_prompt(batch) & ~(torch.zeros_like(bad) if tool is None else tool)
     if not bad.any():
         return []
     level = "doubt" if bool(whole_rows(batch).all()) else "fault"

@@ -23,12 +23,16 @@ def normaliser(batch: Batch) -> list[Finding]:
     if (meaning := other_count(batch, given)) is not None:
         return [finding("normaliser", "fault", f"{counted}: {given:g} is {meaning}.")]
     if given == mask.numel():
-        what = f"{counted}: {given:g} is the number of slots, padding included. Dr. GRPO divides by rows times the budget."
+        what = (
+            f"{counted}: {given:g} is the number of slots, padding included. Dr. GRPO divides by rows times the budget."
+        )
         return [finding("normaliser", "doubt", what)]
     if given == len(mask):
         return [finding("normaliser", "note", f"The loss is divided by {given:g}, the number of rows: a sum per row.")]
     if given < count:
-        return [finding("normaliser", "fault", f"{counted}: the gradient is {count / given:.2f} times that of their mean.")]
+        return [
+            finding("normaliser", "fault", f"{counted}: the gradient is {count / given:.2f} times that of their mean.")
+        ]
     what = f"{counted}: right if this is one of several micro-batches or ranks of the step, with {given:g} tokens together."
     return [finding("normaliser", "note", what)]
 

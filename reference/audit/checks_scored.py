@@ -38,26 +38,45 @@ def scored(batch: Batch, model: nn.Module) -> list[Finding]:
     logits, tokens = model_logits(model, batch), batch.tokens[:, max(batch.start, 1) - 1 :]
     cut = int(batch.start == 0)  # the first token of a row has no prediction
     kept = kept[:, cut:]
-    found = []
+    found, temperatures = [], {}
     for name, table in tables.items():
-        found += of_table(name, finite(table)[:, cut:], logits, tokens, kept, max(batch.start, 1))
-    return found
+        table = finite(table)[:, cut:]
+        own = token_logprobs(logits, tokens)
+        by, best, now = best_shift(table, own, kept)
+        if by:
+            found.append(finding("scored", "fault", shift_words(WORDS[name], WORDS["model_logprobs"], by, best, now)))
+            continue
+        sizes = {
+            t: difference(table, token_logprobs(logits, tokens, temperature=t), kept).mean_size for t in TEMPERATURES
+        }
+        temperatures[name] = nearest_temperature(sizes)
+        found.append(compared(name, sizes, temperatures[name], worst(table - own, kept, max(batch.start, 1))))
+    return found + two_temperatures(temperatures)
 
 
-def of_table(name: str, table: Tensor, logits: Tensor, tokens: Tensor, kept: Tensor, start: int) -> list[Finding]:
-    own = token_logprobs(logits, tokens)
-    words = WORDS[name]
-    by, best, now = best_shift(table, own, kept)
-    if by:
-        return [finding("scored", "fault", shift_words(words, WORDS["model_logprobs"], by, best, now))]
-    d = difference(table, own, kept)
-    if d.mean_size <= EXACT:
-        return [finding("scored", "note", f"The {words} are those of the model, at temperature 1.")]
-    sizes = {t: difference(table, token_logprobs(logits, tokens, temperature=t), kept).mean_size for t in TEMPERATURES}
+def nearest_temperature(sizes: dict[float, float]) -> float | None:
+    """At which the model is nearest to a table; 1 unless another leaves half of the distance at most; None where it is far
+    at all of them."""
     nearest = min(sizes, key=lambda t: sizes[t])
-    if nearest != 1.0 and sizes[nearest] < BETTER * d.mean_size:
-        what = f"The {words} are those of the model at temperature {nearest}: {sizes[nearest]:.2g} nats per token away, and {d.mean_size:.2g} at 1."
-        return [finding("temperature", "doubt", what, worst(table - own, kept, start))]
-    what = f"The {words} differ from those of the model by {d.mean_size:.2g} nats per token, at most by {d.largest:.2g}."
-    level = "note" if name == "ref_logprobs" or d.mean_size <= HALF else "doubt"
-    return [finding("scored", level, what, worst(table - own, kept, start))]
+    nearest = nearest if sizes[nearest] < BETTER * sizes[1.0] else 1.0
+    return nearest if sizes[nearest] <= HALF else None
+
+
+def compared(name: str, sizes: dict[float, float], temperature: float | None, where: str) -> Finding:
+    words, far = WORDS[name], sizes[1.0]
+    if temperature is None:
+        level = "note" if name == "ref_logprobs" else "doubt"
+        return finding(
+            "scored", level, f"The {words} differ from those of the model by {far:.2g} nats per token.", where
+        )
+    rest = f", up to {sizes[temperature]:.2g} nats per token" if sizes[temperature] > EXACT else ""
+    return finding("scored", "note", f"The {words} are those of the model at temperature {temperature:g}{rest}.")
+
+
+def two_temperatures(found: dict[str, float | None]) -> list[Finding]:
+    """Sampler, old policy and policy are one before the first step, and the reference is charged at the same temperature."""
+    known = {name: value for name, value in found.items() if value is not None}
+    if len(set(known.values())) < 2:
+        return []
+    each = ", ".join(f"{WORDS[name]} at {value:g}" for name, value in known.items())
+    return [finding("temperature", "fault", f"Log-probs are at different temperatures: {each}.")]

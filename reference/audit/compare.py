@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 FEWEST = 30  # tokens below which a correlation is not looked at: by chance it can be anything

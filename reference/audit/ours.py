@@ -1,7 +1,7 @@
 """A batch of this course's own loops as tensors by name: what ``audit`` reads, and what a file of safetensors can hold.
 
-    experience, _ = collect(model, tokenizer, recipe, rng)
-    save_file(batch_tensors(experience, tokenizer=tokenizer), "batch.safetensors")
+experience, _ = collect(model, tokenizer, recipe, rng)
+save_file(batch_tensors(experience, tokenizer=tokenizer), "batch.safetensors")
 """
 
 from dataclasses import fields

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
+from reference.audit.groups import prompts_of
 
 ENDS_ALIKE = 0.5  # share of rows with the same last token from which on it is taken for the EOS
 
@@ -173,11 +174,30 @@ def groups(batch: Batch) -> Tensor | None:
 
 def by_prompt(batch: Batch) -> Tensor | None:
     """(rows,) a number per prompt; None where the batch does not tell prompt and completion apart."""
-    width = id_of(batch, "prompt_width") or batch.start
-    if width < 2 or batch.tokens.shape[1] <= width:
+    texts = prompts_of(batch)
+    if texts is None or not any(texts):
         return None
-    prompts = batch.tokens[:, :width]
-    kept = real(batch)
-    if kept is not None:
-        prompts = torch.where(kept[:, :width], prompts, -1)
-    return prompts.unique(dim=0, return_inverse=True)[1]
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return torch.tensor([numbers[text] for text in texts], device=batch.tokens.device)
+
+
+def of_prompts(batch: Batch) -> Tensor:
+    """True on what stands before the completions, as far as the batch tells: its columns, else what the markers leave over,
+    else what comes before a row's first token in the loss."""
+    columns = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+    own, tool, mask = written(batch), tool_tokens(batch), in_loss(batch)
+    if own is not None:
+        return ~(own if tool is None else own | tool)
+    width = id_of(batch, "prompt_width") or batch.start
+    if width < 2 and mask is not None and mask.any():
+        return columns < torch.where(mask.any(dim=1), first_column(mask), width)[:, None]
+    return (columns < width).expand(batch.tokens.shape)
+
+
+def ends_anywhere(batch: Batch) -> Tensor:
+    """True on every EOS that is neither prompt nor padding."""
+    eos, kept = eos_id(batch), real(batch)
+    if eos is None:
+        return torch.zeros_like(batch.tokens, dtype=torch.bool)
+    found = (batch.tokens == eos) & ~of_prompts(batch)
+    return found if kept is None else found & kept

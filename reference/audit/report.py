@@ -34,17 +34,27 @@ def about(batch: Batch) -> list[str]:
     of = f" of {printable(batch.source, LONGEST)}" if batch.source else ""
     sizes = f"A batch{of}: {counted(rows, 'row')} of {counted(time, 'token')}"
     if batch.mask is not None:
-        sizes += f"; {int(batch.mask.sum())} of {batch.mask.numel()} slots, from column {batch.start} on, are in the loss"
-    read = ", ".join(name if name == key else f"{name} = {printable(key, LONGEST)}" for name, key in batch.named.items())
+        sizes += (
+            f"; {int(batch.mask.sum())} of {batch.mask.numel()} slots, from column {batch.start} on, are in the loss"
+        )
+    read = ", ".join(
+        name if name == key else f"{name} = {printable(key, LONGEST)}" for name, key in batch.named.items()
+    )
     return [*paragraph(sizes + "."), *paragraph(f"Read: {read}." if read else ""), *(line for note in batch.notes for line in paragraph(printable(note, 1000)))]  # fmt: skip
 
 
 def told(finding: Finding) -> list[str]:
     """A finding in lines: what and where, why, what to do, where to read on."""
     where = f" ({finding.where})" if finding.where else ""
-    lines = paragraph(f"{HEADS[finding.level]}: {finding.what[:-1] if where and finding.what.endswith('.') else finding.what}{where}{'.' if where else ''}")
+    lines = paragraph(
+        f"{HEADS[finding.level]}: {finding.what[:-1] if where and finding.what.endswith('.') else finding.what}{where}{'.' if where else ''}"
+    )
     if finding.level != "note":
-        lines += paragraph(finding.why, "    ") + paragraph(finding.do, "    ") + [f"    Lesson: notebooks/{finding.lesson}.ipynb"]
+        lines += (
+            paragraph(finding.why, "    ")
+            + paragraph(finding.do, "    ")
+            + [f"    Lesson: notebooks/{finding.lesson}.ipynb"]
+        )
     return lines
 
 
