@@ -66,7 +66,7 @@ class Audit:
 
 
 def audit(
-    batch: Batch | Mapping[str, Tensor],
+    batch: Batch | Mapping[str, Any],
     *,
     names: Mapping[str, str] | None = None,
     numbers: Mapping[str, float] | None = None,

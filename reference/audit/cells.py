@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.regions import ends_anywhere, in_loss, of_prompts, real, tool_tokens, wide
+from reference.audit.ends import in_loss, real, wide
+from reference.audit.regions import ends_anywhere, of_prompts
+from reference.audit.turns import tool_tokens
 from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
@@ -20,14 +22,13 @@ LONGEST = 16  # characters of a word
 
 
 class Cell(NamedTuple):
-    """``count`` tokens: 1, or a run of padding."""
+    """One token, or a run of padding."""
 
     word: str
     role: str
     kept: bool
     value: float | None
     column: int
-    count: int = 1
 
 
 def row_cells(batch: Batch, row: int, *, tokenizer: "PreTrainedTokenizerBase | None", value: str | None) -> list[Cell]:
@@ -42,8 +43,13 @@ def row_cells(batch: Batch, row: int, *, tokenizer: "PreTrainedTokenizerBase | N
     for (role, keep, _), run in groupby(cells, key=lambda c: (c.role, c.kept, c.role != "padding" and c.column)):
         same = list(run)
         first = same[0]
-        merged.append(first if role != "padding" else Cell(f"{len(same)} pads" if len(same) > 1 else "pad", role, keep, None, first.column, len(same)))  # fmt: skip
+        merged.append(padding_cell(first, len(same)) if role == "padding" else first)
     return merged
+
+
+def padding_cell(first: Cell, count: int) -> Cell:
+    """A run of padding as one cell."""
+    return first._replace(word="pad" if count == 1 else f"{count} pads", value=None)
 
 
 def kept_of_row(batch: Batch, row: int) -> list[bool]:

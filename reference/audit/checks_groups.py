@@ -5,8 +5,9 @@ from torch import Tensor
 
 from reference.audit.batch import Batch
 from reference.audit.checks_logprobs import kept_of
-from reference.audit.finding import Finding, finding, rows_named
-from reference.audit.regions import by_prompt, groups, id_of, wide
+from reference.audit.ends import id_of, wide
+from reference.audit.finding import Finding, Level, finding, rows_named
+from reference.audit.regions import by_prompt, groups
 
 NEARLY = 1e-3  # of the batch's range of rewards: a group whose rewards differ by less has, to the eye, equal ones
 LARGE = 0.1  # of the largest advantage of the batch
@@ -134,7 +135,7 @@ def centred(batch: Batch) -> list[Finding]:
     rewards = batch.per_row.get("rewards")
     if rewards is not None and torch.allclose(rewards.double()[rows], values, rtol=1e-4, atol=1e-6):
         sign += " They are the rewards themselves."
-    level = "fault" if group is not None and int(group.bincount().min()) > 1 else "doubt"
+    level: Level = "fault" if group is not None and int(group.bincount().min()) > 1 else "doubt"
     what = f"Advantages are not centred: their mean is {mean:.3g}, their std {spread:.3g}.{sign}"
     return [finding("centred", level, what)]
 
@@ -163,7 +164,7 @@ def dead(batch: Batch) -> list[Finding]:
         what = f"All {count} groups have equal rewards, {rewards.mean():.3g} on average: nothing is learned from this batch."
         found.append(finding("dead", "fault", what))
     elif nearly.any():
-        level = "doubt" if nearly.double().mean() > MOST_DEAD else "note"
+        level: Level = "doubt" if nearly.double().mean() > MOST_DEAD else "note"
         found.append(
             finding("dead", level, f"{int(nearly.sum())} of {count} groups have equal rewards, and teach nothing.")
         )
@@ -183,6 +184,6 @@ def of_dead(batch: Batch, nearly: Tensor, group: Tensor) -> list[Finding]:
     large = nearly & rows & (size > LARGE * size.max().clamp(min=1e-6)) & (size > 1e-3)
     if not large.any():
         return []
-    level = "doubt" if "ref_logprobs" in batch.per_token and batch.source not in ("", "ours") else "fault"
+    level: Level = "doubt" if "ref_logprobs" in batch.per_token and batch.source not in ("", "ours") else "fault"
     what = "Rows of groups with equal rewards, or nearly equal ones, have advantages as large as the others."
     return [finding("dead_advantages", level, what, rows_named(large))]

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
+from reference.audit.ends import eos_id, first_column, in_loss, last_column, pad_id, real
 from reference.audit.finding import Finding, finding, places, rows_named
-from reference.audit.regions import eos_id, first_column, in_loss, last_column, pad_id, real
 
 
 def ids(batch: Batch) -> list[Finding]:

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from reference.audit.batch import Batch
 from reference.audit.compare import Difference, best_shift, difference
-from reference.audit.finding import Finding, finding, places, worst
-from reference.audit.regions import real
+from reference.audit.ends import real
+from reference.audit.finding import Finding, Level, finding, places, worst
 
 LOGPROBS = ("logprobs", "old_logprobs", "ref_logprobs", "sampler_logprobs")
 WORDS = {"logprobs": "log-probs of the policy", "old_logprobs": "old log-probs", "ref_logprobs": "log-probs of the reference",
@@ -127,7 +127,7 @@ def ratio(batch: Batch, *, later: bool = False) -> list[Finding]:
     if later or d.mean_size <= EXACT:
         words = what + "." if d.mean_size else "The ratio of the policy to the old one is 1 on every token."
         return [finding("ratio", "note", words)]
-    level = "fault" if d.mean_size > HALF or is_tilted(d) else "doubt"
+    level: Level = "fault" if d.mean_size > HALF or is_tilted(d) else "doubt"
     where = worst(new - old, kept, batch.start)
     return [finding("ratio", level, f"{what}: before the first step both are of one policy.{tilt(d)}", where)]
 
@@ -171,7 +171,7 @@ def engines(batch: Batch) -> list[Finding]:
             f"{size}. No token is less likely to the sampler: so it is with top-p or top-k, which leave the rest out."
         )
         return [finding("engines", "doubt", what, where)]
-    level = "fault" if d.mean_size > FAR or is_tilted(d) else "doubt" if d.mean_size > HALF else "note"
+    level: Level = "fault" if d.mean_size > FAR or is_tilted(d) else "doubt" if d.mean_size > HALF else "note"
     return [finding("engines", level, f"{size}.{tilt(d)}", where)]
 
 

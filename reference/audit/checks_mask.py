@@ -4,21 +4,10 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.finding import Finding, finding, places, rows_named
-from reference.audit.regions import (
-    allowed,
-    ended,
-    eos_id,
-    first_column,
-    id_of,
-    in_loss,
-    last_column,
-    moved,
-    real,
-    tool_tokens,
-    wide,
-    written,
-)
+from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, real, wide
+from reference.audit.finding import Finding, Level, finding, places, rows_named
+from reference.audit.regions import allowed, moved
+from reference.audit.turns import tool_tokens, written
 
 MOST = 0.9  # share of rows that agree from which on a cause is named
 
@@ -169,7 +158,7 @@ def behind_end(batch: Batch) -> list[Finding]:
     bad = bad & ~known_prompt(batch) & ~(torch.zeros_like(bad) if tool is None else tool)
     if not bad.any():
         return []
-    level = "doubt" if bool(whole_rows(batch).all()) else "fault"
+    level: Level = "doubt" if bool(whole_rows(batch).all()) else "fault"
     return [finding("behind_end", level, "The token right behind an EOS is in the loss.", places(bad))]
 
 

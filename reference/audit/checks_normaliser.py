@@ -5,8 +5,8 @@ import math
 import torch
 
 from reference.audit.batch import Batch
+from reference.audit.ends import real
 from reference.audit.finding import Finding, finding
-from reference.audit.regions import real
 
 
 def normaliser(batch: Batch) -> list[Finding]:

@@ -6,8 +6,8 @@ from torch import Tensor
 from reference.audit.batch import Batch
 from reference.audit.checks_logprobs import finite, kept_of
 from reference.audit.compare import line
+from reference.audit.ends import last_column, real
 from reference.audit.finding import Finding, finding, places, rows_named
-from reference.audit.regions import last_column, real
 
 ENOUGH = 200  # tokens that a doubt about the critic is raised on
 LEAD = 0.2  # of one correlation over the other

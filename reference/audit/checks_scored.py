@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from reference.audit.batch import Batch
 from reference.audit.checks_logprobs import EXACT, HALF, LOGPROBS, WORDS, finite, kept_of, shift_words
 from reference.audit.compare import best_shift, difference
-from reference.audit.finding import Finding, finding, worst
-from reference.audit.regions import real
+from reference.audit.ends import real
+from reference.audit.finding import Finding, Level, finding, worst
 from reference.objectives import position_ids, token_logprobs
 
 TEMPERATURES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0)
@@ -65,7 +65,7 @@ def nearest_temperature(sizes: dict[float, float]) -> float | None:
 def compared(name: str, sizes: dict[float, float], temperature: float | None, where: str) -> Finding:
     words, far = WORDS[name], sizes[1.0]
     if temperature is None:
-        level = "note" if name == "ref_logprobs" else "doubt"
+        level: Level = "note" if name == "ref_logprobs" else "doubt"
         return finding(
             "scored", level, f"The {words} differ from those of the model by {far:.2g} nats per token.", where
         )

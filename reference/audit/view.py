@@ -36,7 +36,7 @@ def show_batch(
 
     read = batch if isinstance(batch, Batch) else read_batch(batch, {}, {})
     page = batch_html(read, tokenizer=tokenizer, value=value, rows=rows)
-    display({"text/html": page, "text/plain": summary(read, shown_rows(read, rows))}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/html": page, "text/plain": summary(read, shown_rows(read, rows))}, raw=True)
 
 
 def batch_html(
