@@ -40,7 +40,7 @@ def row_cells(batch: Batch, row: int, *, tokenizer: "PreTrainedTokenizerBase | N
         for column, (word, role, keep, number) in enumerate(zip(words, roles.tolist(), kept, numbers, strict=True))
     ]
     merged: list[Cell] = []
-    for (role, keep, _), run in groupby(cells, key=lambda c: (c.role, c.kept, c.role != "padding" and c.column)):
+    for (role, _, _), run in groupby(cells, key=lambda c: (c.role, c.kept, c.role != "padding" and c.column)):
         same = list(run)
         first = same[0]
         merged.append(padding_cell(first, len(same)) if role == "padding" else first)

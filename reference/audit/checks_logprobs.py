@@ -92,7 +92,7 @@ def aligned(batch: Batch) -> list[Finding]:
         return []
     names, found = list(tables), []
     for i, name in enumerate(names):
-        for other in names[:i]:
+        for other in names[i + 1 :]:
             by, best, now = best_shift(finite(tables[name]), finite(tables[other]), kept)
             if by:
                 found.append(finding("aligned", "fault", shift_words(WORDS[name], WORDS[other], by, best, now)))

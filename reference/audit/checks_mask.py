@@ -26,27 +26,29 @@ def empty(batch: Batch) -> list[Finding]:
 def shift_of(batch: Batch) -> int:
     """By how many columns the mask has to be moved to fit: 0 where it fits, or where moving it does not help either.
 
-    It fits where it keeps only what it may, keeps the EOS of every row that ended, and begins with the first token that
-    it may keep. Rows that are left out on purpose do not count.
+    It fits where it keeps only what it may, and keeps the first and the last of that in every row. Rows that are left out
+    on purpose do not count. Without the prompt's end nobody knows which token is the first.
     """
     mask, may = in_loss(batch), allowed(batch)
     if mask is None or may is None:
         return 0
-    rows = mask.any(dim=1)
-    if not rows.any() or misfit(mask, may)[rows].float().mean() < MOST:
+    rows, may = mask.any(dim=1), wide(batch, may[:, batch.start :])
+    first = written(batch) is not None or batch.start > 1 or "prompt_width" in batch.numbers
+    if not rows.any() or misfit(mask, may, first=first)[rows].float().mean() < MOST:
         return 0
     part, there = mask[:, batch.start :], may[:, batch.start :]
     for by in (1, -1):
-        if not misfit(wide(batch, moved(part, by, there)), may)[rows].any():
+        if not misfit(wide(batch, moved(part, by, there)), may, first=first)[rows].any():
             return by
     return 0
 
 
-def misfit(mask: Tensor, may: Tensor) -> Tensor:
-    """(rows,) where the mask keeps something that it may not, or lacks the row's last token."""
-    outside = (mask & ~may).any(dim=1)
-    lacks = ~mask.gather(1, last_column(may)[:, None]).squeeze(1) & may.any(dim=1)
-    return outside | lacks
+def misfit(mask: Tensor, may: Tensor, *, first: bool) -> Tensor:
+    """(rows,) where the mask keeps something that it may not, or lacks the row's last token, or its first one."""
+    found = (mask & ~may).any(dim=1)
+    for column in [last_column(may), *([first_column(may)] if first else [])]:
+        found = found | (~mask.gather(1, column[:, None]).squeeze(1) & may.any(dim=1))
+    return found
 
 
 def shifted(batch: Batch) -> list[Finding]:
