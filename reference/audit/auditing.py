@@ -26,7 +26,7 @@ CHECKS: tuple[tuple[str, Check, tuple[str, ...]], ...] = (
     ("attention mask", checks_layout.attention, ("attention_mask",)),
     ("position ids", checks_layout.positions, ("position_ids",)),
     ("padding's id", checks_layout.padding, ("pad_token_id|attention_mask",)),
-    ("padding in the loss", checks_layout.pads_in_loss, ("mask", "pad_token_id|attention_mask")),
+    ("padding in the loss", checks_mask.pads, ("mask", "pad_token_id|attention_mask")),
     ("empty rows", checks_mask.empty, ("mask",)),
     ("mask off by one", checks_mask.shifted, ("mask", "pad_token_id|attention_mask")),
     ("prompt in the loss", checks_mask.prompt, ("mask", "pad_token_id|attention_mask")),

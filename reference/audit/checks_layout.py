@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.ends import eos_id, first_column, in_loss, last_column, pad_id, real
+from reference.audit.ends import eos_id, first_column, last_column, pad_id, real
 from reference.audit.finding import Finding, finding, places, rows_named
 
 
@@ -89,12 +89,3 @@ def padding(batch: Batch) -> list[Finding]:
         what = "No row keeps an EOS: every token of that id is taken for padding."
         found.append(finding("padding", "fault", what, rows_named(lost)))
     return found
-
-
-def pads_in_loss(batch: Batch) -> list[Finding]:
-    """Padding has no next token: whatever is learned there is noise."""
-    kept, mask = real(batch), in_loss(batch)
-    if kept is None or mask is None:
-        return []
-    bad = mask & ~kept
-    return [finding("pads_in_loss", "fault", "Padding is in the loss.", places(bad))] if bad.any() else []

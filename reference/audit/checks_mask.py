@@ -9,7 +9,7 @@ from reference.audit.finding import Finding, Level, finding, places, rows_named
 from reference.audit.regions import allowed, moved
 from reference.audit.turns import tool_tokens, written
 
-MOST = 0.9  # share of rows that agree from which on a cause is named
+MOST = 0.5  # share of rows that must not fit: where a mask is rolled, rows that fill the width fit by accident
 
 
 def empty(batch: Batch) -> list[Finding]:
@@ -76,6 +76,15 @@ def truncated_rows_too(batch: Batch, mask: Tensor) -> bool:
 
 def is_shifted(batch: Batch) -> bool:
     return bool(shifted(batch))
+
+
+def pads(batch: Batch) -> list[Finding]:
+    """Padding has no next token: whatever is learned there is noise."""
+    kept, mask = real(batch), in_loss(batch)
+    if kept is None or mask is None or is_shifted(batch):
+        return []
+    bad = mask & ~kept
+    return [finding("pads_in_loss", "fault", "Padding is in the loss.", places(bad))] if bad.any() else []
 
 
 def prompt(batch: Batch) -> list[Finding]:

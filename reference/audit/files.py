@@ -35,7 +35,7 @@ def read_tensors(path: str) -> dict[str, Tensor | float]:
     head = first_bytes(path)
     found = flat(loaded(path, kind_of(path, head)))
     plain = {name: value for name, value in found if is_numbers(value)}
-    if not any(isinstance(value, Tensor) for value in plain.values()):
+    if not any(isinstance(value, (Tensor, np.ndarray)) for value in plain.values()):
         raise InputError(f"{file_name(path)} holds no tensor with a name: {HOW}")
     require_size(path, plain)
     return {name: as_tensor(value) for name, value in plain.items()}

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import textwrap
 from pathlib import Path
 
 from reference.cli.output import emit
@@ -45,7 +46,7 @@ def add_audit(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParser
     parser = subparsers.add_parser(
         "audit",
         help="find what is wrong in one training batch: masks, EOS, alignment, ratios, groups, normaliser",
-        description=(
+        description=textwrap.fill(
             "Read the tensors of one training step, saved by this course, TRL, verl, OpenRLHF or any other code, and look "
             "for the mistakes that no error reports: a prompt or a tool's words in the loss, an EOS that is not, a mask or "
             "log-probs that are off by one, ratios that are not 1 before the first step, advantages that are not centred, "
