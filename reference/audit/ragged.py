@@ -16,9 +16,9 @@ from reference.objectives.shapes import InputError
 
 def rectangles(tensors: Mapping[str, Tensor], *, pad_token_id: int | None) -> dict[str, Tensor]:
     """The tensors without nested ones, and an ``attention_mask`` if there were any. Names are ours."""
-    nested = {name: [*tensor.unbind()] for name, tensor in tensors.items() if tensor.is_nested}
-    if not nested:
+    if not any(tensor.is_nested for tensor in tensors.values()):
         return dict(tensors)
+    nested = {name: [*tensor.unbind()] for name, tensor in tensors.items() if tensor.dim() > 1}  # verl stacks equal rows
     lengths = {name: [len(row) for row in rows] for name, rows in nested.items()}
     whole = lengths.get("tokens") or [sum(pair) for pair in zip(*halves(lengths), strict=True)]
     prompts = lengths["prompts"] if "prompts" in lengths else [0] * len(whole)
