@@ -27,6 +27,10 @@ NUMBERS = (
     "eos_token_id",
     "group_size",
     "prompt_width",  # columns of prompt, where the file says so and start is smaller
+    "assistant_start",  # ids of the tokens that open a turn of the assistant, one of a tool, and a call
+    "tool_start",
+    "tool_end",
+    "call_start",
 )
 
 

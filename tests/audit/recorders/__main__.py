@@ -19,5 +19,7 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for what, tensors in module.batches().items():
         path = FOLDER / f"{name}-{what}.safetensors"
-        save_file({key: tensor.clone().contiguous() for key, tensor in tensors.items()}, path, {"version": module.VERSION})
+        save_file(
+            {key: tensor.clone().contiguous() for key, tensor in tensors.items()}, path, {"version": module.VERSION}
+        )
         print(path, {key: tuple(tensor.shape) for key, tensor in tensors.items()})

@@ -96,7 +96,7 @@ def nested() -> dict[str, Tensor]:
     for i, row in enumerate(ROWS):
         given = {"uid": str(i // GROUP), "session_id": i % GROUP, "global_steps": 0}
         loop.run_until_complete(self._agent_loop_postprocess(output_of(row), False, **given))
-    data = list_of_dict_to_tensordict([{key: fields[0][key] for key in fields.keys()} for fields in PUT])
+    data = list_of_dict_to_tensordict([{key: fields[0][key] for key in [*fields.keys()]} for fields in PUT])
     mask = data["response_mask"]
     for key, scale in (("old_log_probs", POLICY), ("ref_log_prob", REFERENCE)):
         data[key] = padding.response_from_nested(predictions(data["input_ids"], scale), mask)
