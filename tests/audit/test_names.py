@@ -1,26 +1,16 @@
-"""Keys and shapes that no framework was asked for: transformers' names, names of one's own, and what is refused."""
-
-import re
+"""Keys and shapes that no framework was asked for: transformers' names, and names of one's own."""
 
 import pytest
 import torch
-from torch import Tensor
 
 from reference.audit.layouts import CANONICAL, LAYOUTS
 from reference.audit.names import batch_of
-from reference.objectives.shapes import InputError
 
 IDS = torch.tensor([[10, 11, 20, 21], [12, 13, 22, 3]])
 THERE = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
 LABELS = torch.tensor([[-100, -100, 20, 21], [-100, -100, 22, -100]])
 MASK = torch.tensor([[0, 1, 1], [0, 1, 0]])  # the same as LABELS, about tokens 1 to 3
 PER_TOKEN = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
-
-
-def refused(tensors: dict[str, Tensor], **options: object) -> str:
-    with pytest.raises(InputError) as error:
-        batch_of(tensors, **options)
-    return str(error.value)
 
 
 # --- labels ---
@@ -108,7 +98,6 @@ def test_one_advantage_per_row_comes_in_two_shapes():
 def test_the_prompt_s_width_says_where_columns_begin():
     batch = batch_of({"tokens": IDS, "prompt_width": torch.tensor(2), "old_logprobs": PER_TOKEN[:, :2]})
     assert batch.start == 2
-    assert "prompt_width is [9], expected" in refused({"tokens": IDS, "prompt_width": torch.tensor([9])})
 
 
 def test_lengths_are_an_attention_mask():
@@ -190,120 +179,3 @@ def test_a_key_means_one_thing_in_a_layout(layout):
     keys = [key for keys in layout.keys.values() for key in keys]
     assert len(set(keys)) == len(keys)
     assert set(layout.keys) <= set(CANONICAL)
-
-
-# --- groups ---
-
-
-def grouped(rows: list[list[int]], size: int) -> tuple[list[int] | None, str]:
-    """Rows of two tokens of prompt and one of completion."""
-    tensors = {"prompts": torch.tensor(rows), "responses": torch.full((len(rows), 1), 9)}
-    batch = batch_of(tensors, group_size=size)
-    group = batch.per_row.get("group")
-    return group if group is None else group.tolist(), " ".join(batch.notes)
-
-
-def test_rows_side_by_side_are_groups():
-    assert grouped([[1, 2], [1, 2], [3, 4], [3, 4]], 2) == ([0, 0, 1, 1], "")
-
-
-def test_a_prompt_that_was_drawn_twice_is_two_groups():
-    assert grouped([[1, 2], [1, 2], [1, 2], [1, 2]], 2) == ([0, 0, 1, 1], "")
-
-
-@pytest.mark.parametrize(
-    ("rows", "size", "group"),
-    [
-        ([[1, 2], [3, 4], [3, 4], [1, 2]], 2, [0, 1, 1, 0]),  # shuffled, as TRL trains
-        ([[1, 2], [3, 4], [3, 4]], 2, [0, 1, 1]),  # and cut
-    ],
-)
-def test_rows_that_do_not_stand_side_by_side_are_grouped_by_their_prompts(rows, size, group):
-    found, notes = grouped(rows, size)
-    assert found == group
-    assert notes.startswith("The rows of a prompt do not stand side by side, or not all are here")
-
-
-def test_without_prompts_groups_are_rows_side_by_side_or_none():
-    tensors = {"input_ids": torch.cat([IDS, IDS]), "old_log_probs": torch.cat([PER_TOKEN, PER_TOKEN])}
-    assert batch_of(tensors, group_size=2).per_row["group"].tolist() == [0, 0, 1, 1]
-    assert "group" not in batch_of(tensors, group_size=3).per_row
-
-
-def test_a_group_of_the_file_is_kept():
-    tensors = {"tokens": IDS, "mask": MASK, "group": torch.tensor([7, 5])}
-    assert batch_of(tensors, group_size=2).per_row["group"].tolist() == [7, 5]
-
-
-# --- what is refused ---
-
-REFUSALS = [
-    (
-        {"values": PER_TOKEN},
-        {},
-        "no token ids among the keys values: expected tokens, or prompt_ids and completion_ids",
-    ),
-    ({"input_ids": IDS[0]}, {}, "input_ids is (4,), expected (rows, time) with at least one token"),
-    ({"input_ids": IDS[:, :0]}, {}, "input_ids is (2, 0), expected (rows, time)"),
-    ({"input_ids": IDS.float()}, {}, "input_ids is torch.float32, expected token ids: whole numbers"),
-    ({"input_ids": IDS, "labels": LABELS[:, 1:]}, {}, "labels is (2, 3), expected (2, 4) as the tokens"),
-    ({"input_ids": IDS, "attention_mask": MASK}, {}, "attention_mask is (2, 3), expected (2, 4) as the tokens"),
-    ({"input_ids": IDS, "attention_mask": THERE * -1}, {}, "attention_mask holds numbers other than 0 and 1"),
-    ({"input_ids": IDS, "position_ids": MASK}, {}, "position_ids is (2, 3), expected (2, 4) as the tokens"),
-    ({"input_ids": IDS, "length": MASK}, {}, "length is (2, 3), expected (2,): a number per row"),
-    ({"tokens": IDS, "mask": MASK * 2}, {}, "mask holds values other than 0 and 1"),
-    (
-        {"tokens": IDS, "mask": MASK, "old_logprobs": PER_TOKEN[:, :2]},
-        {},
-        "old_logprobs is (2, 2), expected (2, 3), as mask has it",
-    ),
-    (
-        {"tokens": IDS, "mask": MASK, "advantages": PER_TOKEN[:, :2]},
-        {},
-        "advantages is (2, 2), expected (2, 3), as mask has it, or (2,): a number per row",
-    ),
-    ({"tokens": IDS, "mask": MASK, "rewards": PER_TOKEN}, {}, "rewards is (2, 3), expected (2,): a number per row"),
-    (
-        {"input_ids": IDS, "old_log_probs": PER_TOKEN, "prev_logprobs": PER_TOKEN},
-        {},
-        "old_log_probs and prev_logprobs can both be old_logprobs: leave one out, or say which it is with "
-        "names={'old_logprobs': 'old_log_probs'}",
-    ),
-    (
-        {"tokens": IDS, "mask": MASK, "labels": IDS},
-        {},
-        "mask keeps 3 tokens and labels 6, not the same ones: leave the one out that the loss does not read",
-    ),
-    ({"responses": IDS, "prompts": IDS[:1]}, {}, "prompts has 1 rows, responses 2: expected as many"),
-    (
-        {"responses": IDS, "prompts": IDS, "input_ids": torch.cat([IDS, IDS.flip(1)], dim=1)},
-        {},
-        "input_ids (2, 8) is not prompts and responses side by side: were they padded on the right each?",
-    ),
-    ({"tokens": IDS}, {"names": {"logits": "tokens"}}, "names has 'logits', expected one of tokens, prompts"),
-    (
-        {"tokens": IDS},
-        {"names": {"mask": "keep"}},
-        "names takes mask from 'keep', which is not in the batch: it has tok",
-    ),
-    ({"tokens": IDS, "keep": "all"}, {"names": {"mask": "keep"}}, "names takes mask from 'keep', which is no tensor"),
-    ({"tokens": IDS, "mask": MASK}, {"group_size": 0}, "group_size is 0, expected at least 1"),
-    ({"tokens": IDS, "mask": MASK, "values": PER_TOKEN.cfloat()}, {}, "values is torch.complex64, expected real"),
-    ({"tokens": IDS, "num_tokens": MASK}, {}, "num_tokens is (2, 3), expected one number: num_tokens of the batch"),
-    (
-        {"input_ids.values": IDS[0], "input_ids.offsets": torch.tensor([0, 3])},
-        {},
-        "input_ids.offsets are not the offsets of input_ids.values",
-    ),
-]
-
-
-@pytest.mark.parametrize(("tensors", "options", "words"), REFUSALS, ids=[words[:40] for _, _, words in REFUSALS])
-def test_what_does_not_belong_together_is_refused_in_a_sentence(tensors, options, words):
-    assert words in refused(tensors, **options)
-
-
-def test_the_fix_that_a_clash_names_is_one():
-    tensors = {"input_ids": IDS, "old_log_probs": PER_TOKEN, "prev_logprobs": PER_TOKEN + 1}
-    name, key = re.search(r"names=\{'(\w+)': '(\w+)'\}", refused(tensors)).groups()
-    assert torch.equal(batch_of(tensors, names={name: key}).per_token["old_logprobs"], PER_TOKEN)
