@@ -40,7 +40,7 @@ class Columns:
             return tensor
         if tensor.shape == self.tokens.shape:
             return tensor[:, self.start :]
-        or_row = f", or ({self.rows},): one per row" if per_row else ""
+        or_row = f", or ({self.rows},): a number per row" if per_row else ""
         raise InputError(f"{key} is {tuple(tensor.shape)}, expected {self.shape}, as {self.like} has it{or_row}")
 
 
@@ -103,7 +103,7 @@ def attention(chosen: Chosen, tokens: Tensor) -> tuple[Tensor | None, list[str]]
     if mask is None and (lengths := chosen.get("lengths")) is not None:
         if lengths.shape != (len(tokens),):
             raise InputError(
-                f"{chosen.key('lengths')} is {tuple(lengths.shape)}, expected ({len(tokens)},): one per row"
+                f"{chosen.key('lengths')} is {tuple(lengths.shape)}, expected ({len(tokens)},): a number per row"
             )
         return torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None], []
     if mask is None:

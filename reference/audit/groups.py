@@ -11,25 +11,23 @@ from reference.objectives.shapes import InputError
 
 
 def group_rows(batch: Batch) -> Batch:
-    """The batch with a group per row: rows side by side where their prompts agree, else the rows with equal prompts."""
+    """The batch with a group per row: rows side by side where their prompts agree, else the rows with equal prompts.
+
+    Where neither prompts nor the number of rows say anything, the batch stays as it is.
+    """
     size, rows = int(batch.numbers["group_size"]), len(batch.tokens)
-    if size < 1 or rows % size:
-        raise InputError(f"group_size is {size}, expected a divisor of the {rows} rows of the batch")
+    if size < 1:
+        raise InputError(f"group_size is {size}, expected at least 1: how many completions a prompt has")
     beside = torch.arange(rows, device=batch.tokens.device) // size
     prompts = prompts_of(batch)
     if prompts is None:
-        return replace(batch, per_row={**batch.per_row, "group": beside})
-    equal = [[*dict.fromkeys(prompts)].index(prompt) for prompt in prompts]
-    group = torch.tensor(equal, device=batch.tokens.device)
-    if all(len(set(equal[first : first + size])) == 1 for first in range(0, rows, size)):
+        return batch if rows % size else replace(batch, per_row={**batch.per_row, "group": beside})
+    numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
+    equal = [numbers[prompt] for prompt in prompts]
+    if rows % size == 0 and all(len(set(equal[first : first + size])) == 1 for first in range(0, rows, size)):
         return replace(batch, per_row={**batch.per_row, "group": beside})  # one prompt may be drawn twice
-    if set(group.bincount().tolist()) != {size}:
-        counts = sorted(group.bincount().tolist())
-        raise InputError(
-            f"group_size is {size}, but the rows with equal prompts are {counts}: save the batch before it is cut into "
-            "parts, or leave group_size out"
-        )
-    note = f"The {size} rows of a prompt do not stand side by side: the batch was shuffled, and groups are from the prompts."
+    note = "The rows of a prompt do not stand side by side, or not all are here: rows with equal prompts are a group."
+    group = torch.tensor(equal, device=batch.tokens.device)
     return replace(batch, per_row={**batch.per_row, "group": group}, notes=(*batch.notes, note))
 
 

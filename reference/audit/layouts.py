@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from reference.audit.batch import NUMBERS, PER_ROW, PER_TOKEN
 
+IGNORED = -100  # transformers' label of a token without a loss
 PARTS = (
     "tokens",
     "prompts",

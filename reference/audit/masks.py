@@ -7,9 +7,10 @@ from torch import Tensor
 
 from reference.audit.choice import Chosen
 from reference.audit.columns import Columns
+from reference.audit.layouts import IGNORED
 from reference.objectives.shapes import InputError, kept
 
-IGNORED = -100  # transformers' label of a token without a loss
+MASKS = ("mask", "labels", "shift_labels", "completion_mask")  # what says which tokens are in the loss
 
 
 def loss_mask(chosen: Chosen, columns: Columns) -> tuple[Tensor | None, list[str]]:
@@ -81,7 +82,9 @@ def lost(chosen: Chosen, columns: Columns, there: Tensor, name: str) -> list[str
     if there.shape != columns.tokens.shape or not (dropped := int(there[:, : columns.start].sum())):
         return []
     why = "no token predicts the first one" if columns.start == 1 else f"{columns.like} begins there"
-    return [f"{chosen.key(name)} keeps {dropped} tokens before column {columns.start} that were left out: {why}."]
+    return [
+        f"{dropped} tokens before column {columns.start} are in the loss by {chosen.key(name)}, and left out: {why}."
+    ]
 
 
 def require_one_mask(chosen: Chosen, masks: dict[str, Tensor]) -> None:

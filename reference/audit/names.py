@@ -18,7 +18,7 @@ from reference.audit.batch import NUMBERS, PER_ROW, PER_TOKEN, Batch
 from reference.audit.choice import Chosen, choose
 from reference.audit.columns import Columns, columns_of
 from reference.audit.groups import group_rows
-from reference.audit.masks import loss_mask, tool_tokens
+from reference.audit.masks import MASKS, loss_mask, tool_tokens
 from reference.audit.ragged import rectangles
 from reference.objectives.shapes import InputError, at_least_float32
 
@@ -46,6 +46,8 @@ def batch_of(
     mask, notes = loss_mask(chosen, columns)
     per_token, per_row = values_of(chosen, columns)
     named = columns.named | chosen.keys
+    if mask is not None and "mask" not in named:
+        named["mask"] = next(chosen.key(name) for name in MASKS if name in chosen.tensors)
     if "token_rewards" in per_token and "rewards" not in per_row:
         per_row["rewards"] = per_token["token_rewards"].sum(dim=1)  # as verl and SkyRL take the reward of a completion
         named["rewards"] = chosen.key("token_rewards")
@@ -74,14 +76,22 @@ def values_of(chosen: Chosen, columns: Columns) -> tuple[dict[str, Tensor], dict
         if (tensor := chosen.get(name)) is None:
             continue
         if name in PER_ROW and tensor.shape in ((columns.rows,), (columns.rows, 1)) and tensor.shape != columns.shape:
-            per_row[name] = tensor.flatten() if name == "group" else at_least_float32(tensor.flatten())
+            per_row[name] = tensor.flatten() if name == "group" else real_numbers(tensor.flatten(), chosen.key(name))
         elif name in PER_TOKEN:
-            per_token[name] = at_least_float32(columns.cut(tensor, chosen.key(name), per_row=name in PER_ROW))
+            cut = columns.cut(tensor, chosen.key(name), per_row=name in PER_ROW)
+            per_token[name] = real_numbers(cut, chosen.key(name))
         else:
             raise InputError(
-                f"{chosen.key(name)} is {tuple(tensor.shape)}, expected ({columns.rows},): one {name} per row"
+                f"{chosen.key(name)} is {tuple(tensor.shape)}, expected ({columns.rows},): a number per row"
             )
     return per_token, per_row
+
+
+def real_numbers(tensor: Tensor, key: str) -> Tensor:
+    """In float32, or in float64 where they are."""
+    if tensor.is_complex():
+        raise InputError(f"{key} is {tensor.dtype}, expected real numbers")
+    return at_least_float32(tensor) if tensor.is_floating_point() else tensor.float()
 
 
 def numbers_of(chosen: Chosen, **given: int | None) -> dict[str, float]:
