@@ -1,7 +1,7 @@
 """Batches of a few tokens, written as text: one letter a token, so that every place can be counted by hand.
 
-    q  a question    o  opens the assistant's turn    c  a completion    e  the EOS
-    T  opens a tool's turn    t  a result    k  opens a call    _  padding
+q  a question    o  opens the assistant's turn    c  a completion    e  the EOS
+T  opens a tool's turn    t  a result    k  opens a call    _  padding
 """
 
 from __future__ import annotations

@@ -51,7 +51,10 @@ def test_a_prompt_for_each_group():
     (found,) = prompts(made(*rows, start=2, per_row={"group": torch.tensor([0, 1, 1, 0])}))
     assert (found.level, found.where) == ("fault", "4 of 4 rows: 0, 1, 2, 3")
     (found,) = prompts(made(*("qqce",) * 4, start=2, per_row={"group": torch.tensor(PAIRS)}))
-    assert (found.level, found.what) == ("note", "Prompts that came more than once: 1 groups repeat another one's prompt.")
+    assert (found.level, found.what) == (
+        "note",
+        "Prompts that came more than once: 1 groups repeat another one's prompt.",
+    )
 
 
 def test_equal_completions_are_a_doubt():
@@ -159,7 +162,7 @@ def test_returns_are_values_plus_advantages_up_to_whitening():
 def test_values_that_know_their_own_token(late, level):
     """V loses the log-prob of every token: behind it, as it should, or at it."""
     generator = torch.Generator().manual_seed(0)
-    old = -torch.rand(2, 121, generator=generator) ** 4
+    old = -(torch.rand(2, 121, generator=generator) ** 4)
     values = old.cumsum(dim=1)
     values = torch.nn.functional.pad(values[:, :-1], (1, 0)) if late else values
     batch = made(*("q" + "c" * 120,) * 2, start=1, per_token={"old_logprobs": old, "values": values})

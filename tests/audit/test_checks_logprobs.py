@@ -81,9 +81,7 @@ def test_entropy_below_0_is_a_fault():
     assert values(batch(entropy=SOME))[0].what.startswith("The entropy is below 0")
 
 
-@pytest.mark.parametrize(
-    ("size", "level"), [(0.0, "note"), (5e-4, "note"), (0.01, "doubt"), (0.05, "fault")]
-)
+@pytest.mark.parametrize(("size", "level"), [(0.0, "note"), (5e-4, "note"), (0.01, "doubt"), (0.05, "fault")])
 def test_a_ratio_by_its_size(size, level):
     """Every other log-prob lower by twice the size: the mean of the sizes is the size."""
     lower = 2 * size * (torch.arange(40) % 2)
@@ -103,7 +101,11 @@ def test_the_ratio_s_mean_and_its_worst_token():
 @pytest.mark.parametrize(("slope", "kind"), [(1.25, "lower"), (0.8, "higher")])
 def test_a_slope_is_told_as_a_temperature(slope, kind):
     (found,) = ratio(batch(logprobs=slope * SOME, old_logprobs=SOME))
-    assert found.level == "fault" and f"slope {slope:.2f}" in found.what and f"{kind} temperature, about {1 / slope:.2f}" in found.what
+    assert (
+        found.level == "fault"
+        and f"slope {slope:.2f}" in found.what
+        and f"{kind} temperature, about {1 / slope:.2f}" in found.what
+    )
 
 
 def test_two_engines_by_hand():
@@ -115,7 +117,9 @@ def test_two_engines_by_hand():
     assert "0.03 nats per token, at most by 0.03; 100.0 % of the tokens" in found.what and "0.00045 (k3)" in found.what
 
 
-@pytest.mark.parametrize(("gap", "level", "says"), [(0.0, "note", "differ by 0 nats"), (0.2, "doubt", "top-p"), (1.5, "fault", "1.5")])
+@pytest.mark.parametrize(
+    ("gap", "level", "says"), [(0.0, "note", "differ by 0 nats"), (0.2, "doubt", "top-p"), (1.5, "fault", "1.5")]
+)
 def test_a_sampler_that_finds_every_token_likelier(gap, level, says):
     (found,) = engines(batch(sampler_logprobs=SOME + gap, old_logprobs=SOME))
     assert found.level == level and says in found.what
