@@ -110,6 +110,7 @@ def test_what_is_no_batch_is_refused_in_a_sentence(batch, options, says):
         audit(batch, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 1), (3, 2)])
 @pytest.mark.parametrize("kind", ["zeros", "nan", "ones"])
 def test_no_check_falls_over_small_or_strange_tensors(shape, kind):
