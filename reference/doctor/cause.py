@@ -61,6 +61,7 @@ class Cause:
     rule: Rule
     kinds: tuple[str, ...] = ("rl",)  # of run that it fits
     apart: str = ""  # what tells the faults, or other causes, apart
+    about: str = ""  # a scalar of the runs that it is about: without it nothing is missing
 
     @property
     def where(self) -> str:

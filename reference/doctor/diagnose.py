@@ -49,7 +49,7 @@ def diagnose(log: Log, causes: Sequence[Cause] = CAUSES) -> Diagnosis:
     if len(log.steps) < FEWEST:
         raise InputError(f"{log.source} has {len(log.steps)} steps: the doctor needs at least {FEWEST}")
     kind = kind_of(log)
-    fitting = [cause for cause in causes if kind in cause.kinds]
+    fitting = [cause for cause in causes if kind in cause.kinds and (not cause.about or has(log, cause.about))]
     lacking = {cause.name: tuple(name for name in cause.needs if not has(log, name)) for cause in fitting}
     able = [cause for cause in fitting if not lacking[cause.name]]
     found = [Found(cause, evidence) for cause in able if (evidence := cause.rule(log))]

@@ -54,19 +54,17 @@ def wrapped(head: str, words: str) -> str:
 def closing(diagnosis: Diagnosis) -> list[str]:
     """What could not be looked at for want of scalars, and what the scalars of this framework mean."""
     lines = []
-    if by_scalars := lacking(diagnosis):
-        what = "; ".join(f"{names} for {', '.join(causes)}" for names, causes in by_scalars.items())
-        lines.append(f"Not in the log, so not checked: {what}.")
+    if diagnosis.unchecked:
+        lacking = dict.fromkeys(plain(name) for _, names in diagnosis.unchecked for name in names)
+        causes = ", ".join(cause.name for cause, _ in diagnosis.unchecked)
+        lines.append(f"Not in the log: {', '.join(lacking)}. Without them these cannot be told: {causes}.")
     lines += [f"Note: {printable(note, 400)}" for note in diagnosis.log.notes]
     return [textwrap.fill(line, WIDTH, subsequent_indent="   ") for line in lines]
 
 
-def lacking(diagnosis: Diagnosis) -> dict[str, list[str]]:
-    """Missing scalars -> the causes that need them."""
-    found: dict[str, list[str]] = {}
-    for cause, names in diagnosis.unchecked:
-        found.setdefault(" and ".join(names), []).append(cause.name)
-    return found
+def plain(name: str) -> str:
+    """Of scalars that can stand for each other the first: kl_k3|kl_ref is kl_k3."""
+    return name.split("|")[0]
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:

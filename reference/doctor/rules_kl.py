@@ -6,7 +6,7 @@ from reference.doctor.reading import few, first_part, last_part, points, span, t
 
 RESET = 1e-3  # of the steps before it. A KL of one batch differs from the next by a factor of two or three, not by 1,000
 STARTED = 1e-3  # nats per token. Where policy and reference are one model it is 0; two engines differ by less
-KL = "kl_k3|kl_k1|kl_ref"  # whichever the log has, the first of them
+KL = "kl_k3|kl_k1|kl_ref|kl_ref_in_reward"  # whichever the log has, the first of them
 
 
 def kl_name(log: Log) -> str:
@@ -80,18 +80,18 @@ CAUSES = (
         "reference_replaced", "The reference was replaced by the policy while it trained.",
         "Find what writes the reference: sync_ref_model, ref_sync_every, a resumed run that loads the newest checkpoint as "
         "reference. A reference that follows is a choice of its own: then the KL says nothing about the start.",
-        7, ("reference_replaced",), (KL,), reset,
+        7, ("reference_replaced",), (KL,), reset, about=KL,
     ),
     Cause(
         "reference_is_another", "The reference is not the model that the run starts from.",
         "Load both from the same folder, with dropout off and in the same precision: the first KL must be 0.",
-        7, (), (KL,), other_reference,
+        7, (), (KL,), other_reference, about=KL,
     ),
     Cause(
         "kl_not_felt", "The KL is charged and does not hold the policy back.",
         "Ask which estimator is in the loss: the expected gradient of k1 is 0 there. Put k3 or k2 into the loss, or k1 into "
         "the reward.",
-        2, ("k1_in_loss",), (KL, "kl_coef", "length", "reward", "reward_std"), price_not_felt,
+        2, ("k1_in_loss",), (KL, "kl_coef", "length", "reward", "reward_std"), price_not_felt, about=KL,
         apart="audit says which estimator, if the batch holds ref_logprobs; a learning rate that destroys the policy "
         "raises the KL too, and shows in approx_kl from the first steps.",
     ),

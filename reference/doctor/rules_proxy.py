@@ -98,12 +98,12 @@ CAUSES = (
     Cause(
         "length_gamed", "The judge pays for length, and the policy collects.",
         f"{FIRST}. Take the length out of the judge: pairs of equal length, or a price for length.",
-        11, ("length_gamed",), ("proxy", "reward", "length"), by_length,
+        11, ("length_gamed",), ("proxy", "reward", "length"), by_length, about="proxy",
     ),
     Cause(
         "kl_too_cheap", "The judge can be climbed, and the KL that should hold the policy costs next to nothing.",
         f"{FIRST}. Raise kl_coef until the KL costs a third of what the judge pays.",
-        7, ("kl_coef_too_small",), ("proxy", "reward", KL, "kl_coef", "length"), by_cheap_kl,
+        7, ("kl_coef_too_small",), ("proxy", "reward", KL, "kl_coef", "length"), by_cheap_kl, about="kl_coef",
     ),
     Cause(
         "over_optimised", "The judge's reward rises, and what it stands for falls.",

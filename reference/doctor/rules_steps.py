@@ -13,20 +13,68 @@ MOVED = 0.01  # chance that a scalar of a policy that stands still looks like a 
 
 def too_far(log: Log) -> Evidence | None:
     """Large steps alone are a choice. A reward that falls while they are taken is not."""
-    found = points(log, "approx_kl")
-    far = those(found, lambda kl: kl > FAR)
-    beginning = typical(first_part(found, 0.1))
     rewards = points(log, "reward")
-    if len(rewards) < 5 or beginning < FAR:
+    if len(rewards) < 5:
         return None
     before, after = typical([value for _, value in rewards[:2]]), typical(last_part(rewards))
     if after > before - 2 * noise(values(log, "reward")):
+        return None
+    return by_steps(log, before, after) if has_steps(log) else by_ruin(log, before, after)
+
+
+def has_steps(log: Log) -> bool:
+    return "approx_kl" in log.scalars
+
+
+def by_steps(log: Log, before: float, after: float) -> Evidence | None:
+    found = points(log, "approx_kl")
+    beginning = typical(first_part(found, 0.1))
+    if beginning < FAR:
         return None
     words = (
         f"One step moves the policy by {beginning:.3g} nats per token at the beginning, in the median, and the reward falls "
         f"from {before:.3g} to {after:.3g}."
     )
-    return Evidence(words, ("approx_kl", "reward", "entropy", "clip_frac"), span(far), excess(beginning, FAR / 4), "bound")
+    far = those(found, lambda kl: kl > FAR)
+    return Evidence(words, ("approx_kl", "reward", "entropy", "clip_frac"), span(far), excess(beginning, FAR / 4))
+
+
+def by_ruin(log: Log, before: float, after: float) -> Evidence | None:
+    """Without approx_kl: half of the reward is lost, and the entropy, which falls in a run that learns, rises."""
+    entropy = points(log, "entropy")
+    if len(entropy) < 5 or after > 0.5 * before:
+        return None
+    first, last = typical(first_part(entropy, 0.1)), typical(last_part(entropy))
+    if last < 1.5 * first:
+        return None
+    words = (
+        f"The reward falls from {before:.3g} to {after:.3g}, and the entropy rises from {first:.3g} to {last:.3g} nats per "
+        "token. How far a step moves the policy is not in the log."
+    )
+    return Evidence(words, ("reward", "entropy", "grad_norm"), span(entropy), excess(last, 1.5 * first / 2))
+
+
+def taught(log: Log) -> str:
+    """What teaches: a judge's reward, or a shaped one, where the log has it beside the verifier's."""
+    return next(name for name in ("proxy", "earned", "reward") if name in log.scalars)
+
+
+def wrong_way(log: Log) -> Evidence | None:
+    """Small steps up the gradient of a reward make it larger. They made it smaller: by what it fell, over the noise."""
+    name = taught(log)
+    rewards, steps = points(log, name), points(log, "approx_kl")
+    if len(rewards) < 5 or typical(first_part(steps, 0.1)) > FAR:
+        return None
+    before, after = typical([value for _, value in rewards[:2]]), typical(last_part(rewards))
+    rho, chance = trend(values(log, name))
+    fall, limit = before - after, max(3 * noise(values(log, name)), 0.25 * abs(before))
+    if rho > 0 or chance > MOVED or fall < limit:
+        return None
+    words = (
+        f"{name} falls from {before:.3g} to {after:.3g}, in steps of {typical(first_part(steps, 0.1)):.2g} nats per token at "
+        "first, which are none too large."
+    )
+    return Evidence(words, (name, "approx_kl", "entropy"), span(rewards), excess(fall, limit / 2), "bound")
 
 
 def nothing_moves(log: Log) -> Evidence | None:
@@ -79,7 +127,14 @@ CAUSES = (
         "steps_too_large", "The steps are too large: the learning rate is too high.",
         "Divide the learning rate by 5 to 10. If it was right before, look for fewer prompts per step, or for another "
         "optimizer.",
-        4, ("lr_too_high",), ("approx_kl", "reward"), too_far,
+        4, ("lr_too_high",), ("reward", "approx_kl|entropy"), too_far,
+    ),
+    Cause(
+        "wrong_way", "Training makes what it is paid for smaller: a sign is wrong.",
+        "Follow one completion with a reward above its group's mean: its advantage must be positive, and one step must "
+        "make it more likely.",
+        5, ("advantage_sign",), ("reward", "approx_kl"), wrong_way,
+        apart="audit, check of the advantages: whether they rise with the rewards.",
     ),
     Cause(
         "nothing_moves", "There are gradients, and the weights do not move.",

@@ -73,8 +73,8 @@ CAUSES = (
         8, ("weights_frozen",), ("margin", "grad_norm"), margin_stands, kinds=("preference",),
     ),
     Cause(
-        "reference_is_another", "The reference is not the model that the run starts from.",
+        "pairs_of_another_reference", "The reference is not the model that the run starts from.",
         "Load both from the same folder, with dropout off and in the same precision: the first margin must be 0.",
-        8, (), ("margin", "loss"), other_start, kinds=("preference",),
+        8, ("other_reference",), ("margin", "loss"), other_start, kinds=("preference",),
     ),
 )  # fmt: skip
