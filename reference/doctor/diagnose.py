@@ -9,8 +9,8 @@ from reference.doctor.log import Log
 from reference.objectives.shapes import InputError
 
 FEWEST = 3  # steps below which nothing is said: not even a median means anything
-KINDS = {  # a run is of the first kind of which the log has a scalar
-    "rl": ("reward", "dead_groups", "clip_frac", "approx_kl", "entropy", "proxy"),
+KINDS = {  # a run is of the first kind of which the log has a scalar. Trainers log the entropy of any kind of run
+    "rl": ("reward", "dead_groups", "clip_frac", "approx_kl", "proxy"),
     "preference": ("chosen", "rejected", "reward_margin", "chosen_reward"),
     "reward": ("margin", "accuracy"),
     "sft": ("loss", "token_accuracy", "supervised"),
@@ -34,7 +34,7 @@ def kind_of(log: Log) -> str:
         if any(name in log.scalars for name in names):
             return kind
     raise InputError(
-        f"{log.source} has no scalar that the doctor reads: it needs one of {', '.join(KINDS['rl'] + KINDS['sft'])}; "
+        f"{log.source} has no scalar that the doctor reads: it needs one of {', '.join(sum(KINDS.values(), ()))}; "
         "name yours with --columns, as in --columns reward=my_reward"
     )
 
