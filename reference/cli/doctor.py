@@ -41,7 +41,12 @@ def add_doctor(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
         help="which column of the file is which scalar, step among them, such as reward=my_reward; --names lists the names")  # fmt: skip
     add("--framework", metavar="NAME", choices=FRAMEWORKS,
         help=f"whose names the scalars have, where the file does not say it: {', '.join(FRAMEWORKS)}")  # fmt: skip
-    add("--figure", type=picture, metavar="FILE", help="draw the scalars, with where the likeliest cause shows: a .png, .svg or .pdf")
+    add(
+        "--figure",
+        type=picture,
+        metavar="FILE",
+        help="draw the scalars, with where the likeliest cause shows: a .png, .svg or .pdf",
+    )
     add("--json", action="store_true", help="print everything as one JSON object and nothing else")
     add("--names", metavar="FRAMEWORK", choices=FRAMEWORKS[:-1],
         help="print which scalar of a framework is read under which name, and end")  # fmt: skip

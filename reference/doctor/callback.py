@@ -1,6 +1,6 @@
 """The doctor beside a trainer of transformers or TRL: the same rules on the log so far, and one warning per cause.
 
-    trainer = GRPOTrainer(..., callbacks=[DoctorCallback()])
+trainer = GRPOTrainer(..., callbacks=[DoctorCallback()])
 """
 
 import warnings
@@ -38,9 +38,7 @@ class DoctorCallback(TrainerCallback):
         self.found: dict[str, Found] = {}
         self.seen: dict[str, int] = {}
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: Any) -> None:
         """After every row of the log, where this process is the one that logs."""
         if state.is_world_process_zero and len(state.log_history) >= FIRST_ROWS:
             self.look(state.log_history)

@@ -7,6 +7,7 @@ these results therefore also asks how large a change is, beside how unlikely.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erfc, exp, isfinite, sqrt
 from statistics import median
 
@@ -65,7 +66,7 @@ def change_points(values: Sequence[float], *, alarm: float = 0.01, shortest: int
     known = finite(values)
     cuts = sorted(cut_points([value for _, value in known], 0, alarm, shortest))
     edges = [0, *(place for place, _ in cuts), len(known)]
-    pieces = [median(value for _, value in known[a:b]) for a, b in zip(edges, edges[1:], strict=False)] if cuts else []
+    pieces = [median(value for _, value in known[a:b]) for a, b in pairwise(edges)] if cuts else []
     return [Change(known[place][0], pieces[i], pieces[i + 1], chance) for i, (place, chance) in enumerate(cuts)]
 
 
@@ -86,7 +87,7 @@ def noise(values: Sequence[float]) -> float:
     For independent normal values this is their standard deviation. A level that changes now and then does not count.
     """
     known = [value for _, value in finite(values)]
-    steps = [abs(b - a) for a, b in zip(known, known[1:], strict=False)]
+    steps = [abs(b - a) for a, b in pairwise(known)]
     return 1.05 * median(steps) if steps else 0.0
 
 

@@ -102,4 +102,6 @@ def columns_of(table: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def in_words(fault: str, row: Mapping[str, int]) -> str:
-    return f"{fault}: " + ", ".join(f"{cause} {count}" for cause, count in sorted(row.items(), key=lambda each: -each[1]))
+    return f"{fault}: " + ", ".join(
+        f"{cause} {count}" for cause, count in sorted(row.items(), key=lambda each: -each[1])
+    )

@@ -29,7 +29,7 @@ class Diagnosis:
 
 
 def kind_of(log: Log) -> str:
-    """"rl", "preference", "reward" or "sft". Raises ``InputError`` where no scalar says it."""
+    """ "rl", "preference", "reward" or "sft". Raises ``InputError`` where no scalar says it."""
     for kind, names in KINDS.items():
         if any(name in log.scalars for name in names):
             return kind

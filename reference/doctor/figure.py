@@ -12,7 +12,17 @@ from reference.evaluation.printable import printable
 from reference.style import BLUE, INK, MUTED, ORANGE, RED, describe, style
 
 SIX = ("reward", "reward_std", "approx_kl", "clip_frac", "entropy", "grad_norm")
-OTHERS = ("loss", "token_accuracy", "supervised", "accuracy", "margin", "chosen", "rejected", "chosen_reward", "reward_margin")
+OTHERS = (
+    "loss",
+    "token_accuracy",
+    "supervised",
+    "accuracy",
+    "margin",
+    "chosen",
+    "rejected",
+    "chosen_reward",
+    "reward_margin",
+)
 MOST = 9  # panels
 CHANGES = 3  # of level that a panel marks: the largest
 

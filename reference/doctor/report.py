@@ -4,7 +4,8 @@ import textwrap
 from typing import Any
 
 from reference.doctor.cause import Cause, Found
-from reference.doctor.diagnose import Diagnosis
+from reference.doctor.causes import UNSEEN
+from reference.doctor.diagnose import Diagnosis, has
 from reference.evaluation.printable import counted, file_name, printable
 
 WIDTH = 100
@@ -58,6 +59,11 @@ def closing(diagnosis: Diagnosis) -> list[str]:
         lacking = dict.fromkeys(plain(name) for _, names in diagnosis.unchecked for name in names)
         causes = ", ".join(cause.name for cause, _ in diagnosis.unchecked)
         lines.append(f"Not in the log: {', '.join(lacking)}. Without them these cannot be told: {causes}.")
+    lines += [
+        f'No scalar shows {what}: python -m reference audit does in a batch (check "{check}").'
+        for names, what, check in UNSEEN.values()
+        if has(diagnosis.log, names)
+    ]
     lines += [f"Note: {printable(note, 400)}" for note in diagnosis.log.notes]
     return [textwrap.fill(line, WIDTH, subsequent_indent="   ") for line in lines]
 

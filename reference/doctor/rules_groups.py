@@ -4,9 +4,11 @@ from math import sqrt
 
 from reference.doctor.cause import Cause, Evidence, excess
 from reference.doctor.log import Log
-from reference.doctor.reading import few, points, span, those, together, typical, values
+from reference.doctor.reading import few, span, those, together, typical, values
 
-CENTRED = 0.3  # of the std. Within groups the mean over completions is 0. Over tokens it is at most half of the std times
+CENTRED = (
+    0.3  # of the std. Within groups the mean over completions is 0. Over tokens it is at most half of the std times
+)
 # the relative difference in length between right and wrong completions: 0.3 asks for a difference of 60 %
 PAIR = 0.01  # share by which a number may differ from what a group of two gives exactly
 
@@ -34,7 +36,9 @@ def not_centred(log: Log) -> Evidence | None:
         f"The mean advantage is {typical(values(log, 'advantage_mean')):.3g} in the median step, {share:.2g} times its std. "
         "What is compared with its group has a mean of 0."
     )
-    return Evidence(words, ("advantage_mean", "advantage_std", "entropy"), span(off), excess(share, CENTRED), "identity")
+    return Evidence(
+        words, ("advantage_mean", "advantage_std", "entropy"), span(off), excess(share, CENTRED), "identity"
+    )
 
 
 def squares(log: Log) -> list[tuple[float, float, float]]:
@@ -93,14 +97,14 @@ CAUSES = (
         "advantages_not_centred", "The advantages are not compared with anything: their mean is not 0.",
         "Subtract the group's mean (or the batch's, or a critic's value) from the reward before the loss.",
         5, ("advantages_not_centred",), ("advantage_mean", "advantage_std"), not_centred,
-        apart="audit, check of the advantages: centred per group, per batch, or not.",
+        apart='In a batch: audit, checks "kind of advantage" and "centred advantages".',
     ),
     Cause(
         "dead_groups_teach", "Groups whose completions are all right, or all wrong, have advantages that are not 0.",
         "Look at the rewards of such a group with all digits: something tiny, such as a tie-break or a length term, is "
         "divided by its own std. Add eps to the std, or set the advantages of these groups to 0.",
         5, ("std_of_dead_groups",), ("dead_groups", "advantage_std"), dead_groups_teach,
-        apart="audit, check of the advantages: which dead groups have some.",
+        apart='In a batch: audit, check "dead groups" says which of them have advantages.',
     ),
     Cause(
         "group_of_two", "A group has two completions, so most groups are dead and every other one weighs the same.",

@@ -4,7 +4,9 @@ from reference.doctor.cause import Cause, Evidence, excess
 from reference.doctor.log import Log
 from reference.doctor.reading import few, first_part, last_part, points, span, together, typical
 
-RESET = 1e-3  # of the steps before it. A KL of one batch differs from the next by a factor of two or three, not by 1,000
+RESET = (
+    1e-3  # of the steps before it. A KL of one batch differs from the next by a factor of two or three, not by 1,000
+)
 STARTED = 1e-3  # nats per token. Where policy and reference are one model it is 0; two engines differ by less
 KL = "kl_k3|kl_k1|kl_ref|kl_ref_in_reward"  # whichever the log has, the first of them
 
@@ -92,7 +94,6 @@ CAUSES = (
         "Ask which estimator is in the loss: the expected gradient of k1 is 0 there. Put k3 or k2 into the loss, or k1 into "
         "the reward.",
         2, ("k1_in_loss",), (KL, "kl_coef", "length", "reward", "reward_std"), price_not_felt, about=KL,
-        apart="audit says which estimator, if the batch holds ref_logprobs; a learning rate that destroys the policy "
-        "raises the KL too, and shows in approx_kl from the first steps.",
+        apart="A learning rate that destroys the policy raises the KL too, and shows in approx_kl from the first steps.",
     ),
 )  # fmt: skip

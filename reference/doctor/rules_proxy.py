@@ -48,7 +48,9 @@ def by_length(log: Log) -> Evidence | None:
     if seen is None or not longer > LONGER:
         return None
     words = f"{words_of(seen)}; completions are {longer:.2g} times as long as at first."
-    return Evidence(words, ("proxy", "reward", "length", "truncated"), span(points(log, "proxy")), size_of(seen), "bound")
+    return Evidence(
+        words, ("proxy", "reward", "length", "truncated"), span(points(log, "proxy")), size_of(seen), "bound"
+    )
 
 
 def by_cheap_kl(log: Log) -> Evidence | None:
@@ -114,6 +116,6 @@ CAUSES = (
         "no_ends", "Completions run into the budget: the policy has unlearned to end, or is paid for not ending.",
         "Look whether the EOS token is in the loss, and whether a completion without one can earn a reward.",
         1, (), ("truncated",), into_the_budget,
-        apart="audit, check of the EOS.",
+        apart='In a batch: audit, check "EOS in the loss".',
     ),
 )  # fmt: skip

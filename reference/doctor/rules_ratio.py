@@ -4,8 +4,12 @@ from reference.doctor.cause import Cause, Evidence, excess
 from reference.doctor.log import Log
 from reference.doctor.reading import first_part, points, span, those, typical, values
 
-LIMIT = 1e-4  # float32 sums leave 1e-7. bfloat16 rounds log-probs by 1e-2, both ways, and thousands of them average to less
-SHIFTED = 0.5  # nats per token. What is shifted by one compares different tokens: their log-probs differ by the spread of
+LIMIT = (
+    1e-4  # float32 sums leave 1e-7. bfloat16 rounds log-probs by 1e-2, both ways, and thousands of them average to less
+)
+SHIFTED = (
+    0.5  # nats per token. What is shifted by one compares different tokens: their log-probs differ by the spread of
+)
 # log-probs. Two scores of the same token by the same weights differ by far less, at any temperature that is in use
 
 
@@ -48,7 +52,8 @@ def scored_otherwise(log: Log) -> Evidence | None:
         return None
     words = (
         f"The ratio at the first inner step is {off[0][1]:.5g} at step {off[0][0]:g}, where it is 1 in a right loop. In "
-        f"the median step it is {typical([abs(ratio - 1) for _, ratio in off]):.2g} away from 1."
+        f"the median step it is {typical([abs(ratio - 1) for _, ratio in off]):.2g} away from 1, and above it in "
+        f"{sum(ratio > 1 for _, ratio in off)} of {len(off)} steps."
     )
     return evidence(log, off, words)
 
@@ -70,15 +75,15 @@ CAUSES = (
         "Compare the two log-probs of one row token by token, moved by one place both ways: one of the moves makes them "
         "equal. Then mend the slice: logits at t predict the token at t + 1.",
         1, ("mask_off_by_one",), ("ratio", "approx_kl"), shifted,
-        apart="audit, check of the alignment: at which shift two log-probs of a row agree.",
+        apart='In a batch: audit, check "alignment of log-probs" says by how many places.',
     ),
     Cause(
         "scored_otherwise", "The policy is scored otherwise than it was sampled from, with the same weights.",
         "Score one batch twice before any update. If the two differ, dropout is on (model.eval(), or dropout 0). If they "
         "agree, divide the logits by the temperature of sampling in both places.",
         1, ("temperature_forgotten", "dropout_in_scoring"), ("ratio", "approx_kl"), scored_otherwise,
-        apart="audit, regression of old on new log-probs: a slope that is not 1 is a temperature, scatter is dropout or "
-        "another engine.",
+        apart="Dropout lowers the log-probs of one side, so that the ratio is on one side of 1 in most steps; a temperature moves "
+        'it both ways. In a batch: audit, check "sampler against trainer" compares the two token by token.',
     ),
     Cause(
         "stale_logprobs", "The old log-probs are those of an earlier policy than the one that sampled.",

@@ -8,7 +8,7 @@ from reference.doctor.reading import first_part, last_part, points, span, those,
 FAR = 0.015  # nats per token between the policies before and after the updates of a step
 STILL = 1e-10  # nats per token: what float32 makes of two equal policies is 1e-13, and the smallest step in use 1e-6
 CLIP = 1.0  # max_grad_norm of our loops and of every trainer that ``frameworks`` lists, unless it was changed
-GONE = 0.1  # of the entropy of the beginning
+GONE = 0.09  # of the entropy of the beginning. Between our runs of twice the length of a recipe and a bonus of the wrong sign
 MOVED = 0.01  # chance that a scalar of a policy that stands still looks like a trend
 
 
@@ -95,10 +95,13 @@ def nothing_moves(log: Log) -> Evidence | None:
 
 
 def always_clipped(log: Log) -> Evidence | None:
-    """Where the gradient is above the clip in every step, its length says nothing any more, and the step is the clip's."""
+    """Where the gradient is above the clip in every step, its length says nothing any more, and the step is the clip's.
+
+    Not asked of TRL: it divides by counts of the whole batch itself, and its RLOO adds up the tokens of a completion.
+    """
     found = points(log, "grad_norm")
     long = those(found, lambda norm: norm > CLIP)
-    if len(long) < 0.9 * len(found):
+    if len(found) < 5 or len(long) < 0.9 * len(found) or log.framework == "trl":
         return None
     norm = typical([value for _, value in long])
     words = (
@@ -108,18 +111,28 @@ def always_clipped(log: Log) -> Evidence | None:
     return Evidence(words, ("grad_norm", "approx_kl"), span(long), excess(norm, CLIP))
 
 
+def errors_left(log: Log) -> float:
+    """Wrong completions at the end over those at the beginning; 1 where the reward is no share of right ones."""
+    wrong = [(step, 1 - reward) for step, reward in points(log, "reward")]
+    if len(wrong) < 3 or not all(0 <= share <= 1 for _, share in wrong) or wrong[0][1] == 0:
+        return 1.0
+    return typical(last_part(wrong)) / max(share for _, share in wrong[:3])
+
+
 def entropy_driven(log: Log) -> Evidence | None:
-    """Entropy falls in every run that learns, to a fifth or a seventh in ours, since a policy that is right has less to
-    choose from. Below a tenth of what it was something else drives it."""
+    """Entropy falls in every run that learns, about as the share of wrong completions does: a policy that is right has less
+    to choose from. Below a tenth of what it was, and further than the errors fell, something else drives it."""
     found = points(log, "entropy")
     before, after = max(value for _, value in found[:3]), typical(last_part(found))
-    if len(found) < 8 or after > GONE * before:
+    if len(found) < 8 or after > min(GONE, errors_left(log)) * before:
         return None
     words = f"The entropy falls from {before:.3g} to {after:.2g} nats per token, to {after / before:.1%} of what it was"
     if dead := values(log, "dead_groups"):
         words += f"; {typical(dead[-3:]):.0%} of the groups are dead at the end"
     gone = those(found, lambda value: value < GONE * before)
-    return Evidence(f"{words}.", ("entropy", "dead_groups", "reward"), span(gone), excess(before / max(after, 1e-9), 1 / GONE))
+    return Evidence(
+        f"{words}.", ("entropy", "dead_groups", "reward"), span(gone), excess(before / max(after, 1e-9), 1 / GONE)
+    )
 
 
 CAUSES = (
@@ -134,7 +147,7 @@ CAUSES = (
         "Follow one completion with a reward above its group's mean: its advantage must be positive, and one step must "
         "make it more likely.",
         5, ("advantage_sign",), ("reward", "approx_kl"), wrong_way,
-        apart="audit, check of the advantages: whether they rise with the rewards.",
+        apart="In a batch: look whether advantages rise with rewards. A judge that is not in the log may be what it is paid for.",
     ),
     Cause(
         "nothing_moves", "There are gradients, and the weights do not move.",
@@ -147,8 +160,8 @@ CAUSES = (
         "Take one batch in one micro-batch, then in eight: the two gradients must be equal. Divide by the tokens (or rows) "
         "of the whole batch, and not of the micro-batch.",
         6, ("micro_batch_count",), ("grad_norm",), always_clipped,
-        apart="audit, check of the normaliser: num_tokens against the mask's sum. A loss that is a sum on purpose looks "
-        "the same.",
+        apart='In a batch: audit, check "normaliser" compares it with the sum of the mask. A loss that is a sum on purpose '
+        "looks the same.",
     ),
     Cause(
         "entropy_collapsed", "The entropy is almost gone, faster than learning alone takes it.",

@@ -3,19 +3,20 @@
 from reference.doctor.cause import Cause, Evidence, excess
 from reference.doctor.changes import trend
 from reference.doctor.log import Log
-from reference.doctor.reading import first_part, last_part, points, span, those, typical, values
+from reference.doctor.reading import first_part, last_part, points, span, those, together, typical
 
 MALFORMED = 3.0  # times as many malformed calls as at first: where they earn nothing, training makes them fewer
+SPOKEN = 0.05  # calls per completion, below which the share of valid ones is that of a handful
 INVENTED = 0.3  # of the answers to problems that need the tool. What a model reads in its context it seldom makes up
 
 
 def calls_decay(log: Log) -> Evidence | None:
     """A model that imitates what a tool writes soon writes it itself, and forgets how a call begins and ends."""
-    found = points(log, "valid")
-    if len(found) < 5 or typical(values(log, "calls")) == 0:
+    found = [(step, valid) for step, valid, calls in together(log, "valid", "calls") if calls > SPOKEN]
+    if len(found) < 5:
         return None
     before, after = 1 - typical(first_part(found, 0.1)), 1 - typical(last_part(found))
-    rho, chance = trend(values(log, "valid"))
+    rho, chance = trend([valid for _, valid in found])
     if after < max(0.1, MALFORMED * before) or rho > 0 or chance > 0.01:
         return None
     words = f"{before:.1%} of the calls are malformed at first and {after:.1%} at the end"
@@ -46,12 +47,12 @@ CAUSES = (
         "Print one trajectory with its mask: False belongs on every token of the tool's turn, in the loss and in what the "
         "advantages are averaged over.",
         9, ("tool_output_trained",), ("valid", "calls"), calls_decay, about="calls",
-        apart="audit, check of the tool's tokens. Steps that are too large spoil calls as well.",
+        apart="In a batch: audit, check \"tool's words\". Steps that are too large spoil calls as well.",
     ),
     Cause(
         "results_unread", "The model calls, and what the tool returned does not reach it.",
         "Decode the whole context of one trajectory after a call: the result must stand in it, before the model goes on.",
         9, ("tool_result_missing",), ("made_up", "calls"), results_unread, about="calls",
-        apart="audit, check of the tool's tokens: a turn of the tool with nothing in it.",
+        apart="A model that was never taught to read results makes answers up as well.",
     ),
 )  # fmt: skip

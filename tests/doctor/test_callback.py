@@ -30,7 +30,7 @@ def warned(recipe, folder) -> tuple[DoctorCallback, list[str]]:
 def test_grpo_with_a_learning_rate_that_is_too_high_is_told_once(tmp_path):
     recipe = replace(RECIPES["grpo"], **SMALL, **GROUPS, lr=3e-3, steps=14)
     doctor, said = warned(recipe, tmp_path)
-    assert list(doctor.found)[0] == "steps_too_large"
+    assert next(iter(doctor.found)) == "steps_too_large"
     assert len(said) == len(doctor.found)  # each once
     assert "the learning rate is too high" in said[0] and "Try first: Divide the learning rate" in said[0]
 

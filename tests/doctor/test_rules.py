@@ -19,7 +19,9 @@ def made(**scalars: object) -> Log:
     """A log of 20 steps; a number stands for all of them."""
     series = {name: tuple(v if isinstance(v, list) else [v] * STEPS) for name, v in scalars.items()}
     length = len(next(iter(series.values())))
-    return Log("made", "ours", tuple(float(step) for step in range(1, length + 1)), series, {name: name for name in series})
+    return Log(
+        "made", "ours", tuple(float(step) for step in range(1, length + 1)), series, {name: name for name in series}
+    )
 
 
 HEALTHY = {
@@ -33,7 +35,10 @@ HEALTHY = {
 
 def causes(**changed: object) -> list[str]:
     """What is found in the healthy log with some scalars changed; None takes one out."""
-    return [found.cause.name for found in diagnose(made(**{k: v for k, v in (HEALTHY | changed).items() if v is not None})).found]
+    return [
+        found.cause.name
+        for found in diagnose(made(**{k: v for k, v in (HEALTHY | changed).items() if v is not None})).found
+    ]
 
 
 def only(name: str, **changed: object) -> bool:
@@ -138,6 +143,13 @@ def test_a_gradient_above_the_clip_in_every_step():
     assert causes(grad_norm=[2.4] * 10 + [0.4] * 10) == []
 
 
+def test_entropy_that_is_gone_before_the_errors_are():
+    gone = [0.2 * 0.85**i for i in range(STEPS)]  # to a twentieth, while wrong ones become 0.22 of 0.6
+    assert only("entropy_collapsed", entropy=gone)
+    assert causes(entropy=gone, reward=[1 - 0.6 * 0.84**i for i in range(STEPS)]) == []  # both fell alike
+    assert causes(entropy=[0.2 - 0.009 * i for i in range(STEPS)]) == []  # to an eighth
+
+
 # ---- what teaches -----------------------------------------------------------------------------------------------------------
 
 
@@ -146,10 +158,11 @@ PARTED = {"proxy": RISING, "reward": [0.4 + 0.03 * min(i, 20 - i) for i in range
 
 def test_a_judge_that_rises_while_the_verifier_falls():
     assert only("over_optimised", **PARTED)
+    assert only("over_optimised", **PARTED, kl_coef=None)
     assert only("length_gamed", **PARTED, length=[40.0 + 2 * i for i in range(STEPS)])
     cheap = PARTED | {"kl_k3": [0.01 * i for i in range(STEPS)], "kl_coef": 1e-4}
     assert only("kl_too_cheap", **cheap)
-    assert causes(**PARTED | {"proxy": [1 - value for value in RISING]}) == []
+    assert causes(**PARTED | {"proxy": [0.4 + 0.1 * (i % 2) for i in range(STEPS)]}) == []  # nobody is paid for it
 
 
 def test_completions_that_no_longer_end():
