@@ -3,8 +3,9 @@
 from reference.teaching.exercise import Exercise
 
 from .batch_checks import check_batch
-from .cases import loss_zero_cases
+from .cases import loss_zero_cases, read_scalars_cases
 from .cases_batch import check_batch_cases
+from .reading import read_scalars
 from .zero import loss_zero
 
 EXERCISES = {
@@ -56,6 +57,31 @@ def loss_zero(rewards, *, loss, grad_norm):
     if grad_norm > 0:
         return "healthy"
     return "dead groups" if (rewards == rewards[:, :1]).all() else "cut"
+""",
+    ),
+    "read_scalars": Exercise(
+        read_scalars,
+        read_scalars_cases,
+        (
+            "The list has an order. Which words can be decided without the reward? And what does a reward that rises prove, if "
+            "approx_kl is large?",
+            "Go through the list from its top, with a return for each word. any() asks for some point, all() for every point. "
+            "The reward's change is its last value minus its first, and its scale is the first reward_std.",
+            "change, least = reward[-1] - reward[0], 0.1 * reward_std[0]. Rounding leaves an approx_kl of 1e-13, so compare it "
+            "with 1e-9, and only where updates > 1.",
+        ),
+        """
+def read_scalars(reward, reward_std, approx_kl, clip_frac, entropy, grad_norm, *, updates):
+    change, least = reward[-1] - reward[0], 0.1 * reward_std[0]
+    if (reward_std == 0).all():
+        return "no signal"
+    if updates > 1 and grad_norm.any() and (approx_kl < 1e-9).all():
+        return "frozen"
+    if (approx_kl > 0.02).any() or (clip_frac > 0.3).any():
+        return "too far"
+    if entropy[-1] < 0.1 * entropy[0] and change <= least:
+        return "collapse"
+    return "learns" if change > least else "falls" if change < -least else "flat"
 """,
     ),
 }

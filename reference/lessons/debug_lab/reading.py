@@ -2,9 +2,12 @@
 
 from torch import Tensor
 
-VERDICTS = ("no signal", "frozen", "too far", "collapse", "learns", "flat")
-STILL = 1e-9  # nats per token: rounding in float32 leaves less
+VERDICTS = ("no signal", "frozen", "too far", "collapse", "learns", "falls", "flat")
+STILL = 1e-9  # nats per token: in float32 rounding leaves less
 FAR = 0.02  # nats per token: half the square of a log-ratio of 0.2, which is where PPO clips
+CLIPPED = 0.3  # share of the tokens; GSPO clips nearly as many on purpose
+COLLAPSED = 0.1  # of the entropy at the beginning
+MOVED = 0.1  # of reward_std at the beginning, which is the scale that rewards have
 
 
 def read_scalars(
@@ -17,26 +20,27 @@ def read_scalars(
     *,
     updates: int,
 ) -> str:
-    """One word for a run of reinforcement learning. The first one that fits counts.
+    """One word for a run of reinforcement learning. The first word that fits counts.
 
         no signal   reward_std is 0 at every point
-        frozen      approx_kl is below 1e-9 at every point, although a rollout has more than one update
-        too far     approx_kl is above 0.02 at some point
-        collapse    entropy ends below a tenth of its beginning, and reward does not end above its beginning
-        learns      reward ends above its beginning
+        frozen      grad_norm is not 0, approx_kl is below 1e-9 at every point, and a rollout has more than one update
+        too far     approx_kl is above 0.02 at some point, or clip_frac above 0.3
+        collapse    entropy ends below a tenth of its first value, and reward has not risen
+        learns      reward has risen: it ends above its first value by more than a tenth of the first reward_std
+        falls       reward has fallen by as much
         flat        nothing of this
 
     Args:
         reward, reward_std, approx_kl, clip_frac, entropy, grad_norm: (points,), from the beginning of the run to its end.
-        updates: optimizer steps on one rollout. With 1, old and new policy are the same, and approx_kl is always 0.
+        updates: optimizer steps on one rollout. With 1, the new policy is the old one, and approx_kl is 0 in every run.
     """
-    risen = bool(reward[-1] > reward[0])
+    change, least = reward[-1] - reward[0], MOVED * reward_std[0]
     if not reward_std.any():
         return "no signal"
-    if updates > 1 and bool((approx_kl < STILL).all()):
+    if updates > 1 and grad_norm.any() and (approx_kl < STILL).all():
         return "frozen"
-    if bool((approx_kl > FAR).any()):
+    if (approx_kl > FAR).any() or (clip_frac > CLIPPED).any():
         return "too far"
-    if bool(entropy[-1] < entropy[0] / 10) and not risen:
+    if entropy[-1] < COLLAPSED * entropy[0] and change <= least:
         return "collapse"
-    return "learns" if risen else "flat"
+    return "learns" if change > least else "falls" if change < -least else "flat"

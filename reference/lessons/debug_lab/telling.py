@@ -1,0 +1,76 @@
+"""A run and a batch as text: what the game prints, and a screen reader can read."""
+
+from functools import cache
+
+from transformers import PreTrainedTokenizerBase
+
+from reference.runs.recorded_runs import Rows
+from reference.teaching.example import readable
+from reference.world.model import BASE, TOOL_SFT, load
+
+from .batches import Seen
+from .recorded import means, series
+
+SHOWN = (
+    "reward", "proxy", "reward_std", "dead_groups", "length", "truncated", "made_up", "calls", "ratio", "approx_kl",
+    "clip_frac", "entropy", "grad_norm", "advantage_mean", "advantage_std", "kl_k3", "kl_coef", "value_loss",
+    "explained_variance", "loss", "token_accuracy", "supervised",
+)  # fmt: skip
+
+
+def scalar_rows(rows: Rows, healthy: Rows) -> dict[str, list[float | str]]:
+    """Of every scalar of the run a line and, below it, a line of the healthy one: the first step, and the four quarters."""
+    found: dict[str, list[float | str]] = {}
+    for name in SHOWN:
+        if any(name in row for row in rows):
+            found[name] = line_of(rows, name)
+            found[f"  {name}, healthy"] = line_of(healthy, name) if any(name in row for row in healthy) else ["-"] * 5
+    return found
+
+
+def line_of(rows: Rows, name: str) -> list[float | str]:
+    return [series(rows, name)[0], *means(rows, name).tolist()]
+
+
+def batch_text(seen: Seen, *, rows: int = 4) -> str:
+    """The first rows of a batch: the tokens in the loss stand in brackets. Below each its advantage and its log-ratio."""
+    tokenizer = reader(seen)
+    lines = ["Tokens in the loss stand between [ and ], pads are left out."]
+    for row in range(min(rows, len(seen.tokens))):
+        lines += ["", f"row {row + 1}{numbers_of(seen, row)}", bracketed(seen, row, tokenizer)]
+    return "\n".join(lines)
+
+
+@cache
+def tokenizer_of(folder: str) -> PreTrainedTokenizerBase:
+    return load(folder)[1]
+
+
+def reader(seen: Seen) -> PreTrainedTokenizerBase:
+    """The tokenizer of the shipped models: both have the same one."""
+    return tokenizer_of(str(BASE if TOOL_SFT is None else BASE))
+
+
+def bracketed(seen: Seen, row: int, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The real tokens of a row as one text, with brackets around those that the mask keeps."""
+    words = readable(tokenizer, seen.tokens[row].tolist())
+    kept = [False, *seen.mask[row].bool().tolist()]
+    real = seen.attention_mask[row].bool().tolist()
+    text, inside = "", False
+    for word, keeps, there in zip(words, kept, real, strict=True):
+        if keeps != inside:
+            text, inside = text + ("[" if keeps else "]"), keeps
+        text += word if there else "·pad·" if keeps else ""
+    return text + ("]" if inside else "")
+
+
+def numbers_of(seen: Seen, row: int) -> str:
+    """Its prompt, its advantage, and how far the two log-probs of a kept token are apart, in words."""
+    kept = seen.mask[row].bool()
+    if seen.logprobs is None or seen.old_logprobs is None or seen.advantages is None or seen.group is None:
+        return ""
+    if not kept.any():
+        return ", nothing is kept"
+    gap = (seen.logprobs[row] - seen.old_logprobs[row])[kept]
+    advantage = seen.advantages[row][kept].mean()
+    return f", prompt {int(seen.group[row]) + 1}, advantage {advantage:+.3f}, log-ratio {gap.min():+.4f} to {gap.max():+.4f}"

@@ -1,0 +1,25 @@
+"""The widgets of the debug lab: the six scalars step by step, and the game."""
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from reference.runs.curves import PANELS
+from reference.teaching import controls
+from reference.teaching.controls import choice, slider
+
+from .figures import figure_up_to
+from .recorded import HEALTHY, logs_of, recipe_of, recorded_faults
+
+
+def six_scalars(step: int = 10) -> None:
+    """The scalars of one recorded run of each fault up to a step, beside a healthy run of the same recipe."""
+    faults = recorded_faults()
+    last = max(len(logs_of(name, recipe_of(name))[0]) for name in faults)
+
+    def draw(fault: str, step: int) -> Figure:
+        recipe = recipe_of(fault)
+        rows, healthy = logs_of(fault, recipe)[0], logs_of(HEALTHY, recipe)[0]
+        panels = PANELS["sft" if recipe == "sft" else "rl"]
+        return figure_up_to(rows, healthy, panels, step=min(step, len(rows)), title=f"{recipe}, {fault}")
+
+    controls.interact(draw, fault=choice("fault", faults), step=slider("step", step, 1, last))
