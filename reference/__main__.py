@@ -106,6 +106,7 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 def train_command(args: argparse.Namespace) -> int:
     with defer_signals():
         from reference.algorithms.unread_options import without_unread
+        from reference.cli.bug import set_bug, with_bug
         from reference.cli.unread_options import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
@@ -125,6 +126,7 @@ def train_command(args: argparse.Namespace) -> int:
     if not args.resume and "reward" in options:
         options["reward"] = proxy_sources(options["reward"])
         options["teacher"] = teacher_source(options["teacher"])
+    bug = set_bug(options, set() if args.resume else args.typed)
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
     if args.model not in SHIPPED and os.path.isdir(args.model):
@@ -134,7 +136,9 @@ def train_command(args: argparse.Namespace) -> int:
         refuse_resume(args)
         done = run_on_trl(recipe, options, out=args.out)
     else:
-        done = run_recipe(recipe, options, out=args.out, resume=args.resume)
+        recipe, faulty = with_bug(bug, recipe)
+        with faulty:
+            done = run_recipe(recipe, options, out=args.out, resume=args.resume)
     return 0 if done else exit_code()
 
 

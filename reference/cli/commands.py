@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Recipe
 from reference.cli.best_of_n import add_best_of_n
+from reference.cli.bug import add_bug
 from reference.cli.complete import add_complete
 from reference.cli.explain import add_explain
 from reference.cli.export import add_export
@@ -80,6 +81,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
     add_device(add)
     add("--engine", choices=("native", "trl"), default="native",
         help="our own loop, or TRL's trainer (also under torchrun or accelerate launch, for more than one machine)")  # fmt: skip
+    add_bug(add, recipe)
     add_save_every(add, 10)
     add("--eval-problems", type=positive(int), default=300 if tools else 400, metavar="N",
         help="held-out problems for the accuracy")  # fmt: skip

@@ -20,7 +20,7 @@ ADDED = {
 }  # later than the others; a run without had no tools, and recipes with tools came with them
 LATER = {
     name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")
-}  # and these after the tools
+} | {"bug": None}  # and these after the tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:
