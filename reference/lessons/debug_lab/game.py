@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from reference.algorithms.recipes import RECIPES
 from reference.faults import FAULTS
+from reference.faults.names import faults_for
 from reference.objectives.shapes import InputError
 from reference.runs.recorded_runs import RUNS, Rows
-from reference.teaching.table import table
 
 from .batches import batch_of
 from .recorded import HEALTHY, logs_of, recorded_faults
-from .telling import batch_text, scalar_rows
+from .telling import batch_text, scalars_text
 
 ROUNDS, CHOICES = 10, 5
 
@@ -51,19 +52,13 @@ def rounds_of(seed: int, *, count: int = ROUNDS, folder: Path = RUNS) -> list[Ro
 
 
 def choices_of(answer: str, recipe: str, faults: list[str], rng: Random) -> tuple[str, ...]:
-    """The answer, ``healthy``, and other faults that the recipe could have, in the order of the alphabet."""
-    kind = {name: FAULTS[name].kind for name in faults}
-    wanted = "sft" if recipe == "sft" else "rl"
-    others = [
-        name for name in faults if kind[name] == wanted and name != answer and FAULTS[name].recipe in (recipe, "grpo")
-    ]
-    taken = {answer, HEALTHY}
+    """The answer, ``healthy``, and other faults that the recipe can have, in the order of the alphabet."""
+    others = [name for name in faults_for(RECIPES[recipe]) if name in faults and name != answer]
     own = [name for name in others if FAULTS[name].recipe == recipe]
     more = [name for name in others if name not in own]
-    for name in [*rng.sample(own, k=len(own)), *rng.sample(more, k=len(more))]:
-        if len(taken) < CHOICES:
-            taken.add(name)
-    return tuple(sorted(taken))
+    wrong = [*rng.sample(own, k=len(own)), *rng.sample(more, k=len(more))]
+    taken = {answer, HEALTHY}
+    return tuple(sorted([*taken, *wrong[: CHOICES - len(taken)]]))
 
 
 def verdict(answer: str, guess: str) -> str:
@@ -91,46 +86,52 @@ class Game:
         """The round that is played now; None after the last one."""
         return self.rounds[len(self.guesses)] if len(self.guesses) < len(self.rounds) else None
 
-    def show(self) -> None:
-        """Print the scalars of this round's run beside those of a healthy one, and the names to choose from."""
+    def page(self) -> str:
+        """The scalars of this round's run beside those of a healthy one, and the names to choose from."""
         now = self.round
         if now is None:
-            print(self.score())
-            return
-        print(
+            return self.score()
+        head = (
             f"Round {len(self.guesses) + 1} of {len(self.rounds)}: a run of {now.recipe}. Each second line is healthy."
         )
-        rows, healthy = now.rows(folder=self.folder), now.healthy(folder=self.folder)
-        table(scalar_rows(rows, healthy), "step 1", "quarter 1", "2", "3", "4", digits=5)
-        print(f'A batch of it: game.batch(). Your guess, as game.guess("{HEALTHY}"): {", ".join(now.choices)}')
+        text = scalars_text(now.rows(folder=self.folder), now.healthy(folder=self.folder))
+        return f"{head}\n\n{text}\nOne of these: {', '.join(now.choices)}"
+
+    def batch_page(self, *, step: int = 3) -> str:
+        """A batch of a short run with the same fault."""
+        now = self.round
+        if now is None:
+            return self.score()
+        return batch_text(batch_of(now.recipe, None if now.answer == HEALTHY else now.answer, step=step))
+
+    def told(self, name: str) -> str:
+        """End the round with a guess. What was wrong, in words; a name that is not to choose from ends no round."""
+        now = self.round
+        if now is None:
+            return self.score()
+        if name not in now.choices:
+            return f"{name!r} is not among the names of this round: {', '.join(now.choices)}"
+        self.guesses.append(name)
+        return f"{verdict(now.answer, name)}\n{self.score()}"
+
+    def show(self) -> None:
+        print(self.page())
 
     def batch(self, *, step: int = 3) -> None:
-        """Print a batch of a short run with the same fault."""
-        now = self.round
-        if now is None:
-            print(self.score())
-            return
-        print(batch_text(batch_of(now.recipe, None if now.answer == HEALTHY else now.answer, step=step)))
+        print(self.batch_page(step=step))
 
     def guess(self, name: str) -> None:
-        """End the round with a guess, and print what was wrong."""
-        now = self.round
-        if now is None:
-            print(self.score())
-        elif name not in now.choices:
-            print(f"{name!r} is not among the names of this round: {', '.join(now.choices)}")
-        else:
-            self.guesses.append(name)
-            print(verdict(now.answer, name), self.score(), sep="\n")
+        print(self.told(name))
 
     def score(self) -> str:
         """How many were found so far; after the last round also which ones were missed, and where to go back to."""
         played = list(zip(self.rounds, self.guesses, strict=False))
         missed = sorted({one.answer for one, guess in played if one.answer != guess})
-        said = f"{len(played) - sum(one.answer != guess for one, guess in played)} of {len(played)} found."
+        said = f"{sum(one.answer == guess for one, guess in played)} of {len(played)} found."
         if self.round is None:
             places = [f"{name} (notebook {FAULTS[name].lesson:02})" if name in FAULTS else name for name in missed]
-            said += f" The game is over.{f' Missed: {", ".join(places)}.' if places else ''}"
+            back = f" Missed: {', '.join(places)}." if places else ""
+            said += f" The game is over.{back}"
         return said
 
 

@@ -1,12 +1,15 @@
 """A run and a batch as text: what the game prints, and a screen reader can read."""
 
+import io
+from contextlib import redirect_stdout
 from functools import cache
 
 from transformers import PreTrainedTokenizerBase
 
 from reference.runs.recorded_runs import Rows
 from reference.teaching.example import readable
-from reference.world.model import BASE, TOOL_SFT, load
+from reference.teaching.table import table
+from reference.world.model import BASE, load
 
 from .batches import Seen
 from .recorded import means, series
@@ -28,13 +31,21 @@ def scalar_rows(rows: Rows, healthy: Rows) -> dict[str, list[float | str]]:
     return found
 
 
+def scalars_text(rows: Rows, healthy: Rows) -> str:
+    """The lines of ``scalar_rows`` as a table."""
+    text = io.StringIO()
+    with redirect_stdout(text):
+        table(scalar_rows(rows, healthy), "step 1", "quarter 1", "2", "3", "4", digits=5)
+    return text.getvalue()
+
+
 def line_of(rows: Rows, name: str) -> list[float | str]:
     return [series(rows, name)[0], *means(rows, name).tolist()]
 
 
 def batch_text(seen: Seen, *, rows: int = 4) -> str:
     """The first rows of a batch: the tokens in the loss stand in brackets. Below each its advantage and its log-ratio."""
-    tokenizer = reader(seen)
+    tokenizer = tokenizer_of_base()
     lines = ["Tokens in the loss stand between [ and ], pads are left out."]
     for row in range(min(rows, len(seen.tokens))):
         lines += ["", f"row {row + 1}{numbers_of(seen, row)}", bracketed(seen, row, tokenizer)]
@@ -42,13 +53,9 @@ def batch_text(seen: Seen, *, rows: int = 4) -> str:
 
 
 @cache
-def tokenizer_of(folder: str) -> PreTrainedTokenizerBase:
-    return load(folder)[1]
-
-
-def reader(seen: Seen) -> PreTrainedTokenizerBase:
-    """The tokenizer of the shipped models: both have the same one."""
-    return tokenizer_of(str(BASE if TOOL_SFT is None else BASE))
+def tokenizer_of_base() -> PreTrainedTokenizerBase:
+    """The tokenizer of both shipped models."""
+    return load(BASE)[1]
 
 
 def bracketed(seen: Seen, row: int, tokenizer: PreTrainedTokenizerBase) -> str:
