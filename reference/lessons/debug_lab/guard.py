@@ -1,0 +1,45 @@
+"""A check of the batch inside of a training loop: the loss refuses to be computed on a batch that is wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from reference.algorithms.data import Experience
+from reference.algorithms.recipes import Recipe
+from reference.objectives import ppo_clip_loss
+from reference.objectives.shapes import InputError
+
+from .batches import Seen, seen_by
+
+Loss = Callable[[Tensor, Experience, Recipe], Tensor]
+
+
+def names_for(check: Callable[..., Any], seen: Seen, *, eos_token_id: int) -> list[str]:
+    """What a ``check_batch`` says of a batch of reinforcement learning."""
+    tensors = (seen.tokens, seen.attention_mask, seen.mask, seen.logprobs, seen.old_logprobs)
+    return list(check(*tensors, prompt_width=seen.prompt_width, eos_token_id=eos_token_id))
+
+
+def guarded(check: Callable[..., Any], *, eos_token_id: int) -> Loss:
+    """PPO's loss, which asks ``check`` first. For recipes with one update per rollout, where the ratio has to be 1.
+
+    The loss raises ``InputError`` with the names that the check has found.
+    """
+
+    def loss(logprobs: Tensor, experience: Experience, recipe: Recipe) -> Tensor:
+        if found := names_for(check, seen_by(logprobs, experience), eos_token_id=eos_token_id):
+            raise InputError(f"the batch is wrong: {', '.join(found)}")
+        return ppo_clip_loss(logprobs, experience.old_logprobs, experience.advantages)
+
+    return loss
+
+
+def mask_shifted(loss: Loss, *, places: int) -> Loss:
+    """The same loss, given a mask that is some places late, or early if they are negative."""
+
+    def shifted(logprobs: Tensor, experience: Experience, recipe: Recipe) -> Tensor:
+        return loss(logprobs, replace(experience, mask=experience.mask.roll(places, dims=1)), recipe)
+
+    return shifted
