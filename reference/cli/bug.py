@@ -1,6 +1,5 @@
 """train RECIPE --bug NAME: the option, and what it changes."""
 
-import argparse
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

@@ -5,8 +5,10 @@ from reference.faults.wrong_rollouts import (
     dusty,
     likes_length,
     likes_zeros,
+    negated,
     never_right,
     not_centred,
+    of_another_model,
     stale,
     trained_on_results,
     without_eps,
@@ -24,13 +26,14 @@ from reference.faults.wrong_updates import (
 )
 
 RL, COLLECT = "reference.algorithms.rl", "reference.algorithms.collect"
-SFT, TOOLS = "reference.algorithms.supervised", "reference.world.tool_rollout"
+SFT, PREFERENCE = "reference.algorithms.supervised", "reference.algorithms.preference"
+TOOLS = "reference.world.tool_rollout"
 
 ENTRIES = (
     Fault(
-        "lr_too_high", "The learning rate is ten times too high.",
+        "lr_too_high", "The learning rate is five times too high.",
         "approx_kl and clip_frac are large from the first steps, and the reward falls.", "grpo", 4,
-        options={"lr": 3e-3},
+        options={"lr": 1.5e-3},
     ),
     Fault(
         "kl_coef_too_small", "The judge leans, and the KL to the reference is charged at a thousandth of what would hold the policy.",
@@ -40,12 +43,12 @@ ENTRIES = (
     Fault(
         "reference_replaced", "In the middle of the run the reference becomes the policy of that moment.",
         "the KL to the reference falls to 0 between two steps.", "grpo", 7,
-        options={"kl": "k3", "kl_place": "loss", "kl_coef": 0.01, "ref_sync_every": 10},
+        options={"kl": "k3", "kl_place": "loss", "kl_coef": 0.01, "ref_sync_every": 8},
     ),
     Fault(
         "k1_in_loss", "The KL in the loss is estimated by k1, whose expected gradient is 0.",
         "the KL to the reference rises as if it were not charged, and the gradient is noisy.", "grpo", 2,
-        options={"kl": "k1", "kl_place": "loss", "kl_coef": 0.3},
+        options={"kl": "k1", "kl_place": "loss", "kl_coef": 1.0},
     ),
     Fault(
         "group_of_two", "A group has two completions.",
@@ -63,6 +66,11 @@ ENTRIES = (
         replaces={f"{COLLECT}.advantage_of": not_centred},
     ),
     Fault(
+        "advantage_sign", "The advantage has a minus sign too many.",
+        "the reward falls from the first step on, at an approx_kl that is as ever.", "grpo", 5,
+        replaces={f"{COLLECT}.advantage_of": negated},
+    ),
+    Fault(
         "micro_batch_count", "Each micro-batch divides by its own count, and the results are added up.",
         "grad_norm is larger by the number of micro-batches; Adam and clipping hide the rest.", "grpo", 6,
         replaces={f"{RL}.aggregation_of": own_counts},
@@ -70,7 +78,7 @@ ENTRIES = (
     Fault(
         "entropy_sign", "The entropy bonus is added to the loss in the place of being subtracted.",
         "the entropy falls to almost 0 within a few steps.", "grpo", 11,
-        options={"entropy_coef": 0.1}, replaces={f"{RL}.total_loss": entropy_added},
+        options={"entropy_coef": 1.0}, replaces={f"{RL}.total_loss": entropy_added},
     ),
     Fault(
         "stale_logprobs", "The old log-probs are those of the first policy, and are never refreshed.",
@@ -103,7 +111,7 @@ ENTRIES = (
         options={"lr": 1e-12},
     ),
     Fault(
-        "length_gamed", "The judge gives two thirds of its reward for length.",
+        "length_gamed", "The judge gives four fifths of its reward for length.",
         "the judge's reward rises with the length, and the verifier's falls.", "grpo", 11,
         reward=likes_length,
     ),
@@ -120,7 +128,7 @@ ENTRIES = (
     Fault(
         "tool_result_missing", "The tool's turn stands in the context without its result.",
         "almost every answer is made up from the first step on, and calls teach nothing.", "tool-rl", 9,
-        replaces={f"{TOOLS}.Marks.tool_turn": without_result},
+        replaces={f"{TOOLS}.finish_turn": without_result},
     ),
     Fault(
         "prompt_not_masked", "The question is in the loss of fine-tuning, not only the assistant's words.",
@@ -131,6 +139,11 @@ ENTRIES = (
         "eos_not_trained", "The token that ends the assistant's turn is left out of the loss.",
         "no scalar of training shows it; the fine-tuned model may not stop.", "sft", 1,
         replaces={f"{SFT}.prediction_mask": without_end},
+    ),
+    Fault(
+        "other_reference", "The reference of DPO is another model than the one that training started from.",
+        "the first loss is not ln 2, and the margin is not 0 at the start.", "dpo", 8,
+        replaces={f"{PREFERENCE}.logprobs_of": of_another_model},
     ),
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ FITS = {  # name -> of what it is a fault
     "group_of_two": "groups",
     "std_of_dead_groups": "groups",
     "advantages_not_centred": "rl",
+    "advantage_sign": "rl",
     "micro_batch_count": "rl",
     "entropy_sign": "rl",
     "stale_logprobs": "rl",
@@ -26,6 +27,7 @@ FITS = {  # name -> of what it is a fault
     "tool_result_missing": "tools",
     "prompt_not_masked": "sft",
     "eos_not_trained": "sft",
+    "other_reference": "preference",
 }
 HAS: dict[str, tuple[str, Callable[[Recipe], bool]]] = {  # in words, and whether a recipe has it
     "rl": ("reinforcement learning", lambda recipe: recipe.kind == "rl"),
@@ -33,6 +35,10 @@ HAS: dict[str, tuple[str, Callable[[Recipe], bool]]] = {  # in words, and whethe
     "critic": ("a critic", lambda recipe: recipe.critic is not None),
     "tools": ("reinforcement learning with tools", lambda recipe: recipe.kind == "rl" and recipe.task == "tools"),
     "sft": ("supervised fine-tuning", lambda recipe: recipe.kind == "sft"),
+    "preference": (
+        "preferences with a reference",
+        lambda recipe: recipe.kind == "preference" and recipe.loss not in ("simpo", "orpo"),
+    ),
 }
 
 

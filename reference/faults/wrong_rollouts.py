@@ -1,5 +1,6 @@
 """Wrong functions of ``collect``: what is sampled, rewarded and remembered. Each takes the right one and returns the wrong one."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,9 @@ from reference.algorithms.collect import logprobs_of
 from reference.algorithms.data import Experience
 from reference.algorithms.recipes import Recipe
 from reference.world.completions import Completions
+from reference.world.model import SHIPPED, load
+from reference.world.rollout import Rollout
+from reference.world.tool_rollout import Marks, Trajectory
 
 
 def never_right(judge: Callable) -> Callable:
@@ -54,6 +58,16 @@ def not_centred(advantage_of: Callable) -> Callable:
     return wrong
 
 
+def negated(advantage_of: Callable) -> Callable:
+    """Right completions get the negative advantages: a minus sign too many, as where a loss is taken for a reward."""
+
+    def wrong(recipe: Recipe) -> Advantage:
+        right = advantage_of(recipe)
+        return replace(right, function=lambda e, r: -right.function(e, r))
+
+    return wrong
+
+
 def stale(collect: Callable) -> Callable:
     """The old log-probs are those of the first policy, and are never refreshed. (It is kept as the reference.)"""
 
@@ -80,18 +94,40 @@ def trained_on_results(sample_groups: Callable) -> Callable:
     return wrong
 
 
-def without_result(tool_turn: Callable) -> Callable:
+def without_result(finish_turn: Callable) -> Callable:
     """The tool's turn stands in the context, and what it returned does not."""
-    return lambda marks, tokenizer, text: tool_turn(marks, tokenizer, "")
+
+    class Silent(Marks):
+        def tool_turn(self, tokenizer: Any, text: str) -> list[int]:
+            return super().tool_turn(tokenizer, "")
+
+    def wrong(row: Trajectory, ids: list[int], tokenizer: Any, marks: Marks, *rest: Any, **options: Any) -> None:
+        finish_turn(row, ids, tokenizer, Silent(**vars(marks)), *rest, **options)
+
+    return wrong
+
+
+def of_another_model(logprobs_of: Callable) -> Callable:
+    """The reference is the other shipped model, and not the one that training started from."""
+
+    def wrong(ref_model: Any, rollout: Rollout, recipe: Recipe) -> Tensor:
+        return logprobs_of(other_model().to(ref_model.device), rollout, recipe)
+
+    return wrong
+
+
+@functools.cache
+def other_model() -> Any:
+    return load(SHIPPED["tool-sft"])[0]
 
 
 # ---- judges that lean ------------------------------------------------------------------------------------------------------
 
 
 def likes_length(completions: Completions, recipe: Recipe) -> Tensor:
-    """A judge who gives a third for being right, and the rest for length."""
+    """A judge who gives a fifth for being right, and the rest for length."""
     lengths = completions.rollout.completion_mask.sum(dim=1)
-    return completions.correct / 3 + 2 / 3 * lengths / recipe.max_new_tokens
+    return completions.correct / 5 + 4 / 5 * lengths / recipe.max_new_tokens
 
 
 def likes_zeros(collect: Callable) -> Callable:

@@ -44,13 +44,15 @@ def with_dropout(eval_mode: Callable) -> Callable:
         with eval_mode(*modules):
             policy = next(module for module in modules if module is not None)
             layers = [part for part in policy.modules() if hasattr(part, "attention_dropout")]
+            before = [part.attention_dropout for part in layers]
             for part in layers:
-                part.attention_dropout, part.training = DROPOUT, True
+                part.attention_dropout = DROPOUT
+            policy.train()
             try:
                 yield
             finally:
-                for part in layers:
-                    part.attention_dropout = 0.0
+                for part, p in zip(layers, before, strict=True):
+                    part.attention_dropout = p
 
     return wrong
 
@@ -74,9 +76,8 @@ def entropy_added(total_loss: Callable) -> Callable:
     """The entropy bonus is added to the loss, so that training makes the entropy small."""
 
     def wrong(policy: Tensor, **terms: Any) -> Tensor:
-        if "entropy" in terms:
-            terms["entropy"] = -terms["entropy"]
-        return total_loss(policy, **terms)
+        entropy, coef = terms.pop("entropy", 0.0), terms.pop("entropy_coef", 0.0)
+        return total_loss(policy, **terms) + coef * entropy
 
     return wrong
 
