@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from reference.algorithms import supervised
+from reference.algorithms import collect, preference, supervised
 from reference.algorithms.critic import Critic
 from reference.algorithms.data import Experience
+from reference.algorithms.pairs import draw_pairs
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.algorithms.rl import train_rl
 from reference.algorithms.step import new_optimizer
@@ -65,6 +66,8 @@ def batch_of(recipe: str, fault: str | None = None, *, step: int = 1, seed: int 
     with injected(fault):
         if row.kind == "sft":
             return demonstrations(tokenizer, row, seed=seed)
+        if row.kind == "preference":
+            return first_pairs(model, tokenizer, row, seed=seed)
         return last_update(model, tokenizer, row, step=step, seed=seed)
 
 
@@ -74,6 +77,19 @@ def demonstrations(tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: 
         tokenizer, Random(f"{seed}/0"), replace(recipe, prompts_per_step=PROMPTS)
     )
     return Seen(tokens, (tokens != tokenizer.pad_token_id).long(), mask, 1)
+
+
+def first_pairs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, *, seed: int) -> Seen:
+    """Pairs before the first step, a chosen and a rejected row of each; ``old_logprobs`` are those of the reference."""
+    rollout = draw_pairs(model, tokenizer, recipe, Random(f"{seed}/0"), prompts=2 * PROMPTS).completions
+    own = collect.logprobs_of(model, rollout, recipe)
+    ref = preference.logprobs_of(model, rollout, recipe)  # nothing was trained yet: the reference is a copy
+    before = rollout.completion_mask.shape[1] - own.shape[1]
+    wide = [torch.nn.functional.pad(x, (before, 0)) for x in (own, ref)]
+    group = torch.arange(len(rollout.tokens)) // 2
+    return Seen(
+        rollout.tokens, rollout.attention_mask, rollout.completion_mask, rollout.prompt_width, *wide, group=group
+    )
 
 
 def last_update(

@@ -4,17 +4,17 @@ import html
 
 import ipywidgets as widgets
 
-from reference.runs.curves import PANELS
 from reference.teaching.show import as_html
 
 from .figures import figure_up_to
 from .game import Game, Round
+from .recorded import panels_of
 
 
 def picture_of(now: Round, game: Game) -> str:
     """The scalars of the whole run beside a healthy one, as a picture with its description."""
     rows, healthy = now.rows(folder=game.folder), now.healthy(folder=game.folder)
-    panels = PANELS["sft" if now.recipe == "sft" else "rl"]
+    panels = panels_of(now.recipe)
     return as_html(figure_up_to(rows, healthy, panels, step=len(rows), title=f"a run of {now.recipe}"))
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from reference.algorithms.recipes import RECIPES
 from reference.faults import FAULTS
 from reference.objectives.shapes import InputError
-from reference.runs.curves import SIX_SCALARS
-from reference.runs.recorded_runs import RUNS, Rows, recorded_logs
+from reference.runs.curves import PANELS, SIX_SCALARS
+from reference.runs.folder import read_metrics
+from reference.runs.recorded_runs import RUNS, Rows, require_folder
 
 HEALTHY = "healthy"
 SYMPTOMS: dict[str, tuple[str, ...]] = {  # the rows of the article's table -> the faults that stand for its causes
@@ -26,17 +28,25 @@ def recipe_of(name: str) -> str:
 
 
 def logs_of(name: str, recipe: str, *, folder: Path = RUNS) -> list[Rows]:
-    """The logs of a fault, or of ``healthy``, seed by seed. Raises ``InputError`` where none is recorded."""
-    run = recipe if name == HEALTHY else f"bug-{name}"
-    found = recorded_logs({name: run}, folder=folder)
-    if name not in found:
+    """The logs of a fault (three seeds), or of ``healthy`` (every seed that is recorded). ``InputError`` where there is none."""
+    require_folder(folder)
+    run, seeds = (f"healthy-{recipe}", range(5)) if name == HEALTHY else (f"bug-{name}", range(3))
+    paths = [folder / f"{run}-seed-{seed}" for seed in seeds]
+    found = [read_metrics(path) for path in paths if path.is_dir()]
+    if not found:
         raise InputError(f"no run {run} is recorded: python -m reference record {run}-seed-0 makes one")
-    return found[name]
+    return found
 
 
 def recorded_faults(*, folder: Path = RUNS) -> list[str]:
     """The faults of which a run is recorded."""
-    return list(recorded_logs({name: f"bug-{name}" for name in FAULTS}, folder=folder))
+    require_folder(folder)
+    return [name for name in FAULTS if (folder / f"bug-{name}-seed-0").is_dir()]
+
+
+def panels_of(recipe: str) -> dict[str, str]:
+    """The scalars that are shown for a recipe of this kind, with their words."""
+    return PANELS[RECIPES[recipe].kind]
 
 
 def beside_healthy(names: tuple[str, ...], *, folder: Path = RUNS) -> dict[str, list[Rows]]:

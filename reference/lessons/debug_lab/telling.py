@@ -17,7 +17,7 @@ from .recorded import means, series
 SHOWN = (
     "reward", "proxy", "reward_std", "dead_groups", "length", "truncated", "made_up", "calls", "ratio", "approx_kl",
     "clip_frac", "entropy", "grad_norm", "advantage_mean", "advantage_std", "kl_k3", "kl_coef", "value_loss",
-    "explained_variance", "loss", "token_accuracy", "supervised",
+    "explained_variance", "loss", "token_accuracy", "supervised", "accuracy", "margin", "chosen", "rejected",
 )  # fmt: skip
 
 
@@ -72,12 +72,14 @@ def bracketed(seen: Seen, row: int, tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def numbers_of(seen: Seen, row: int) -> str:
-    """Its prompt, its advantage, and how far the two log-probs of a kept token are apart, in words."""
+    """Its prompt, its advantage, and how far the two log-probs of a kept token are apart, as far as there are any."""
     kept = seen.mask[row].bool()
-    if seen.logprobs is None or seen.old_logprobs is None or seen.advantages is None or seen.group is None:
-        return ""
+    parts = [] if seen.group is None else [f"prompt {int(seen.group[row]) + 1}"]
     if not kept.any():
-        return ", nothing is kept"
-    gap = (seen.logprobs[row] - seen.old_logprobs[row])[kept]
-    advantage = seen.advantages[row][kept].mean()
-    return f", prompt {int(seen.group[row]) + 1}, advantage {advantage:+.3f}, log-ratio {gap.min():+.4f} to {gap.max():+.4f}"
+        parts.append("nothing is kept")
+    if seen.advantages is not None and kept.any():
+        parts.append(f"advantage {seen.advantages[row][kept].mean():+.3f}")
+    if seen.logprobs is not None and seen.old_logprobs is not None and kept.any():
+        gap = (seen.logprobs[row] - seen.old_logprobs[row])[kept]
+        parts.append(f"log-ratio {gap.min():+.4f} to {gap.max():+.4f}")
+    return "".join(f", {part}" for part in parts)

@@ -3,14 +3,13 @@
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from reference.runs.curves import PANELS
 from reference.teaching import controls
 from reference.teaching.controls import choice, slider
 
 from .figures import figure_up_to
 from .game import debug_game
 from .game_panel import build
-from .recorded import HEALTHY, logs_of, recipe_of, recorded_faults
+from .recorded import HEALTHY, logs_of, panels_of, recipe_of, recorded_faults
 
 
 def six_scalars(step: int = 10) -> None:
@@ -21,7 +20,7 @@ def six_scalars(step: int = 10) -> None:
     def draw(fault: str, step: int) -> Figure:
         recipe = recipe_of(fault)
         rows, healthy = logs_of(fault, recipe)[0], logs_of(HEALTHY, recipe)[-1]
-        panels = PANELS["sft" if recipe == "sft" else "rl"]
+        panels = panels_of(recipe)
         return figure_up_to(rows, healthy, panels, step=min(step, len(rows)), title=f"{recipe}, {fault}")
 
     controls.interact(draw, fault=choice("fault", faults), step=slider("step", step, 1, last))

@@ -24,7 +24,7 @@ def write_run(folder, name, **last):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("grpo", "bug-lr_too_high", "bug-weights_frozen", "bug-mask_off_by_one"):
+    for name in ("healthy-grpo", "bug-lr_too_high", "bug-weights_frozen", "bug-mask_off_by_one"):
         write_run(tmp_path, f"{name}-seed-0")
     return tmp_path
 
