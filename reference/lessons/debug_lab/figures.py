@@ -22,7 +22,7 @@ LOOKS = (
     (GREEN, (0, (5, 1, 1, 1, 1, 1))),
     (PURPLE, (0, (8, 2))),
 )
-LOG = ("approx_kl", "kl_k3", "grad_norm")  # scalars that can differ by a factor of a thousand
+LOG = ("approx_kl", "kl_k3")  # scalars that can differ by a factor of a thousand
 FLOOR = 1e-6  # nats: on a logarithmic axis what is smaller stands here
 
 
@@ -111,7 +111,7 @@ def figure_up_to(rows: Rows, healthy: Rows, panels: Mapping[str, str], *, step: 
             ax.plot([row["step"] for row in rows][:step], seen[:step], color=BLUE)
             ax.set_ylim(*limits([*seen, *other]))
             ax.set_xlim(0, max(len(rows), len(healthy)) + 1)
-            ax.set_title(f"{words}\n{seen[step - 1]:.3g}", fontsize=11, color=INK)
+            ax.set_title(f"{words}\n{seen[step - 1]:.3g}", fontsize=10, color=INK)
             said.append(f"{name} {seen[step - 1]:.3g}, {HEALTHY} {other[min(step, len(other)) - 1]:.3g}")
         figure.suptitle(f"{title}, step {step} (solid); {HEALTHY} (dashed)", fontsize=12, x=0.01, ha="left")
         return describe(figure, f"{title} at step {step}: {'; '.join(said)}.")

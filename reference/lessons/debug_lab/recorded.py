@@ -1,6 +1,7 @@
 """The recorded runs of every fault, and healthy runs of the same recipes beside them."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from reference.faults import FAULTS
 from reference.objectives.shapes import InputError
 from reference.runs.curves import PANELS, SIX_SCALARS
 from reference.runs.folder import read_metrics
-from reference.runs.recorded_runs import RUNS, Rows, require_folder
+from reference.runs.recorded_runs import RUNS, Rows, mean_at, require_folder
 
 HEALTHY = "healthy"
 SYMPTOMS: dict[str, tuple[str, ...]] = {  # the rows of the article's table -> the faults that stand for its causes
@@ -69,3 +70,25 @@ def means(rows: Rows, name: str, *, parts: int = 4) -> Tensor:
 def six_of(rows: Rows, *, parts: int = 4) -> dict[str, Tensor]:
     """The article's six scalars of a run, as ``read_scalars`` wants them."""
     return {name: means(rows, name, parts=parts) for name in SIX_SCALARS}
+
+
+def updates_of(recipe: str) -> int:
+    """Optimizer steps on one rollout."""
+    return RECIPES[recipe].minibatches * RECIPES[recipe].inner_epochs
+
+
+def verdicts(read: Callable[..., str], *, folder: Path = RUNS) -> dict[str, list[str]]:
+    """What ``read_scalars`` says of the recorded runs of reinforcement learning, fault by fault, and of healthy GRPO."""
+    names = [name for name in recorded_faults(folder=folder) if RECIPES[recipe_of(name)].kind == "rl"]
+    found = {}
+    for name, recipe in [(HEALTHY, "grpo"), *((name, recipe_of(name)) for name in names)]:
+        logs = logs_of(name, recipe, folder=folder)
+        found[name] = [read(*six_of(rows).values(), updates=updates_of(recipe)) for rows in logs]
+    return found
+
+
+def first_and_last(name: str, scalar: str, *, folder: Path = RUNS) -> tuple[float, float]:
+    """One scalar at the first step and over the last four, means over the seeds of a fault, or of healthy GRPO."""
+    recipe = "grpo" if name == HEALTHY else recipe_of(name)
+    logs = logs_of(name, recipe, folder=folder)
+    return mean_at(logs, scalar, slice(0, 1)), mean_at(logs, scalar, slice(-4, None))
