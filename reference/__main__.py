@@ -21,6 +21,7 @@ import os
 import warnings
 
 from reference.algorithms.recipes import from_checkpoint, recipe_from
+from reference.cli.audit import audit_command
 from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
 from reference.cli.explain import explain_command
@@ -35,11 +36,11 @@ from reference.cli.score import score_command
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
 # What else can be interrupted.
-GOES_ON = {"score": "", "faces": "", "best-of-n": "", "complete": "; the same command goes on where it stopped"}
+GOES_ON = {"score": "", "faces": "", "audit": "", "best-of-n": "", "complete": "; the same command goes on where it stopped"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
+    """Run one command. 0: done. 1: audit found a fault. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
     the run can be resumed."""
     try:
         args = parser().parse_args(arguments)
@@ -93,7 +94,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
         "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
-        "explain": explain_command, "export": export_command,
+        "explain": explain_command, "export": export_command, "audit": audit_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 

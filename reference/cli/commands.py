@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Recipe
+from reference.cli.audit import add_audit
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.bug import add_bug
 from reference.cli.complete import add_complete
@@ -48,6 +49,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
     add_score(subparsers).set_defaults(command=commands["score"])
     add_faces(subparsers).set_defaults(command=commands["faces"])
+    add_audit(subparsers).set_defaults(command=commands["audit"])
     add_explain(subparsers).set_defaults(command=commands["explain"])
     add_export(subparsers, commands["export"])
     add_frameworks(subparsers).set_defaults(command=commands["frameworks"])
