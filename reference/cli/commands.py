@@ -11,6 +11,7 @@ from reference.cli.audit import add_audit
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.bug import add_bug
 from reference.cli.complete import add_complete
+from reference.cli.doctor import add_doctor
 from reference.cli.explain import add_explain
 from reference.cli.export import add_export
 from reference.cli.faces import add_faces
@@ -50,6 +51,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_score(subparsers).set_defaults(command=commands["score"])
     add_faces(subparsers).set_defaults(command=commands["faces"])
     add_audit(subparsers).set_defaults(command=commands["audit"])
+    add_doctor(subparsers).set_defaults(command=commands["doctor"])
     add_explain(subparsers).set_defaults(command=commands["explain"])
     add_export(subparsers, commands["export"])
     add_frameworks(subparsers).set_defaults(command=commands["frameworks"])

@@ -1,0 +1,80 @@
+"""Rules about fine-tuning and preferences: what is in the loss, and what the first step must show."""
+
+from math import log as ln
+
+from reference.doctor.cause import Cause, Evidence, excess
+from reference.doctor.log import Log
+from reference.doctor.reading import few, first_part, last_part, points, span, those, typical, values
+
+WHOLE = 0.97  # of all real tokens. The first token of a row is never predicted, and a template may end with a line break
+GROWN = 1.5  # times the loss of the beginning: batches differ by less, and training that helps makes it smaller
+
+
+def everything_trained(log: Log) -> Evidence | None:
+    found = points(log, "supervised")
+    whole = those(found, lambda share: share > WHOLE)
+    if few(len(whole), len(found)) or 2 * len(whole) < len(found):
+        return None
+    words = f"{typical([share for _, share in whole]):.0%} of all real tokens are in the loss: nothing is masked."
+    return Evidence(words, ("supervised", "loss"), span(whole), 0.9, "identity")
+
+
+def loss_grows(log: Log) -> Evidence | None:
+    """Fine-tuning that makes its own loss larger: a step is too large, whatever the data."""
+    found = points(log, "loss")
+    if len(found) < 10:
+        return None
+    before, after = typical(first_part(found)), typical(last_part(found))
+    if before <= 0 or after < GROWN * before:
+        return None
+    words = f"The loss is {before:.3g} in the first part of the run and {after:.3g} in the last."
+    return Evidence(words, ("loss", "grad_norm"), span(found), excess(after, GROWN * before), "bound")
+
+
+def margin_stands(log: Log) -> Evidence | None:
+    """The policy is the reference before the first update, so the first margin is 0 exactly. It is 0 forever only where
+    nothing is updated."""
+    found = points(log, "margin")
+    if any(abs(margin) > 1e-6 for _, margin in found) or not any(norm > 0 for norm in values(log, "grad_norm")):
+        return None
+    words = f"The margin is 0 in all {len(found)} steps, and grad_norm is above 0: there are gradients and no updates."
+    return Evidence(words, ("margin", "loss", "grad_norm"), span(found), 0.9, "identity")
+
+
+def other_start(log: Log) -> Evidence | None:
+    step, loss = points(log, "loss")[0]
+    margin = dict(points(log, "margin")).get(step)
+    if step > 1 or margin is None or abs(margin) < 0.01:
+        return None
+    words = (
+        f"The margin is {margin:.3g} nats at step 1, where policy and reference are one model: it has to be 0, and the loss "
+        f"of DPO ln 2 = {ln(2):.3f}; it is {loss:.3f}."
+    )
+    return Evidence(words, ("margin", "loss"), (step, step), excess(abs(margin), 0.01), "identity")
+
+
+CAUSES = (
+    Cause(
+        "prompt_trained", "The loss is over everything, the questions too.",
+        "Print one row with its mask: True belongs on what the assistant says and on the token that ends its turn. Then "
+        "ask the template for the assistant's tokens, or pass prompt and completion apart.",
+        0, ("prompt_not_masked",), ("supervised",), everything_trained, kinds=("sft",),
+        apart="Continued pre-training is meant so. Whether the end of the turn is in the loss no scalar says: audit, check "
+        "of the EOS.",
+    ),
+    Cause(
+        "loss_grows", "The loss is larger at the end than at the beginning: the steps are too large.",
+        "Divide the learning rate by 10, and warm it up over the first steps.",
+        8, ("lr_too_high",), ("loss",), loss_grows, kinds=("sft", "preference", "reward"),
+    ),
+    Cause(
+        "nothing_moves_in_pairs", "There are gradients, and the weights do not move.",
+        "Look at the learning rate of the first steps, then compare one weight before and after a step.",
+        8, ("weights_frozen",), ("margin", "grad_norm"), margin_stands, kinds=("preference",),
+    ),
+    Cause(
+        "pairs_of_another_reference", "The reference is not the model that the run starts from.",
+        "Load both from the same folder, with dropout off and in the same precision: the first margin must be 0.",
+        8, ("other_reference",), ("margin", "loss"), other_start, kinds=("preference",),
+    ),
+)  # fmt: skip
