@@ -16,6 +16,7 @@ from reference.algorithms.pairs import draw_pairs
 from reference.algorithms.recipes import RECIPES, Recipe
 from reference.algorithms.rl import train_rl
 from reference.algorithms.step import new_optimizer
+from reference.audit.ours import ids_of
 from reference.faults import faulty_recipe, injected
 from reference.objectives import ppo_clip_loss
 from reference.world.model import BASE, TOOL_SFT, load
@@ -120,3 +121,13 @@ def remembering(found: list[Seen]) -> Callable[[Tensor, Experience, Recipe], Ten
         return ppo_clip_loss(logprobs, experience.old_logprobs, experience.advantages)
 
     return loss
+
+
+def tensors_of(seen: Seen) -> dict[str, Tensor]:
+    """The batch as ``audit`` takes it: per-token tensors about completions, and the ids of the shipped tokenizer."""
+    per_token = {name: getattr(seen, name) for name in ("mask", "logprobs", "old_logprobs", "advantages")}
+    found = {name: x[:, seen.prompt_width - 1 :] for name, x in per_token.items() if x is not None}
+    found |= {"tokens": seen.tokens, "attention_mask": seen.attention_mask} | ids_of(load(BASE)[1])
+    if seen.prompt_width > 1:
+        found["prompt_width"] = torch.tensor(seen.prompt_width)
+    return found if seen.group is None else found | {"group": seen.group}

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from reference.algorithms.data import Experience
@@ -36,10 +37,17 @@ def guarded(check: Callable[..., Any], *, eos_token_id: int) -> Loss:
     return loss
 
 
+def shifted(mask: Tensor, places: int) -> Tensor:
+    """A mask that is some places late, or early if they are negative. What leaves the row is lost."""
+    width = mask.shape[1]
+    wide = torch.nn.functional.pad(mask, (abs(places), abs(places)))
+    return wide[:, abs(places) - places :][:, :width]
+
+
 def mask_shifted(loss: Loss, *, places: int) -> Loss:
-    """The same loss, given a mask that is some places late, or early if they are negative."""
+    """The same loss, given a shifted mask."""
 
-    def shifted(logprobs: Tensor, experience: Experience, recipe: Recipe) -> Tensor:
-        return loss(logprobs, replace(experience, mask=experience.mask.roll(places, dims=1)), recipe)
+    def wrong(logprobs: Tensor, experience: Experience, recipe: Recipe) -> Tensor:
+        return loss(logprobs, replace(experience, mask=shifted(experience.mask, places)), recipe)
 
-    return shifted
+    return wrong

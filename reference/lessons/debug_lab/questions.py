@@ -67,7 +67,7 @@ QUESTIONS = {
                 "it begins anew with each rollout.",
             ),
             yes(
-                "Nothing in particular: it is as small as in a healthy run.",
+                "It does not rise: it is largest at the first steps, and small afterwards.",
                 "Each rollout moves the policy by a small step, and the small steps add up. Only a KL to the reference shows "
                 "their sum.",
             ),

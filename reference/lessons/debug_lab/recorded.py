@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from reference.algorithms.recipes import RECIPES
+from reference.doctor.log import Log
+from reference.doctor.logs import read_log
 from reference.faults import FAULTS
 from reference.objectives.shapes import InputError
 from reference.runs.curves import PANELS, SIX_SCALARS
@@ -87,8 +90,19 @@ def verdicts(read: Callable[..., str], *, folder: Path = RUNS) -> dict[str, list
     return found
 
 
-def first_and_last(name: str, scalar: str, *, folder: Path = RUNS) -> tuple[float, float]:
-    """One scalar at the first step and over the last four, means over the seeds of a fault, or of healthy GRPO."""
-    recipe = "grpo" if name == HEALTHY else recipe_of(name)
-    logs = logs_of(name, recipe, folder=folder)
-    return mean_at(logs, scalar, slice(0, 1)), mean_at(logs, scalar, slice(-4, None))
+def at_the_start(name: str, *scalars: str, folder: Path = RUNS) -> list[float]:
+    """The first step's scalars, means over the seeds of a fault, or of healthy GRPO."""
+    logs = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)
+    return [mean_at(logs, scalar, slice(0, 1)) for scalar in scalars]
+
+
+def in_the_end(name: str, *scalars: str, folder: Path = RUNS) -> list[float]:
+    """The scalars of the last four steps, means over steps and seeds."""
+    logs = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)
+    return [mean_at(logs, scalar, slice(-4, None)) for scalar in scalars]
+
+
+def log_of(name: str, recipe: str = "", *, seed: int = 0, folder: Path = RUNS) -> Log:
+    """The log of one recorded run as the doctor reads it, under the name of the run."""
+    run = f"healthy-{recipe}-seed-{seed}" if name == HEALTHY else f"bug-{name}-seed-{seed}"
+    return replace(read_log(str(folder / run)), source=run)
