@@ -67,7 +67,7 @@ QUESTIONS = {
                 "it begins anew with each rollout.",
             ),
             yes(
-                "It does not rise: it is largest at the first steps, and small afterwards.",
+                "It stays small, since no single update is large.",
                 "Each rollout moves the policy by a small step, and the small steps add up. Only a KL to the reference shows "
                 "their sum.",
             ),

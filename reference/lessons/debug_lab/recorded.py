@@ -15,7 +15,7 @@ from reference.faults import FAULTS
 from reference.objectives.shapes import InputError
 from reference.runs.curves import PANELS, SIX_SCALARS
 from reference.runs.folder import read_metrics
-from reference.runs.recorded_runs import RUNS, Rows, mean_at, require_folder
+from reference.runs.recorded_runs import RUNS, Rows, at_the_end, require_folder
 
 HEALTHY = "healthy"
 SYMPTOMS: dict[str, tuple[str, ...]] = {  # the rows of the article's table -> the faults that stand for its causes
@@ -91,15 +91,15 @@ def verdicts(read: Callable[..., str], *, folder: Path = RUNS) -> dict[str, list
 
 
 def at_the_start(name: str, *scalars: str, folder: Path = RUNS) -> list[float]:
-    """The first step's scalars, means over the seeds of a fault, or of healthy GRPO."""
-    logs = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)
-    return [mean_at(logs, scalar, slice(0, 1)) for scalar in scalars]
+    """The first step of seed 0 of a fault, or of healthy GRPO. Both begin with the same samples, if the recipe is the same."""
+    rows = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)[0]
+    return [rows[0][scalar] for scalar in scalars]
 
 
 def in_the_end(name: str, *scalars: str, folder: Path = RUNS) -> list[float]:
-    """The scalars of the last four steps, means over steps and seeds."""
-    logs = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)
-    return [mean_at(logs, scalar, slice(-4, None)) for scalar in scalars]
+    """The means over the last four steps of seed 0."""
+    rows = logs_of(name, "grpo" if name == HEALTHY else recipe_of(name), folder=folder)[0]
+    return [at_the_end(rows, scalar, last=4) for scalar in scalars]
 
 
 def log_of(name: str, recipe: str = "", *, seed: int = 0, folder: Path = RUNS) -> Log:
