@@ -62,7 +62,9 @@ def train_sft(
             set_rate(optimizer, step, recipe)
             tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe)
             metrics = sft_step(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
-            real = (tokens[:, 1:] != tokenizer.pad_token_id) | mask  # an EOS that is also the pad counts where it trains
+            real = (
+                tokens[:, 1:] != tokenizer.pad_token_id
+            ) | mask  # an EOS that is also the pad counts where it trains
             metrics["supervised"] = (mask.sum() / real.sum()).item()
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):

@@ -17,6 +17,7 @@ HALF = (
     0.02  # nats per token. bfloat16 keeps 8 bits: a log-prob between 2 and 4 nats is off by 0.008 at most, mostly less
 )
 FAR = 0.1  # nats per token: two engines in half precision are a tenth of it apart
+LEFT_OUT = 1.0  # nats per token: a top-p of 0.37 that leaves out all that it may, at every token
 TILT = 0.05  # how far a slope is from 1 where a temperature differs by 5 %
 
 
@@ -166,7 +167,7 @@ def engines(batch: Batch) -> list[Finding]:
         return [finding("engines", "note", size + ".")]
     where = worst(sampler - old, kept, batch.start)
     above = (sampler - old)[kept] >= -1e-4
-    if bool(above.all()):
+    if bool(above.all()) and d.mean_size <= LEFT_OUT:
         what = (
             f"{size}. No token is less likely to the sampler: so it is with top-p or top-k, which leave the rest out."
         )

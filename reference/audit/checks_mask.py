@@ -27,28 +27,34 @@ def shift_of(batch: Batch) -> int:
     """By how many columns the mask has to be moved to fit: 0 where it fits, or where moving it does not help either.
 
     It fits where it keeps only what it may, and keeps the first and the last of that in every row. Rows that are left out
-    on purpose do not count. Without the prompt's end nobody knows which token is the first.
+    on purpose do not count. Without the prompt's end nobody knows which token is the first, nor whether a mask is late.
     """
     mask, may = in_loss(batch), allowed(batch)
     if mask is None or may is None:
         return 0
     rows, may = mask.any(dim=1), wide(batch, may[:, batch.start :])
     first = written(batch) is not None or batch.start > 1 or "prompt_width" in batch.numbers
-    if not rows.any() or misfit(mask, may, first=first)[rows].float().mean() < MOST:
+    wrong = misfit(mask, may, first=first) & rows
+    if not rows.any() or wrong.sum() < MOST * rows.sum():
         return 0
     part, there = mask[:, batch.start :], may[:, batch.start :]
-    for by in (1, -1):
-        if not misfit(wide(batch, moved(part, by, there)), may, first=first)[rows].any():
+    lost = {1: lacks(mask, may, last_column(may)), -1: lacks(mask, may, first_column(may))}
+    for by in (1, -1) if first else (1,):
+        fits = ~misfit(wide(batch, moved(part, by, there)), may, first=first)
+        if bool(fits[rows].all()) and bool(lost[by][wrong].all()):
             return by
     return 0
 
 
 def misfit(mask: Tensor, may: Tensor, *, first: bool) -> Tensor:
     """(rows,) where the mask keeps something that it may not, or lacks the row's last token, or its first one."""
-    found = (mask & ~may).any(dim=1)
-    for column in [last_column(may), *([first_column(may)] if first else [])]:
-        found = found | (~mask.gather(1, column[:, None]).squeeze(1) & may.any(dim=1))
-    return found
+    found = (mask & ~may).any(dim=1) | lacks(mask, may, last_column(may))
+    return found | lacks(mask, may, first_column(may)) if first else found
+
+
+def lacks(mask: Tensor, may: Tensor, column: Tensor) -> Tensor:
+    """(rows,) where the mask is 0 in this column of the row, of those that may be in the loss."""
+    return ~mask.gather(1, column[:, None]).squeeze(1) & may.any(dim=1)
 
 
 def shifted(batch: Batch) -> list[Finding]:
@@ -57,7 +63,7 @@ def shifted(batch: Batch) -> list[Finding]:
     mask, may = in_loss(batch), allowed(batch)
     if by == 0 or mask is None or may is None:
         return []
-    clear = bool((mask & ~may).any()) or (written(batch) is not None) or truncated_rows_too(batch, mask)
+    clear = by == -1 or bool((mask & ~may).any()) or truncated_rows_too(batch, mask)
     if not clear:  # then all it lacks is the EOS, which says so itself
         return []
     side = "early" if by == 1 else "late"
@@ -84,7 +90,12 @@ def pads(batch: Batch) -> list[Finding]:
     if kept is None or mask is None or is_shifted(batch):
         return []
     bad = mask & ~kept
-    return [finding("pads_in_loss", "fault", "Padding is in the loss.", places(bad))] if bad.any() else []
+    if not bad.any():
+        return []
+    behind = torch.arange(kept.shape[1], device=kept.device) == last_column(kept)[:, None] + 1
+    short = (last_column(kept) < kept.shape[1] - 1) & mask.any(dim=1)
+    others = " A mask that is one column too late looks like this, too." if bool((bad == behind)[short].all()) else ""
+    return [finding("pads_in_loss", "fault", f"Padding is in the loss.{others}", places(bad))]
 
 
 def prompt(batch: Batch) -> list[Finding]:

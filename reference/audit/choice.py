@@ -43,13 +43,20 @@ def choose(saved: Mapping[str, object], names: Mapping[str, str]) -> Chosen:
     for name in CANONICAL:
         if name not in keys and (key := key_for(layout, name, short, taken=set(keys.values()))):
             keys[name] = short[key]
+    for key in keys.values():
+        require_dense(tensors[key], key)
     unread = sorted(set(saved) - set(keys.values()) - {key for key, value in saved.items() if value is None})
     return Chosen(layout.source, {name: tensors[key] for name, key in keys.items()}, keys, tuple(unread))
 
 
 def with_tensors(saved: Mapping[str, object]) -> dict[str, Tensor]:
     """What can be read as a tensor: tensors, and plain numbers as tensors without an axis."""
-    numbers = {key: torch.tensor(value) for key, value in saved.items() if isinstance(value, (bool, int, float))}
+    plain = {key: value for key, value in saved.items() if isinstance(value, (bool, int, float))}
+    numbers = {
+        key: torch.tensor(float(value), dtype=torch.float64)
+        for key, value in plain.items()
+        if isinstance(value, float) or abs(value) < 2**63
+    }
     return numbers | {key: value for key, value in saved.items() if isinstance(value, Tensor)}
 
 
@@ -70,6 +77,14 @@ def key_for(layout: Layout, name: str, short: Mapping[str, str], *, taken: set[s
             f"{listed} can both be {name}: leave one out, or say which it is with names={{'{name}': '{found[0]}'}}"
         )
     return found[0] if found else None
+
+
+def require_dense(tensor: Tensor, key: str) -> None:
+    """Refuse sparse, quantized and complex tensors, and those of a model that was never loaded."""
+    dense = tensor.layout in (torch.strided, torch.jagged) and not tensor.is_quantized and not tensor.is_meta
+    if not dense or tensor.is_complex():
+        what = tensor.dtype if dense or tensor.is_quantized else "on meta" if tensor.is_meta else tensor.layout
+        raise InputError(f"{key} is {what}, expected a dense tensor of real numbers")
 
 
 def require_names(names: Mapping[str, str], tensors: Mapping[str, Tensor], saved: Mapping[str, object]) -> None:

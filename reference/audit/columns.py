@@ -48,10 +48,11 @@ def columns_of(chosen: Chosen, *, fill: int) -> Columns:
     """Tokens, masks and start, from whatever the framework saves."""
     tokens, like, named = joined(chosen) if "completions" in chosen.tensors else given(chosen)
     require_ids(tokens, named["tokens"])
+    tokens = tokens.long()
     attention_mask, notes = attention(chosen, tokens)
     position_ids = chosen.get("position_ids")
     if position_ids is not None and position_ids.shape != tokens.shape:
-        if position_ids.dim() == 2 or position_ids.shape[0] != len(tokens):
+        if position_ids.dim() < 3 or position_ids.shape[0] != len(tokens):
             raise InputError(
                 f"{chosen.key('position_ids')} is {tuple(position_ids.shape)}, expected {tuple(tokens.shape)} as the tokens"
             )
@@ -97,9 +98,9 @@ def require_ids(tokens: Tensor, key: str) -> None:
 def attention(chosen: Chosen, tokens: Tensor) -> tuple[Tensor | None, list[str]]:
     """Which tokens are there, from a mask, its two halves, or lengths; None where nothing says."""
     mask, key = chosen.get("attention_mask"), chosen.key("attention_mask")
-    if mask is None and {"prompt_mask", "completion_mask"} <= chosen.tensors.keys():
+    if mask is None and {"prompts", "completions", "prompt_mask", "completion_mask"} <= chosen.tensors.keys():
         key = f"{chosen.key('prompt_mask')} + {chosen.key('completion_mask')}"
-        mask = torch.cat([chosen.tensors["prompt_mask"], chosen.tensors["completion_mask"]], dim=1)
+        mask = torch.cat([half(chosen, "prompt"), half(chosen, "completion")], dim=1)
     if mask is None and (lengths := chosen.get("lengths")) is not None:
         if lengths.shape != (len(tokens),):
             raise InputError(
@@ -116,13 +117,23 @@ def attention(chosen: Chosen, tokens: Tensor) -> tuple[Tensor | None, list[str]]
     return mask > 0, [f"{key} numbers the documents of a row; the others of a row are not told apart."] * numbered
 
 
+def half(chosen: Chosen, name: str) -> Tensor:
+    """The attention mask of prompts or of completions, as wide as they are."""
+    mask, ids = chosen.tensors[f"{name}_mask"], chosen.tensors[f"{name}s"]
+    if mask.shape != ids.shape:
+        raise InputError(
+            f"{chosen.key(f'{name}_mask')} is {tuple(mask.shape)}, expected {tuple(ids.shape)} as its tokens"
+        )
+    return mask
+
+
 def start_of(chosen: Chosen, tokens: Tensor, like: str) -> tuple[int, str]:
     """The first column that numbers per token are about, and the key that says so."""
     time = tokens.shape[1]
     if like:
         return time - chosen.tensors["completions"].shape[1], like
     if (start := chosen.get("start")) is not None:
-        if start.numel() != 1 or not 0 <= int(start) < time:
+        if start.numel() != 1 or start.item() not in range(time):
             raise InputError(
                 f"{chosen.key('start')} is {start.tolist()}, expected a column of the tokens, below {time}"
             )

@@ -20,6 +20,12 @@ LARGEST = 2**32  # bytes: a step of 1,024 rows of 16,384 tokens with ten numbers
 MOST = 2**30  # numbers of all tensors of a file together, those that a small file only claims to have too
 DEEPEST = 8  # dictionaries in dictionaries
 PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+OBJECTS = (
+    "unsupported global",
+    "unrecognized function",
+    "can only build",
+    "can only create new object",
+)  # torch's words
 OTHERS = {
     b"\x93NUMPY": "one array of numpy, without a name: save a dictionary with numpy.savez",
     b"PAR1": "Parquet: save tensors",
@@ -107,7 +113,11 @@ def loaded(path: str, kind: str) -> Any:
         raise
     except Exception as error:
         words = " ".join(str(error).split())
-        if "weights_only" in words.lower() or "Unsupported global" in words:
+        words = (
+            words.partition("WeightsUnpickler error:")[2].strip() or words
+        )  # without torch's advice to trust the file
+        words = words.partition(" Check the documentation")[0]
+        if any(sign in words.lower() for sign in OBJECTS):
             raise InputError(
                 f"{file_name(path)} holds other objects than tensors, numbers and dictionaries, and such a pickle is not "
                 f"opened, since it can run code: {HOW}"

@@ -43,7 +43,7 @@ class Layout:
 
 # Experience of reference/algorithms/data.py: index t of a per-token tensor is about token prompt_width + t. A batch of
 # the SFT loop is tokens and a mask that is one narrower.
-OURS = Layout("ours", ("tokens",), {"start": ("start", "prompt_width")})
+OURS = Layout("ours", ("tokens",), {"start": ("prompt_width",)})
 
 # What GRPOTrainer._generate_and_score_completions returns. completion_mask says which tokens are there; tool_mask is 1 on
 # what the model wrote and on padding, 0 on what a tool wrote; the loss takes their product.

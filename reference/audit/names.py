@@ -76,10 +76,9 @@ def values_of(chosen: Chosen, columns: Columns) -> tuple[dict[str, Tensor], dict
         if (tensor := chosen.get(name)) is None:
             continue
         if name in PER_ROW and tensor.shape in ((columns.rows,), (columns.rows, 1)) and tensor.shape != columns.shape:
-            per_row[name] = tensor.flatten() if name == "group" else real_numbers(tensor.flatten(), chosen.key(name))
+            per_row[name] = tensor.flatten() if name == "group" else floats(tensor.flatten())
         elif name in PER_TOKEN:
-            cut = columns.cut(tensor, chosen.key(name), per_row=name in PER_ROW)
-            per_token[name] = real_numbers(cut, chosen.key(name))
+            per_token[name] = floats(columns.cut(tensor, chosen.key(name), per_row=name in PER_ROW))
         else:
             raise InputError(
                 f"{chosen.key(name)} is {tuple(tensor.shape)}, expected ({columns.rows},): a number per row"
@@ -87,10 +86,8 @@ def values_of(chosen: Chosen, columns: Columns) -> tuple[dict[str, Tensor], dict
     return per_token, per_row
 
 
-def real_numbers(tensor: Tensor, key: str) -> Tensor:
+def floats(tensor: Tensor) -> Tensor:
     """In float32, or in float64 where they are."""
-    if tensor.is_complex():
-        raise InputError(f"{key} is {tensor.dtype}, expected real numbers")
     return at_least_float32(tensor) if tensor.is_floating_point() else tensor.float()
 
 

@@ -4,14 +4,20 @@ experience, _ = collect(model, tokenizer, recipe, rng)
 save_file(batch_tensors(experience, tokenizer=tokenizer), "batch.safetensors")
 """
 
+from __future__ import annotations
+
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from reference.algorithms.data import Experience, Pairs
-from reference.world.rollout import Rollout
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from reference.world.rollout import Rollout
 
 MARKERS = {"assistant_start": "<|assistant|>", "tool_start": "<|tool|>", "call_start": "<|call|>"}
 LEFT_OUT = ("logits", "teacher_logits")  # large, and of a micro-batch only

@@ -18,9 +18,9 @@ NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
-LATER = {
-    name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")
-} | {"bug": None}  # and these after the tools
+LATER = {name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")} | {
+    "bug": None
+}  # and these after the tools
 
 
 def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.ArgumentParser) -> argparse.Namespace:

@@ -4,10 +4,13 @@ import csv
 import io
 from typing import Any
 
+from reference.doctor.names_row import listed
+from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
 DELIMITERS = ",\t;"
 LONGEST_FIELD = 10**7
+RUN = " - "  # stands between run and scalar in the columns of wandb
 
 
 def rows_of_csv(text: str, notes: list[str], *, source: str) -> list[dict[str, Any]]:
@@ -27,7 +30,7 @@ def rows_of_csv(text: str, notes: list[str], *, source: str) -> list[dict[str, A
         raise InputError(f"{source} cannot be read as a table ({error}): write it again with pandas to_csv") from None
     names = [name.strip() for name in lines[0]]
     if repeated := sorted({name for name in names if name and names.count(name) > 1}):
-        raise InputError(f"{source} has two columns {repeated[0]!r}: rename one of them")
+        raise InputError(f"{source} has two columns {printable(repeated[0], 60)!r}: rename one of them")
     short = sum(0 < len(line) < len(names) for line in lines[1:])
     if short:
         notes.append(f"{short} of {len(lines) - 1} rows have fewer cells than the header.")
@@ -49,15 +52,17 @@ def without_run(rows: list[dict[str, Any]], source: str) -> list[dict[str, Any]]
     Raises ``InputError`` where the table holds several runs.
     """
     names = {name for row in rows for name in row}
-    runs = sorted({name.rsplit(" - ", 1)[0] for name in names if " - " in name})
+    runs = sorted({name.rsplit(RUN, 1)[0] for name in names if RUN in name})
     if not runs:
         return rows
     if len(runs) > 1:
         raise InputError(
-            f"{source} holds {len(runs)} runs ({', '.join(runs[:4])}{', ...' if len(runs) > 4 else ''}): export one of "
-            "them, or name its columns: columns={'step': 'Step', 'reward': '" + f"{runs[0]} - train/reward" + "'}"
+            f"{source} holds {len(runs)} runs ({listed(runs, 4)}): export one of "
+            "them, or name its columns: columns={'step': 'Step', 'reward': '"
+            + f"{printable(runs[0], 60)} - train/reward"
+            + "'}"
         )
     return [
-        {name.rsplit(" - ", 1)[-1]: cell for name, cell in row.items() if not name.endswith(("__MIN", "__MAX"))}
+        {name.rsplit(RUN, 1)[-1]: cell for name, cell in row.items() if not name.endswith(("__MIN", "__MAX"))}
         for row in rows
     ]

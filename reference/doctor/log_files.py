@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from reference.doctor.log_csv import rows_of_csv, without_run
+from reference.doctor.log_csv import rows_of_csv
 from reference.doctor.log_json import require_rows, rows_of_console, rows_of_json
 from reference.doctor.log_tensorboard import event_folder, rows_of_events
+from reference.doctor.names_row import listed
 from reference.evaluation.file_lines import BLANK, BROKEN, encoding_of, opened, refuse_other_formats
 from reference.objectives.shapes import InputError
 
@@ -31,9 +32,14 @@ def rows_of(path: Path, notes: list[str]) -> tuple[list[dict[str, Any]], str]:
     else:
         rows, hint = rows_of_file(file, notes)
     require_rows(rows, str(path))
-    return rows, hint or {"metrics.jsonl": "ours?", "trainer_log.jsonl": "trl", "logging.jsonl": "trl"}.get(
-        file.name, ""
-    )
+    return rows, hint or hint_of(file)
+
+
+def hint_of(file: Path) -> str:
+    """What a file's name says about its framework: "ours?" where the scalars have to say the same."""
+    if file.name == "metrics.jsonl":
+        return "ours" if (file.parent / "config.json").is_file() else "ours?"
+    return "trl" if file.name in ("trainer_log.jsonl", "logging.jsonl") else ""
 
 
 def log_in(folder: Path) -> Path:
@@ -51,7 +57,7 @@ def log_in(folder: Path) -> Path:
     if len(tables) == 1:
         return tables[0]
     if tables:
-        raise InputError(f"{folder} holds {', '.join(file.name for file in tables[:4])}: name the one that is the log")
+        raise InputError(f"{folder} holds {listed([file.name for file in tables], 4)}: name the one that is the log")
     raise InputError(
         f"{folder} holds no log: expected {', '.join(LOGS)}, checkpoint-N, TensorBoard events, a JSONL or a CSV"
     )
@@ -78,4 +84,4 @@ def rows_of_file(file: Path, notes: list[str]) -> tuple[list[dict[str, Any]], st
         raise InputError(f"{file} is empty: pass a log with at least one row")
     if rows := rows_of_console(text):
         return rows, "verl"
-    return without_run(rows_of_csv(text, notes, source=str(file)), str(file)), ""
+    return rows_of_csv(text, notes, source=str(file)), ""

@@ -8,7 +8,7 @@ from reference.evaluation.printable import counted
 from reference.objectives.shapes import InputError
 
 Row = dict[str, Any]
-PLAIN = re.compile(r"np\.\w+\((.*)\)|tensor\((.*?)[,)].*")  # how numpy 2 and torch print a number
+PLAIN = re.compile(r"np\.\w+\((.*)\)")  # how numpy 2 prints a number
 
 
 def rows_of_json(path: str, notes: list[str]) -> tuple[list[Row], str]:
@@ -53,7 +53,7 @@ def rows_of_console(text: str) -> list[Row]:
 def bare(text: str) -> str:
     """The number in np.float64(0.5), as numpy prints it since version 2."""
     found = PLAIN.fullmatch(text)
-    return next(group for group in found.groups() if group is not None) if found else text
+    return found[1] if found else text
 
 
 def require_rows(rows: list[Row], source: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reference.doctor.names import short
+from reference.doctor.names_row import listed
 from reference.evaluation.printable import counted
 from reference.objectives.shapes import InputError
 
@@ -21,8 +22,9 @@ def step_name(rows: Sequence[dict[str, Any]], source: str) -> str:
     keys = {key for row in rows for key in row}
     if name := next((name for name in STEPS if name in keys), None):
         return name
-    some = ", ".join(sorted(keys)[:8])
-    raise InputError(f"{source} has no column of steps: pass columns={{'step': its name}}; it has {some}")
+    raise InputError(
+        f"{source} has no column of steps: pass columns={{'step': its name}}; it has {listed(sorted(keys))}"
+    )
 
 
 def number(value: Any) -> float:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from reference.doctor.names_row import listed
 from reference.objectives.shapes import InputError
 
 EVENTS = "*tfevents*"
@@ -17,10 +18,8 @@ def event_folder(path: Path) -> Path | None:
         return path
     folders = sorted({file.parent for file in path.rglob(EVENTS)})
     if len(folders) > 1:
-        names = ", ".join(str(folder.relative_to(path)) for folder in folders[:4])
-        raise InputError(
-            f"{path} holds {len(folders)} TensorBoard runs ({names}{', ...' if len(folders) > 4 else ''}): name one of them"
-        )
+        names = listed([str(folder.relative_to(path)) for folder in folders], 4)
+        raise InputError(f"{path} holds {len(folders)} TensorBoard runs ({names}): name one of them")
     return folders[0] if folders else None
 
 

@@ -4,12 +4,15 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
+from reference.doctor.canonical import OURS
 from reference.doctor.log import Log
+from reference.doctor.log_csv import RUN, without_run
 from reference.doctor.log_files import rows_of
 from reference.doctor.log_repairs import HELPERS, repaired
 from reference.doctor.log_rows import by_step, chosen, step_name
 from reference.doctor.names import FRAMEWORKS, framework_of, is_own, require_canonical, short, table_of
-from reference.doctor.names_row import Name
+from reference.doctor.names_row import Name, listed
+from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
 
@@ -32,6 +35,8 @@ def read_log(path: str | Path, *, columns: Mapping[str, str] | None = None, fram
     notes: list[str] = []
     source = str(path)
     rows, hint = rows_of(Path(path), notes)
+    if not any(RUN in name for name in columns.values()):
+        rows = without_run(rows, source)
     keys = sorted({key for row in rows for key in row})
     require_columns(columns, keys, source)
     framework = framework or known(keys, hint, columns, source)
@@ -47,7 +52,7 @@ def read_log(path: str | Path, *, columns: Mapping[str, str] | None = None, fram
     log = repaired(Log(source, framework, steps, scalars, ours, tuple(dict.fromkeys(notes))))
     if not log.scalars:
         raise InputError(
-            f"{source} has no scalar that is read here as {framework}; it has {', '.join(keys[:8])}: name some with "
+            f"{source} has no scalar that is read here as {framework}; it has {listed(keys)}: name some with "
             "columns={'reward': its name}"
         )
     return log
@@ -66,11 +71,11 @@ def known(keys: list[str], hint: str, columns: dict[str, str], source: str) -> s
 
 
 def names_of(framework: str, keys: list[str]) -> tuple[Name, ...]:
-    """The names that are read. Of our own logs all are, those of tool calls by their kind too."""
+    """The names that are read. Of our own logs all are, as those of tool calls by their kind."""
     if framework == "csv":
         return ()
     names = table_of(framework, keys).names
-    return names + tuple(Name(key, key) for key in keys if framework == "ours" and key.startswith(("call ", "ending ")))
+    return names + tuple(Name(key, key) for key in keys if framework == "ours" and key not in OURS)
 
 
 def require_columns(columns: dict[str, str], keys: list[str], source: str) -> None:
@@ -78,5 +83,5 @@ def require_columns(columns: dict[str, str], keys: list[str], source: str) -> No
     for ours, theirs in columns.items():
         if theirs not in keys:
             near = difflib.get_close_matches(theirs, keys, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(keys[:8])}"
-            raise InputError(f"columns: {source} has no {theirs} (for {ours}): {hint}")
+            hint = f"did you mean {printable(near[0], 60)}?" if near else f"it has {listed(keys)}"
+            raise InputError(f"columns: {source} has no {printable(theirs, 60)} (for {ours}): {hint}")

@@ -3,16 +3,18 @@
 Each table was read in the source of the version that its file names. Names are without the prefix "train/".
 """
 
+import difflib
 import re
 from collections.abc import Collection
 
 from reference.doctor.canonical import CANONICAL, OURS
 from reference.doctor.names_nemo import NEMO
 from reference.doctor.names_openrlhf import OPENRLHF
-from reference.doctor.names_row import Name, Table
+from reference.doctor.names_row import Name, Table, listed
 from reference.doctor.names_skyrl import SKYRL
 from reference.doctor.names_trl import TRL
 from reference.doctor.names_verl import VERL
+from reference.evaluation.printable import printable
 from reference.objectives.shapes import InputError
 
 PREFIX = re.compile(r"train/(?=.)")
@@ -43,27 +45,32 @@ def short(name: str) -> str:
 
 
 def has_mark(keys: Collection[str], table: Table) -> bool:
-    return any(mark in keys or (mark[-1] == "/" and any(key.startswith(mark) for key in keys)) for mark in table.marks)
+    """Whether scalars have a mark of a table."""
+    return any(
+        any(key.startswith(mark) for key in keys)
+        if mark.endswith("/")
+        else all(part in keys for part in mark.split("+"))
+        for mark in table.marks
+    )
 
 
 def is_own(keys: Collection[str]) -> bool:
-    """Whether these are scalars of our own loop: nothing but its names, and enough of them to be no accident."""
-    known = set(keys) & set(OURS)
+    """Whether these are scalars of our own loop, and nothing beside them but the kinds of tool calls."""
     others = {key for key in keys if key not in OURS and not re.match(r"(call|ending) \w", key)}
-    return others <= {"step"} and "step" in keys and len(known) >= 2
+    return others == {"step"} and len(keys) > 2
 
 
 def framework_of(keys: Collection[str], source: str) -> str:
     """The framework whose scalars these are. Raises ``InputError`` where they are nobody's, or those of two."""
     keys = {short(key) for key in keys}
-    found = [name for name, tables in TABLES.items() if any(has_mark(keys, table) for table in tables)]
-    if not found and is_own(keys):
+    if is_own(keys) and {"grad_norm", "seconds"} <= keys:  # other tables have a step, a reward and a loss
         return "ours"
+    found = [name for name, tables in TABLES.items() if any(has_mark(keys, table) for table in tables)]
     if len(found) == 1:
         return found[0]
     choices = ", ".join(TABLES)
     if not found:
-        some = ", ".join(sorted(keys - {"step"})[:8]) or "none"
+        some = listed(sorted(keys - {"step"})) or "none"
         raise InputError(
             f"no framework is known whose log holds the scalars of {source} ({some}): {PASS.format(choices)}"
         )
@@ -80,11 +87,9 @@ def table_of(framework: str, keys: Collection[str]) -> Table:
 def require_canonical(name: str) -> None:
     """Refuse a name that no rule would read."""
     if name not in CANONICAL and name != "step":
-        import difflib
-
         near = difflib.get_close_matches(name, CANONICAL, n=1)
         hint = f": did you mean {near[0]}?" if near else f": the names are step, {', '.join(CANONICAL)}"
-        raise InputError(f"columns: {name} is no scalar that is read here{hint}")
+        raise InputError(f"columns: {printable(name, 60)} is no scalar that is read here{hint}")
 
 
 def table_of_names(framework: str | None = None) -> str:

@@ -1,6 +1,9 @@
-"""One line of a table of names."""
+"""One line of a table of names, and names as they are printed."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from reference.evaluation.printable import printable
 
 
 class Name(NamedTuple):
@@ -12,8 +15,17 @@ class Name(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The scalars of one kind of trainer. ``marks``: names of which only such a log has one; a / at the end: a beginning."""
+    """The scalars of one kind of trainer. ``marks``: names of which only such a log has one.
+
+    A / at the end of a mark is the beginning of names, and a + stands between names that only together are a mark.
+    """
 
     title: str
     marks: tuple[str, ...]
     names: tuple[Name, ...]
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The first few names of a file, harmless to a terminal."""
+    shown = ", ".join(printable(name, 60) for name in names[:most])
+    return f"{shown}, ..." if len(names) > most else shown

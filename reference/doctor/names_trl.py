@@ -32,7 +32,8 @@ RL = (
     Name(
         "kl",
         "kl_ref",
-        "kl is k3 in GRPO, times the ratio by default, and k1 in RLOO; the log does not say which trainer wrote it.",
+        "kl is k3 in GRPO, times the ratio by default, and k1 in RLOO, in ms-swift with kl_in_reward summed over a completion; "
+        "the log does not say which trainer wrote it.",
     ),
     Name("clip_ratio/region_mean", "clip_frac", "clip_ratio/region_mean counts tokens in GRPO and whole completions in RLOO."),
     Name("clip_ratio", "clip_frac"),  # older versions
@@ -71,14 +72,14 @@ FACTORY = (  # trainer_log.jsonl
     Name("accuracy", "accuracy"),
 )
 TRL = (
-    Table("GRPO, RLOO", ("frac_reward_zero_std", "reward_std"), RL),
+    Table("GRPO, RLOO", ("frac_reward_zero_std", "reward+epoch", "reward_std+epoch"), RL),
     Table("distillation", ("completions/mean_length",), ROLLOUT),
     Table("DPO, KTO and relatives", ("rewards/chosen", "rewards/rejected", "rewards/margins"), PREFERENCE),
     Table("reward model", ("mean_reward", "min_reward", "max_reward"), REWARD_MODEL),
     Table("trainer_log.jsonl of LLaMA-Factory", ("current_steps",), FACTORY),
     Table(
         "SFT, and any other Trainer of transformers",
-        ("mean_token_accuracy", "token_acc", "learning_rate", "train_runtime", "global_step/max_steps"),
+        ("mean_token_accuracy", "token_acc", "learning_rate+epoch", "train_runtime", "global_step/max_steps"),
         SUPERVISED,
     ),
 )

@@ -9,6 +9,7 @@ one. The loop itself has no branch for it: what is read there is what runs witho
 """
 
 from reference.faults.catalogue import FAULTS
-from reference.faults.fault import Fault, fault_named, faulty_recipe, injected
+from reference.faults.fault import Fault
+from reference.faults.inject import fault_named, faulty_recipe, injected
 
 __all__ = ["FAULTS", "Fault", "fault_named", "faulty_recipe", "injected"]

@@ -43,7 +43,7 @@ def with_dropout(eval_mode: Callable) -> Callable:
     def wrong(*modules: nn.Module | None) -> Iterator[None]:
         with eval_mode(*modules):
             policy = next(module for module in modules if module is not None)
-            layers = [part for part in policy.modules() if hasattr(part, "attention_dropout")]
+            layers: list[Any] = [part for part in policy.modules() if hasattr(part, "attention_dropout")]
             before = [part.attention_dropout for part in layers]
             for part in layers:
                 part.attention_dropout = DROPOUT

@@ -73,7 +73,22 @@ REFUSALS = [
     ),
     ({"tokens": IDS, "keep": "all"}, {"names": {"mask": "keep"}}, "names takes mask from 'keep', which is no tensor"),
     ({"tokens": IDS, "mask": MASK}, {"group_size": 0}, "group_size is 0, expected at least 1"),
-    ({"tokens": IDS, "mask": MASK, "values": PER_TOKEN.cfloat()}, {}, "values is torch.complex64, expected real"),
+    ({"tokens": IDS, "mask": MASK, "values": PER_TOKEN.cfloat()}, {}, "values is torch.complex64, expected a dense"),
+    (
+        {"tokens": IDS, "mask": MASK.to_sparse()},
+        {},
+        "mask is torch.sparse_coo, expected a dense tensor of real numbers",
+    ),
+    (
+        {"prompt_ids": IDS, "prompt_mask": MASK, "completion_ids": IDS, "completion_mask": THERE},
+        {},
+        "prompt_mask is (2, 3), expected (2, 4) as its tokens",
+    ),
+    (
+        {"tokens": IDS, "prompt_width": float("nan")},
+        {},
+        "prompt_width is nan, expected a column of the tokens, below 4",
+    ),
     ({"tokens": IDS, "prompt_width": torch.tensor([9])}, {}, "prompt_width is [9], expected a column of the tokens"),
     ({"tokens": IDS, "num_tokens": MASK}, {}, "num_tokens is (2, 3), expected one number: num_tokens of the batch"),
     (
