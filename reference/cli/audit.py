@@ -21,16 +21,22 @@ IDS = {
 EPILOG = """\
 exit code: 0 where no fault was found, 1 where one was, 2 for a file that cannot be read.
 
-how to save a batch:
+how to save a batch (method names of TRL 1.16, verl 0.9.1 and OpenRLHF 0.11.2):
   TRL         class Mine(GRPOTrainer):
                   def _generate_and_score_completions(self, inputs):
                       batch = super()._generate_and_score_completions(inputs)
                       torch.save({k: v for k, v in batch.items() if torch.is_tensor(v)}, "batch.pt")
                       return batch
-              SFT and DPO: torch.save(next(iter(trainer.get_train_dataloader())), "batch.pt")
-  verl        in RayPPOTrainer.fit, before update_actor: torch.save(dict(batch.batch), "batch.pt")
-  OpenRLHF    the tensors of an Experience: torch.save({k: v for k, v in vars(experience).items()
-              if torch.is_tensor(v)}, "batch.pt")
+              SFT and DPO: torch.save(dict(next(iter(trainer.get_train_dataloader()))), "batch.pt")
+  verl        class Mine(RayPPOTrainer):
+                  def _update_actor(self, batch):
+                      torch.save(dict(batch.batch.items()), "batch.pt")
+                      return super()._update_actor(batch)
+  OpenRLHF    class Mine(RemoteExperienceMaker):
+                  def make_experience_batch(self, rollout_samples):
+                      batches = super().make_experience_batch(rollout_samples)
+                      torch.save({k: v for k, v in vars(batches[0]).items() if torch.is_tensor(v)}, "batch.pt")
+                      return batches
   this course from reference.audit import batch_tensors
               safetensors.torch.save_file(batch_tensors(experience, tokenizer=tokenizer), "batch.safetensors")
   your own    any dictionary of tensors, and --name old_logprobs=my_key for what is not recognised

@@ -13,6 +13,7 @@ from reference.__main__ import main
 from reference.audit import audit, checks_groups, checks_layout, checks_logprobs, checks_mask, checks_rewards
 from reference.audit.advice import ADVICE
 from reference.audit.auditing import CHECKS
+from reference.audit.files import read_tensors
 from reference.audit.finding import finding, places, rows_named, worst
 from reference.objectives import InputError
 
@@ -140,6 +141,14 @@ def test_no_check_falls_over_small_or_strange_tensors(shape, kind):
         }
         assert "slots" in str(audit(batch | tables))
         assert "slots" in str(audit(batch | tables, numbers=markers))
+
+
+@pytest.mark.parametrize("file", sorted((Path(__file__).parent / "batches").iterdir()), ids=lambda file: file.stem)
+def test_batches_that_frameworks_made_have_no_fault_but_the_sampler_that_was_made_up(file):
+    """Their recorder gives the sampler log-probs of its own, several nats from those of the policy."""
+    found = audit(read_tensors(str(file)))
+    assert {fault.check for fault in found.faults} <= {"engines"}
+    assert found.batch.source == file.stem.partition("-")[0].removesuffix("_rl")
 
 
 # ---- the command -------------------------------------------------------------------------------------------------------------

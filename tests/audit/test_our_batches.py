@@ -1,7 +1,9 @@
 """Batches of our own loops: healthy ones have no fault, and each mistake that is put into one is found by its check."""
 
+import copy
 import functools
 import random
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -240,6 +242,34 @@ def test_a_temperature_that_is_forgotten_is_found_and_named(temperature):
     assert {"ratio", "temperature"} == named.keys()
     assert f"old log-probs at {temperature:g}" in named["temperature"].what
     assert ("higher" if temperature < 1 else "lower") in named["ratio"].what  # those of the policy, than the old ones
+
+
+@pytest.mark.parametrize(("train", "found"), [(True, {"ratio": "fault"}), (False, {"ratio": "note"})])
+def test_dropout_while_scoring_is_found(train, found, monkeypatch):
+    model, tokenizer = loaded("base")
+    model = copy.deepcopy(model)
+    for layer in model.modules():
+        if hasattr(layer, "attention_dropout"):
+            layer.attention_dropout = 0.1
+    recipe = small("grpo")
+    completions, _ = sample_groups(model, tokenizer, recipe, random.Random(0))
+    monkeypatch.setattr("reference.algorithms.collect.eval_mode", lambda *models: nullcontext())
+    model.train(train)
+    torch.manual_seed(0)
+    batch = batch_tensors(
+        gathered("grpo"), tokenizer=tokenizer, logprobs=logprobs_of(model, completions.rollout, recipe)
+    )
+    assert {check: level for check, level in levels(batch).items() if check == "ratio"} == found
+
+
+@pytest.mark.parametrize("half", ["bfloat16", "float32"])
+def test_a_pass_in_half_precision_is_no_fault(half):
+    model, tokenizer = loaded("base")
+    recipe = small("grpo")
+    completions, _ = sample_groups(model, tokenizer, recipe, random.Random(0))
+    scored = logprobs_of(copy.deepcopy(model).to(getattr(torch, half)), completions.rollout, recipe)
+    batch = batch_tensors(gathered("grpo"), tokenizer=tokenizer, logprobs=scored)
+    assert levels(batch)["ratio"] == ("note" if half == "float32" else "doubt")
 
 
 def test_old_logprobs_of_other_weights_are_found():
