@@ -10,7 +10,7 @@ KL = "kl_k3|kl_k1|kl_ref|kl_ref_in_reward"  # whichever the log has, the first o
 
 
 def kl_name(log: Log) -> str:
-    return next(name for name in KL.split("|") if name in log.scalars)
+    return next((name for name in KL.split("|") if name in log.scalars), "kl_k3")
 
 
 def reset(log: Log) -> Evidence | None:
