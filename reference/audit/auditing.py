@@ -1,5 +1,6 @@
 """All checks on one batch: what they found, and which of them had nothing to look at."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -116,7 +117,7 @@ def require_numbers(numbers: Mapping[str, float]) -> None:
     for name, value in numbers.items():
         if name not in NUMBERS:
             raise InputError(f"numbers has {name!r}, expected one of {', '.join(NUMBERS)}")
-        if name != "num_tokens" and (value != value or value < 0 or value != int(value)):
+        if name != "num_tokens" and not (math.isfinite(value) and value >= 0 and value == int(value)):
             raise InputError(f"{name} is {value}, expected a whole number from 0 on")
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, real, wide
+from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, once, real, wide
 from reference.audit.finding import Finding, Level, finding, places, rows_named
 from reference.audit.regions import allowed, moved
 from reference.audit.turns import tool_tokens, written
@@ -24,6 +24,10 @@ def empty(batch: Batch) -> list[Finding]:
 
 
 def shift_of(batch: Batch) -> int:
+    return once(batch, shift_to_fit)
+
+
+def shift_to_fit(batch: Batch) -> int:
     """By how many columns the mask has to be moved to fit: 0 where it fits, or where moving it does not help either.
 
     It fits where it keeps only what it may, and keeps the first and the last of that in every row. Rows that are left out
