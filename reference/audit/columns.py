@@ -44,7 +44,7 @@ class Columns:
         raise InputError(f"{key} is {tuple(tensor.shape)}, expected {self.shape}, as {self.like} has it{or_row}")
 
 
-def columns_of(chosen: Chosen, *, fill: int) -> Columns:
+def columns_of(chosen: Chosen) -> Columns:
     """Tokens, masks and start, from whatever the framework saves."""
     tokens, like, named = joined(chosen) if "completions" in chosen.tensors else given(chosen)
     require_ids(tokens, named["tokens"])
@@ -91,7 +91,7 @@ def require_ids(tokens: Tensor, key: str) -> None:
     """Refuse what cannot be token ids, (rows, time)."""
     if tokens.dim() != 2 or 0 in tokens.shape:
         raise InputError(f"{key} is {tuple(tokens.shape)}, expected (rows, time) with at least one token")
-    if tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool:
+    if tokens.is_floating_point() or tokens.dtype == torch.bool:
         raise InputError(f"{key} is {tokens.dtype}, expected token ids: whole numbers")
 
 

@@ -42,7 +42,7 @@ def batch_of(
     """
     chosen = choose(tensors, names or {})
     chosen = replace(chosen, tensors=rectangles(chosen.tensors, pad_token_id=pad_token_id))
-    columns = columns_of(chosen, fill=pad_token_id or 0)
+    columns = columns_of(chosen)
     mask, notes = loss_mask(chosen, columns)
     per_token, per_row = values_of(chosen, columns)
     named = columns.named | chosen.keys
@@ -51,7 +51,8 @@ def batch_of(
     if "token_rewards" in per_token and "rewards" not in per_row:
         per_row["rewards"] = per_token["token_rewards"].sum(dim=1)  # as verl and SkyRL take the reward of a completion
         named["rewards"] = chosen.key("token_rewards")
-    numbers = numbers_of(chosen, pad_token_id=pad_token_id, eos_token_id=eos_token_id, group_size=group_size)
+    given = {"pad_token_id": pad_token_id, "eos_token_id": eos_token_id, "group_size": group_size}
+    numbers = numbers_of(chosen, given)
     batch = Batch(
         tokens=columns.tokens,
         attention_mask=columns.attention_mask,
@@ -91,7 +92,7 @@ def floats(tensor: Tensor) -> Tensor:
     return at_least_float32(tensor) if tensor.is_floating_point() else tensor.float()
 
 
-def numbers_of(chosen: Chosen, **given: int | None) -> dict[str, float]:
+def numbers_of(chosen: Chosen, given: Mapping[str, int | None]) -> dict[str, float]:
     """Single numbers: those that were given, and those of the file."""
     numbers = {name: float(value) for name, value in given.items() if value is not None}
     for name in NUMBERS:

@@ -3,14 +3,13 @@
 Recorded by ``recorders``, one framework after the other. The model has no context, so a log-prob says which token it is of.
 """
 
-import json
 import math
-import struct
 from pathlib import Path
 
 import pytest
 import torch
 from recorders.rollouts import EOS, GROUP, PAD, POLICY, REFERENCE, ROWS, VOCAB, logprob, sampled
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -162,8 +161,7 @@ def test_what_is_not_read_is_said():
 
 @pytest.mark.parametrize("name", [*NAMES, NESTED])
 def test_a_recorded_batch_says_its_version(name):
-    raw = (FOLDER / f"{name}.safetensors").read_bytes()
-    (size,) = struct.unpack("<Q", raw[:8])
-    version = json.loads(raw[8 : 8 + size])["__metadata__"]["version"]
+    with safe_open(FOLDER / f"{name}.safetensors", "pt") as file:
+        version = file.metadata()["version"]
     expected = {"verl": "0.9.1", "openrlhf": "0.11.2", "skyrl": "0.3.0", "nemo_rl": "0.6.0"}[name.partition("-")[0]]
     assert version == expected
