@@ -12,6 +12,7 @@ from reference.audit import checks_groups, checks_layout, checks_logprobs, check
 from reference.audit.batch import NUMBERS, Batch
 from reference.audit.checks_normaliser import normaliser
 from reference.audit.checks_scored import scored
+from reference.audit.checks_tools import tools
 from reference.audit.finding import LEVELS, Finding
 from reference.audit.names import batch_of
 from reference.audit.report import text
@@ -33,7 +34,7 @@ CHECKS: tuple[tuple[str, Check, tuple[str, ...]], ...] = (
     ("prompt in the loss", checks_mask.prompt, ("mask", "pad_token_id|attention_mask")),
     ("EOS in the loss", checks_mask.end, ("mask", "pad_token_id|attention_mask")),
     ("tokens behind an EOS", checks_mask.behind_end, ("mask", "pad_token_id|attention_mask")),
-    ("tool's words", checks_mask.tools, ("mask", "tool|tool_start")),
+    ("tool's words", tools, ("mask", "tool|tool_start")),
     ("values", checks_logprobs.values, ("logprobs|old_logprobs|ref_logprobs|sampler_logprobs|advantages|entropy",)),
     ("alignment of log-probs", checks_logprobs.aligned, ("mask|attention_mask", "logprobs|old_logprobs|ref_logprobs|sampler_logprobs")),
     ("sampler against trainer", checks_logprobs.engines, ("sampler_logprobs", "old_logprobs|logprobs")),
