@@ -1,5 +1,6 @@
 """All checks on one batch: what they found, and which of them had nothing to look at."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from reference.audit import checks_groups, checks_layout, checks_logprobs, check
 from reference.audit.batch import NUMBERS, Batch
 from reference.audit.checks_normaliser import normaliser
 from reference.audit.checks_scored import scored
+from reference.audit.checks_tools import tools
 from reference.audit.finding import LEVELS, Finding
 from reference.audit.names import batch_of
 from reference.audit.report import text
@@ -32,7 +34,7 @@ CHECKS: tuple[tuple[str, Check, tuple[str, ...]], ...] = (
     ("prompt in the loss", checks_mask.prompt, ("mask", "pad_token_id|attention_mask")),
     ("EOS in the loss", checks_mask.end, ("mask", "pad_token_id|attention_mask")),
     ("tokens behind an EOS", checks_mask.behind_end, ("mask", "pad_token_id|attention_mask")),
-    ("tool's words", checks_mask.tools, ("mask", "tool|tool_start")),
+    ("tool's words", tools, ("mask", "tool|tool_start")),
     ("values", checks_logprobs.values, ("logprobs|old_logprobs|ref_logprobs|sampler_logprobs|advantages|entropy",)),
     ("alignment of log-probs", checks_logprobs.aligned, ("mask|attention_mask", "logprobs|old_logprobs|ref_logprobs|sampler_logprobs")),
     ("sampler against trainer", checks_logprobs.engines, ("sampler_logprobs", "old_logprobs|logprobs")),
@@ -116,7 +118,7 @@ def require_numbers(numbers: Mapping[str, float]) -> None:
     for name, value in numbers.items():
         if name not in NUMBERS:
             raise InputError(f"numbers has {name!r}, expected one of {', '.join(NUMBERS)}")
-        if name != "num_tokens" and (value != value or value < 0 or value != int(value)):
+        if name != "num_tokens" and not (math.isfinite(value) and value >= 0 and value == int(value)):
             raise InputError(f"{name} is {value}, expected a whole number from 0 on")
 
 

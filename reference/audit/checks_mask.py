@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, real, wide
+from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, once, real, wide
 from reference.audit.finding import Finding, Level, finding, places, rows_named
 from reference.audit.regions import allowed, moved
 from reference.audit.turns import tool_tokens, written
@@ -24,6 +24,10 @@ def empty(batch: Batch) -> list[Finding]:
 
 
 def shift_of(batch: Batch) -> int:
+    return once(batch, shift_to_fit)
+
+
+def shift_to_fit(batch: Batch) -> int:
     """By how many columns the mask has to be moved to fit: 0 where it fits, or where moving it does not help either.
 
     It fits where it keeps only what it may, and keeps the first and the last of that in every row. Rows that are left out
@@ -182,39 +186,3 @@ def behind_end(batch: Batch) -> list[Finding]:
         return []
     level: Level = "doubt" if bool(whole_rows(batch).all()) else "fault"
     return [finding("behind_end", level, "The token right behind an EOS is in the loss.", places(bad))]
-
-
-def tools(batch: Batch) -> list[Finding]:
-    """What a tool wrote is read by the model, and learned by nobody."""
-    mask, tool, kept = in_loss(batch), tool_tokens(batch), real(batch)
-    if mask is None or tool is None or is_shifted(batch):
-        return []
-    bad = mask & tool
-    found = [finding("tools", "fault", "What a tool wrote is in the loss.", places(bad))] if bad.any() else []
-    missing = unanswered(batch) if kept is None else unanswered(batch) & kept
-    if missing.any():
-        what = "A call is followed by a turn of the tool without a result, or by no turn of the tool."
-        found.append(finding("tool_results", "fault", what, places(missing)))
-    return found
-
-
-def unanswered(batch: Batch) -> Tensor:
-    """True on the EOS of a turn with a call behind which the row goes on without a result. Needs the markers' ids."""
-    call, tool, eos = id_of(batch, "call_start"), id_of(batch, "tool_start"), eos_id(batch)
-    none = torch.zeros_like(batch.tokens, dtype=torch.bool)
-    if call is None or tool is None or eos is None:
-        return none
-    tool_end = id_of(batch, "tool_end")
-    for row, tokens in enumerate(batch.tokens.tolist()):
-        called = False
-        for column, token in enumerate(tokens[:-2]):
-            called = called or token == call
-            if token == eos:
-                behind, then = tokens[column + 1], tokens[column + 2]
-                empty_turn = behind == tool and then == (eos if tool_end is None else tool_end)
-                none[row, column] = called and (behind != tool or empty_turn)
-                called = False
-    kept = real(batch)
-    if kept is not None:  # a row may end with its call
-        none[:, :-1] &= kept[:, 1:]
-    return none

@@ -8,6 +8,8 @@ from reference.audit.batch import Batch
 from reference.audit.ends import real
 from reference.audit.finding import Finding, finding
 
+MOST_PARTS = 64  # micro-batches or ranks that one batch is cut into
+
 
 def normaliser(batch: Batch) -> list[Finding]:
     """Equal to the tokens in the loss is right; a larger one is right where this file is a part of a step."""
@@ -43,9 +45,10 @@ def other_count(batch: Batch, given: float) -> str | None:
     assert mask is not None
     if kept is not None and given == int(kept.sum()):
         return "the number of all real tokens, those of the prompts too"
-    for parts in range(2, len(mask) + 1):
-        counts = [int(part.sum()) for part in torch.chunk(mask, parts)]
-        if len(counts) == parts and given in (counts[0], counts[-1]) and parts < len(mask):
+    tokens = mask.sum(dim=1)
+    for parts in range(2, min(len(mask), MOST_PARTS + 1)):
+        counts = [int(part.sum()) for part in torch.chunk(tokens, parts)]
+        if len(counts) == parts and given in (counts[0], counts[-1]):
             which = "first" if given == counts[0] else "last"
             return f"the count of the {which} of {parts} parts of these rows"
     return None

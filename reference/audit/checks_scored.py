@@ -9,6 +9,7 @@ from reference.audit.compare import best_shift, difference
 from reference.audit.ends import real
 from reference.audit.finding import Finding, Level, finding, worst
 from reference.objectives import position_ids, token_logprobs
+from reference.objectives.shapes import InputError
 
 TEMPERATURES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 2.0)
 ROWS = 8  # that go through the model together
@@ -18,6 +19,7 @@ BETTER = 0.5  # of the distance at temperature 1, that another one has to leave 
 @torch.no_grad()
 def model_logits(model: nn.Module, batch: Batch) -> Tensor:
     """Logits (rows, K + 1 or K, vocab) that predict the tokens from ``start`` on, with positions from the attention mask."""
+    require_vocabulary(model, batch.tokens)
     kept = real(batch)
     kept = torch.ones_like(batch.tokens, dtype=torch.bool) if kept is None else kept
     first = max(batch.start, 1) - 1
@@ -29,6 +31,17 @@ def model_logits(model: nn.Module, batch: Batch) -> Tensor:
     return torch.cat(parts)
 
 
+def require_vocabulary(model: nn.Module, tokens: Tensor) -> None:
+    """Refuse ids that the model has no embedding for: it is not the model of this batch."""
+    embeddings = getattr(model, "get_input_embeddings", lambda: None)()
+    rows = None if embeddings is None else embeddings.weight.shape[0]
+    if tokens.min() < 0 or (rows is not None and tokens.max() >= rows):
+        raise InputError(
+            f"the token ids go from {int(tokens.min())} to {int(tokens.max())}, and the model has {rows} embeddings: name the "
+            "model that gave the log-probs"
+        )
+
+
 def scored(batch: Batch, model: nn.Module) -> list[Finding]:
     """Which token each table of log-probs is about, and at which temperature, if the model is the one that gave them."""
     kept = kept_of(batch)
@@ -38,6 +51,8 @@ def scored(batch: Batch, model: nn.Module) -> list[Finding]:
     logits, tokens = model_logits(model, batch), batch.tokens[:, max(batch.start, 1) - 1 :]
     cut = int(batch.start == 0)  # the first token of a row has no prediction
     kept = kept[:, cut:]
+    if not kept.any():
+        return []
     found, temperatures = [], {}
     for name, table in tables.items():
         table = finite(table)[:, cut:]

@@ -3,12 +3,27 @@
 Where the batch does not say, it is asked of the tokens themselves, and ``None`` is the answer if they do not tell either.
 """
 
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
 
 ENDS_ALIKE = 0.5  # share of rows with the same last token from which on it is taken for the EOS
+
+
+T = TypeVar("T")
+
+
+def once(batch: Batch, function: Callable[[Batch], T]) -> T:
+    """``function(batch)``, computed at the first call: a batch is frozen, and many checks ask the same of it."""
+    found: dict[Callable, T] = batch.__dict__.setdefault("_found", {})
+    if function not in found:
+        found[function] = function(batch)
+    return found[function]
 
 
 def wide(batch: Batch, part: Tensor) -> Tensor:
@@ -24,7 +39,7 @@ def in_loss(batch: Batch) -> Tensor | None:
 
 def id_of(batch: Batch, name: str) -> int | None:
     value = batch.numbers.get(name)
-    return None if value is None or value != value or value < 0 else int(value)
+    return None if value is None or not math.isfinite(value) or value < 0 else int(value)
 
 
 def pad_id(batch: Batch) -> int | None:

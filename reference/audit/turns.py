@@ -4,10 +4,14 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.ends import eos_id, id_of, real, wide
+from reference.audit.ends import eos_id, id_of, once, real, wide
 
 
 def turn_of(batch: Batch) -> Tensor | None:
+    return once(batch, turns_by_markers)
+
+
+def turns_by_markers(batch: Batch) -> Tensor | None:
     """The id of the marker that opened the turn a token stands in, -1 where no turn is open. None without markers.
 
     A turn of the tool lasts until ``tool_end``, which is the EOS where nothing else is said, and one of the assistant until

@@ -98,6 +98,7 @@ def test_words_of_a_file_cannot_harm_a_terminal():
         ({}, {}, "no token ids"),
         (GOOD, {"numbers": {"padding": 0}}, "expected one of num_tokens, pad_token_id"),
         (GOOD, {"numbers": {"eos_token_id": -1}}, "expected a whole number from 0 on"),
+        (GOOD, {"numbers": {"eos_token_id": float("inf")}}, "expected a whole number from 0 on"),
         (GOOD, {"names": {"mask": "none"}}, "'none'"),
         ({"input_ids": TOKENS.to_sparse()}, {}, "is sparse"),
         ({"input_ids": TOKENS.to("meta")}, {}, "is without data"),
@@ -198,6 +199,14 @@ def test_the_help_has_the_exit_codes_and_says_how_to_save_a_batch(capsys):
     text = capsys.readouterr().out
     for words in ("exit code: 0", "TRL", "verl", "OpenRLHF", "batch_tensors(", "--name old_logprobs=my_key"):
         assert words in text
+
+
+@pytest.mark.slow
+def test_ids_that_a_model_does_not_have_are_refused(base):
+    large = GOOD | {"input_ids": TOKENS + 10**6, "old_log_probs": -torch.ones(2, 6)}
+    large["labels"] = large["input_ids"]
+    with pytest.raises(InputError, match="the model has 384 embeddings"):
+        audit(large, model=base[0])
 
 
 @pytest.mark.slow

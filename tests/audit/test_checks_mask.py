@@ -4,7 +4,8 @@ import pytest
 from made import made
 
 from reference.audit import checks_mask
-from reference.audit.checks_mask import behind_end, empty, end, pads, prompt, shifted, tools
+from reference.audit.checks_mask import behind_end, empty, end, pads, prompt, shifted
+from reference.audit.checks_tools import tools
 from reference.audit.turns import tool_tokens, written
 
 CHECKS = (empty, pads, shifted, prompt, end, behind_end, tools)
