@@ -1,16 +1,23 @@
 """How often the doctor is right: fault against cause, over recorded runs whose fault is known."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from reference.doctor.cause import Cause
 from reference.doctor.causes import CAUSES
-from reference.doctor.diagnose import Diagnosis
+from reference.doctor.diagnose import Diagnosis, diagnose
+from reference.doctor.logs import read_log
+from reference.objectives.shapes import InputError
 from reference.style import BLUE, FAINT, INK, MUTED, PAPER, describe, style
 
 NOTHING = "nothing"
+KIND = re.compile(r"(bug-(?P<fault>\w+)|healthy-.+)-seed-\d+$")
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,21 @@ class Answer:
 
 def answer(fault: str, diagnosis: Diagnosis) -> Answer:
     return Answer(fault, tuple(found.cause.name for found in diagnosis.found))
+
+
+def recorded_answers(folder: Path, *, seeds: Sequence[int]) -> list[Answer]:
+    """What the doctor says about the recorded runs bug-FAULT-seed-N and healthy-RECIPE-seed-N of a folder, by name.
+
+    Raises ``InputError`` where there is none.
+    """
+    found = []
+    for path in sorted(folder.glob("*-seed-*")):
+        kind, seed = KIND.match(path.name), path.name.rsplit("-", 1)[1]
+        if kind and seed.isdigit() and int(seed) in seeds:
+            found.append(answer(kind["fault"] or "", diagnose(read_log(path))))
+    if not found:
+        raise InputError(f"{folder} holds no runs with faults: record some with python -m reference record")
+    return found
 
 
 def causes_of(fault: str, causes: Sequence[Cause] = CAUSES) -> tuple[str, ...]:
@@ -88,10 +110,8 @@ def figure_confusion(answers: Sequence[Answer], *, title: str = "What the doctor
         return describe(figure, f"{title}. " + "; ".join(in_words(fault, table[fault]) for fault in rows) + ".")
 
 
-def square(x: float, y: float, **looks: object):  # type: ignore[no-untyped-def]  # a patch of matplotlib
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, **looks)  # type: ignore[arg-type]
+def square(x: float, y: float, **looks: Any) -> Rectangle:
+    return Rectangle((x - 0.45, y - 0.45), 0.9, 0.9, **looks)
 
 
 def columns_of(table: Mapping[str, Mapping[str, int]]) -> list[str]:

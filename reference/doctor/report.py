@@ -10,9 +10,9 @@ from reference.evaluation.printable import counted, file_name, printable
 
 WIDTH = 100
 SURE = {
-    "identity": "an identity is broken: this is no matter of taste",
-    "bound": "a bound is crossed that a working run respects",
-    "pattern": "a pattern that such faults make; a healthy run seldom does",
+    "identity": "A right loop cannot do this.",
+    "bound": "A run that works does not do this for long.",
+    "pattern": "Such faults do this, and healthy runs seldom.",
 }
 RUNS = {"rl": "reinforcement learning", "preference": "preferences", "reward": "a reward model", "sft": "supervised"}
 
@@ -34,7 +34,7 @@ def span(steps: tuple[float, ...]) -> str:
 def one_cause(place: int, found: Found) -> str:
     cause, evidence = found.cause, found.evidence
     rows = {
-        "seen": f"{evidence.words} Steps {evidence.steps[0]:g} to {evidence.steps[1]:g}: {SURE[evidence.sure]}.",
+        "seen": f"{evidence.words} Steps {evidence.steps[0]:g} to {evidence.steps[1]:g}. {SURE[evidence.sure]}",
         "try first": cause.first,
         "lesson": cause.where,
         "apart": cause.apart,
