@@ -20,7 +20,7 @@ import io
 import os
 import warnings
 
-from reference.algorithms.recipes import from_checkpoint, recipe_from
+from reference.algorithms.recipes import recipe_from
 from reference.cli.audit import audit_command
 from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
@@ -115,6 +115,7 @@ def train_command(args: argparse.Namespace) -> int:
     with defer_signals():
         from reference.algorithms.unread_options import without_unread
         from reference.cli.bug import set_bug, with_bug
+        from reference.cli.resume import refuse_resume
         from reference.cli.unread_options import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
@@ -148,15 +149,6 @@ def train_command(args: argparse.Namespace) -> int:
         with faulty:
             done = run_recipe(recipe, options, out=args.out, resume=args.resume)
     return 0 if done else exit_code()
-
-
-def refuse_resume(args: argparse.Namespace) -> None:
-    from reference.objectives.shapes import InputError
-
-    if args.resume:
-        raise InputError(
-            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one{from_checkpoint(args.recipe)}"
-        )
 
 
 def evaluate_command(args: argparse.Namespace) -> int:

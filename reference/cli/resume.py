@@ -45,6 +45,14 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
     return argparse.Namespace(**{**vars(args), **options})
 
 
+def refuse_resume(args: argparse.Namespace) -> None:
+    """TRL's runs have no checkpoint of ours."""
+    if args.resume:
+        raise InputError(
+            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one{from_checkpoint(args.recipe)}"
+        )
+
+
 def require_readable(run: str, parser: argparse.ArgumentParser) -> None:
     """Refuse the folder of a reward model whose config.json is bad: what writes its pairs is read from there."""
     folder = Path(run)
