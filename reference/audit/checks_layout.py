@@ -51,6 +51,7 @@ def positions(batch: Batch) -> list[Finding]:
     mask, ids = batch.attention_mask, batch.position_ids
     if ids is None:
         return []
+    ids = ids.long()
     kept = torch.ones_like(batch.tokens, dtype=torch.bool) if mask is None else mask
     if holes_of(kept).any():
         return []  # the attention mask is told about, and what is right here depends on it

@@ -3,7 +3,6 @@
 Where the batch does not say, it is asked of the tokens themselves, and ``None`` is the answer if they do not tell either.
 """
 
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,7 +38,7 @@ def in_loss(batch: Batch) -> Tensor | None:
 
 def id_of(batch: Batch, name: str) -> int | None:
     value = batch.numbers.get(name)
-    return None if value is None or not math.isfinite(value) or value < 0 else int(value)
+    return None if value is None or not 0 <= value < 2**63 else int(value)
 
 
 def pad_id(batch: Batch) -> int | None:

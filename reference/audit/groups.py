@@ -15,9 +15,10 @@ def group_rows(batch: Batch) -> Batch:
 
     Where neither prompts nor the number of rows say anything, the batch stays as it is.
     """
-    size, rows = int(batch.numbers["group_size"]), len(batch.tokens)
+    given, rows = batch.numbers["group_size"], len(batch.tokens)
+    size = int(given) if 1 <= given < 2**62 else 0
     if size < 1:
-        raise InputError(f"group_size is {size}, expected at least 1: how many completions a prompt has")
+        raise InputError(f"group_size is {given:g}, expected at least 1: how many completions a prompt has")
     beside = torch.arange(rows, device=batch.tokens.device) // size
     prompts = prompts_of(batch)
     if prompts is None:
