@@ -106,6 +106,10 @@ ADVICE = {
         "Whatever was sampled is made more likely, or all of it less; the entropy falls and the gradient is noisy.",
         "Subtract a baseline: the group's mean, the mean of the others, or a critic's value.", GROUPS,
     ),
+    "sign": Advice(
+        "The gradient goes the wrong way, at the right size: no other scalar is strange while the reward falls.",
+        "Follow the sign from the reward to the loss: a policy loss is minus the advantage times the log-prob.", GROUPS,
+    ),
     "dead": Advice(
         "Without a difference there is no gradient.",
         "Take prompts that are neither too easy nor too hard, or sample more for each; and try the verifier on a right completion.", GROUPS,

@@ -45,6 +45,7 @@ CHECKS: tuple[tuple[str, Check, tuple[str, ...]], ...] = (
     ("kind of advantage", checks_groups.kind, ("advantages",)),
     ("centred advantages", checks_groups.centred, ("advantages",)),
     ("dead groups", checks_groups.dead, ("rewards", "group|group_size|prompt_width")),
+    ("sign of the advantage", checks_rewards.sign, ("rewards", "advantages", "group|group_size|prompt_width")),
     ("rewards of tokens", checks_rewards.token_rewards, ("token_rewards",)),
     ("returns", checks_rewards.returns, ("returns", "values", "advantages")),
     ("values at the action", checks_rewards.values_at_action, ("values", "old_logprobs|logprobs")),

@@ -4,13 +4,18 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
+from reference.audit.checks_groups import per_completion, taught
 from reference.audit.checks_logprobs import finite, kept_of
 from reference.audit.compare import line
 from reference.audit.ends import last_column, real
 from reference.audit.finding import Finding, finding, places, rows_named
+from reference.audit.regions import groups
 
 ENOUGH = 200  # tokens that a doubt about the critic is raised on
 LEAD = 0.2  # of one correlation over the other
+AGAINST = (
+    -0.5
+)  # a correlation. Chance gives it to a handful of rows; a KL or a price in the reward does not turn the order
 EXACT_LINE = 0.99  # whitening and bfloat16 leave more than 0.9999 of a correlation
 
 
@@ -101,3 +106,24 @@ def values_at_action(batch: Batch) -> list[Finding]:
         f"the one before it ({previous:.2f}): they may have been read at the action."
     )
     return [finding("values_at_action", "doubt", what)]
+
+
+def sign(batch: Batch) -> list[Finding]:
+    """Within a group the better completion has the larger advantage. A clear line the other way is a minus sign too many."""
+    group, table = groups(batch), per_completion(batch)
+    if group is None or table is None:
+        return []
+    rewards, rows = batch.per_row["rewards"].double(), taught(batch)
+    advantage, reward = (within(x, group)[rows] for x in (table, rewards))
+    size = advantage.norm() * reward.norm()
+    if size == 0 or float(advantage @ reward / size) > AGAINST:
+        return []
+    turned = rows & (within(table, group) * within(rewards, group) < 0)
+    what = "Better completions have the lower advantages: training makes the right answers less likely."
+    return [finding("sign", "fault", what, rows_named(turned))]
+
+
+def within(x: Tensor, group: Tensor) -> Tensor:
+    """(rows,) less the mean of the row's group."""
+    counts = group.bincount()
+    return x - (x.new_zeros(len(counts)).index_add(0, group, x) / counts)[group]

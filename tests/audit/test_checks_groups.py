@@ -6,7 +6,7 @@ from made import made, seen
 
 from reference.audit.checks_groups import centred, completions, dead, kind, prompts, sizes
 from reference.audit.checks_normaliser import normaliser
-from reference.audit.checks_rewards import returns, token_rewards, values_at_action
+from reference.audit.checks_rewards import returns, sign, token_rewards, values_at_action
 from reference.audit.regions import groups
 
 ROWS = ("qqcce_", "qqccce", "qqce__", "qqccce")
@@ -167,3 +167,17 @@ def test_values_that_know_their_own_token(late, level):
     values = torch.nn.functional.pad(values[:, :-1], (1, 0)) if late else values
     batch = made(*("q" + "c" * 120,) * 2, start=1, per_token={"old_logprobs": old, "values": values})
     assert [one.level for one in values_at_action(batch)] == ([] if level is None else [level])
+
+
+@pytest.mark.parametrize(
+    ("advantages", "rewards", "found"),
+    [
+        ([1, -1, 1, -1], [1.0, 0.0, 1.0, 0.0], []),
+        ([-1, 1, -1, 1], [1.0, 0.0, 1.0, 0.0], ["4 of 4 rows: 0, 1, 2, 3"]),
+        ([-1, 1, 0, 0], [1.0, 0.0, 1.0, 1.0], ["2 of 4 rows: 0, 1"]),  # the second group is dead
+        ([-1, 1, 2, -2], [1.0, 0.0, 1.0, 0.0], []),  # one group each way, the second by more
+        ([0, 0, 0, 0], [1.0, 0.0, 1.0, 0.0], []),
+    ],
+)
+def test_a_minus_sign_too_many(advantages, rewards, found):
+    assert [one.where for one in sign(with_advantages(advantages, rewards=rewards))] == found
