@@ -17,7 +17,7 @@ def always_dead(log: Log) -> Evidence | None:
     """Every group of every step is dead, so that no reward teaches. A run that learned began with other groups."""
     rows = together(log, "reward", "dead_groups")
     rewards = [reward for _, reward, _ in rows]
-    if any(dead < 1 for _, _, dead in rows) or max(rewards) - min(rewards) > 0:
+    if len(rows) < 3 or any(dead < 1 for _, _, dead in rows) or max(rewards) - min(rewards) > 0:
         return None
     words = f"Every group of every step is dead, and the reward is {rewards[0]:.3g} in all {len(rows)} steps."
     return Evidence(words, ("reward", "dead_groups", "grad_norm"), span(rows), 0.999, "identity")
@@ -43,7 +43,7 @@ def not_centred(log: Log) -> Evidence | None:
 
 def squares(log: Log) -> list[tuple[float, float, float]]:
     """(step, share of groups that are alive, mean squared advantage about its mean)."""
-    return [(step, 1 - dead, std**2) for step, dead, std in together(log, "dead_groups", "advantage_std")]
+    return [(step, 1 - dead, std * std) for step, dead, std in together(log, "dead_groups", "advantage_std")]
 
 
 def dead_groups_teach(log: Log) -> Evidence | None:

@@ -124,7 +124,7 @@ def entropy_driven(log: Log) -> Evidence | None:
     to choose from. Below a tenth of what it was, and further than the errors fell, something else drives it."""
     found = points(log, "entropy")
     before, after = max(value for _, value in found[:3]), typical(last_part(found))
-    if len(found) < 8 or after > min(GONE, errors_left(log)) * before:
+    if len(found) < 8 or before <= 0 or after > min(GONE, errors_left(log)) * before:
         return None
     words = f"The entropy falls from {before:.3g} to {after:.2g} nats per token, to {after / before:.1%} of what it was"
     if dead := values(log, "dead_groups"):

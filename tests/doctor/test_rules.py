@@ -1,11 +1,17 @@
 """Every rule on a log made by hand: it speaks where its cause is, and is silent one step before it."""
 
+import json
+import random
+from math import nan
+
 import pytest
 
+from reference.doctor.canonical import CANONICAL
 from reference.doctor.cause import LESSONS, TIERS, excess
 from reference.doctor.causes import CAUSES
 from reference.doctor.diagnose import diagnose, kind_of
 from reference.doctor.log import Log
+from reference.doctor.report import as_json, report
 from reference.objectives.shapes import InputError
 
 STEPS = 20
@@ -202,6 +208,22 @@ def test_the_first_margin_of_a_preference_run():
     ]
     assert of("preference", loss=0.693, margin=0.0, chosen=0.0, grad_norm=0.5) == ["nothing_moves_in_pairs"]
     assert of("reward", loss=0.6, margin=[v + 3 for v in grows], accuracy=0.6) == []  # a head of random weights
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_log_stops_the_doctor(seed):
+    """Any scalars together, with gaps, zeros, negative and enormous values."""
+    draw = random.Random(seed)
+    kinds = (lambda: 0.0, lambda: 0.5, draw.random, lambda: draw.gauss(0, 1), lambda: draw.random() * 1e300,
+             lambda: draw.choice([nan, draw.random()]))  # fmt: skip
+    for length in (3, 4, 12):
+        names = draw.sample(list(CANONICAL), 20)
+        made_up = {name: [kind() for _ in range(length)] for name in names for kind in [draw.choice(kinds)]}
+        try:
+            text = report(diagnose(made(**made_up)))
+        except InputError:
+            continue
+        assert text and json.dumps(as_json(diagnose(made(**made_up))), allow_nan=False)
 
 
 # ---- what is said of all ----------------------------------------------------------------------------------------------------
