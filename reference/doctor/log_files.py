@@ -32,9 +32,14 @@ def rows_of(path: Path, notes: list[str]) -> tuple[list[dict[str, Any]], str]:
     else:
         rows, hint = rows_of_file(file, notes)
     require_rows(rows, str(path))
-    return rows, hint or {"metrics.jsonl": "ours?", "trainer_log.jsonl": "trl", "logging.jsonl": "trl"}.get(
-        file.name, ""
-    )
+    return rows, hint or hint_of(file)
+
+
+def hint_of(file: Path) -> str:
+    """What a file's name says about its framework: "ours?" where the scalars have to say the same."""
+    if file.name == "metrics.jsonl":
+        return "ours" if (file.parent / "config.json").is_file() else "ours?"
+    return "trl" if file.name in ("trainer_log.jsonl", "logging.jsonl") else ""
 
 
 def log_in(folder: Path) -> Path:

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
+from reference.doctor.canonical import OURS
 from reference.doctor.log import Log
 from reference.doctor.log_csv import RUN, without_run
 from reference.doctor.log_files import rows_of
@@ -70,11 +71,11 @@ def known(keys: list[str], hint: str, columns: dict[str, str], source: str) -> s
 
 
 def names_of(framework: str, keys: list[str]) -> tuple[Name, ...]:
-    """The names that are read. Of our own logs all are, those of tool calls by their kind too."""
+    """The names that are read. Of our own logs all are, as those of tool calls by their kind."""
     if framework == "csv":
         return ()
     names = table_of(framework, keys).names
-    return names + tuple(Name(key, key) for key in keys if framework == "ours" and key.startswith(("call ", "ending ")))
+    return names + tuple(Name(key, key) for key in keys if framework == "ours" and key not in OURS)
 
 
 def require_columns(columns: dict[str, str], keys: list[str], source: str) -> None:

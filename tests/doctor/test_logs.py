@@ -42,6 +42,9 @@ def test_our_scalars_are_known_under_any_file_name_and_those_of_others_in_a_metr
     assert read_log(written(tmp_path, text)).scalars == read_log(RUNS / "tool-rl-seed-0").scalars
     path = written(tmp_path, lines({"step": 1, "actor/lr": 0.5, "seconds": 1}), "metrics.jsonl")
     assert read_log(path).framework == "verl"
+    written(tmp_path, "{}", "config.json")  # the folder of a run, whose loop may have learned to log something new
+    path = written(tmp_path, lines(own(1, something_new=2.0)), "metrics.jsonl")
+    assert read_log(path).scalars["something_new"] == (2.0,)
 
 
 @pytest.mark.parametrize(
