@@ -116,8 +116,9 @@ def test_a_kl_that_does_not_start_at_0_is_to_another_model():
 
 def test_a_price_that_is_larger_than_the_gain_is_not_felt():
     """0.1 x 0.76 x 40 = 3.0 at the end, and the reward, 0.38 higher, counts 0.38 / 0.36 = 1.1."""
-    assert only("kl_not_felt", kl_k3=[0.04 * i for i in range(STEPS)])
-    assert causes(kl_k3=[0.01 * i for i in range(STEPS)]) == []  # 0.76: it is worth it
+    assert only("kl_not_felt", kl_k3=[0.04 * i for i in range(STEPS)], proxy=None)
+    assert causes(kl_k3=[0.01 * i for i in range(STEPS)], proxy=None) == []  # 0.76: it is worth it
+    assert causes(kl_k3=[0.04 * i for i in range(STEPS)]) == []  # paid in the units of a judge
 
 
 # ---- steps ------------------------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ def test_no_log_stops_the_doctor(seed):
 
 def test_identities_come_before_bounds_and_bounds_before_patterns():
     """The ratio is not 1, the KL is not felt, the gradient is clipped."""
-    found = causes(ratio=1.01, kl_k3=[0.04 * i for i in range(STEPS)], grad_norm=2.4)
+    found = causes(ratio=1.01, kl_k3=[0.04 * i for i in range(STEPS)], grad_norm=2.4, proxy=None)
     assert found == ["scored_otherwise", "kl_not_felt", "gradient_too_long"]
     assert TIERS["identity"] > TIERS["bound"] > TIERS["pattern"] and excess(1.0, 1.0) == excess(-1.0, 1.0) == 0.0
     assert excess(2.0, 1.0) == 0.5 and excess(1e9, 1.0) < 1
