@@ -37,7 +37,7 @@ def add_doctor(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
     )
     add = command.add_argument
     add("log", metavar="LOG", nargs="?", type=source, help="the log: a file or a folder")
-    add("--columns", metavar="NAME=COLUMN", nargs="+", default=[], type=column,
+    add("--columns", metavar="NAME=COLUMN", nargs="+", type=column,
         help="which column of the file is which scalar, step among them, such as reward=my_reward; --names lists the names")  # fmt: skip
     add("--framework", metavar="NAME", choices=FRAMEWORKS,
         help=f"whose names the scalars have, where the file does not say it: {', '.join(FRAMEWORKS)}")  # fmt: skip
@@ -76,7 +76,7 @@ def doctor_command(args: argparse.Namespace) -> int:
         return 0
     if args.log is None:
         raise InputError("LOG is missing: name a run folder or the file of a log")
-    diagnosis = diagnose(read_log(args.log, columns=dict(args.columns), framework=args.framework))
+    diagnosis = diagnose(read_log(args.log, columns=dict(args.columns or ()), framework=args.framework))
     emit(json.dumps(as_json(diagnosis), indent=2) if args.json else report(diagnosis))
     if args.figure:  # at last: what was found is printed even where no picture can be written
         figure_doctor(diagnosis).savefig(args.figure)

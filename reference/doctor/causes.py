@@ -1,4 +1,11 @@
-"""All causes, by topic. The order of a report is by score, and not by this one."""
+"""All causes, by topic. The order of a report is by score, and not by this one.
+
+The rules were written on recorded runs of seeds 0, 1 and 2, and frozen before those of seeds 3 and 4 were looked at:
+``tests/doctor/test_doctor_recorded.py`` has what came out. Changed since, with the same answers on all recorded runs:
+guards against columns of zeros and empty ones; ``counts_groups``, without which a std of the batch looked like a fault;
+and ``price_not_felt`` says nothing about runs with a judge. Whoever changes a threshold after a look at seeds 3 and 4
+says so here: then they are held out no longer.
+"""
 
 from reference.doctor import (
     rules_groups,

@@ -115,9 +115,10 @@ def square(x: float, y: float, **looks: Any) -> Rectangle:
 
 
 def columns_of(table: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Causes in the order of the rows that mean them, then others that were named, then nothing."""
-    meant = [cause for fault in table for cause in causes_of(fault)]
+    """Causes in the order of the rows that mean them, then others that were named, then nothing. Of several that are meant,
+    those that were never named are left out."""
     named = [cause for row in table.values() for cause in row if cause != NOTHING]
+    meant = [cause for fault in table for i, cause in enumerate(causes_of(fault)) if i == 0 or cause in named]
     return [*dict.fromkeys(meant + named), NOTHING]
 
 

@@ -1,7 +1,8 @@
 """A log to its likely causes, the likeliest first, and what could not be looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 
 from reference.doctor.cause import Cause, Found
 from reference.doctor.causes import CAUSES
@@ -48,6 +49,7 @@ def diagnose(log: Log, causes: Sequence[Cause] = CAUSES) -> Diagnosis:
     """Apply every rule that fits the kind of run and whose scalars are there."""
     if len(log.steps) < FEWEST:
         raise InputError(f"{log.source} has {len(log.steps)} steps: the doctor needs at least {FEWEST}")
+    log = replace(log, scalars={name: row for name, row in log.scalars.items() if any(map(isfinite, row))})
     kind = kind_of(log)
     fitting = [cause for cause in causes if kind in cause.kinds and (not cause.about or has(log, cause.about))]
     lacking = {cause.name: tuple(name for name in cause.needs if not has(log, name)) for cause in fitting}

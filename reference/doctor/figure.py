@@ -1,6 +1,7 @@
 """The picture of ``doctor``: the scalars of a run, their changes of level, and where the likeliest cause shows."""
 
 import math
+import textwrap
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -44,7 +45,9 @@ def figure_doctor(diagnosis: Diagnosis) -> Figure:
         for ax in axes.flat[max(0, len(names) - columns) : len(names)]:
             ax.set_xlabel("step")
             ax.tick_params(labelbottom=True)
-        figure.suptitle(title(diagnosis), fontsize=13, fontweight="bold", x=0.01, ha="left")
+        figure.suptitle(
+            textwrap.fill(title(diagnosis), 34 * columns), fontsize=13, fontweight="bold", x=0.01, ha="left"
+        )
         return describe(figure, f"{title(diagnosis)} {'; '.join(words)}.")
 
 

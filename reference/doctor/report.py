@@ -38,7 +38,7 @@ def one_cause(place: int, found: Found) -> str:
         "try first": cause.first,
         "lesson": cause.where,
         "apart": cause.apart,
-        "made by": ", ".join(f"--bug {fault}" for fault in cause.faults),
+        "shown by": " or ".join(f"train RECIPE --bug {fault}" for fault in cause.faults),
     }
     lines = [wrapped(f"{name:<10}", words) for name, words in rows.items() if words]
     return "\n".join([wrapped(f"{place}. ", cause.title), *lines])

@@ -1,5 +1,6 @@
 """Rules about rewards and advantages within groups: what they are for every reward, by arithmetic."""
 
+from itertools import pairwise
 from math import sqrt
 
 from reference.doctor.cause import Cause, Evidence, excess
@@ -10,6 +11,8 @@ CENTRED = (
     0.3  # of the std. Within groups the mean over completions is 0. Over tokens it is at most half of the std times
 )
 # the relative difference in length between right and wrong completions: 0.3 asks for a difference of 60 %
+SAME = 0.2  # of the steps. Numbers that are no counts, and move by a percent, are the same to 1e-4 in a hundredth
+WHITENED = 0.02  # from 1: (n - 1) / n from 50 completions on
 PAIR = 0.01  # share by which a number may differ from what a group of two gives exactly
 
 
@@ -17,7 +20,7 @@ def always_dead(log: Log) -> Evidence | None:
     """Every group of every step is dead, so that no reward teaches. A run that learned began with other groups."""
     rows = together(log, "reward", "dead_groups")
     rewards = [reward for _, reward, _ in rows]
-    if any(dead < 1 for _, _, dead in rows) or max(rewards) - min(rewards) > 0:
+    if len(rows) < 3 or any(dead < 1 for _, _, dead in rows) or max(rewards) - min(rewards) > 0:
         return None
     words = f"Every group of every step is dead, and the reward is {rewards[0]:.3g} in all {len(rows)} steps."
     return Evidence(words, ("reward", "dead_groups", "grad_norm"), span(rows), 0.999, "identity")
@@ -43,17 +46,20 @@ def not_centred(log: Log) -> Evidence | None:
 
 def squares(log: Log) -> list[tuple[float, float, float]]:
     """(step, share of groups that are alive, mean squared advantage about its mean)."""
-    return [(step, 1 - dead, std**2) for step, dead, std in together(log, "dead_groups", "advantage_std")]
+    return [(step, 1 - dead, std * std) for step, dead, std in together(log, "dead_groups", "advantage_std")]
 
 
 def dead_groups_teach(log: Log) -> Evidence | None:
-    """A dead group has advantages of 0 and a mixed one, divided by its std, a mean square of at most 1. So the square of
-    advantage_std is at most the share of groups that are alive. Where another reward than the verifier's teaches, other
-    groups are dead than the log says; and a std of 1 in every step is that of a batch that was whitened."""
+    """Divided by its own std, a mixed group has a mean square of 1 (or (G - 1) / G) whatever its rewards, and a dead group
+    has advantages of 0: the square of advantage_std is at most the share of groups that are alive.
+
+    One std for the whole batch has no such bound: see ``counts_groups``. Where another reward than the verifier's
+    teaches, other groups are dead than the log says.
+    """
     if not {"proxy", "earned", "value_loss", "teacher_kl"}.isdisjoint(log.scalars):
         return None
     rows = squares(log)
-    if all(abs(square - 1) < 0.01 for _, _, square in rows):
+    if not counts_groups([square for _, _, square in rows]):
         return None
     over = [(step, square, alive) for step, alive, square in rows if square > 1.02 * alive + 0.01]
     if few(len(over), len(rows)):
@@ -66,6 +72,14 @@ def dead_groups_teach(log: Log) -> Evidence | None:
     )
     size = excess(typical([square / max(alive, 0.01) for _, square, alive in over]), 1)
     return Evidence(words, ("advantage_std", "dead_groups", "length"), span(over), size, "identity")
+
+
+def counts_groups(squares: list[float]) -> bool:
+    """Whether the mean square comes from groups that are each divided by their own std: it is a count of groups times one
+    number, so that it is often the same in two steps that follow each other. A std of the batch never is, and whitening
+    makes it 1, or (n - 1) / n, in every step."""
+    same = [abs(after - before) < 1e-4 * before for before, after in pairwise(squares)]
+    return sum(same) > SAME * len(same) and any(abs(square - 1) > WHITENED for square in squares)
 
 
 def pairs(log: Log) -> Evidence | None:

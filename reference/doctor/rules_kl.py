@@ -48,10 +48,11 @@ def other_reference(log: Log) -> Evidence | None:
 def price_not_felt(log: Log) -> Evidence | None:
     """A policy that pays for its KL stops where the next nat costs more than it earns. So what it pays in all is at most
     what it has gained: kl_coef x KL of a completion <= reward gained, in units of the advantage. Divided by the group's
-    std a reward of 0 or 1 counts at most 1 / reward_std as much."""
+    std a reward of 0 or 1 counts at most 1 / reward_std as much. Where something else than the reward teaches, what was
+    gained is in the judge's units, whose std no log has: nothing is said."""
     name = kl_name(log)
     rows = together(log, "kl_coef", name, "length", "reward", "reward_std")
-    if len(rows) < 3:
+    if len(rows) < 3 or not {"proxy", "earned"}.isdisjoint(log.scalars):
         return None
     start = typical([row[4] for row in rows[:3]])
     spread = max(0.1, typical([row[5] for row in rows if row[5] > 0] or [1.0]))

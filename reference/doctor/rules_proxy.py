@@ -38,14 +38,15 @@ def size_of(seen: tuple[float, float, float, float]) -> float:
 
 
 def growth(log: Log) -> float:
-    """Length at the end over that of the beginning."""
+    """Length at the end over that of the beginning; 1 where there is none."""
     found = points(log, "length")
-    return typical(last_part(found)) / typical(first_part(found, 0.1)) if found else float("nan")
+    before = typical(first_part(found, 0.1))
+    return typical(last_part(found)) / before if before > 0 else 1.0
 
 
 def by_length(log: Log) -> Evidence | None:
     seen, longer = parted(log), growth(log)
-    if seen is None or not longer > LONGER:
+    if seen is None or longer <= LONGER:
         return None
     words = f"{words_of(seen)}; completions are {longer:.2g} times as long as at first."
     return Evidence(

@@ -7,7 +7,7 @@ from reference.doctor.reading import first_part, last_part, points, span, those,
 
 FAR = 0.015  # nats per token between the policies before and after the updates of a step
 STILL = 1e-10  # nats per token: what float32 makes of two equal policies is 1e-13, and the smallest step in use 1e-6
-CLIP = 1.0  # max_grad_norm of our loops and of every trainer that ``frameworks`` lists, unless it was changed
+CLIP = 1.0  # max_grad_norm of our loops, and the default of most frameworks (docs/FRAMEWORKS.md has them)
 GONE = 0.09  # of the entropy of the beginning. Between our runs of twice the length of a recipe and a bonus of the wrong sign
 MOVED = 0.01  # chance that a scalar of a policy that stands still looks like a trend
 
@@ -124,7 +124,7 @@ def entropy_driven(log: Log) -> Evidence | None:
     to choose from. Below a tenth of what it was, and further than the errors fell, something else drives it."""
     found = points(log, "entropy")
     before, after = max(value for _, value in found[:3]), typical(last_part(found))
-    if len(found) < 8 or after > min(GONE, errors_left(log)) * before:
+    if len(found) < 8 or before <= 0 or after > min(GONE, errors_left(log)) * before:
         return None
     words = f"The entropy falls from {before:.3g} to {after:.2g} nats per token, to {after / before:.1%} of what it was"
     if dead := values(log, "dead_groups"):

@@ -1,11 +1,17 @@
 """Every rule on a log made by hand: it speaks where its cause is, and is silent one step before it."""
 
+import json
+import random
+from math import nan
+
 import pytest
 
+from reference.doctor.canonical import CANONICAL
 from reference.doctor.cause import LESSONS, TIERS, excess
 from reference.doctor.causes import CAUSES
 from reference.doctor.diagnose import diagnose, kind_of
 from reference.doctor.log import Log
+from reference.doctor.report import as_json, report
 from reference.objectives.shapes import InputError
 
 STEPS = 20
@@ -110,8 +116,9 @@ def test_a_kl_that_does_not_start_at_0_is_to_another_model():
 
 def test_a_price_that_is_larger_than_the_gain_is_not_felt():
     """0.1 x 0.76 x 40 = 3.0 at the end, and the reward, 0.38 higher, counts 0.38 / 0.36 = 1.1."""
-    assert only("kl_not_felt", kl_k3=[0.04 * i for i in range(STEPS)])
-    assert causes(kl_k3=[0.01 * i for i in range(STEPS)]) == []  # 0.76: it is worth it
+    assert only("kl_not_felt", kl_k3=[0.04 * i for i in range(STEPS)], proxy=None)
+    assert causes(kl_k3=[0.01 * i for i in range(STEPS)], proxy=None) == []  # 0.76: it is worth it
+    assert causes(kl_k3=[0.04 * i for i in range(STEPS)]) == []  # paid in the units of a judge
 
 
 # ---- steps ------------------------------------------------------------------------------------------------------------------
@@ -204,12 +211,28 @@ def test_the_first_margin_of_a_preference_run():
     assert of("reward", loss=0.6, margin=[v + 3 for v in grows], accuracy=0.6) == []  # a head of random weights
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_no_log_stops_the_doctor(seed):
+    """Any scalars together, with gaps, zeros, negative and enormous values."""
+    draw = random.Random(seed)
+    kinds = (lambda: 0.0, lambda: 0.5, draw.random, lambda: draw.gauss(0, 1), lambda: draw.random() * 1e300,
+             lambda: draw.choice([nan, draw.random()]))  # fmt: skip
+    for length in (3, 4, 12):
+        names = draw.sample(list(CANONICAL), 20)
+        made_up = {name: [kind() for _ in range(length)] for name in names for kind in [draw.choice(kinds)]}
+        try:
+            text = report(diagnose(made(**made_up)))
+        except InputError:
+            continue
+        assert text and json.dumps(as_json(diagnose(made(**made_up))), allow_nan=False)
+
+
 # ---- what is said of all ----------------------------------------------------------------------------------------------------
 
 
 def test_identities_come_before_bounds_and_bounds_before_patterns():
     """The ratio is not 1, the KL is not felt, the gradient is clipped."""
-    found = causes(ratio=1.01, kl_k3=[0.04 * i for i in range(STEPS)], grad_norm=2.4)
+    found = causes(ratio=1.01, kl_k3=[0.04 * i for i in range(STEPS)], grad_norm=2.4, proxy=None)
     assert found == ["scored_otherwise", "kl_not_felt", "gradient_too_long"]
     assert TIERS["identity"] > TIERS["bound"] > TIERS["pattern"] and excess(1.0, 1.0) == excess(-1.0, 1.0) == 0.0
     assert excess(2.0, 1.0) == 0.5 and excess(1e9, 1.0) < 1
