@@ -32,7 +32,7 @@ def refused(path, **options):
         (b"hello\n", "neither JSON nor a table"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "neither JSON nor a table"),
         (b"PAR1" + bytes(20), "Parquet"),
-        (gzip.compress(b"a,b\n1,2\n" * 2000)[:40], "end too early"),
+        (gzip.compress(b"a,b\n1,2\n" * 2000, mtime=0)[:40], "end too early"),
         (b"step,reward\n", "no rows of a log"),
         (b"a,b\n1,2\n", "no framework is known"),
         (b"step,reward,loss\n1,2,3\n", "no framework is known"),
