@@ -29,14 +29,17 @@ class Round:
     answer: str
     recipe: str
     choices: tuple[str, ...]
+    number: int = 0  # which of the recorded runs
 
     def rows(self, *, folder: Path = RUNS) -> Rows:
         """The log of the run."""
-        return logs_of(self.answer, self.recipe, folder=folder)[0]
+        logs = logs_of(self.answer, self.recipe, folder=folder)
+        return logs[self.number % len(logs)]
 
     def healthy(self, *, folder: Path = RUNS) -> Rows:
-        """A healthy run beside it, of another seed."""
-        return logs_of(HEALTHY, self.recipe, folder=folder)[-1]
+        """A healthy run beside it: another one, if there is another."""
+        logs = logs_of(HEALTHY, self.recipe, folder=folder)
+        return logs[(self.number + 1) % len(logs)]
 
 
 def rounds_of(seed: int, *, count: int = ROUNDS, folder: Path = RUNS) -> list[Round]:
@@ -48,7 +51,9 @@ def rounds_of(seed: int, *, count: int = ROUNDS, folder: Path = RUNS) -> list[Ro
     recipes = sorted({FAULTS[name].recipe for name in faults})
     pool = [(name, FAULTS[name].recipe) for name in faults] + [(HEALTHY, recipe) for recipe in recipes]
     drawn = rng.sample(pool, k=min(count, len(pool)))
-    return [Round(answer, recipe, choices_of(answer, recipe, faults, rng)) for answer, recipe in drawn]
+    return [
+        Round(answer, recipe, choices_of(answer, recipe, faults, rng), rng.randrange(3)) for answer, recipe in drawn
+    ]
 
 
 def choices_of(answer: str, recipe: str, faults: list[str], rng: Random) -> tuple[str, ...]:

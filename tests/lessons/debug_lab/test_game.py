@@ -58,6 +58,14 @@ def test_a_whole_game(folder, capsys):
         assert capsys.readouterr().out.startswith("3 of 4 found.")
 
 
+def test_a_healthy_run_is_not_shown_beside_itself(tmp_path):
+    for seed in (0, 3):
+        write_run(tmp_path, f"healthy-grpo-seed-{seed}", reward=0.1 + seed)
+    for number in range(3):
+        one = module.Round("healthy", "grpo", ("healthy",), number)
+        assert one.rows(folder=tmp_path) != one.healthy(folder=tmp_path)
+
+
 def test_a_verdict_says_what_both_faults_do_and_where_to_go_back_to():
     said = verdict("lr_too_high", "weights_frozen")
     fault, other = FAULTS["lr_too_high"], FAULTS["weights_frozen"]
