@@ -101,7 +101,7 @@ def test_no_help_speaks_python(command, capsys):
         (["train", "grpo", "--beta", "0.1"],
          "This command has no --beta; cdpo, dpo, dpo-online, hinge, ipo, kto, ... have it"),
         (["train", "grpo", "--beta=0.1"], "This command has no --beta;"),
-        (["train", "sft", "--group-size", "4"], "This command has no --group-size; cdpo, cispo,"),
+        (["train", "sft", "--group-size", "4"], "This command has no --group-size; audit, cdpo,"),
         (["train", "dpo", "--batch-size", "4"], "This command has no --batch-size; pretrain has it"),
         (["evaluate", "base", "--show-all"], "Did you mean --show?"),
         (["evaluate", "base", "--group-size", "4"], "This command has no --group-size;"),
