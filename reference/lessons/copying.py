@@ -26,7 +26,7 @@ def copy_lessons(folder: Path, *, force: bool = False) -> list[Path]:
     files = lesson_files()
     changed = [folder / name for name, content in files.items() if differs(folder / name, content)]
     if changed and not force:
-        others = f", and so do {len(changed) - 1} more files" if len(changed) > 1 else ""
+        others = f" (one of {len(changed)} such files)" if len(changed) > 1 else ""
         raise InputError(
             f"{changed[0]} differs from the file of the course{others}: your work may be there. "
             "Name another folder, or add --force to overwrite what differs"
