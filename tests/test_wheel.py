@@ -21,14 +21,14 @@ IN_AN_EMPTY_FOLDER = """
 import json
 from pathlib import Path
 import reference
-from reference.lessons import EXPERIMENTS, FILES
+from reference.lessons import FILES
 from reference.lessons.codebases.recipes_of import FOLDER
 from reference.lessons.kl_place.own import notebook_file
 from reference.runs.recorded_runs import RUNS, recorded_logs
 print(json.dumps({
     "package": reference.__file__,
-    "runs": sorted(name for name in EXPERIMENTS if not (RUNS / name / "metrics.jsonl").is_file()),
-    "files": sorted(name for name in FILES if not list(RUNS.parent.glob(f"*/{name}.json*"))),
+    "runs": sorted(path.parent.name for path in RUNS.glob("*/metrics.jsonl")),
+    "missing files": sorted(name for name in FILES if not list(RUNS.parent.glob(f"*/{name}.json*"))),
     "logs": [len(log) for log in recorded_logs({"grpo": "grpo"})["grpo"]],
     "configs": len(list(FOLDER.glob("*.*"))),
     "earlier notebook": notebook_file("04_clipping", None).is_file(),
@@ -89,10 +89,11 @@ def test_it_carries_no_tests_and_stays_small_enough_to_download(wheel, installed
     assert wheel.stat().st_size < 25e6
 
 
-def test_in_an_empty_folder_it_finds_every_recorded_run(installed, tmp_path):
+def test_in_an_empty_folder_it_finds_the_recorded_runs(installed, tmp_path):
     found = json.loads(run(IN_AN_EMPTY_FOLDER, tmp_path, path=installed))
     assert found["package"].startswith(str(installed))
-    assert found["runs"] == found["files"] == []
+    assert found["missing files"] == []
+    assert found["runs"] == sorted(path.parent.name for path in (ROOT / "figures" / "runs").glob("*/metrics.jsonl"))
     assert found["logs"] == [40, 40, 40]
     assert found["configs"] == 4 and found["earlier notebook"]
 
