@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 import reference
 from reference import check
@@ -215,3 +217,16 @@ def test_exercises_stand_in_the_order_of_their_notebooks():
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         assert list(dict.fromkeys(re.findall(r"^check\.(\w+)\(", code, re.M))) == names, notebook
     assert {name for names in exercises_by_notebook().values() for name in names} == set(EXERCISES)
+
+
+@pytest.mark.slow
+def test_a_real_kernel_keeps_what_was_solved_and_shows_the_table(tmp_path, monkeypatch):
+    """A notebook counts as a person, which no test above can show."""
+    monkeypatch.setenv("REFERENCE_PROGRESS", str(tmp_path / "verdicts.jsonl"))
+    solved = "from reference import check, progress\nfrom reference.objectives import masked_mean\ncheck.masked_mean(masked_mean)"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (solved, "progress()")])
+    NotebookClient(notebook, timeout=900, startup_timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
+    assert [line.exercise for line in kept(tmp_path / "verdicts.jsonl")] == ["masked_mean"]
+    [shown] = notebook.cells[1].outputs
+    assert "solved at the first try" in shown.data["text/plain"]
+    assert shown.data["text/html"].startswith("<table><caption>1 of ")
