@@ -23,9 +23,9 @@ def add_lessons(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPars
 
 
 def lessons_command(args: argparse.Namespace) -> int:
-    from reference.lessons.copying import copy_lessons, how_to_open
+    from reference.lessons.copying import copy_files, how_to_open, lesson_files
 
-    notebooks = copy_lessons(args.folder, force=args.force)
+    notebooks = copy_files(lesson_files(), args.folder, force=args.force)
     opened = how_to_open(notebooks[0], lab=find_spec("jupyterlab") is not None)
     emit(f"{len(notebooks)} notebooks are in {notebooks[0].parent}. Open the first with: {opened}")
     return 0

@@ -5,6 +5,7 @@ The recorded runs are not copied: a notebook asks the package for them, wherever
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from reference.lessons import LESSONS, file_of
@@ -18,12 +19,11 @@ CODE = "code"  # not "reference": Python would take a folder of that name for th
 LINK = re.compile(r"\[([^\[\]]*)\]\((\.\./[^()#\s]+|[\w./-]+\.(?:ipynb|md|sh|py))(#[^()\s]*)?\)")
 
 
-def copy_lessons(folder: Path, *, force: bool = False) -> list[Path]:
-    """Write the lessons into ``folder`` and return their notebooks. A file that is there as it would be written is left.
+def copy_files(files: Mapping[str, bytes], folder: Path, *, force: bool = False) -> list[Path]:
+    """Write ``files`` into ``folder`` and return the notebooks among them. A file that is there as it is wanted is left.
 
     Raises ``InputError``, before anything is written, for a file that differs, unless ``force`` is on.
     """
-    files = lesson_files()
     changed = [folder / name for name, content in files.items() if differs(folder / name, content)]
     if changed and not force:
         others = f" (one of {len(changed)} such files)" if len(changed) > 1 else ""

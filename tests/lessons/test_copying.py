@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from reference.__main__ import main
-from reference.lessons import LESSONS
-from reference.lessons.copying import LINK, copy_lessons, how_to_open, lesson_files, relinked, resolved, there
+from reference.lessons import LESSONS, copying
+from reference.lessons.copying import LINK, copy_files, how_to_open, lesson_files, relinked, resolved, there
 from reference.objectives.shapes import InputError
 from reference.runs.course import COURSE, course_folder
 
 FIRST = "notebooks/00_everything_is_a_masked_loss.ipynb"
+FEW = {FIRST: b"a lesson", "notebooks/01.ipynb": b"another", "README.md": b"a page"}
 
 
 def refusal(capsys: pytest.CaptureFixture, *arguments: str) -> str:
@@ -68,11 +69,11 @@ def test_no_folder_of_the_copy_can_be_taken_for_the_package():
 
 
 def test_copying_again_writes_nothing_and_a_missing_file_comes_back(tmp_path):
-    copy_lessons(tmp_path)
+    copy_files(FEW, tmp_path)
     (tmp_path / FIRST).unlink()
     before = (tmp_path / "README.md").stat().st_mtime_ns
-    copy_lessons(tmp_path)
-    assert (tmp_path / FIRST).read_bytes() == files()[FIRST]
+    copy_files(FEW, tmp_path)
+    assert (tmp_path / FIRST).read_bytes() == FEW[FIRST]
     assert (tmp_path / "README.md").stat().st_mtime_ns == before
 
 
@@ -83,28 +84,27 @@ def test_work_is_overwritten_with_force_only(tmp_path):
     with pytest.raises(
         InputError, match=r"00_\w+.ipynb differs .*: your work may be there\. Name another folder, or add --force"
     ):
-        copy_lessons(tmp_path)
+        copy_files(FEW, tmp_path)
     assert mine.read_text() == "mine" and [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
     (tmp_path / "README.md").write_text("mine too")
     with pytest.raises(InputError, match=r"differs .*\(one of 2 such files\)"):
-        copy_lessons(tmp_path)
-    copy_lessons(tmp_path, force=True)
-    assert mine.read_bytes() == files()[FIRST]
+        copy_files(FEW, tmp_path)
+    copy_files(FEW, tmp_path, force=True)
+    assert mine.read_bytes() == FEW[FIRST]
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere")])
 def test_a_folder_or_a_broken_link_in_the_place_of_a_file_is_not_ours_either(tmp_path, make):
     make(tmp_path / "README.md")
     with pytest.raises(InputError, match=r"README\.md differs"):
-        copy_lessons(tmp_path)
+        copy_files(FEW, tmp_path)
 
 
-def test_the_command_says_where_they_are_and_how_to_open_the_first(tmp_path, capsys):
+def test_the_command_says_where_they_are_and_how_to_open_the_first(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(copying, "lesson_files", lambda: FEW)
     assert main(["lessons", str(tmp_path / "course")]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(
-        f"{len(LESSONS)} notebooks are in {tmp_path / 'course' / 'notebooks'}. Open the first with: "
-    )
+    assert said.startswith(f"2 notebooks are in {tmp_path / 'course' / 'notebooks'}. Open the first with: ")
     assert said.strip().endswith(f"python -m jupyter lab {tmp_path / 'course' / FIRST}")
     (tmp_path / "course" / FIRST).write_text("mine")
     assert "add --force" in refusal(capsys, "lessons", str(tmp_path / "course"))
@@ -117,7 +117,8 @@ def test_without_jupyterlab_it_is_said_how_to_get_it():
     )
 
 
-def test_a_file_in_the_place_of_the_folder_is_told_in_a_sentence(tmp_path, capsys):
+def test_a_file_in_the_place_of_the_folder_is_told_in_a_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(copying, "lesson_files", lambda: FEW)
     (tmp_path / "course").write_text("")
     assert str(tmp_path / "course") in refusal(capsys, "lessons", str(tmp_path / "course"))
 
