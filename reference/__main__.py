@@ -20,9 +20,11 @@ import io
 import os
 import warnings
 
-from reference.algorithms.recipes import from_checkpoint, recipe_from
+from reference.algorithms.recipes import recipe_from
+from reference.cli.audit import audit_command
 from reference.cli.bench import bench_command
 from reference.cli.commands import build_parser
+from reference.cli.doctor import doctor_command
 from reference.cli.explain import explain_command
 from reference.cli.export import export_command
 from reference.cli.faces import faces_command
@@ -37,11 +39,17 @@ from reference.cli.score import score_command
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
 # What else can be interrupted.
-GOES_ON = {"score": "", "faces": "", "best-of-n": "", "complete": "; the same command goes on where it stopped"}
+GOES_ON = {
+    "score": "",
+    "faces": "",
+    "audit": "",
+    "best-of-n": "",
+    "complete": "; the same command goes on where it stopped",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. 0: done. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
+    """Run one command. 0: done. 1: audit found a fault. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
     the run can be resumed."""
     try:
         args = parser().parse_args(arguments)
@@ -95,7 +103,8 @@ def parser(*, defaults: bool = True) -> Parser:
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
         "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
-        "explain": explain_command, "export": export_command, "lessons": lessons_command, "progress": progress_command,
+        "explain": explain_command, "export": export_command, "audit": audit_command, "doctor": doctor_command,
+        "lessons": lessons_command, "progress": progress_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 
@@ -108,6 +117,8 @@ def typed_options(arguments: list[str] | None) -> set[str]:
 def train_command(args: argparse.Namespace) -> int:
     with defer_signals():
         from reference.algorithms.unread_options import without_unread
+        from reference.cli.bug import set_bug, with_bug
+        from reference.cli.resume import refuse_resume
         from reference.cli.unread_options import require_read
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
@@ -127,6 +138,7 @@ def train_command(args: argparse.Namespace) -> int:
     if not args.resume and "reward" in options:
         options["reward"] = proxy_sources(options["reward"])
         options["teacher"] = teacher_source(options["teacher"])
+    bug = set_bug(options, set() if args.resume else args.typed)
     recipe = without_unread(recipe_from(options)) if args.resume else recipe_from(options)
     require_read(recipe, set() if args.resume else args.typed)
     if args.model not in SHIPPED and os.path.isdir(args.model):
@@ -136,17 +148,10 @@ def train_command(args: argparse.Namespace) -> int:
         refuse_resume(args)
         done = run_on_trl(recipe, options, out=args.out)
     else:
-        done = run_recipe(recipe, options, out=args.out, resume=args.resume)
+        recipe, faulty = with_bug(bug, recipe)
+        with faulty:
+            done = run_recipe(recipe, options, out=args.out, resume=args.resume)
     return 0 if done else exit_code()
-
-
-def refuse_resume(args: argparse.Namespace) -> None:
-    from reference.objectives.shapes import InputError
-
-    if args.resume:
-        raise InputError(
-            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one{from_checkpoint(args.recipe)}"
-        )
 
 
 def evaluate_command(args: argparse.Namespace) -> int:

@@ -120,6 +120,7 @@ def collect(
             metrics["proxy_spread"] = of_members.std(dim=0, correction=0).mean()
     if recipe.max_rounds > 1:
         metrics["rounds"] = torch.tensor(float(rounds))
+    metrics |= spread_of(advantages, experience.mask)
     if ref is not None:  # on the samples of the policy itself, so that it is KL(pi || ref)
         metrics |= {f"kl_{k}": mean_kl(old, ref, mask, estimator=k) for k in ("k1", "k3")}
     if experience.teacher_logprobs is not None:
@@ -129,6 +130,13 @@ def collect(
     # where all returns are equal there is no share that is explained
     numbers = {name: value.item() for name, value in metrics.items() if not value.isnan()}
     return replace(experience, advantages=advantages), numbers
+
+
+def spread_of(advantages: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Mean and std of the advantages, over what the estimator has centred: completions, or where there is one per token the
+    tokens that train. The mean is 0 for every estimator that compares."""
+    each = advantages[:, 0] if advantages.shape[1] == 1 else advantages[mask]
+    return {"advantage_mean": each.mean(), "advantage_std": each.std(correction=0)}
 
 
 def samples_as_it_trains(recipe: Recipe) -> bool:

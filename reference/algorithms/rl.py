@@ -102,6 +102,8 @@ def train_rl(
             updates = [u for u in updates if u]
             metrics |= {name: sum(u[name] for u in updates) / len(updates) for name in updates[0]}
             metrics["ratio"] = updates[0]["ratio"]  # at the first inner step: 1, or something is wrong
+            if recipe.kl_place in ("loss", "reward") and kl_coef:
+                metrics["kl_coef"] = kl_coef
             if recipe.kl_target:
                 metrics["kl_coef"] = kl_coef = adaptive_kl_coef(
                     kl_coef, metrics["kl_k1"], target=recipe.kl_target, horizon=10_000, num_samples=rows

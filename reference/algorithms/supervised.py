@@ -50,7 +50,7 @@ def train_sft(
     ``model`` and ``optimizer`` are updated in place, the model in eval mode (without dropout) meanwhile. The learning rate warms up to ``recipe.lr`` and falls to 0: most
     of the loss is chance (which opening, which remark), and at a constant rate that noise stays in the weights and in
     the sums. Metrics: ``loss`` in nats per token, ``token_accuracy`` (share of tokens that were the model's first
-    choice), ``grad_norm`` before clipping, ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
+    choice), ``grad_norm`` before clipping, ``supervised`` (share of the predictions of real tokens that are in the loss), ``seconds``. Raises ``InputError`` for a recipe of another kind, a chat
     template that does not mark the assistant's words and their end, and a gradient that is not finite.
     """
     require_kind(recipe, "sft", "of supervised fine-tuning ('sft')")
@@ -62,6 +62,10 @@ def train_sft(
             set_rate(optimizer, step, recipe)
             tokens, mask = draw_demonstrations(tokenizer, random.Random(f"{seed}/{step}"), recipe)
             metrics = sft_step(model, optimizer, tokens.to(model.device), mask.to(model.device), recipe)
+            real = (
+                tokens[:, 1:] != tokenizer.pad_token_id
+            ) | mask  # an EOS that is also the pad counts where it trains
+            metrics["supervised"] = (mask.sum() / real.sum()).item()
             metrics["seconds"] = time.perf_counter() - began
             if on_step(step + 1, metrics):
                 return

@@ -7,8 +7,11 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Recipe
+from reference.cli.audit import add_audit
 from reference.cli.best_of_n import add_best_of_n
+from reference.cli.bug import add_bug
 from reference.cli.complete import add_complete
+from reference.cli.doctor import add_doctor
 from reference.cli.explain import add_explain
 from reference.cli.export import add_export
 from reference.cli.faces import add_faces
@@ -49,6 +52,8 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_formulas(subparsers).set_defaults(command=commands["formulas"])
     add_score(subparsers).set_defaults(command=commands["score"])
     add_faces(subparsers).set_defaults(command=commands["faces"])
+    add_audit(subparsers).set_defaults(command=commands["audit"])
+    add_doctor(subparsers).set_defaults(command=commands["doctor"])
     add_explain(subparsers).set_defaults(command=commands["explain"])
     add_export(subparsers, commands["export"])
     add_lessons(subparsers).set_defaults(command=commands["lessons"])
@@ -84,6 +89,7 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
     add_device(add)
     add("--engine", choices=("native", "trl"), default="native",
         help="our own loop, or TRL's trainer (also under torchrun or accelerate launch, for more than one machine)")  # fmt: skip
+    add_bug(add, recipe)
     add_save_every(add, 10)
     add("--eval-problems", type=positive(int), default=300 if tools else 400, metavar="N",
         help="held-out problems for the accuracy")  # fmt: skip

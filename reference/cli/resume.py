@@ -18,8 +18,8 @@ NOT_OF_THE_RUN = ("help", "out", "resume")
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
-LATER = {
-    name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")
+LATER = {name: DEFAULTS[name] for name in ("leak", "raters", "ensemble", "teacher", "teacher_share", "on_policy")} | {
+    "bug": None
 }  # and these after the tools
 
 
@@ -43,6 +43,14 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
         require_extendable(args, options["steps"])
         options["steps"] = args.steps
     return argparse.Namespace(**{**vars(args), **options})
+
+
+def refuse_resume(args: argparse.Namespace) -> None:
+    """TRL's runs have no checkpoint of ours."""
+    if args.resume:
+        raise InputError(
+            f"{args.resume} was run by TRL, and such a run cannot be resumed: start a new one{from_checkpoint(args.recipe)}"
+        )
 
 
 def require_readable(run: str, parser: argparse.ArgumentParser) -> None:

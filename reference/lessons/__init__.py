@@ -32,6 +32,7 @@ LESSONS = (
     "tool_use",
     "evaluation",
     "over_optimisation",
+    "debug_lab",
     "codebases",
 )
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from reference.algorithms.recipes import RECIPES
+from reference.doctor.confusion import figure_confusion, recorded_answers
 from reference.lessons.advantages.figures import figure_successes
 from reference.lessons.aggregation.figures import figure_split
 from reference.lessons.alignment.figures import figure_walk
 from reference.lessons.clipping.figures import figure_quadrants
 from reference.lessons.codebases.figures import figure_choices
+from reference.lessons.debug_lab.experiments import HELD_OUT
 from reference.lessons.evaluation.figures_scores import figure_ranks
 from reference.lessons.evaluation.recorded import rank_scores
 from reference.lessons.kl.figures import figure_kl_follow
@@ -64,6 +66,8 @@ def draw_gallery(folder: Path) -> list[Path]:
         pictures["recipes.png"] = figure_recipes(reinforcing)
     if others := {name: runs[name] for name in OTHERS if name in runs}:
         pictures["others.png"] = figure_others(others)
+    if any((folder / "runs").glob("bug-*")):
+        pictures["doctor.png"] = figure_confusion(recorded_answers(folder / "runs", seeds=HELD_OUT))
     for name, figure in pictures.items():
         figure.savefig(folder / name, dpi=120, metadata={"Software": None})
     return [folder / name for name in pictures]

@@ -21,11 +21,7 @@ def test_every_folder_is_a_lesson_of_the_list():
         assert (ROOM / lesson / "__init__.py").is_file(), f"{lesson} has no __init__.py with its NOTEBOOK: add it"
 
 
-# The notebook of number 12 is not written yet: lessons behind it have a number more than their place in the list.
-NUMBERS = [number for number in range(len(LESSONS) + 1) if number != 12]
-
-
-@pytest.mark.parametrize(("number", "lesson"), zip(NUMBERS, LESSONS, strict=True))
+@pytest.mark.parametrize(("number", "lesson"), enumerate(LESSONS))
 def test_a_notebook_has_the_number_of_its_lesson(number, lesson):
     notebook = import_module(f"reference.lessons.{lesson}").NOTEBOOK
     assert notebook.startswith(f"{number:02}_") and (NOTEBOOKS / f"{notebook}.ipynb").is_file()

@@ -1,0 +1,1 @@
+"""Wrong solutions of the exercises, each with what to say about it."""

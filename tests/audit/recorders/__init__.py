@@ -1,0 +1,1 @@
+"""Batches of other frameworks, made by their own code from the same rollouts, and saved for the tests."""
