@@ -9,7 +9,7 @@ loops. A notebook begins with
 from importlib import import_module
 from typing import Any
 
-__all__ = ["answer", "check", "hint", "mine", "play", "quiz", "show", "table"]
+__all__ = ["answer", "check", "hint", "mine", "play", "progress", "quiz", "show", "table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,9 +29,11 @@ from reference.cli.explain import explain_command
 from reference.cli.export import export_command
 from reference.cli.faces import faces_command
 from reference.cli.frameworks import frameworks_command
+from reference.cli.lessons import lessons_command
 from reference.cli.other_commands import formulas_command, recipes_command
 from reference.cli.output import emit
 from reference.cli.parser import Parser, without_defaults
+from reference.cli.progress import progress_command
 from reference.cli.score import score_command
 
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
@@ -102,6 +104,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
         "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
         "explain": explain_command, "export": export_command, "audit": audit_command, "doctor": doctor_command,
+        "lessons": lessons_command, "progress": progress_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 

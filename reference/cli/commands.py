@@ -16,9 +16,11 @@ from reference.cli.explain import add_explain
 from reference.cli.export import add_export
 from reference.cli.faces import add_faces
 from reference.cli.frameworks import add_frameworks
+from reference.cli.lessons import add_lessons
 from reference.cli.options import Defaults, add_device, add_folders, add_model, add_save_every, add_seed
 from reference.cli.other_commands import add_bench, add_evaluate, add_figures, add_formulas, add_recipes, add_record
 from reference.cli.parser import Parser
+from reference.cli.progress import add_progress
 from reference.cli.recipe_options import add_recipe_options
 from reference.cli.score import add_score
 from reference.cli.trajectories import add_trajectories
@@ -54,6 +56,8 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_doctor(subparsers).set_defaults(command=commands["doctor"])
     add_explain(subparsers).set_defaults(command=commands["explain"])
     add_export(subparsers, commands["export"])
+    add_lessons(subparsers).set_defaults(command=commands["lessons"])
+    add_progress(subparsers).set_defaults(command=commands["progress"])
     add_frameworks(subparsers).set_defaults(command=commands["frameworks"])
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])

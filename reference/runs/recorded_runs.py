@@ -11,11 +11,12 @@ from reference.algorithms.reward_model import PairAccuracy
 from reference.evaluation.accuracy import Accuracy
 from reference.evaluation.tool_use import ToolUse
 from reference.objectives.shapes import InputError
+from reference.runs.course import COURSE
 from reference.runs.folder import read_metrics
 from reference.runs.measure import read_accuracy
 
 SEEDS = (0, 1, 2)
-RUNS = Path(__file__).parents[2] / "figures" / "runs"  # those of the repository, wherever a notebook lies
+RUNS = COURSE / "figures" / "runs"  # those of the course, wherever a notebook lies
 PROXIES = {4096: 80, 512: 60}  # pairs that people have compared -> steps of the reward model
 CLIMB = "grpo --reward {{proxy-{}-seed-{}}} --kl-place measure --lr 1e-4 --steps 60 --prompts-per-step 16"
 OVER_OPTIMISED = {  # reward models of people who lean towards length, and policies that climb them
@@ -98,9 +99,11 @@ def recorded_logs(runs: Mapping[Key, str], *, folder: Path = RUNS) -> dict[Key, 
 
 
 def require_folder(folder: Path) -> None:
-    """The recorded runs come with the repository, and not with a package that was installed without it."""
+    """The recorded runs come with the repository and with a wheel that was built from it, and not with a copy of the code."""
     if not folder.is_dir():
-        raise InputError(f"the recorded runs are not at {folder}: work in a clone of the repository, where they lie")
+        raise InputError(
+            f"the recorded runs are not at {folder}: work in a clone of the repository, or install its wheel"
+        )
 
 
 def mean_at(logs: list[Rows], name: str, steps: slice) -> float:

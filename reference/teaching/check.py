@@ -20,6 +20,7 @@ from .exercise import Case, Exercise
 from .failing_case import IN_PLACE, explain, size
 from .observations import Trial
 from .recognise import Found, recognise
+from .verdict_file import keep
 
 SEED = 0
 CHANGED = "is changed in place, and whoever called you goes on with other numbers"
@@ -59,6 +60,7 @@ class Check:
         def run(function: Callable, *, seed: int = SEED) -> Verdict:
             verdict = judge(self._exercises[name], self._bugs, function, seed)
             print(verdict.message)
+            keep(name, verdict.status, verdict.bug.mistake if verdict.bug else verdict.slip)
             return verdict
 
         return run

@@ -19,10 +19,10 @@ SHARE = 0.1  # of the time that may go into drawing them
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], doing: str) -> Iterable[Item]:
+def with_bar(items: Iterable[Item], doing: str) -> Iterable[Item]:
     """The same items, with a progress bar that says what is being done and goes when it is done.
 
-    for batch in progress(batches, "fitting the critic"):
+    for batch in with_bar(batches, "fitting the critic"):
     """
     return tqdm(items, desc=doing, leave=False, disable=STATIC)
 

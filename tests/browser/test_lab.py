@@ -105,7 +105,7 @@ def without_training(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Cells that show a loop at work, and those that read what it made, do their imports only."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     sources = [cell.source for cell in code]
-    training = [i for i, source in enumerate(sources) if re.search(r"\b(live|progress)\(", source)]
+    training = [i for i, source in enumerate(sources) if re.search(r"\b(live|with_bar)\(", source)]
     made = {name: i for i in training for name in (f"cell {i}", *binds(sources[i]))}
     for i in readers(sources, made):
         assert not re.search(r"\b(quiz\(|play\.)", sources[i]), f"a widget would be left out:\n{sources[i]}"
@@ -223,13 +223,13 @@ import torch
 from dataclasses import replace
 from reference.algorithms.recipes import RECIPES
 from reference.algorithms.supervised import train_sft
-from reference.teaching.live import live, progress
+from reference.teaching.live import live, with_bar
 from reference.world.model import load
 
 model, tokenizer = load()
 recipe = replace(RECIPES["sft"], steps=2, prompts_per_step=2)
 train_sft(model, tokenizer, torch.optim.SGD(model.parameters(), lr=0.1), recipe, on_step=live(recipe))
-for step in progress(range(3), "counting"):
+for step in with_bar(range(3), "counting"):
     print("bar", step)
 """
 

@@ -50,6 +50,7 @@ def without_noise(notebook: NotebookNode) -> NotebookNode:
 
 def main(names: list[str]) -> None:
     os.environ["REFERENCE_STATIC"] = "1"  # widgets leave their picture
+    os.environ["REFERENCE_PROGRESS"] = "off"  # no learner is there
     for path in [notebook_path(name) for name in names] or sorted(FOLDER.glob("[0-9]*.ipynb")):
         print(f"executing {path.name}", flush=True)
         nbformat.write(without_noise(executed(path)), path)

@@ -97,11 +97,11 @@ def test_a_bar_says_what_is_done_and_gives_every_item(capsys, monkeypatch):
     from tqdm import tqdm
 
     monkeypatch.setattr(module, "tqdm", tqdm)  # the bar of a terminal, whatever shows this test
-    assert list(module.progress(["a", "b"], "reading")) == ["a", "b"]
+    assert list(module.with_bar(["a", "b"], "reading")) == ["a", "b"]
     assert "reading" in capsys.readouterr().err
 
 
 def test_no_bar_where_outputs_are_kept_for_good(capsys, monkeypatch):
     monkeypatch.setattr(module, "STATIC", True)
-    assert list(module.progress(range(3), "reading")) == [0, 1, 2]
+    assert list(module.with_bar(range(3), "reading")) == [0, 1, 2]
     assert capsys.readouterr().err == ""

@@ -12,6 +12,24 @@ from reference.lessons.codebases.settled import settle_options
 from reference.teaching.exercise import Exercise
 
 EXERCISES = {
+    "settle_options": Exercise(
+        settle_options,
+        settle_options_cases,
+        (
+            "Begin with an empty config. What is the result? Then a config names one option. What changes?",
+            "Two rules: what is given counts before the default, and of two values for one name the later one counts. Is a "
+            "given 0, False or None a value?",
+            "dict(given) keeps the last value of each name, and {**a, **b} takes b where both have a name. Before that, "
+            "raise a ValueError for a name that is not in defaults.",
+        ),
+        """
+def settle_options(given, defaults):
+    for name, _ in given:
+        if name not in defaults:
+            raise ValueError(f"no option is called {name}")
+    return {**defaults, **dict(given)}
+""",
+    ),
     "recipe_of_config": Exercise(
         recipe_of_config,
         recipe_of_config_cases,
@@ -36,24 +54,6 @@ def recipe_of_config(name):
     }[name]
 """,
         in_words=which_are_wrong,
-    ),
-    "settle_options": Exercise(
-        settle_options,
-        settle_options_cases,
-        (
-            "Begin with an empty config. What is the result? Then a config names one option. What changes?",
-            "Two rules: what is given counts before the default, and of two values for one name the later one counts. Is a "
-            "given 0, False or None a value?",
-            "dict(given) keeps the last value of each name, and {**a, **b} takes b where both have a name. Before that, "
-            "raise a ValueError for a name that is not in defaults.",
-        ),
-        """
-def settle_options(given, defaults):
-    for name, _ in given:
-        if name not in defaults:
-            raise ValueError(f"no option is called {name}")
-    return {**defaults, **dict(given)}
-""",
     ),
     "divisor": Exercise(
         divisor,

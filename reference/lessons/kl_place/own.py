@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import reference
 from reference.lessons import advantages, alignment, clipping, masking
 from reference.lessons.advantages.exercises import EXERCISES as ADVANTAGES
 from reference.lessons.alignment.exercises import EXERCISES as ALIGNMENT
 from reference.lessons.clipping.exercises import EXERCISES as CLIPPING
 from reference.lessons.masking.exercises import EXERCISES as MASKING
+from reference.runs.course import COURSE
 from reference.teaching.check import judge
 
 EARLIER = (
@@ -43,7 +43,7 @@ def own(name: str, folder: Path | None = None) -> Callable[..., Any]:
 
 def notebook_file(stem: str, folder: Path | None) -> Path:
     here = (folder or Path.cwd()) / f"{stem}.ipynb"
-    return here if here.is_file() else Path(reference.__file__).parents[1] / "notebooks" / f"{stem}.ipynb"
+    return here if here.is_file() else COURSE / "notebooks" / f"{stem}.ipynb"
 
 
 def written(file: Path, name: str) -> Callable[..., Any] | None:

@@ -8,21 +8,6 @@ from .cases import best_of_n_kl_cases, soft_length_penalty_cases, total_loss_cas
 from .penalties import soft_length_penalty
 
 EXERCISES = {
-    "total_loss": Exercise(
-        total_loss,
-        total_loss_cases,
-        (
-            "The optimizer makes this number smaller. Of which terms do you want less, and of which one do you want more?",
-            "Each term comes in its natural sign: a larger KL is further away, a larger entropy is more random. Each has one "
-            "coefficient, and the policy loss has none. Which sign gives more entropy after a step downhill?",
-            "Four of the five terms are added, each times its own coefficient. The entropy is taken off. Keep them tensors: "
-            ".item() and .detach() cut the gradient.",
-        ),
-        """
-def total_loss(policy_loss, *, value_loss, vf_coef, kl, kl_coef, sft_loss, sft_coef, entropy, entropy_coef):
-    return policy_loss + vf_coef * value_loss + kl_coef * kl + sft_coef * sft_loss - entropy_coef * entropy
-""",
-    ),
     "best_of_n_kl": Exercise(
         best_of_n_kl,
         best_of_n_kl_cases,
@@ -40,19 +25,19 @@ def best_of_n_kl(n):
 """,
         in_words=lambda case, value: f"{value:.4f} nats",
     ),
-    "worst_of": Exercise(
-        worst_of,
-        worst_of_cases,
+    "total_loss": Exercise(
+        total_loss,
+        total_loss_cases,
         (
-            "Member A gives a completion 1, and an ordinary one 0. Member B gives it 6, and an ordinary one 7. Which of the two "
-            "is the less pleased with it?",
-            "A reward model is known only up to a constant of its own. Take off each member's constant first, then compare "
-            "the members of one completion with each other.",
-            "rewards has a row per member, so baselines needs a second axis: baselines[:, None]. Then the minimum over dim=0.",
+            "The optimizer makes this number smaller. Of which terms do you want less, and of which one do you want more?",
+            "Each term comes in its natural sign: a larger KL is further away, a larger entropy is more random. Each has one "
+            "coefficient, and the policy loss has none. Which sign gives more entropy after a step downhill?",
+            "Four of the five terms are added, each times its own coefficient. The entropy is taken off. Keep them tensors: "
+            ".item() and .detach() cut the gradient.",
         ),
         """
-def worst_of(rewards, baselines):
-    return (rewards - baselines[:, None]).amin(dim=0)
+def total_loss(policy_loss, *, value_loss, vf_coef, kl, kl_coef, sft_loss, sft_coef, entropy, entropy_coef):
+    return policy_loss + vf_coef * value_loss + kl_coef * kl + sft_coef * sft_loss - entropy_coef * entropy
 """,
     ),
     "soft_length_penalty": Exercise(
@@ -69,5 +54,20 @@ def soft_length_penalty(lengths, *, max_length, buffer):
     return ((max_length - buffer - lengths) / buffer).clamp(-1, 0)
 """,
         also=(soft_overlong_penalty,),
+    ),
+    "worst_of": Exercise(
+        worst_of,
+        worst_of_cases,
+        (
+            "Member A gives a completion 1, and an ordinary one 0. Member B gives it 6, and an ordinary one 7. Which of the two "
+            "is the less pleased with it?",
+            "A reward model is known only up to a constant of its own. Take off each member's constant first, then compare "
+            "the members of one completion with each other.",
+            "rewards has a row per member, so baselines needs a second axis: baselines[:, None]. Then the minimum over dim=0.",
+        ),
+        """
+def worst_of(rewards, baselines):
+    return (rewards - baselines[:, None]).amin(dim=0)
+""",
     ),
 }
