@@ -22,6 +22,7 @@ import warnings
 
 from reference.algorithms.recipes import from_checkpoint, recipe_from
 from reference.cli.bench import bench_command
+from reference.cli.classroom import class_command
 from reference.cli.commands import build_parser
 from reference.cli.explain import explain_command
 from reference.cli.export import export_command
@@ -93,7 +94,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "figures": figures_command, "record": record_command, "formulas": formulas_command,
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
         "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
-        "explain": explain_command, "export": export_command,
+        "explain": explain_command, "export": export_command, "class": class_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 

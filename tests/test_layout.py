@@ -21,6 +21,7 @@ FLOORS = (
     "runs",
     "teaching",
     "lessons",
+    "classroom",
     "cli",
 )
 

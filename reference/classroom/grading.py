@@ -1,0 +1,101 @@
+"""``grade``: the hidden line of a graded cell. It gives points by cases, or raises where there are none.
+
+    grade("masked_mean", masked_mean, points=5, seed=1)
+
+nbgrader reads a cell so: an error is no points, a number is that many of them, and anything else is all points. A line on
+stderr is no points either, and a warning is such a line.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from IPython.display import display
+
+from reference.classroom.answer_calls import answers_of, watched
+from reference.classroom.results import VERDICT
+from reference.lessons import BUGS, EXERCISES
+from reference.objectives.shapes import InputError
+from reference.teaching.check import SEED, Verdict, judge
+from reference.teaching.compare import Outcome, outcome
+from reference.teaching.exercise import Exercise, find
+from reference.teaching.observations import Trial
+
+
+class NoPoints(Exception):
+    """What a graded cell ends with. A notebook shows the sentence without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def one_stream() -> None:
+    """In the kernel that grades: what goes to stderr goes to stdout, so that a warning costs no points."""
+    sys.stderr = sys.stdout
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Of one function: its points, and what ``check`` found on the inputs of grading."""
+
+    exercise: str
+    points: float
+    of: int
+    right: int
+    cases: int
+    status: Literal["passed", "not attempted", "mistake", "wrong", "copied"]
+    mistake: str  # named, as the catalogue or the list of slips names it; "" where none is
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.exercise}: {self.points:g} of {self.of} points, right on {self.right} of {self.cases} cases."
+
+
+def grade(name: str, function: Callable, *, points: int, seed: int) -> float:
+    """Show the grade of ``function``, and return its points. Raises ``NoPoints`` where it gets none.
+
+    ``seed`` draws the inputs. Those of ``check`` are drawn by another one, so that results written down give no points.
+    """
+    found = grade_of(find(EXERCISES, name), function, points=points, seed=seed)
+    text = f"{found}{news(found, function)}"
+    display({"text/plain": text, VERDICT: asdict(found)}, raw=True)
+    if not found.points:
+        raise NoPoints(text)
+    return found.points
+
+
+def grade_of(exercise: Exercise, function: Callable, *, points: int, seed: int) -> Grade:
+    """The points are shared out by cases. A function that calls the answer gets none."""
+    if seed == SEED:
+        raise InputError(f"seed={seed} draws what check shows to every learner: take another one")
+    called: set[str] = set()
+    verdict = judge(exercise, BUGS, watched(function, answers_of(exercise), called), seed)
+    right, cases = right_cases(exercise, function, seed)
+    status, message = verdict.status, verdict.message
+    if called:
+        status, message = "copied", f"✗ {exercise.name}: it calls {', '.join(sorted(called))} of the reference."
+    share = 0 if called else 1 if verdict.passed else right / cases
+    return Grade(
+        exercise.name, round(points * share, 2), points, right, cases, status, mistake_of(verdict), message
+    )  # fmt: skip
+
+
+def right_cases(exercise: Exercise, function: Callable, seed: int) -> tuple[int, int]:
+    """On how many cases it is right and leaves its inputs as they were, and how many there are."""
+    cases = exercise.cases(seed)
+    trials = [Trial(case, outcome(function, case), outcome(exercise.reference, case)) for case in cases]
+    return sum(t.right and isinstance(t.got, Outcome) and not t.got.changed for t in trials), len(cases)
+
+
+def mistake_of(verdict: Verdict) -> str:
+    """What is wrong in one sentence, where ``check`` can name it."""
+    return "; ".join(part for part in (verdict.bug.mistake if verdict.bug else "", verdict.slip) if part)
+
+
+def news(found: Grade, function: Callable) -> str:
+    """The verdict, where the one of the line above in the same cell does not say it already."""
+    if found.status == "copied":
+        return f"\n{found.message}"
+    shown = judge(EXERCISES[found.exercise], BUGS, function).status
+    return "" if shown == found.status else f"\nOn inputs that check does not show:\n{found.message}"
