@@ -27,6 +27,10 @@ c.OverwriteCells.add_missing_cells = True
 # Seconds for a cell. Then it is interrupted, gives no points, and the next cells are run.
 c.Execute.timeout = TIMEOUT
 
+# Seconds for the interrupted kernel to answer. nbgrader's own 4 are too few for a busy machine, and where they are over
+# the whole submission has no grades.
+c.Execute.iopub_timeout = 60
+
 # For the kernels that grade: one core each, pictures in the place of widgets, and nothing from a hub.
 os.environ.update(OMP_NUM_THREADS="1", REFERENCE_STATIC="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 '''

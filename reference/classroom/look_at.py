@@ -13,7 +13,7 @@ from reference.classroom.results import grade_id_of, read_cells
 
 OURS = ("check", "grade", "objectives", "torch", "reference")  # names of the lesson that a cell has no reason to change
 TOOLS = ("exec", "eval", "compile", "__import__", "setattr", "globals", "get_ipython")
-MODULES = ("sys", "os", "gc", "inspect", "importlib", "ctypes", "subprocess", "builtins")
+MODULES = ("reference", "sys", "os", "gc", "inspect", "importlib", "ctypes", "subprocess", "builtins")
 
 
 def to_look_at(course: Path, learner: str, assignment: str) -> list[str]:
@@ -41,12 +41,13 @@ def changed_checks(cells: list[dict[str, Any]], released: list[dict[str, Any]]) 
 
 def in_cells(path: Path, released: Path) -> Iterator[str]:
     """Of the cells that the learner wrote or changed."""
-    given = {cell["source"].strip() for cell in read_cells(released)}
-    locked = {grade_id_of(cell) for cell in read_cells(released) if cell["metadata"].get("nbgrader", {}).get("locked")}
+    given = {cell.get("id"): cell for cell in read_cells(released)}
     for cell in read_cells(path):
-        if cell["cell_type"] != "code" or cell["source"].strip() in given or grade_id_of(cell) in locked - {""}:
+        original = given.get(cell.get("id"), {"source": "", "metadata": {}})
+        if cell["cell_type"] != "code" or original["metadata"].get("nbgrader", {}).get("locked"):
             continue
-        for what in suspicions(cell["source"]):
+        was_there = suspicions(original["source"])
+        for what in (what for what in suspicions(cell["source"]) if what not in was_there):
             yield f"{what}, in the cell {grade_id_of(cell) or cell.get('id', 'without a name')}"
 
 
@@ -63,17 +64,14 @@ def suspicions(source: str) -> list[str]:
 def suspicion(node: ast.AST, modules: set[str]) -> Iterator[str]:
     if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)) and root(node) in modules:
         yield f"assigns to {ast.unparse(node)}"
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and ast.unparse(node.value) == "objectives":
+        yield f"uses {ast.unparse(node)}"
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in OURS:
         yield f"gives {node.id} another meaning"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TOOLS:
         yield f"calls {node.func.id}"
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         yield from (f"imports {name}" for name in modules_of(node) if name.split(".")[0] in MODULES)
-        yield from (
-            f"imports {name}"
-            for name in modules_of(node)
-            if name.startswith(("reference.teaching", "reference.classroom"))
-        )
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -95,8 +95,19 @@ def test_an_edited_a_deleted_check_and_a_patch_are_to_be_looked_at(course):
     assert [" ".join(line.split()) for line in shown] == [
         "dan 00_everything edits the cell check-f, and nbgrader grades with the original",
         "dan 00_everything deletes the cell check-g",
+        "dan 00_everything imports reference.runs, in the cell f",
         "dan 00_everything assigns to reference.runs.judge, in the cell f",
     ]
+
+
+def test_what_the_lesson_itself_does_is_not_told(course):
+    write(course, "submitted/dan", [written("f", "def f(): ...\nx = objectives.kl_k3"), check("f"), check("g")])
+    write(course, "autograded/dan", [check("f", [verdict(10, "passed")])])
+    assert "uses objectives.kl_k3, in the cell f" in report(course)
+    (course / "release" / ASSIGNMENT / "lesson.ipynb").write_text(
+        json.dumps({"cells": [written("f", "def f(): ...\nobjectives.kl_k3"), check("f"), check("g")]})
+    )
+    assert "To look at by hand" not in report(course)
 
 
 def test_what_nbgrader_did_not_grade_is_told(course):
@@ -127,6 +138,7 @@ def test_what_a_graded_cell_says(outputs, wanted):
         ("import torch.nn.functional as F\nF.relu = None", ["assigns to F.relu"]),
         ("check = print", ["gives check another meaning"]),
         ("check._exercises = {}", ["assigns to check._exercises"]),
+        ("def f(x):\n    return objectives.token_mean(x)", ["uses objectives.token_mean"]),
         ("import sys", ["imports sys"]),
         ("from reference.teaching import check as c", ["imports reference.teaching"]),
         ("setattr(torch, 'sum', 1)\nexec('a')", ["calls setattr", "calls exec"]),
