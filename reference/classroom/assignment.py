@@ -18,9 +18,9 @@ DEFINES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 LINK = re.compile(r"\[([^\[\]]+)\]\((\.\./[^)\s]*)\)")
 NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
 GRADED = """### BEGIN HIDDEN TESTS
-from reference.classroom.grading import grade, one_stream
+from reference.classroom.grading import begin, grade
 
-one_stream()
+begin(seconds={seconds})
 ### END HIDDEN TESTS
 check.{name}({name})
 ### BEGIN HIDDEN TESTS
@@ -31,14 +31,21 @@ Cell = dict[str, Any]
 Notebook = dict[str, Any]
 
 
-def source_notebook(notebook: Notebook, *, seed: int) -> Notebook:
-    """The notebook with solutions, checks that give points, and without outputs. ``seed`` draws the inputs of grading."""
+def source_notebook(notebook: Notebook, *, seed: int, seconds: int) -> Notebook:
+    """The notebook with solutions, checks that give points, and without outputs.
+
+    ``seed`` draws the inputs of grading, and ``seconds`` is the time that an exercise has there.
+    """
     cells = [clean(cell) for cell in notebook["cells"]]
     points = points_of(cells)
     made: list[Cell] = []
     for cell in cells:
         name = exercise_of(cell)
-        made += [cell] if name is None else [solution_cell(cell, name), check_cell(cell, name, points[name], seed)]
+        if name is None:
+            made.append(cell)
+        else:
+            graded = GRADED.format(name=name, points=points[name], seed=seed, seconds=seconds)
+            made += [solution_cell(cell, name), check_cell(cell, name, points[name], graded)]
     lock_first_code_cell(made)
     skip_what_no_check_needs(made)
     return {**notebook, "cells": made}
@@ -85,11 +92,11 @@ def solution_cell(cell: Cell, name: str) -> Cell:
     return made
 
 
-def check_cell(cell: Cell, name: str, points: int, seed: int) -> Cell:
+def check_cell(cell: Cell, name: str, points: int, source: str) -> Cell:
     """The check of the lesson between hidden lines, the last of which gives points."""
     made = copy.deepcopy(cell)
     made["id"] = f"{cell['id']}-check"
-    made["source"] = GRADED.format(name=name, points=points, seed=seed)
+    made["source"] = source
     made["metadata"]["nbgrader"] = nbgrader_metadata(f"check-{name}", points=points)
     return made
 

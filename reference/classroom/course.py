@@ -24,11 +24,9 @@ c.ClearSolutions.code_stub = {"python": ""}
 # A check that somebody has deleted is put back, and gives no points where nothing was written.
 c.OverwriteCells.add_missing_cells = True
 
-# Seconds for a cell. Then it is interrupted, gives no points, and the next cells are run.
+# Seconds for a cell, and then for the interrupted kernel to answer. An exercise has a time of its own, which is shorter and
+# costs its own points only. Where these two are over, nbgrader gives no grades to the whole submission.
 c.Execute.timeout = TIMEOUT
-
-# Seconds for the interrupted kernel to answer. nbgrader's own 4 are too few for a busy machine, and where they are over
-# the whole submission has no grades.
 c.Execute.iopub_timeout = 60
 
 # For the kernels that grade: one core each, pictures in the place of widgets, and nothing from a hub.
@@ -44,8 +42,8 @@ def new_course(
         raise InputError(f"{folder} is not empty: name a folder that is not there yet")
     chosen = chosen_notebooks(notebooks or REPOSITORY / "notebooks", lessons)
     for path in chosen:
-        write_assignment(path, folder / "source" / path.stem, seed=seed)
-    config = CONFIG.replace("TIMEOUT", str(timeout)).replace('"COURSE"', json.dumps(folder.resolve().name))
+        write_assignment(path, folder / "source" / path.stem, seed=seed, seconds=timeout)
+    config = CONFIG.replace("TIMEOUT", str(5 * timeout)).replace('"COURSE"', json.dumps(folder.resolve().name))
     (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
     return [path.stem for path in chosen]
 
@@ -62,9 +60,9 @@ def chosen_notebooks(folder: Path, lessons: list[str]) -> list[Path]:
     return [path for number, path in found.items() if number in lessons or not lessons]
 
 
-def write_assignment(path: Path, folder: Path, *, seed: int) -> None:
+def write_assignment(path: Path, folder: Path, *, seed: int, seconds: int) -> None:
     """One notebook, and the pages that its links lead to."""
-    source = source_notebook(json.loads(path.read_text(encoding="utf-8")), seed=seed)
+    source = source_notebook(json.loads(path.read_text(encoding="utf-8")), seed=seed, seconds=seconds)
     folder.mkdir(parents=True)
     (folder / path.name).write_text(json.dumps(source, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for page in linked_pages(source):

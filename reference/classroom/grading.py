@@ -3,14 +3,18 @@
     grade("masked_mean", masked_mean, points=5, seed=1)
 
 nbgrader reads a cell so: an error is no points, a number is that many of them, and anything else is all points. A line on
-stderr is no points either, and a warning is such a line.
+stderr is no points either, and a warning is such a line. A cell that nbgrader has to interrupt can cost the points of all
+others. ``begin`` sees to both.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from types import FrameType
+from typing import Literal, NoReturn
 
+from IPython import get_ipython
 from IPython.display import display
 
 from reference.classroom.answer_calls import answers_of, watched
@@ -30,9 +34,31 @@ class NoPoints(Exception):
         return [str(self)]
 
 
-def one_stream() -> None:
-    """In the kernel that grades: what goes to stderr goes to stdout, so that a warning costs no points."""
+class TooSlow(BaseException):
+    """Raised in the learner's function when its time is over. ``check`` catches every Exception, so it is none."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def begin(seconds: int) -> None:
+    """The first hidden line of a graded cell: its time begins, and what goes to stderr goes to stdout."""
     sys.stderr = sys.stdout
+    if not hasattr(signal, "SIGALRM"):  # Windows: nbgrader's own timeout is left
+        return
+
+    def over(number: int, frame: FrameType | None) -> NoReturn:
+        raise TooSlow(f"It is not done after {seconds} seconds, and gets no points.")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if (shell := get_ipython()) is not None:
+        shell.events.register("post_run_cell", end)
+
+
+def end(result: object = None) -> None:
+    """Behind the cell, however it ended: the time of the next one is its own."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 @dataclass(frozen=True)

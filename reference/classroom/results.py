@@ -9,7 +9,7 @@ from typing import Any
 from reference.objectives.shapes import InputError
 
 VERDICT = "application/vnd.reference.verdict+json"  # the output of a graded cell that says what was found
-TOO_SLOW = ("CellTimeoutError", "KeyboardInterrupt")  # what nbgrader puts into a cell that it has interrupted
+TOO_SLOW = ("TooSlow", "CellTimeoutError", "KeyboardInterrupt")  # by our time limit, or nbgrader's
 WORDS = {
     "passed": "passed",
     "not attempted": "not attempted",

@@ -46,7 +46,8 @@ def add_new(rows: argparse._SubParsersAction) -> argparse.ArgumentParser:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="a folder that is not there yet")
     add("--lesson", action="append", default=[], metavar="NN", help="a number such as 04; several times for several")
-    add("--timeout", type=positive(int), default=60, metavar="SECONDS", help="for a cell of a submission")
+    add("--timeout", type=positive(int), default=60, metavar="SECONDS",
+        help="that an exercise has; other cells of a submission have five times as many")  # fmt: skip
     add("--grading-seed", type=positive(int), default=1, metavar="N",
         help="draws the inputs that functions are graded on; the learners' check has others")  # fmt: skip
     add("--notebooks", type=folder, metavar="FOLDER", help="of the lessons, where they are not beside this package")

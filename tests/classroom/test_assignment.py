@@ -32,7 +32,7 @@ def by_id(notebook: dict) -> dict[str, dict]:
 
 
 def test_every_exercise_is_a_cell_to_write_and_a_check_of_as_many_points_as_its_heading_has_minutes(path):
-    made = by_id(source_notebook(lesson(path), seed=1))
+    made = by_id(source_notebook(lesson(path), seed=1, seconds=60))
     headings = re.findall(r"^### Exercise \d+ · `(\w+)` · [●○]+ · (\d+) minutes", "\n".join(texts(path)), re.M)
     assert headings and len(made) == 1 + 2 * len(headings)
     for name, minutes in headings:
@@ -47,7 +47,7 @@ def texts(path: Path) -> list[str]:
 
 
 def test_the_learner_gets_the_stub_and_the_check_of_the_lesson(path):
-    made = by_id(source_notebook(lesson(path), seed=1))
+    made = by_id(source_notebook(lesson(path), seed=1, seconds=60))
     for name in (name for name in made if name in EXERCISES):
         (original,) = [text for text in texts(path) if re.search(rf"^check\.{name}\(", text, re.M)]
         stub, check = without("SOLUTION", made[name]["source"]), made[f"check-{name}"]["source"]
@@ -56,26 +56,26 @@ def test_the_learner_gets_the_stub_and_the_check_of_the_lesson(path):
 
 
 def test_the_teacher_s_copy_holds_the_short_answer(path):
-    for name, cell in by_id(source_notebook(lesson(path), seed=1)).items():
+    for name, cell in by_id(source_notebook(lesson(path), seed=1, seconds=60)).items():
         if name in EXERCISES:
             assert cell["source"].endswith(f"### BEGIN SOLUTION\n{EXERCISES[name].in_short.strip()}\n### END SOLUTION")
 
 
 def test_no_output_is_left_and_no_id_stands_twice(path):
-    cells = source_notebook(lesson(path), seed=1)["cells"]
+    cells = source_notebook(lesson(path), seed=1, seconds=60)["cells"]
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells if cell["cell_type"] == "code")
     assert len({cell["id"] for cell in cells}) == len(cells)
 
 
 def test_the_lesson_itself_stays_as_it_is():
     before = lesson(NOTEBOOKS[0])
-    source_notebook(before, seed=1)
+    source_notebook(before, seed=1, seconds=60)
     assert before == lesson(NOTEBOOKS[0])
 
 
 def test_a_stub_that_is_no_exercise_is_not_graded():
     (where,) = [path for path in NOTEBOOKS if path.name.startswith("07")]
-    made = source_notebook(lesson(where), seed=1)["cells"]
+    made = source_notebook(lesson(where), seed=1, seconds=60)["cells"]
     (loop,) = [cell for cell in made if "check_loop(train)" in cell["source"]]
     assert "nbgrader" not in loop["metadata"] and "SOLUTION" not in loop["source"]
 
@@ -95,7 +95,7 @@ def test_grading_leaves_out_what_shows_and_what_comes_behind_the_last_check():
         "def masked_mean(x, mask):\n    raise NotImplementedError\n\n\ncheck.masked_mean(masked_mean)", "more = [2.0]",
     ]  # fmt: skip
     cells = [heading, *(cell(source, number) for number, source in enumerate(sources))]
-    made = [c for c in source_notebook({"cells": cells}, seed=1)["cells"] if c["cell_type"] == "code"]
+    made = [c for c in source_notebook({"cells": cells}, seed=1, seconds=60)["cells"] if c["cell_type"] == "code"]
     assert [SKIP in c["metadata"].get("tags", []) for c in made] == [False, True, False, False, False, False, True]
 
 

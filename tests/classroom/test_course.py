@@ -15,7 +15,7 @@ def test_it_writes_the_chosen_lessons_and_says_what_to_run(tmp_path, capsys):
     assert "nbgrader generate_assignment 00_everything_is_a_masked_loss" in said and "2 assignments" in said
     config = (tmp_path / "course" / "nbgrader_config.py").read_text()
     ast.parse(config)
-    assert "c.Execute.timeout = 77\n" in config and 'course_id = "course"' in config
+    assert "c.Execute.timeout = 385\n" in config and 'course_id = "course"' in config
 
 
 def test_the_pages_that_a_lesson_links_to_lie_beside_it(tmp_path):
@@ -32,6 +32,12 @@ def test_the_seed_of_grading_is_hidden_in_the_check(tmp_path):
     main(["class", "new", str(tmp_path / "course"), "--lesson", "00", "--grading-seed", "7"])
     (path,) = (tmp_path / "course" / "source").glob("*/*.ipynb")
     assert path.read_text().count("seed=7") == 3
+
+
+def test_the_time_of_an_exercise_is_hidden_too(tmp_path):
+    main(["class", "new", str(tmp_path / "course"), "--lesson", "00", "--timeout", "77"])
+    (path,) = (tmp_path / "course" / "source").glob("*/*.ipynb")
+    assert path.read_text().count("begin(seconds=77)") == 3
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """``grade``: points by cases, no points for the reference's work, and a verdict that the report reads."""
 
 import inspect
+import signal
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ from lessons.test_exercises import offered
 
 from reference import objectives
 from reference.classroom import grading
-from reference.classroom.grading import NoPoints, grade, grade_of, one_stream
+from reference.classroom.grading import NoPoints, TooSlow, begin, end, grade, grade_of
 from reference.classroom.results import VERDICT
 from reference.lessons import BUGS, EXERCISES
 from reference.objectives.shapes import InputError
@@ -128,12 +129,36 @@ def test_something_that_is_no_function_gets_no_points():
     assert graded("masked_mean", 3).points == 0
 
 
-def test_stderr_is_stdout_from_then_on(monkeypatch, capsys):
+@pytest.fixture
+def begun(monkeypatch):
+    """Puts stderr back, and stops what was begun."""
     monkeypatch.setattr(sys, "stderr", sys.stderr)
-    one_stream()
+    yield
+    end()
+
+
+def test_stderr_is_stdout_in_a_graded_cell(begun, capsys):
+    begin(seconds=1000)
     print("a warning", file=sys.stderr)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("a warning\n", "")
+
+
+def test_a_function_without_end_is_stopped_whatever_check_catches(begun):
+    def endless(x, mask):
+        signal.raise_signal(signal.SIGALRM)  # as if the time was over now
+
+    begin(seconds=1000)
+    with pytest.raises(TooSlow, match="not done after 1000 seconds"):
+        graded("masked_mean", endless)
+    assert sys.getprofile() is None
+
+
+def test_the_time_ends_with_the_cell(begun):
+    begin(seconds=1000)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    end()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @pytest.mark.slow

@@ -60,7 +60,7 @@ def course(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("class")
     notebooks = small_lesson(folder / "notebooks", ROOT / "notebooks" / f"{NOTEBOOK}.ipynb")
     course, kernels = folder / "course", kernel_of_this_python(folder / "jupyter")
-    new_course(course, lessons=[], seed=1, timeout=60, notebooks=notebooks)
+    new_course(course, lessons=[], seed=1, timeout=30, notebooks=notebooks)
     nbgrader(course, kernels, "generate_assignment", NOTEBOOK)
     hand_in(course, json.loads((course / "release" / NOTEBOOK / f"{NOTEBOOK}.ipynb").read_text()))
     for command in ("autograde", "generate_feedback"):
