@@ -22,9 +22,10 @@ from reference.classroom.results import VERDICT
 from reference.lessons import BUGS, EXERCISES
 from reference.objectives.shapes import InputError
 from reference.teaching.check import SEED, Verdict, judge
-from reference.teaching.compare import Outcome, outcome
-from reference.teaching.exercise import Exercise, find
-from reference.teaching.observations import Trial
+from reference.teaching.compare import Outcome, outcome, same
+from reference.teaching.exercise import Case, Exercise, find
+
+Status = Literal["passed", "not attempted", "mistake", "wrong", "copied"]
 
 
 class NoPoints(Exception):
@@ -70,7 +71,7 @@ class Grade:
     of: int
     right: int
     cases: int
-    status: Literal["passed", "not attempted", "mistake", "wrong", "copied"]
+    status: Status
     mistake: str  # named, as the catalogue or the list of slips names it; "" where none is
     message: str
 
@@ -96,22 +97,26 @@ def grade_of(exercise: Exercise, function: Callable, *, points: int, seed: int) 
     if seed == SEED:
         raise InputError(f"seed={seed} draws what check shows to every learner: take another one")
     called: set[str] = set()
-    verdict = judge(exercise, BUGS, watched(function, answers_of(exercise), called), seed)
+    function = watched(function, answers_of(exercise), called)
+    verdict = judge(exercise, BUGS, function, seed)
     right, cases = right_cases(exercise, function, seed)
-    status, message = verdict.status, verdict.message
+    status: Status = verdict.status
+    message = verdict.message
     if called:
         status, message = "copied", f"✗ {exercise.name}: it calls {', '.join(sorted(called))} of the reference."
     share = 0 if called else 1 if verdict.passed else right / cases
-    return Grade(
-        exercise.name, round(points * share, 2), points, right, cases, status, mistake_of(verdict), message
-    )  # fmt: skip
+    return Grade(exercise.name, round(points * share, 2), points, right, cases, status, mistake_of(verdict), message)
 
 
 def right_cases(exercise: Exercise, function: Callable, seed: int) -> tuple[int, int]:
     """On how many cases it is right and leaves its inputs as they were, and how many there are."""
     cases = exercise.cases(seed)
-    trials = [Trial(case, outcome(function, case), outcome(exercise.reference, case)) for case in cases]
-    return sum(t.right and isinstance(t.got, Outcome) and not t.got.changed for t in trials), len(cases)
+    return sum(is_right(exercise, function, case) for case in cases), len(cases)
+
+
+def is_right(exercise: Exercise, function: Callable, case: Case) -> bool:
+    got = outcome(function, case)
+    return isinstance(got, Outcome) and not got.changed and same(got, outcome(exercise.reference, case), case)
 
 
 def mistake_of(verdict: Verdict) -> str:

@@ -38,7 +38,8 @@ def exercise_tables(results: list[Result]) -> Iterable[Table]:
             f"{assignment} · {exercise}: {passed} of {len(here)} passed, {mean:.1f} of {here[0].of:g} points on average"
         )
         verdicts = sorted({result.verdict for result in here}, key=lambda verdict: (-count(here, verdict), verdict))
-        yield heading, [(str(count(here, v)), v, names(here, v)) for v in verdicts]
+        rows: list[tuple[str, ...]] = [(str(count(here, v)), v, names(here, v)) for v in verdicts]
+        yield heading, rows
 
 
 def count(results: list[Result], verdict: str) -> int:
@@ -51,7 +52,7 @@ def names(results: list[Result], verdict: str) -> str:
 
 def hand_table(course: Path, results: list[Result]) -> Iterable[Table]:
     """What no verdict says: submissions that were not graded, and code that could change its own grade."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (learner, assignment, "has no graded notebook: what did autograde say?")
         for learner, assignment in not_graded(course)
     ]

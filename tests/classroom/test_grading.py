@@ -90,6 +90,13 @@ def test_a_function_that_calls_the_reference_gets_no_points(cheat, shown):
     assert shown[0][VERDICT]["status"] == "copied" and shown[0][VERDICT]["right"] == 6
 
 
+def test_a_function_that_looks_whether_it_is_watched_gains_nothing():
+    def careful(x, mask):
+        return objectives.masked_mean(x, mask) if sys.getprofile() is None else 0 * x.sum()
+
+    assert graded("masked_mean", careful).points == 0
+
+
 def test_another_function_of_the_course_may_be_called():
     def with_an_earlier_lesson(token_logprobs, advantages):
         objectives.masked_mean(token_logprobs, token_logprobs < 0)
