@@ -112,15 +112,11 @@ def test_what_is_watched_ends_with_the_call():
 
 
 def test_results_that_were_written_down_get_no_points_and_the_learner_is_told(shown):
-    answers = {
-        float(c.arguments["x"].sum()): objectives.masked_mean(**c.arguments) for c in EXERCISES["masked_mean"].cases(0)
-    }
+    answers = {float(case.arguments["x"].sum()): right(**case.arguments) for case in EXERCISES["masked_mean"].cases(0)}
 
     def written_down(x, mask):
-        return answers.get(float(x.sum()), torch.tensor(0.0)) + 0 * right(x, mask).detach() + by_gradient(x, mask)
-
-    def by_gradient(x, mask):
-        return right(x, mask) - right(x, mask).detach()
+        no_value = right(x, mask) - right(x, mask).detach()  # the gradient alone
+        return answers.get(float(x.detach().sum()), 0.0) + no_value
 
     with pytest.raises(NoPoints):
         grade("masked_mean", written_down, points=5, seed=1)
