@@ -175,5 +175,6 @@ def test_every_reference_is_found_out_and_every_short_answer_gets_all_points(nam
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "solution"), offered("SOLUTIONS"))
-def test_no_right_solution_is_taken_for_a_copy(name, solution):
-    assert graded(name, solution).points == 12
+def test_no_right_solution_is_taken_for_a_copy_but_those_that_are_one(name, solution):
+    copies = ("tuple_pair", "in_another_order")  # they only wrap what the reference returns
+    assert graded(name, solution).points == (0 if solution.__name__ in copies else 12)
