@@ -36,7 +36,13 @@ from reference.cli.score import score_command
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
 # What else can be interrupted.
-GOES_ON = {"score": "", "faces": "", "best-of-n": "", "complete": "; the same command goes on where it stopped"}
+GOES_ON = {
+    "score": "",
+    "faces": "",
+    "best-of-n": "",
+    "class": "",
+    "complete": "; the same command goes on where it stopped",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

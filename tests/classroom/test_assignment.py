@@ -1,5 +1,6 @@
 """A notebook of the course as a source notebook of nbgrader: which cells are made of it, and what a learner gets."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -17,6 +18,16 @@ def lesson(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@functools.cache
+def texts(path: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in lesson(path)["cells"]]
+
+
+@functools.cache
+def made_of(path: Path) -> dict:
+    return source_notebook(lesson(path), seed=1, seconds=60)
+
+
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def path(request) -> Path:
     return request.param
@@ -32,7 +43,7 @@ def by_id(notebook: dict) -> dict[str, dict]:
 
 
 def test_every_exercise_is_a_cell_to_write_and_a_check_of_as_many_points_as_its_heading_has_minutes(path):
-    made = by_id(source_notebook(lesson(path), seed=1, seconds=60))
+    made = by_id(made_of(path))
     headings = re.findall(r"^### Exercise \d+ · `(\w+)` · [●○]+ · (\d+) minutes", "\n".join(texts(path)), re.M)
     assert headings and len(made) == 1 + 2 * len(headings)
     for name, minutes in headings:
@@ -42,12 +53,8 @@ def test_every_exercise_is_a_cell_to_write_and_a_check_of_as_many_points_as_its_
         assert graded["points"] == int(minutes)
 
 
-def texts(path: Path) -> list[str]:
-    return ["".join(cell["source"]) for cell in lesson(path)["cells"]]
-
-
 def test_the_learner_gets_the_stub_and_the_check_of_the_lesson(path):
-    made = by_id(source_notebook(lesson(path), seed=1, seconds=60))
+    made = by_id(made_of(path))
     for name in (name for name in made if name in EXERCISES):
         (original,) = [text for text in texts(path) if re.search(rf"^check\.{name}\(", text, re.M)]
         stub, check = without("SOLUTION", made[name]["source"]), made[f"check-{name}"]["source"]
@@ -56,13 +63,13 @@ def test_the_learner_gets_the_stub_and_the_check_of_the_lesson(path):
 
 
 def test_the_teacher_s_copy_holds_the_short_answer(path):
-    for name, cell in by_id(source_notebook(lesson(path), seed=1, seconds=60)).items():
+    for name, cell in by_id(made_of(path)).items():
         if name in EXERCISES:
             assert cell["source"].endswith(f"### BEGIN SOLUTION\n{EXERCISES[name].in_short.strip()}\n### END SOLUTION")
 
 
 def test_no_output_is_left_and_no_id_stands_twice(path):
-    cells = source_notebook(lesson(path), seed=1, seconds=60)["cells"]
+    cells = made_of(path)["cells"]
     assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells if cell["cell_type"] == "code")
     assert len({cell["id"] for cell in cells}) == len(cells)
 
@@ -75,7 +82,7 @@ def test_the_lesson_itself_stays_as_it_is():
 
 def test_a_stub_that_is_no_exercise_is_not_graded():
     (where,) = [path for path in NOTEBOOKS if path.name.startswith("07")]
-    made = source_notebook(lesson(where), seed=1, seconds=60)["cells"]
+    made = made_of(where)["cells"]
     (loop,) = [cell for cell in made if "check_loop(train)" in cell["source"]]
     assert "nbgrader" not in loop["metadata"] and "SOLUTION" not in loop["source"]
 
