@@ -45,7 +45,7 @@ def add_new(rows: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="a folder that is not there yet")
-    add("--lesson", action="append", default=[], metavar="NN", help="a number such as 04; several times for several")
+    add("--lesson", action="append", metavar="NN", help="a number such as 04, several times for several; left out: all")
     add("--timeout", type=positive(int), default=60, metavar="SECONDS",
         help="that an exercise has; other cells of a submission have five times as many")  # fmt: skip
     add("--grading-seed", type=positive(int), default=1, metavar="N",
@@ -80,7 +80,7 @@ def class_command(args: argparse.Namespace) -> int:
     from reference.classroom.course import new_course
 
     names = new_course(
-        args.folder, lessons=args.lesson, seed=args.grading_seed, timeout=args.timeout, notebooks=args.notebooks
+        args.folder, lessons=args.lesson or [], seed=args.grading_seed, timeout=args.timeout, notebooks=args.notebooks
     )
     emit(NEXT.format(count=len(names), folder=args.folder, first=names[0]))
     return 0

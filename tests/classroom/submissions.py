@@ -28,7 +28,7 @@ LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
         "masked_mean": MASKED_MEAN + "return torch.where(mask, x, 0.0).mean()",
         "aggregate": AGGREGATE + ONE_OF_THREE,
     },
-    "cat": {  # calls the reference; writes the points into the check; deletes the check of what was not begun
+    "cat": {  # calls the reference; see also ``edited``
         "masked_mean": MASKED_MEAN + "return objectives.masked_mean(x, mask)",
         "aggregate": AGGREGATE + "return 0 * token_loss.sum()",
     },
@@ -72,11 +72,13 @@ def filled(released: dict, cells: dict[str, str]) -> dict:
 
 
 def edited(notebook: dict) -> dict:
-    """All points for aggregate by hand, and no check of reinforce_loss."""
+    """All points for aggregate by hand, no check of reinforce_loss, and another meaning for a name of the imports."""
     cells = [cell for cell in notebook["cells"] if grade_id(cell) != "check-reinforce_loss"]
     for cell in cells:
         if grade_id(cell) == "check-aggregate":
             cell["source"], cell["metadata"]["nbgrader"]["points"] = "1000", 1000
+        if grade_id(cell) == "imports":
+            cell["source"] = [*cell["source"], "\nobjectives = None"]
     return {**notebook, "cells": cells}
 
 

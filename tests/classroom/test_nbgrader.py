@@ -120,5 +120,6 @@ def test_the_report_names_mistakes_and_what_to_look_at(course):
         (line,) = [line for line in text.split("\n\n")[0].splitlines() if line.endswith(learner)]
         assert verdict in line
     by_hand = text.split("To look at by hand\n")[1]
-    assert "edits the cell check-aggregate" in by_hand and "deletes the cell check-reinforce_loss" in by_hand
+    assert "edits the cell imports" in by_hand and "edits the cell check-aggregate" in by_hand
+    assert "deletes the cell check-reinforce_loss" in by_hand
     assert "assigns to reference.teaching.check.only_with" in by_hand
