@@ -23,6 +23,7 @@ import warnings
 from reference.algorithms.recipes import recipe_from
 from reference.cli.audit import audit_command
 from reference.cli.bench import bench_command
+from reference.cli.classroom import class_command
 from reference.cli.commands import build_parser
 from reference.cli.doctor import doctor_command
 from reference.cli.explain import explain_command
@@ -39,12 +40,8 @@ from reference.cli.score import score_command
 EXIT_BAD_INPUT, EXIT_PIPE = 2, 141
 RUNS_GO_ON = "; a run that has begun can be continued with --resume (not one of TRL)"
 # What else can be interrupted.
-GOES_ON = {
-    "score": "",
-    "faces": "",
-    "audit": "",
-    "best-of-n": "",
-    "complete": "; the same command goes on where it stopped",
+GOES_ON = dict.fromkeys(("score", "faces", "audit", "best-of-n", "class"), "") | {
+    "complete": "; the same command goes on where it stopped"
 }
 
 
@@ -104,7 +101,7 @@ def parser(*, defaults: bool = True) -> Parser:
         "trajectories": trajectories_command, "complete": complete_command, "score": score_command,
         "best-of-n": best_of_n_command, "faces": faces_command, "frameworks": frameworks_command,
         "explain": explain_command, "export": export_command, "audit": audit_command, "doctor": doctor_command,
-        "lessons": lessons_command, "progress": progress_command,
+        "lessons": lessons_command, "progress": progress_command, "class": class_command,
     }  # fmt: skip
     return build_parser(commands) if defaults else without_defaults(build_parser(commands))
 

@@ -24,6 +24,7 @@ FLOORS = (
     "runs",
     "teaching",
     "lessons",
+    "classroom",
     "cli",
 )
 

@@ -10,6 +10,7 @@ from reference.algorithms.recipes import CONSTANT_RATE, ROWS, Recipe
 from reference.cli.audit import add_audit
 from reference.cli.best_of_n import add_best_of_n
 from reference.cli.bug import add_bug
+from reference.cli.classroom import add_class
 from reference.cli.complete import add_complete
 from reference.cli.doctor import add_doctor
 from reference.cli.explain import add_explain
@@ -62,6 +63,7 @@ def build_parser(commands: Mapping[str, Callable[[argparse.Namespace], int]]) ->
     add_trajectories(subparsers).set_defaults(command=commands["trajectories"])
     add_complete(subparsers).set_defaults(command=commands["complete"])
     add_best_of_n(subparsers).set_defaults(command=commands["best-of-n"])
+    add_class(subparsers, commands["class"])
     return parser
 
 

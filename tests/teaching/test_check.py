@@ -5,6 +5,8 @@ from verdicts import judge
 
 import reference
 from reference import check
+from reference.lessons import EXERCISES
+from reference.teaching.check import NotPassed
 
 
 def test_half_a_solution_is_told_what_is_left():
@@ -66,6 +68,19 @@ def test_an_answer_that_changes_its_inputs_cannot_fool_the_comparison():
 def test_a_result_instead_of_a_function_is_told_so(capsys):
     check.masked_mean(3.0)
     assert "pass the function itself" in capsys.readouterr().out
+
+
+def test_it_raises_only_where_a_learner_lets_nbgrader_validate(monkeypatch, capsys):
+    def zero(x, mask):
+        return 0 * x.sum()
+
+    assert check.masked_mean(zero).status == "mistake"
+    monkeypatch.setenv("NBGRADER_EXECUTION", "validate")
+    with pytest.raises(NotPassed, match="✗ masked_mean"):
+        check.masked_mean(zero)
+    assert check.masked_mean(EXERCISES["masked_mean"].reference).passed
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    assert check.masked_mean(zero).status == "mistake"
 
 
 def test_unknown_names_are_answered_with_the_known_ones():

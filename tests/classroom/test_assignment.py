@@ -1,0 +1,130 @@
+"""A notebook of the course as a source notebook of nbgrader: which cells are made of it, and what a learner gets."""
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import pytest
+from submissions import grade_id
+
+from reference.classroom.assignment import SKIP, binds, source_notebook, with_links
+from reference.lessons import EXERCISES
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
+
+
+def lesson(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+@functools.cache
+def texts(path: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in lesson(path)["cells"]]
+
+
+@functools.cache
+def made_of(path: Path) -> dict:
+    return source_notebook(lesson(path), seed=1, seconds=60)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request) -> Path:
+    return request.param
+
+
+def without(what: str, text: str) -> str:
+    """As nbgrader gives a cell out: without what lies between two marks."""
+    return re.sub(rf"^### BEGIN {what}\n.*?^### END {what}\n?", "", text, flags=re.M | re.S)
+
+
+def by_id(notebook: dict) -> dict[str, dict]:
+    return {grade_id(cell): cell for cell in notebook["cells"] if grade_id(cell)}
+
+
+def test_every_exercise_is_a_cell_to_write_and_a_check_of_as_many_points_as_its_heading_has_minutes(path):
+    made = by_id(made_of(path))
+    headings = re.findall(r"^### Exercise \d+ · `(\w+)` · [●○]+ · (\d+) minutes", "\n".join(texts(path)), re.M)
+    assert headings and len(made) == 1 + 2 * len(headings)
+    for name, minutes in headings:
+        written, graded = (made[each]["metadata"]["nbgrader"] for each in (name, f"check-{name}"))
+        assert (written["solution"], written["grade"], written["locked"]) == (True, False, False)
+        assert (graded["solution"], graded["grade"], graded["locked"]) == (False, True, True)
+        assert graded["points"] == int(minutes)
+
+
+def test_the_learner_gets_the_stub_and_the_check_of_the_lesson(path):
+    made = by_id(made_of(path))
+    for name in (name for name in made if name in EXERCISES):
+        (original,) = [text for text in texts(path) if re.search(rf"^check\.{name}\(", text, re.M)]
+        stub, check = without("SOLUTION", made[name]["source"]), made[f"check-{name}"]["source"]
+        assert stub.rstrip() == original.partition(f"check.{name}(")[0].rstrip()
+        assert without("HIDDEN TESTS", check) == f"check.{name}({name})\n"
+
+
+def test_the_teacher_s_copy_holds_the_short_answer(path):
+    for name, cell in by_id(made_of(path)).items():
+        if name in EXERCISES:
+            assert cell["source"].endswith(f"### BEGIN SOLUTION\n{EXERCISES[name].in_short.strip()}\n### END SOLUTION")
+
+
+def test_no_output_is_left_and_no_id_stands_twice(path):
+    cells = made_of(path)["cells"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in cells if cell["cell_type"] == "code")
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+def test_the_lesson_itself_stays_as_it_is():
+    before = lesson(NOTEBOOKS[0])
+    source_notebook(before, seed=1, seconds=60)
+    assert before == lesson(NOTEBOOKS[0])
+
+
+def test_a_stub_that_is_no_exercise_is_not_graded():
+    (where,) = [path for path in NOTEBOOKS if path.name.startswith("07")]
+    made = made_of(where)["cells"]
+    (loop,) = [cell for cell in made if "check_loop(train)" in cell["source"]]
+    assert "nbgrader" not in loop["metadata"] and "SOLUTION" not in loop["source"]
+
+
+def test_grading_leaves_out_what_shows_and_what_comes_behind_the_last_check():
+    def cell(source, number):
+        return {"cell_type": "code", "id": f"c-{number}", "source": source, "metadata": {}, "outputs": []}
+
+    heading = {
+        "cell_type": "markdown",
+        "id": "h",
+        "metadata": {},
+        "source": "### Exercise 1 · `masked_mean` · ●○○ · 5 minutes",
+    }
+    sources = [
+        "import torch", "quiz('a')", "losses = [1.0]\nprint(losses)", "for _ in range(3):\n    print()",
+        "def masked_mean(x, mask):\n    raise NotImplementedError\n\n\ncheck.masked_mean(masked_mean)", "more = [2.0]",
+    ]  # fmt: skip
+    cells = [heading, *(cell(source, number) for number, source in enumerate(sources))]
+    made = [c for c in source_notebook({"cells": cells}, seed=1, seconds=60)["cells"] if c["cell_type"] == "code"]
+    assert [SKIP in c["metadata"].get("tags", []) for c in made] == [False, True, False, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("source", "does"),
+    [
+        ("x = 1", True), ("print(x)", False), ("import math", True), ("def f():\n    pass", True), ("x[0] = 1", False),
+        ("quiz('a')", False), ("class A:\n    pass", True), ("for i in x:\n    print(i)", True), ("x += 1", True),
+    ],
+)  # fmt: skip
+def test_what_binds_a_name(source, does):
+    assert binds(source) is does
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a [mask](../docs/GLOSSARY.md#mask) of", "a [mask](docs/GLOSSARY.md#mask) of"),
+        ("in [04](04_clipping.ipynb) too", "in [04](../04_clipping/04_clipping.ipynb) too"),
+        ("see [the file](../reference/grpo_in_one_file.py).", "see the file."),
+        ("from [TRL](https://github.com/huggingface/trl)", "from [TRL](https://github.com/huggingface/trl)"),
+    ],
+)
+def test_links_lead_somewhere_or_are_none(before, after):
+    assert with_links(before) == after

@@ -1,0 +1,58 @@
+"""``class new``: the folder that nbgrader reads."""
+
+import ast
+import json
+
+from reference.__main__ import main
+from reference.classroom.course import REPOSITORY, linked_pages
+
+
+def test_it_writes_the_chosen_lessons_and_says_what_to_run(tmp_path, capsys):
+    assert main(["class", "new", str(tmp_path / "course"), "--lesson", "04", "--lesson", "00", "--timeout", "77"]) == 0
+    said = capsys.readouterr().out
+    names = [path.name for path in sorted((tmp_path / "course" / "source").iterdir())]
+    assert names == ["00_everything_is_a_masked_loss", "04_clipping"]
+    assert "nbgrader generate_assignment 00_everything_is_a_masked_loss" in said and "2 assignments" in said
+    config = (tmp_path / "course" / "nbgrader_config.py").read_text()
+    ast.parse(config)
+    assert "c.Execute.timeout = 385\n" in config and 'course_id = "course"' in config
+
+
+def test_the_pages_that_a_lesson_links_to_lie_beside_it(tmp_path):
+    assert main(["class", "new", str(tmp_path / "course"), "--lesson", "13"]) == 0
+    (folder,) = (tmp_path / "course" / "source").iterdir()
+    notebook = json.loads((folder / f"{folder.name}.ipynb").read_text())
+    pages = linked_pages(notebook)
+    assert "docs/GLOSSARY.md" in pages
+    for page in pages:
+        assert (folder / page).read_text() == (REPOSITORY / page).read_text()
+
+
+def test_the_seed_of_grading_is_hidden_in_the_check(tmp_path):
+    main(["class", "new", str(tmp_path / "course"), "--lesson", "00", "--grading-seed", "7"])
+    (path,) = (tmp_path / "course" / "source").glob("*/*.ipynb")
+    assert path.read_text().count("seed=7") == 3
+
+
+def test_the_time_of_an_exercise_is_hidden_too(tmp_path):
+    main(["class", "new", str(tmp_path / "course"), "--lesson", "00", "--timeout", "77"])
+    (path,) = (tmp_path / "course" / "source").glob("*/*.ipynb")
+    assert path.read_text().count("begin(seconds=77)") == 3
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
+    (tmp_path / "mine").write_text("a")
+    assert main(["class", "new", str(tmp_path)]) == 2
+    assert "is not empty: name a folder that is not there yet" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_lesson_that_is_not_there_is_named_before_anything_is_written(tmp_path, capsys):
+    assert main(["class", "new", str(tmp_path / "course"), "--lesson", "99"]) == 2
+    assert "there is no lesson 99: the lessons are 00, 01" in capsys.readouterr().err
+    assert not (tmp_path / "course").exists()
+
+
+def test_a_folder_without_notebooks_is_told(tmp_path, capsys):
+    assert main(["class", "new", str(tmp_path / "course"), "--notebooks", str(tmp_path)]) == 2
+    assert "there are no notebooks in" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""nbgrader itself grades four learners: a right submission, wrong and empty ones, two that cheat, and one that is slow.
+
+It needs nbgrader 0.9.6 in an environment of its own, in .nbgrader beside this repository's .venv:
+
+    python3 -m venv .nbgrader && .nbgrader/bin/pip install nbgrader==0.9.6
+
+or in the folder that NBGRADER names.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from submissions import NOTEBOOK, hand_in, small_lesson
+
+from reference.classroom.course import new_course
+from reference.classroom.report import report
+from reference.classroom.results import results_of
+
+ROOT = Path(__file__).parents[2]
+NBGRADER = Path(os.environ.get("NBGRADER", ROOT / ".nbgrader"))
+PATIENCE = 30 * 60  # seconds: a limit for what hangs, not for what a busy machine delays
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (NBGRADER / "bin" / "nbgrader").exists(),
+        reason="no nbgrader: python3 -m venv .nbgrader && .nbgrader/bin/pip install nbgrader==0.9.6",
+    ),
+]
+
+
+def nbgrader(course: Path, kernels: Path, *arguments: str, fails: bool = False) -> str:
+    """Run it in the folder of the course, with kernels of this Python."""
+    environment = {**os.environ, "PATH": f"{NBGRADER / 'bin'}:{os.environ['PATH']}", "JUPYTER_PATH": str(kernels)}
+    done = subprocess.run(
+        ["nbgrader", *arguments], cwd=course, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert fails or done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def kernel_of_this_python(folder: Path) -> Path:
+    """A kernel python3 that has the course: nbgrader's own environment does not."""
+    spec = folder / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    spec.write_text(json.dumps({"argv": command, "display_name": "Python 3", "language": "python", "env": environment}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """Graded, with feedback and with grades.csv."""
+    folder = tmp_path_factory.mktemp("class")
+    notebooks = small_lesson(folder / "notebooks", ROOT / "notebooks" / f"{NOTEBOOK}.ipynb")
+    course, kernels = folder / "course", kernel_of_this_python(folder / "jupyter")
+    new_course(course, lessons=[], seed=1, timeout=30, notebooks=notebooks)
+    nbgrader(course, kernels, "generate_assignment", NOTEBOOK)
+    hand_in(course, json.loads((course / "release" / NOTEBOOK / f"{NOTEBOOK}.ipynb").read_text()))
+    for command in ("autograde", "generate_feedback"):
+        nbgrader(course, kernels, command, NOTEBOOK)
+    nbgrader(course, kernels, "export")
+    return course
+
+
+def scores(course: Path) -> dict[str, float]:
+    with (course / "grades.csv").open() as file:
+        return {row["student_id"]: float(row["raw_score"]) for row in csv.DictReader(file)}
+
+
+def feedback(course: Path, learner: str) -> str:
+    return (course / "feedback" / learner / NOTEBOOK / f"{NOTEBOOK}.html").read_text()
+
+
+def test_the_release_holds_neither_solutions_nor_grades(course):
+    released = (course / "release" / NOTEBOOK / f"{NOTEBOOK}.ipynb").read_text()
+    assert released.count("raise NotImplementedError") == 3
+    assert "SOLUTION" not in released and "grade(" not in released and "torch.where" not in released
+
+
+def test_a_right_submission_gets_all_points_also_where_it_warns(course):
+    assert scores(course)["ann"] == 5 + 10 + 5
+
+
+def test_a_wrong_one_gets_points_by_cases_and_what_was_not_begun_none(course):
+    assert scores(course)["bob"] == 0 + 3.33 + 0  # aggregate: 5 of 15 cases, of 10 points
+
+
+def test_a_submission_that_calls_the_reference_and_edits_and_deletes_checks_gets_none(course):
+    assert scores(course)["cat"] == 0
+
+
+def test_a_function_without_end_costs_its_own_points_only(course):
+    assert scores(course)["dan"] == 0 + 10 + 5
+
+
+def test_feedback_carries_the_named_mistake(course):
+    assert "your sum leaves the masked positions out, but your denominator still counts them" in feedback(course, "bob")
+    assert "calls masked_mean of the reference" in feedback(course, "cat")
+
+
+def test_the_report_has_the_points_of_nbgrader(course):
+    ours = dict.fromkeys(scores(course), 0.0)
+    for result in results_of(course):
+        ours[result.learner] += result.points
+    assert ours == pytest.approx(scores(course))
+
+
+def test_the_report_names_mistakes_and_what_to_look_at(course):
+    text = report(course)
+    for learner, verdict in {
+        "ann": "passed", "bob": "your sum leaves the masked positions out", "cat": "calls the reference", "dan": "takes too long",
+    }.items():  # fmt: skip
+        (line,) = [line for line in text.split("\n\n")[0].splitlines() if line.endswith(learner)]
+        assert verdict in line
+    by_hand = text.split("To look at by hand\n")[1]
+    assert "edits the cell imports" in by_hand and "edits the cell check-aggregate" in by_hand
+    assert "deletes the cell check-reinforce_loss" in by_hand
+    assert "assigns to reference.teaching.check.only_with" in by_hand
