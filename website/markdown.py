@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 
 from website.code import highlighted
@@ -58,6 +59,7 @@ def parsers(formulas: bool) -> MarkdownIt:
         "code_inline": lambda tokens, i, *_: f"<code>{breakable(tokens[i].content)}</code>",
         "formula": lambda tokens, i, *_: formula(tokens[i].content, tokens[i].info == "display"),
     }
+    assert isinstance(parser.renderer, RendererHTML)
     parser.renderer.rules.update(rules)
     if formulas:
         parser.inline.ruler.before("escape", "formula", read_formula)

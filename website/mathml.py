@@ -10,8 +10,8 @@ from html import escape
 Part = tuple[str, str]  # kind, MathML
 THIN = '<mspace width="0.167em"></mspace>'
 TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.S)
-GREEK = dict(alpha="α", beta="β", gamma="γ", delta="δ", lambda_="λ", pi="π", sigma="σ", theta="θ", rho="ρ")
-LETTERS = {**{f"\\{name.rstrip('_')}": sign for name, sign in GREEK.items()}, "\\dots": "…", "\\infty": "∞"}
+LETTERS = {"\\alpha": "α", "\\beta": "β", "\\gamma": "γ", "\\delta": "δ", "\\lambda": "λ", "\\pi": "π", "\\sigma": "σ",
+           "\\theta": "θ", "\\rho": "ρ", "\\dots": "…", "\\infty": "∞"}  # fmt: skip
 SPACES = {"\\,": 0.167, "\\;": 0.278, "\\ ": 0.25, "\\quad": 1, "\\qquad": 2, "\\!": 0}
 RELATIONS = {"=": "=", "<": "&lt;", ">": "&gt;", "\\sim": "∼", "\\neq": "≠", "\\le": "≤", "\\ge": "≥", "\\mid": "∣",
              "\\approx": "≈", "\\to": "→"}  # fmt: skip
