@@ -11,7 +11,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 
 from website.code import highlighted
-from website.links import is_external, numbered, slug
+from website.links import numbered, slug
 from website.mathml import mathml
 
 FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?! )(?P<inline>[^$\n]+?)(?<! )\$(?!\d)", re.S)
@@ -43,8 +43,6 @@ def linked(token: Any, rewrite: Rewrite) -> None:
     token.attrSet(name, rewrite(str(token.attrGet(name))))
     if token.type == "image":
         token.attrSet("loading", "lazy")
-    elif is_external(token.attrGet("href")):
-        token.attrSet("class", "external")
 
 
 @lru_cache

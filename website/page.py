@@ -23,13 +23,14 @@ MORE = {
     "CHANGELOG.md": "Changes",
 }
 FRAME = Template((Path(__file__).parent / "static" / "frame.html").read_text())
+BLOCK = re.compile(r"</?(?:td|th|tr|p|li|h\d|div|pre|summary|br)\b[^>]*>")  # words on both sides of these are two
 HEADING = re.compile(r'<h2 id="([^"]+)">(.*?)</h2>', re.S)
 
 
 def text_of(html: str) -> str:
     """The words of a piece of HTML, on one line."""
-    html = re.sub(r"<math.*?</math>|<wbr>", "", html, flags=re.S)
-    return " ".join(unescape(re.sub(r"<[^>]+>", " " if "</td>" in html else "", html)).split())
+    html = re.sub(r"<math.*?</math>", "", html, flags=re.S)
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", BLOCK.sub(" ", html))).split())
 
 
 def title_of(html: str, file: str) -> str:

@@ -4,6 +4,7 @@ import base64
 import json
 
 from website.notebooks import live_page, notebook_page
+from website.page import text_of
 from website.search import entries, index
 
 # The smallest PNG header: signature, length and name of the first chunk, then width 300 and height 2
@@ -74,3 +75,8 @@ def test_an_entry_of_the_index_is_a_section_without_what_was_printed():
     ]
     assert entries("x.py", "x.py.html", page, whole=False) == [["x.py.html", "Title", "Title", ""]]
     assert index([["a", "β"]]) == 'searchIndex([["a","β"]]);\n'
+
+
+def test_words_of_two_blocks_stay_two_and_a_name_in_code_stays_one():
+    assert text_of("<p>one</p><p>two<br>three</p>") == "one two three"
+    assert text_of("a.<wbr>b <em>c</em>d <math><mi>x</mi></math>") == "a.b cd"

@@ -33,11 +33,16 @@
     system.addEventListener("change", say);
     say();
 
+    // On a wide screen the navigation scrolls by itself: the open page is to be seen in it.
+    const menu = document.querySelector("#menu");
+    const open = menu.querySelector("[aria-current]");
+    if (open && menu.scrollHeight > menu.clientHeight) menu.scrollTop = open.offsetTop - menu.clientHeight / 3;
+
     // What scrolls sideways in its own box can be reached with the keyboard.
     for (const box of document.querySelectorAll(".scroll")) {
       if (box.scrollWidth > box.clientWidth) {
         box.tabIndex = 0;
-        box.setAttribute("role", "region");
+        box.setAttribute("role", "group");
         box.setAttribute("aria-label", "Wide: scrolls sideways");
       }
     }
