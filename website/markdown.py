@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
 from markdown_it.rules_inline import StateInline
 
 from website.code import highlighted
@@ -52,13 +51,13 @@ def parsers(formulas: bool) -> MarkdownIt:
     rules: dict[str, Callable] = {
         "table_open": lambda *_: '<div class="scroll"><table>',
         "table_close": lambda *_: "</table></div>\n",
-        "fence": lambda tokens, i, *_: highlighted(tokens[i].content, tokens[i].info.split(" ")[0]),
-        "code_block": lambda tokens, i, *_: highlighted(tokens[i].content, ""),
-        "code_inline": lambda tokens, i, *_: f"<code>{breakable(tokens[i].content)}</code>",
-        "formula": lambda tokens, i, *_: formula(tokens[i].content, tokens[i].info == "display"),
+        "fence": lambda _, tokens, i, *others: highlighted(tokens[i].content, tokens[i].info.split(" ")[0]),
+        "code_block": lambda _, tokens, i, *others: highlighted(tokens[i].content, ""),
+        "code_inline": lambda _, tokens, i, *others: f"<code>{breakable(tokens[i].content)}</code>",
+        "formula": lambda _, tokens, i, *others: formula(tokens[i].content, tokens[i].info == "display"),
     }
-    assert isinstance(parser.renderer, RendererHTML)
-    parser.renderer.rules.update(rules)
+    for name, rule in rules.items():
+        parser.add_render_rule(name, rule)
     if formulas:
         parser.inline.ruler.before("escape", "formula", read_formula)
     return parser
