@@ -64,8 +64,9 @@ def parsers(formulas: bool) -> MarkdownIt:
 
 
 def breakable(code: str) -> str:
-    """Code in a sentence: a long path or option may be broken after a dot, a slash or an equals sign."""
-    return re.sub(r"([./=])(?=\w)", r"\1<wbr>", escape(code, quote=False))
+    """Code in a sentence: may be broken after a dot, a slash or an equals sign, and not in --option or -m."""
+    text = re.sub(r"([./=])(?=\w)", r"\1<wbr>", escape(code, quote=False))
+    return re.sub(r"(?<!\S)--?\w[\w-]*", r'<span class="word">\g<0></span>', text)
 
 
 def formula(latex: str, display: bool) -> str:

@@ -41,6 +41,11 @@ def test_code_has_classes_and_its_signs_are_escaped():
     assert "a &lt; b" in plain("```\na < b\n```")
 
 
+def test_code_in_a_sentence_is_broken_at_dots_and_not_in_an_option():
+    assert "<code>a.<wbr>b_c</code>" in plain("`a.b_c`")
+    assert '<code>x <span class="word">--no-y</span> 1-2</code>' in plain("`x --no-y 1-2`")
+
+
 def test_a_formula_is_read_before_its_underscores_and_only_in_a_notebook():
     assert "<msub><mi>y</mi><mi>a</mi></msub>" in plain("see $y_a$ and $z_a$", formulas=True)
     assert 'display="block"' in plain("$$a_1 \\\\ _b$$".replace("\\\\ _b", "+ b"), formulas=True)
