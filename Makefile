@@ -18,7 +18,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help lab quick test slow unsolved train pretrain figures notebooks oracles mutation lint clean
+.PHONY: help lab quick test slow unsolved train pretrain figures notebooks site oracles mutation lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ figures: $(READY)  ## redraw the pictures of the README from the recorded runs
 
 notebooks: $(READY)  ## execute the notebooks in place, as they are committed (NB=02 or NB=file for one)
 	$(RUN) tests/notebooks/execute.py $(NB)
+
+site: $(READY)  ## build the course as a static site in site/, from what is committed (seconds)
+	$(RUN) -m website
 
 oracles: $(READY)  ## record other frameworks again, each in an environment of its own, and say what changed (ARGS="skyrl --version 0.4.0")
 	cd tests && ../$(RUN) -m oracles.again $(ARGS)
