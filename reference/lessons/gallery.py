@@ -14,6 +14,7 @@ from reference.lessons.evaluation.figures_scores import figure_ranks
 from reference.lessons.evaluation.recorded import rank_scores
 from reference.lessons.kl.figures import figure_kl_follow
 from reference.lessons.masking.figures import figure_weights
+from reference.lessons.named import SOLUTION, figure_named, verdict_on
 from reference.lessons.over_optimisation.experiments import BASIS, ONE_PROXY
 from reference.lessons.over_optimisation.figures import figure_over_optimisation
 from reference.lessons.over_optimisation.figures_trade import figure_trade
@@ -35,6 +36,7 @@ def draw_gallery(folder: Path) -> list[Path]:
     """Draw every picture into ``folder``, which must hold the recorded runs in ``runs/``. Returns what was written."""
     runs = all_runs(folder / "runs")
     pictures = {
+        "named.png": figure_named(SOLUTION, verdict_on(SOLUTION, "token_logprobs")),
         "weights.png": figure_weights([2, 8, 5]),
         "walk.png": figure_walk(example(), position=12),
         "kl.png": figure_kl_follow(samples=0),

@@ -100,3 +100,13 @@ def test_a_description_is_there_for_every_picture():
 
     figure = figure_weights([2, 8])
     assert "1/4 per token" in description(figure) and png(figure).startswith(b"\x89PNG")
+
+
+def test_the_mistake_of_the_first_picture_is_named_by_check_itself():
+    from reference.lessons.named import SOLUTION, figure_named, verdict_on
+
+    said = verdict_on(SOLUTION, "token_logprobs")
+    assert said.startswith("✗ token_logprobs: the temperature is not used")
+    right = SOLUTION.replace("logits.log_softmax", "(logits / temperature).log_softmax")
+    assert verdict_on(right, "token_logprobs").startswith("✓ token_logprobs")
+    assert said in description(figure_named(SOLUTION, said))
