@@ -17,6 +17,7 @@ MINUTES = 15  # how long a cell's next output may take: a limit for what hangs, 
 # a new one of half a minute gets a line here. A file that is not here is slow or quick by its marks.
 LONGEST = (
     "tests/browser/test_lab.py",
+    "tests/classroom/test_nbgrader.py",
     "tests/algorithms/test_rl.py",
     "tests/runs/test_runs.py",
     "tests/algorithms/test_preference.py",
@@ -25,6 +26,9 @@ LONGEST = (
     "tests/engines/test_trl_engine.py",
     "tests/runs/test_signals.py",
     "tests/algorithms/test_peft.py",
+    "tests/algorithms/test_fault_training.py",
+    "tests/audit/test_faults_found.py",
+    "tests/test_wheel.py",
     "tests/runs/test_extend.py",
     "tests/engines/test_trl_model.py",
     "tests/objectives/test_noticed.py",
