@@ -9,6 +9,7 @@ TRAINER = (
 ROLLOUT = (
     *TRAINER,
     Name("completions/mean_length", "length"),
+    Name("completion_length", "length"),  # TRL 0.14 to 0.16
     Name("completions/clipped_ratio", "truncated"),
     Name("entropy", "entropy"),
     Name("entropy/mean", "entropy"),  # ms-swift

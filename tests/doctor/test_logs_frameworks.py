@@ -101,7 +101,7 @@ def test_logs_of_what_builds_on_the_trainer(tmp_path):
         "epoch": 0.1,
         "completion_length": 9,
     }
-    assert set(read_log(jsonl(tmp_path, old)).scalars) == {"policy_loss", "reward", "kl_ref", "learning_rate"}
+    assert set(read_log(jsonl(tmp_path, old)).scalars) == {"policy_loss", "reward", "kl_ref", "learning_rate", "length"}
     factory = {
         "current_steps": 5,
         "total_steps": 10,
