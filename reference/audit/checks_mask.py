@@ -50,7 +50,7 @@ def shift_to_fit(batch: Batch) -> int:
         return 0
     rows, may = mask.any(dim=1), wide(batch, may[:, batch.start :])
     first = written(batch) is not None or batch.start > 1 or "prompt_width" in batch.numbers
-    wrong = misfit(mask, may, first=first) & rows
+    wrong = misfit(mask, may, first=first) & rows & ~stops_at_eos(batch, mask)
     if not rows.any() or wrong.sum() < MOST * rows.sum():
         return 0
     part, there = mask[:, batch.start :], may[:, batch.start :]
@@ -60,6 +60,15 @@ def shift_to_fit(batch: Batch) -> int:
         if bool(fits[rows].all()) and bool(lost[by][wrong].all()):
             return by
     return 0
+
+
+def stops_at_eos(batch: Batch, mask: Tensor) -> Tensor:
+    """(rows,) whose loss ends in the EOS, with real tokens behind it: the line break that a chat template writes there."""
+    kept = real(batch)
+    if kept is None or not eos_is_known(batch):
+        return torch.zeros_like(mask[:, 0])
+    inside = last_column(mask) < last_column(kept)
+    return inside & (last_tokens(batch, mask) == eos_id(batch)) & mask.any(dim=1)
 
 
 def misfit(mask: Tensor, may: Tensor, *, first: bool) -> Tensor:
@@ -173,6 +182,12 @@ def end(batch: Batch) -> list[Finding]:
     return []
 
 
+def line_break(batch: Batch, mask: Tensor, bad: Tensor) -> bool:
+    """Whether what stands behind each EOS is one id, in two places or more, and nothing behind it is in the loss."""
+    ids = batch.tokens[bad]
+    return len(ids) > 1 and len(ids.unique()) == 1 and not bool((bad[:, :-1] & mask[:, 1:]).any())
+
+
 def end_before(batch: Batch, mask: Tensor) -> int | None:
     """The one token in which the loss of every row ends, where the EOS is only guessed from how rows end. A template may write
     a line break behind the EOS: then rows end in the line break, and the loss in the EOS."""
@@ -185,7 +200,9 @@ def end_before(batch: Batch, mask: Tensor) -> int | None:
 
 def never_ends(batch: Batch, mask: Tensor) -> list[Finding]:
     """No row ends in the EOS. It may stand inside of rows, before a line break of the template or the next text."""
-    there = (batch.tokens == eos_id(batch)) & real(batch)
+    kept = real(batch)
+    assert kept is not None
+    there = (batch.tokens == eos_id(batch)) & kept
     if (there & mask).any():
         return []
     what = f"No row ends in an EOS (id {eos_id(batch)}): nothing here teaches a model to stop."
@@ -220,5 +237,7 @@ def behind_end(batch: Batch) -> list[Finding]:
     if not eos_is_known(batch):  # a line break, or a full stop, in which rows end may stand inside of them, too
         what += f" Id {eos} is taken for the EOS, since rows end in it: say which one it is."
     sure = eos_is_known(batch) and not bool(whole_rows(batch).all())
+    if not (batch.per_row or batch.per_token) and line_break(batch, mask, bad):
+        sure, what = False, what + " It is one and the same id, and the loss ends there: a template's line break."
     level: Level = "fault" if sure else "doubt"
     return [finding("behind_end", level, what, places(bad))]

@@ -164,3 +164,12 @@ def test_a_guessed_end_that_stands_inside_of_a_completion_makes_no_fault():
     """Both rows end in t, a line break say, and t stands in the middle of the first completion."""
     (found,) = behind_end(unknown_end("qqocctcct", "qqoccct__", loss=("000111111", "000111100")))
     assert found.level == "doubt" and "Id 60 is taken for the EOS" in found.what
+
+
+def test_a_line_break_behind_the_eos_is_no_shift_and_no_fault():
+    rows = ("qqoccet", "qqocet_", "qqoccet")
+    right = made(*rows, loss=("0001110", "0001100", "0001110"))
+    assert not checks(right)
+    (found,) = behind_end(made(*rows, loss=("0001111", "0001110", "0001111")))
+    assert found.level == "doubt" and "a template's line break" in found.what
+    assert checks(made(*rows, loss=("0011100", "0011000", "0011100")))  # early by one: the EOS is not taught
