@@ -39,4 +39,5 @@ def last_step(text: str) -> int:
     bars: dict[str, set[int]] = {}
     for step, total in BAR.findall(text):
         bars.setdefault(total, set()).add(int(step))
-    return max(max(bars.values(), key=len)) if bars else 0
+    longest: set[int] = max(bars.values(), key=lambda steps: len(steps), default=set())
+    return max(longest, default=0)
