@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -124,7 +125,9 @@ def require_numbers(numbers: Mapping[str, float]) -> None:
 
 
 def computable(name: str, value: Any) -> Any:
-    """A tensor on the CPU without its graph, in a dtype that everything can compute with."""
+    """A tensor on the CPU without its graph, in a dtype that everything can compute with. Lists of numbers become tensors."""
+    if isinstance(value, (list, np.ndarray)):
+        value = from_numbers(name, value)
     if not isinstance(value, Tensor):
         return value
     if value.is_meta or value.layout != torch.strided or value.is_complex() or value.is_quantized:
@@ -144,6 +147,15 @@ def computable(name: str, value: Any) -> Any:
     if value.is_floating_point():
         return value if value.dtype in (torch.float64, torch.float32) else value.float()
     return value if value.dtype == torch.bool else value.long()
+
+
+def from_numbers(name: str, value: Any) -> Any:
+    """Lists of numbers, and arrays of numpy, as a tensor; lists of texts and objects as they are."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise InputError(f"{printable(name, 100)} has rows of unequal length: pad them, or audit one row") from None
+    return torch.as_tensor(array) if array.size and array.dtype.kind in "biuf" and array.dtype.itemsize <= 8 else value
 
 
 def has(batch: Batch, name: str) -> bool:

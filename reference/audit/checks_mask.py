@@ -4,7 +4,19 @@ import torch
 from torch import Tensor
 
 from reference.audit.batch import Batch
-from reference.audit.ends import ended, eos_id, first_column, id_of, in_loss, last_column, once, real, wide
+from reference.audit.ends import (
+    ended,
+    eos_id,
+    eos_is_known,
+    first_column,
+    id_of,
+    in_loss,
+    last_column,
+    last_tokens,
+    once,
+    real,
+    wide,
+)
 from reference.audit.finding import Finding, Level, finding, places, rows_named
 from reference.audit.regions import allowed, moved
 from reference.audit.turns import tool_tokens, written
@@ -38,7 +50,7 @@ def shift_to_fit(batch: Batch) -> int:
         return 0
     rows, may = mask.any(dim=1), wide(batch, may[:, batch.start :])
     first = written(batch) is not None or batch.start > 1 or "prompt_width" in batch.numbers
-    wrong = misfit(mask, may, first=first) & rows
+    wrong = misfit(mask, may, first=first) & rows & ~stops_at_eos(batch, mask)
     if not rows.any() or wrong.sum() < MOST * rows.sum():
         return 0
     part, there = mask[:, batch.start :], may[:, batch.start :]
@@ -48,6 +60,15 @@ def shift_to_fit(batch: Batch) -> int:
         if bool(fits[rows].all()) and bool(lost[by][wrong].all()):
             return by
     return 0
+
+
+def stops_at_eos(batch: Batch, mask: Tensor) -> Tensor:
+    """(rows,) whose loss ends in the EOS, with real tokens behind it: the line break that a chat template writes there."""
+    kept = real(batch)
+    if kept is None or not eos_is_known(batch):
+        return torch.zeros_like(mask[:, 0])
+    inside = last_column(mask) < last_column(kept)
+    return inside & (last_tokens(batch, mask) == eos_id(batch)) & mask.any(dim=1)
 
 
 def misfit(mask: Tensor, may: Tensor, *, first: bool) -> Tensor:
@@ -146,20 +167,48 @@ def end(batch: Batch) -> list[Finding]:
     ends = ends_of(batch) & mask.any(dim=1)[:, None]
     lacks = ends & ~mask
     if lacks.any():
+        if (own_end := end_before(batch, mask)) is not None and bool((lacks == ends).all()):
+            what = f"Rows end in id {eos_id(batch)}, out of the loss, and the loss ends in id {own_end}: say which one is the EOS."
+            return [finding("end", "doubt", what, places(lacks))]
         others = " A mask that is one column too early looks like this, too." if bool((lacks == ends).all()) else ""
         return [finding("end", "fault", f"The EOS that ends a row is not in the loss.{others}", places(lacks))]
     kept = real(batch)
     assert kept is not None
     if not over.any() and not (batch.per_row or batch.per_token):
-        return [
-            finding(
-                "end", "doubt", f"No row ends in an EOS (id {eos_id(batch)}): nothing here teaches a model to stop."
-            )
-        ]
+        return never_ends(batch, mask)
     cut = ~over & kept.any(dim=1)
     if over.any() and cut.any():
         return [finding("end", "note", "Rows that do not end in an EOS, as where a budget ran out.", rows_named(cut))]
     return []
+
+
+def line_break(batch: Batch, mask: Tensor, bad: Tensor) -> bool:
+    """Whether what stands behind each EOS is one id, in two places or more, and nothing behind it is in the loss."""
+    ids = batch.tokens[bad]
+    return len(ids) > 1 and len(ids.unique()) == 1 and not bool((bad[:, :-1] & mask[:, 1:]).any())
+
+
+def end_before(batch: Batch, mask: Tensor) -> int | None:
+    """The one token in which the loss of every row ends, where the EOS is only guessed from how rows end. A template may write
+    a line break behind the EOS: then rows end in the line break, and the loss in the EOS."""
+    rows = mask.any(dim=1)
+    if eos_is_known(batch) or int(rows.sum()) < 2:
+        return None
+    ids = last_tokens(batch, mask)[rows].unique()
+    return int(ids) if len(ids) == 1 else None
+
+
+def never_ends(batch: Batch, mask: Tensor) -> list[Finding]:
+    """No row ends in the EOS. It may stand inside of rows, before a line break of the template or the next text."""
+    kept = real(batch)
+    assert kept is not None
+    there = (batch.tokens == eos_id(batch)) & kept
+    if (there & mask).any():
+        return []
+    what = f"No row ends in an EOS (id {eos_id(batch)}): nothing here teaches a model to stop."
+    if there.any():
+        what = f"The EOS (id {eos_id(batch)}) stands inside of rows and is never in the loss: nothing here teaches a model to stop."
+    return [finding("end", "doubt", what, places(there) if there.any() else "")]
 
 
 def ends_of(batch: Batch) -> Tensor:
@@ -184,5 +233,11 @@ def behind_end(batch: Batch) -> list[Finding]:
     bad = bad & ~known_prompt(batch) & ~(torch.zeros_like(bad) if tool is None else tool)
     if not bad.any():
         return []
-    level: Level = "doubt" if bool(whole_rows(batch).all()) else "fault"
-    return [finding("behind_end", level, "The token right behind an EOS is in the loss.", places(bad))]
+    what = "The token right behind an EOS is in the loss."
+    if not eos_is_known(batch):  # a line break, or a full stop, in which rows end may stand inside of them, too
+        what += f" Id {eos} is taken for the EOS, since rows end in it: say which one it is."
+    sure = eos_is_known(batch) and not bool(whole_rows(batch).all())
+    if not (batch.per_row or batch.per_token) and line_break(batch, mask, bad):
+        sure, what = False, what + " It is one and the same id, and the loss ends there: a template's line break."
+    level: Level = "fault" if sure else "doubt"
+    return [finding("behind_end", level, what, places(bad))]

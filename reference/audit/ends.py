@@ -61,6 +61,11 @@ def eos_id(batch: Batch) -> int | None:
     return int(ids[often]) if counts[often] > 1 and counts[often] >= ENDS_ALIKE * len(batch.tokens) else None
 
 
+def eos_is_known(batch: Batch) -> bool:
+    """Whether the batch says which id the end has; else it is a guess."""
+    return id_of(batch, "eos_token_id") is not None
+
+
 def real(batch: Batch) -> Tensor | None:
     """True on what is no padding: by the attention mask, else by the padding's id."""
     if batch.attention_mask is not None:

@@ -24,8 +24,8 @@ def add_doctor(subparsers: argparse._SubParsersAction) -> argparse.ArgumentParse
             "the ratio of the first inner step is 1, dead groups have no advantage, the KL to the reference starts at 0. "
             "Then bounds, then patterns. What the log does not hold is named and not guessed. On a healthy run the doctor "
             "says what it has looked at, and nothing else. LOG is a run folder or metrics.jsonl of this course, a "
-            "trainer_state.json of TRL or transformers, JSONL of verl, OpenRLHF, NeMo-RL or SkyRL, a CSV of wandb, or a "
-            "TensorBoard folder. The exit code is 0 where nothing was found, 1 where a cause was, 2 for bad input. What no "
+            "trainer_state.json of TRL or transformers, JSONL of verl, OpenRLHF, NeMo-RL or SkyRL, a CSV of wandb, what verl "
+            "or a Trainer printed, or a TensorBoard folder. The exit code is 0 where nothing was found, 1 where a cause was, 2 for bad input. What no "
             "log shows, such as an EOS that is not trained, shows in a batch: python -m reference audit."
         ),
         epilog=(

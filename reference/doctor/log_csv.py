@@ -21,7 +21,7 @@ def rows_of_csv(text: str, notes: list[str], *, source: str) -> list[dict[str, A
     if not header_line.count(delimiter):
         raise InputError(
             f"{source} is neither JSON nor a table: its first line has no comma, tab or semicolon. Pass a CSV with a "
-            "header, JSONL, a trainer_state.json or a TensorBoard folder"
+            "header, JSONL, a trainer_state.json, the console of verl or of a Trainer, or a TensorBoard folder"
         )
     csv.field_size_limit(LONGEST_FIELD)
     try:

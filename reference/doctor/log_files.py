@@ -7,11 +7,15 @@ from typing import Any
 from reference.doctor.log_csv import rows_of_csv
 from reference.doctor.log_json import require_rows, rows_of_console, rows_of_json
 from reference.doctor.log_tensorboard import event_folder, rows_of_events
+from reference.doctor.log_trainer import rows_of_trainer
 from reference.doctor.names_row import listed
 from reference.evaluation.file_lines import BLANK, BROKEN, encoding_of, opened, refuse_other_formats
 from reference.objectives.shapes import InputError
 
 LARGEST_TABLE = 2**29  # bytes
+JSON = re.compile(
+    r"\{(?!')|\[\s*([{\[\]\"]|$)"
+)  # a console may begin with [INFO] or [2025-02-04, and Python prints {'loss'
 LOGS = (
     "metrics.jsonl",
     "trainer_state.json",
@@ -71,7 +75,7 @@ def rows_of_file(file: Path, notes: list[str]) -> tuple[list[dict[str, Any]], st
             head = stream.peek(64)[:64]  # type: ignore[attr-defined]  # BufferedReader and GzipFile both have it
             refuse_other_formats(head, str(file))
             encoding = encoding_of(head)
-            is_json = head.decode(encoding, "ignore").lstrip(BLANK)[:1] in ("{", "[")
+            is_json = bool(JSON.match(head.decode(encoding, "ignore").lstrip(BLANK)))
             if not is_json:
                 text = stream.read(LARGEST_TABLE).decode(encoding, errors="replace")
     except BROKEN:
@@ -84,4 +88,6 @@ def rows_of_file(file: Path, notes: list[str]) -> tuple[list[dict[str, Any]], st
         raise InputError(f"{file} is empty: pass a log with at least one row")
     if rows := rows_of_console(text):
         return rows, "verl"
+    if rows := rows_of_trainer(text, notes, source=str(file)):
+        return rows, ""
     return rows_of_csv(text, notes, source=str(file)), ""

@@ -14,6 +14,7 @@ from reference.objectives.shapes import InputError
 # The number of optimizer steps, before the number of calls that a logger counted.
 STEPS = ("train/global_step", "training/global_step", "trainer/global_step", "global_step/max_steps", "current_steps",
          "step", "global_step", "_step", "Step")  # fmt: skip
+MOST_RESUMES = 3  # that are told one by one
 Values = dict[str, float]
 
 
@@ -59,6 +60,7 @@ def by_step(
     missing: dict[str, list[float]] = {}
     trouble: Counter[str] = Counter()
     last = -math.inf
+    resumed: list[tuple[float, float]] = []
     for row in rows:
         values = {ours: number(row[theirs]) for theirs, ours in named.items() if theirs in row}
         place = step_number(row.get(step))
@@ -69,7 +71,8 @@ def by_step(
             continue
         if place in kept and values.keys() & kept[place].keys():
             if place < last:
-                last = cut(kept, missing, place, last, notes)
+                resumed.append((last, place))
+                last = cut(kept, missing, place)
             else:
                 trouble["rows of a step that stands there twice: the later one is taken"] += 1
         elif place < last and place not in kept:
@@ -79,6 +82,7 @@ def by_step(
         for name, value in values.items():
             if math.isnan(value):
                 missing.setdefault(name, []).append(place)
+    notes += resume_notes(resumed)
     notes += [f"The file has {kind}: {count}." for kind, count in trouble.items()]
     notes += [
         f"{name} is no finite number at {counted(len(at), 'step')}, the first {at[0]:g}."
@@ -89,9 +93,7 @@ def by_step(
     return tuple(steps), {name: column for name, column in columns.items() if not all(map(math.isnan, column))}
 
 
-def cut(
-    kept: dict[float, Values], missing: dict[str, list[float]], place: float, last: float, notes: list[str]
-) -> float:
+def cut(kept: dict[float, Values], missing: dict[str, list[float]], place: float) -> float:
     """Forget what a run that was resumed at ``place`` had done before: it is no part of the run that went on."""
     for step in [step for step in kept if step >= place]:
         del kept[step]
@@ -100,7 +102,19 @@ def cut(
             del missing[name]
         else:
             missing[name] = left
-    notes.append(
-        f"The file goes back from step {last:g} to {place:g}, as after a resume: of steps from {place:g} on the later rows are read."
-    )
     return place
+
+
+def resume_notes(resumed: Sequence[tuple[float, float]]) -> list[str]:
+    """One sentence for each resume, and one in all where there are many: then two runs may have written into one file."""
+    if len(resumed) <= MOST_RESUMES:
+        return [
+            f"The file goes back from step {last:g} to {place:g}, as after a resume: of steps from {place:g} on the later "
+            "rows are read."
+            for last, place in resumed
+        ]
+    last, place = resumed[0]
+    return [
+        f"The file goes back {len(resumed)} times, first from step {last:g} to {place:g}: of such steps the later rows are "
+        "read. Two runs that wrote into one file at the same time look like this, and then their rows are mixed."
+    ]

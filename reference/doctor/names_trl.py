@@ -9,6 +9,7 @@ TRAINER = (
 ROLLOUT = (
     *TRAINER,
     Name("completions/mean_length", "length"),
+    Name("completion_length", "length"),  # TRL 0.14 to 0.16
     Name("completions/clipped_ratio", "truncated"),
     Name("entropy", "entropy"),
     Name("entropy/mean", "entropy"),  # ms-swift
@@ -69,7 +70,11 @@ SUPERVISED = (
 FACTORY = (  # trainer_log.jsonl
     Name("loss", "loss"),
     Name("lr", "learning_rate"),
-    Name("accuracy", "accuracy"),
+    Name(
+        "accuracy",
+        "accuracy",
+        "accuracy is rewards/accuracies of LLaMA-Factory: the run is one of DPO or a relative, and no reward model.",
+    ),
 )
 TRL = (
     Table("GRPO, RLOO", ("frac_reward_zero_std", "reward+epoch", "reward_std+epoch"), RL),

@@ -7,6 +7,7 @@ from reference.doctor.reading import few, first_part, last_part, points, span, t
 RESET = (
     1e-3  # of the steps before it. A KL of one batch differs from the next by a factor of two or three, not by 1,000
 )
+CROSSED = 1e-6  # the same where the KL has a sign, as k1 has: by chance one step in a thousand comes within RESET of 0
 STARTED = 1e-3  # nats per token. Where policy and reference are one model it is 0; two engines differ by less
 KL = "kl_k3|kl_k1|kl_ref|kl_ref_in_reward"  # whichever the log has, the first of them
 
@@ -19,10 +20,11 @@ def reset(log: Log) -> Evidence | None:
     """The KL to a reference that stays moves with the policy. It is 0 again only where the reference is the policy."""
     name = kl_name(log)
     found = points(log, name)
+    limit = CROSSED if any(kl < -STARTED * RESET for _, kl in found) else RESET
     falls = []
     for place in range(3, len(found)):
         before = typical([abs(kl) for _, kl in found[place - 3 : place]])
-        if before > STARTED and abs(found[place][1]) < RESET * before:
+        if before > STARTED and abs(found[place][1]) < limit * before:
             falls.append((found[place][0], before, found[place][1]))
     if not falls:
         return None

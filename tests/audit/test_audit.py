@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from made import made
@@ -215,3 +216,14 @@ def test_a_model_gives_ids_words_and_scores(file, capsys, tmp_path):
     main(["audit", file(BAD | {"old_log_probs": -torch.ones(2, 6)}), "--model", "base", "--figure", str(picture)])
     assert "differ from those of the model" in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_lists_and_arrays_of_numbers_are_read_as_tensors():
+    rows = {"input_ids": [[5, 6, 7, 1], [5, 8, 1, 0]], "labels": [[-100, 6, 7, 1], [-100, 8, 1, -100]]}
+    numbers = {"pad_token_id": 0, "eos_token_id": 1}
+    found = audit(rows | {"attention_mask": np.array([[1, 1, 1, 1], [1, 1, 1, 0]], dtype=np.int32)}, numbers=numbers)
+    assert found.batch.mask.sum() == 5 and found.faults == ()
+    with pytest.raises(InputError, match="input_ids has rows of unequal length: pad them"):
+        audit({"input_ids": [[5, 6], [5]]})
+    with pytest.raises(InputError, match="no token ids"):
+        audit({"input_ids": [["a", "b"]]})

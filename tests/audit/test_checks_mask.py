@@ -1,9 +1,11 @@
 """Each check of a mask on two or three rows of a few tokens."""
 
+from dataclasses import replace
+
 import pytest
 from made import made
 
-from reference.audit import checks_mask
+from reference.audit import Batch, checks_mask
 from reference.audit.checks_mask import behind_end, empty, end, pads, prompt, shifted
 from reference.audit.checks_tools import tools
 from reference.audit.turns import tool_tokens, written
@@ -128,3 +130,46 @@ def test_every_check_of_a_mask_is_silent_without_one():
     batch = replace(made(*RIGHT), mask=None)
     assert not [one for check in CHECKS for one in check(batch)]
     assert checks_mask.shift_of(batch) == 0
+
+
+def unknown_end(*rows: str, loss: tuple[str, ...]) -> Batch:
+    """A batch that does not say which id the EOS has."""
+    batch = made(*rows, loss=loss)
+    return replace(batch, numbers={"pad_token_id": 0.0})
+
+
+def test_a_template_may_write_behind_the_eos():
+    """Rows "qqoccet": t is the line break of the template, in the loss in none of them. Nothing is wrong."""
+    rows, loss = ("qqoccet", "qqocet_"), ("0001110", "0001100")
+    assert end(made(*rows, loss=loss)) == []
+    (found,) = end(unknown_end(*rows, loss=loss))
+    assert (found.level, found.what) == (
+        "doubt", "Rows end in id 60, out of the loss, and the loss ends in id 1: say which one is the EOS.",
+    )  # fmt: skip
+
+
+def test_an_eos_inside_of_rows_that_is_never_trained_is_a_doubt():
+    (found,) = end(made("qqoccet", "qqocet_", loss=("0001100", "0001000")))
+    assert found.level == "doubt" and found.what.startswith(
+        "The EOS (id 1) stands inside of rows and is never in the loss"
+    )
+
+
+def test_texts_that_are_cut_to_one_width_end_anywhere():
+    assert end(made("qoccecc", "ceqocce", "ccceqoc", loss=("0111111", "1111111", "1111111"))) != []
+    assert end(made("qoccecc", "ceqoccc", loss=("0111111", "1111111"))) == []
+
+
+def test_a_guessed_end_that_stands_inside_of_a_completion_makes_no_fault():
+    """Both rows end in t, a line break say, and t stands in the middle of the first completion."""
+    (found,) = behind_end(unknown_end("qqocctcct", "qqoccct__", loss=("000111111", "000111100")))
+    assert found.level == "doubt" and "Id 60 is taken for the EOS" in found.what
+
+
+def test_a_line_break_behind_the_eos_is_no_shift_and_no_fault():
+    rows = ("qqoccet", "qqocet_", "qqoccet")
+    right = made(*rows, loss=("0001110", "0001100", "0001110"))
+    assert not checks(right)
+    (found,) = behind_end(made(*rows, loss=("0001111", "0001110", "0001111")))
+    assert found.level == "doubt" and "a template's line break" in found.what
+    assert checks(made(*rows, loss=("0011100", "0011000", "0011100")))  # early by one: the EOS is not taught

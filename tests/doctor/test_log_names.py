@@ -11,7 +11,7 @@ from reference.objectives.shapes import InputError
 
 KINDS = [(framework, table) for framework, tables in TABLES.items() for table in tables if framework != "ours"]
 TITLES = [f"{framework}-{table.title}" for framework, table in KINDS]
-OLDER = {"clip_ratio", "entropy/mean", "token_acc"}  # of earlier versions, and of ms-swift
+OLDER = {"completion_length", "clip_ratio", "entropy/mean", "token_acc"}  # of earlier versions, and of ms-swift
 TRAINERS = {
     "GRPO, RLOO": ("grpo", "rloo"),
     "distillation": ("distillation",),

@@ -155,3 +155,10 @@ def test_columns_come_before_the_names_of_the_framework(tmp_path):
         "kl_k3": (0.1,), "reward": (0.25,), "dead_groups": (0.5,),
     }  # fmt: skip
     assert "kl_ref" not in log.scalars
+
+
+def test_many_resumes_are_one_sentence(tmp_path):
+    """Two processes that write the same steps into one file: 1 1 2 2 3 3 would be twins, 1 2 1 2 3 2 3 ... goes back."""
+    steps = [1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 5, 4, 5]
+    (note,) = [each for each in read_log(written(tmp_path, lines(*[own(s) for s in steps]))).notes if "back" in each]
+    assert note.startswith("The file goes back 4 times, first from step 2 to 1") and "Two runs" in note

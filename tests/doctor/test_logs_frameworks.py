@@ -101,7 +101,7 @@ def test_logs_of_what_builds_on_the_trainer(tmp_path):
         "epoch": 0.1,
         "completion_length": 9,
     }
-    assert set(read_log(jsonl(tmp_path, old)).scalars) == {"policy_loss", "reward", "kl_ref", "learning_rate"}
+    assert set(read_log(jsonl(tmp_path, old)).scalars) == {"policy_loss", "reward", "kl_ref", "learning_rate", "length"}
     factory = {
         "current_steps": 5,
         "total_steps": 10,
@@ -113,6 +113,7 @@ def test_logs_of_what_builds_on_the_trainer(tmp_path):
     log = read_log(jsonl(tmp_path, factory, {"current_steps": 10, "total_steps": 10, "eval_loss": 0.5}))
     assert log.framework == "trl" and log.steps == (5,)
     assert log.scalars == {"loss": (0.5,), "learning_rate": (1e-4,), "accuracy": (0.6,)}
+    assert any("DPO or a relative" in note for note in log.notes)
 
 
 @pytest.mark.parametrize("name", ["verl.jsonl", "verl_console.txt"])

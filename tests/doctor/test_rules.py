@@ -110,6 +110,13 @@ def test_a_kl_that_falls_to_0_is_that_of_a_new_reference():
     assert causes(kl_k3=[0.0, *[0.01] * 9, 0.001, *[0.005] * 9]) == []  # a small one is possible
 
 
+def test_a_kl_with_a_sign_crosses_0_by_chance():
+    """k1 of a batch is as often below as above a small KL: within a thousandth of 0 once in a thousand steps."""
+    kl = [0.01, -0.008, 0.012, -0.011, 0.009, 0.012, -0.01, 5e-6, 0.011, -0.009, 0.01, 0.012]
+    assert "reference_replaced" not in causes(kl_k1=kl, kl_k3=None)
+    assert "reference_replaced" in causes(kl_k1=[*kl[:7], 0.0, *kl[8:]], kl_k3=None)
+
+
 def test_a_kl_that_does_not_start_at_0_is_to_another_model():
     assert only("reference_is_another", kl_k3=[0.03 + 0.001 * i for i in range(STEPS)])
 
