@@ -7,7 +7,6 @@ from typing import Any
 from reference.algorithms.recipes import Recipe
 from reference.cli.values import one_of, optional
 from reference.faults.names import faults_for
-from reference.objectives.errors import InputError
 
 
 def add_bug(add: Callable, recipe: Recipe) -> None:
@@ -23,6 +22,7 @@ def set_bug(options: dict[str, Any], typed: set[str]) -> str | None:
     if (name := options.get("bug")) is None:
         return None
     from reference.faults import fault_named
+    from reference.objectives.shapes import InputError
 
     fault = fault_named(name)
     if options["engine"] == "trl":

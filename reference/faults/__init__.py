@@ -8,8 +8,19 @@ A fault changes options of the recipe, puts another reward in its slot, or repla
 one. The loop itself has no branch for it: what is read there is what runs without a fault.
 """
 
-from reference.faults.catalogue import FAULTS
-from reference.faults.fault import Fault
-from reference.faults.inject import fault_named, faulty_recipe, injected
+from importlib import import_module
+from typing import Any
 
-__all__ = ["FAULTS", "Fault", "fault_named", "faulty_recipe", "injected"]
+PLACES = {  # imported when they are asked for: --help reads ``names`` without torch
+    "FAULTS": "catalogue",
+    "Fault": "fault",
+    "fault_named": "inject",
+    "faulty_recipe": "inject",
+    "injected": "inject",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{PLACES[name]}"), name)
