@@ -81,6 +81,12 @@ def cut_points(values: Sequence[float], offset: int, alarm: float, shortest: int
     return [(offset + place, chance), *deeper[0], *deeper[1]]
 
 
+def largest(changes: list[Change], count: int) -> list[Change]:
+    """The changes of level between which most lies, in order."""
+    kept = sorted(changes, key=lambda change: -abs(change.after - change.before))[:count]
+    return sorted(kept, key=lambda change: change.index)
+
+
 def noise(values: Sequence[float]) -> float:
     """How much a value differs from the next where nothing changes: 1.05 times the median step from one to the next.
 
@@ -89,24 +95,6 @@ def noise(values: Sequence[float]) -> float:
     known = [value for _, value in finite(values)]
     steps = [abs(b - a) for a, b in pairwise(known)]
     return 1.05 * median(steps) if steps else 0.0
-
-
-def jumps(values: Sequence[float], *, factor: float = 5.0, shortest: int = SHORTEST) -> list[Change]:
-    """Changes of level within one step: medians of the ``shortest`` values on both sides differ by more than ``factor``
-    times the noise, and the one step itself covers at least half of the difference. A steady trend has none.
-
-    Independent normal values have one in less than one series of 100 steps in 100.
-    """
-    known = finite(values)
-    series, scale = [value for _, value in known], noise(values)
-    found: list[Change] = []
-    for t in range(shortest, len(series) - shortest + 1):
-        before, after = median(series[t - shortest : t]), median(series[t : t + shortest])
-        size = after - before
-        at_once = (series[t] - series[t - 1]) / size if size else 0.0
-        if abs(size) > factor * scale and at_once >= 0.5:
-            found.append(Change(known[t][0], before, after, 0.01))
-    return found
 
 
 def trend(values: Sequence[float]) -> tuple[float, float]:
@@ -123,17 +111,3 @@ def trend(values: Sequence[float]) -> tuple[float, float]:
     spread = sum((rank - middle) ** 2 for rank in place) * (n**3 - n) / 12
     rho = with_time / sqrt(spread)
     return rho, erfc(abs(rho) * sqrt((n - 1) / 2))
-
-
-def spikes(values: Sequence[float], *, factor: float = 8.0, window: int = SHORTEST) -> list[int]:
-    """Indices of values above ``factor`` times the median of the ``window`` values before and after them.
-
-    For scalars that are positive and have a scale of their own, such as a norm. Normal values whose deviation is a third
-    of their mean are eight times their median in none of a million.
-    """
-    known, found = finite(values), []
-    for place, (index, value) in enumerate(known):
-        beside = [v for _, v in known[max(0, place - window) : place] + known[place + 1 : place + 1 + window]]
-        if beside and value > factor * median(beside) > 0:
-            found.append(index)
-    return found

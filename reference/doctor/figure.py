@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from reference.doctor.changes import Change, change_points
+from reference.doctor.changes import change_points, largest
 from reference.doctor.diagnose import Diagnosis
 from reference.evaluation.printable import printable
 from reference.style import BLUE, INK, MUTED, ORANGE, RED, describe, style
@@ -76,7 +76,7 @@ def panel(ax: Axes, diagnosis: Diagnosis, name: str) -> str:
         ax.axvspan(first - 0.5, last + 0.5, color=ORANGE, alpha=0.18, linewidth=0)
     if values and min(values) > 0 and max(values) > 100 * min(values):
         ax.set_yscale("log")
-    changes = largest(change_points(log.scalars[name]))
+    changes = largest(change_points(log.scalars[name]), CHANGES)
     for change in changes:
         ax.axvline(log.steps[change.index], color=MUTED, linestyle=":", linewidth=1.4)
         ax.annotate(f"{log.steps[change.index]:g}", (log.steps[change.index], 0), xycoords=("data", "axes fraction"),
@@ -87,11 +87,6 @@ def panel(ax: Axes, diagnosis: Diagnosis, name: str) -> str:
     ax.set_title(f"{name} (seen here)" if seen else name, fontsize=11, color=RED if seen else INK)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     return in_words(name, values, [f"{log.steps[change.index]:g}" for change in changes])
-
-
-def largest(changes: list[Change]) -> list[Change]:
-    kept = sorted(changes, key=lambda change: -abs(change.after - change.before))[:CHANGES]
-    return sorted(kept, key=lambda change: change.index)
 
 
 def in_words(name: str, values: list[float], at: list[str]) -> str:

@@ -5,7 +5,9 @@ from typing import Any
 
 from reference.doctor.cause import Cause, Found
 from reference.doctor.causes import UNSEEN
+from reference.doctor.changes import change_points, largest
 from reference.doctor.diagnose import Diagnosis, has
+from reference.doctor.log import Log
 from reference.evaluation.printable import counted, file_name, printable
 
 WIDTH = 100
@@ -23,7 +25,7 @@ def report(diagnosis: Diagnosis) -> str:
     head = f"{file_name(log.source)}: {RUNS[diagnosis.kind]}, {counted(len(log.steps), 'step')}, {span(log.steps)}"
     if not diagnosis.found:
         return "\n".join([f"{head}. Nothing found in {', '.join(diagnosis.looked) or 'it'}.", *closing(diagnosis)])
-    causes = [one_cause(place, found) for place, found in enumerate(diagnosis.found, start=1)]
+    causes = [one_cause(place, found, log) for place, found in enumerate(diagnosis.found, start=1)]
     return "\n\n".join([f"{head}. {counted(len(causes), 'likely cause')}.", *causes, *closing(diagnosis)])
 
 
@@ -31,10 +33,14 @@ def span(steps: tuple[float, ...]) -> str:
     return f"{steps[0]:g} to {steps[-1]:g}"
 
 
-def one_cause(place: int, found: Found) -> str:
+def one_cause(place: int, found: Found, log: Log) -> str:
     cause, evidence = found.cause, found.evidence
     rows = {
-        "seen": f"{evidence.words} Steps {evidence.steps[0]:g} to {evidence.steps[1]:g}. {SURE[evidence.sure]}",
+        "seen": f"{evidence.words} {steps_named(evidence.steps)}. {SURE[evidence.sure]}",
+        "changes": "; ".join(
+            f"{change['scalar']} {change['before']:.3g} to {change['after']:.3g} at step {change['step']:g}"
+            for change in changes_of(found, log)
+        ),
         "try first": cause.first,
         "lesson": cause.where,
         "apart": cause.apart,
@@ -42,6 +48,20 @@ def one_cause(place: int, found: Found) -> str:
     }
     lines = [wrapped(f"{name:<10}", words) for name, words in rows.items() if words]
     return "\n".join([wrapped(f"{place}. ", cause.title), *lines])
+
+
+def steps_named(steps: tuple[float, float]) -> str:
+    return f"Step {steps[0]:g}" if steps[0] == steps[1] else f"Steps {span(steps)}"
+
+
+def changes_of(found: Found, log: Log) -> list[dict[str, Any]]:
+    """Of each scalar of the evidence its largest change of level, if it has one, as medians before and after."""
+    return [
+        {"scalar": name, "step": log.steps[change.index], "before": change.before, "after": change.after}
+        for name in found.evidence.scalars
+        if name in log.scalars
+        for change in largest(change_points(log.scalars[name]), 1)
+    ]
 
 
 def wrapped(head: str, words: str) -> str:
@@ -80,18 +100,19 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
         "framework": log.framework,
         "kind": diagnosis.kind,
         "steps": [log.steps[0], log.steps[-1]],
-        "causes": [cause_json(found) for found in diagnosis.found],
+        "causes": [cause_json(found, log) for found in diagnosis.found],
         "looked_at": list(diagnosis.looked),
         "not_checked": [{"cause": cause.name, "missing": list(names)} for cause, names in diagnosis.unchecked],
         "notes": list(log.notes),
     }
 
 
-def cause_json(found: Found) -> dict[str, Any]:
+def cause_json(found: Found, log: Log) -> dict[str, Any]:
     cause, evidence = found.cause, found.evidence
     return {
         "cause": cause.name, "title": cause.title, "score": round(found.score, 3), "sure": evidence.sure,
         "seen": evidence.words, "scalars": list(evidence.scalars), "steps": list(evidence.steps),
+        "changes": changes_of(found, log),
         "try_first": cause.first, "lesson": described(cause), "faults": list(cause.faults), "apart": cause.apart or None,
     }  # fmt: skip
 

@@ -103,3 +103,18 @@ def test_lessons_are_called_as_their_notebooks(number, notebooks):
 @pytest.fixture
 def notebooks(request):
     return request.config.rootpath / "notebooks"
+
+
+def test_where_a_level_changes_is_told_with_the_cause_and_in_the_json(tmp_path, capsys):
+    """The ratio is 1.02 in steps 2 to 10, and 1.5 from step 11 on: medians of 1.02 and 1.5."""
+    path = tmp_path / "metrics.jsonl"
+    write(path, ratio=1.02, steps=20)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows[10:]:
+        row["ratio"] = 1.5
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["doctor", str(path)]) == 1
+    assert "changes ratio 1.02 to 1.5 at step 11" in " ".join(capsys.readouterr().out.split())
+    assert main(["doctor", str(path), "--json"]) == 1
+    (change, *_) = json.loads(capsys.readouterr().out)["causes"][0]["changes"]
+    assert change == {"scalar": "ratio", "step": 11.0, "before": 1.02, "after": 1.5}
