@@ -62,6 +62,8 @@ def legend(value: str | None) -> str:
     """One box for each kind, with its name."""
     kinds = [("in the loss", KEPT, PAPER, "none"), ("not in the loss", DROPPED, INK, "none")]
     kinds += [(name, DROPPED, INK, BORDERS[name]) for name in ("EOS", "tool", "padding")]
+    if value:
+        kinds.insert(1, ("in the loss, below 0", ORANGE, INK, "none"))
     boxes = "".join(box(name, ground, ink, border) for name, ground, ink, border in kinds)
     number = f'<span style="color:{MUTED}"> under a token: {html.escape(value)}</span>' if value else ""
     return f'<div style="margin-bottom:6px">{boxes}{number}</div>'

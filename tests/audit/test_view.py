@@ -118,3 +118,9 @@ def test_figure_batch_draws_every_cell_and_describes_itself(batch):
     assert grey == 4 + 8 + 4  # of the legend, and the cells of both rows that are not in the loss
     figure.canvas.draw()  # a dollar sign or a letter that the font lacks would be told here
     plt.close(figure)
+
+
+def test_the_legend_names_the_colour_of_numbers_below_0_where_there_are_numbers():
+    batch = made("qqce", start=2, per_token={"advantages": [[0, 0, -1, -1]]})
+    assert "in the loss, below 0" in batch_html(batch, value="advantages")
+    assert "below 0" not in batch_html(batch)
