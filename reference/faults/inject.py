@@ -1,10 +1,9 @@
 """How a training run gets a fault."""
 
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import reduce
+from pkgutil import resolve_name
 from typing import Any
 from unittest.mock import patch
 
@@ -26,7 +25,7 @@ def require_fits(fault: Fault, recipe: Recipe) -> None:
     """Refuse a fault of something that the recipe does not do."""
     words, has = HAS[FITS[fault.name]]
     if not has(recipe):
-        raise InputError(f"{fault.name} is a fault of {words}, which {recipe.name} is or has not: try {fault.recipe}")
+        raise InputError(f"{fault.name} is a fault of {words}, and {recipe.name} cannot have it: try {fault.recipe}")
 
 
 def faulty_recipe(name: str, recipe: Recipe) -> Recipe:
@@ -46,17 +45,5 @@ def injected(name: str | None) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for target, wrong in (fault_named(name).replaces if name else {}).items():
-            stack.enter_context(patch(target, wrong(found(target))))
+            stack.enter_context(patch(target, wrong(resolve_name(target))))
         yield
-
-
-def found(target: str) -> Callable:
-    """The function at "package.module.function" or "package.module.Class.method"."""
-    parts = target.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        try:
-            module: Any = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        return reduce(getattr, parts[length:], module)
-    raise LookupError(target)

@@ -1,11 +1,11 @@
 """The catalogue of faults: each has its names, its recipe and its lesson, and is taken back when its block ends."""
 
+from pkgutil import resolve_name
+
 import pytest
-import torch
 
 from reference.algorithms.recipes import RECIPES
 from reference.faults import FAULTS, fault_named, faulty_recipe, injected
-from reference.faults.inject import found
 from reference.faults.names import FITS, HAS, faults_for
 from reference.lessons import LESSONS
 from reference.objectives.shapes import InputError
@@ -28,19 +28,19 @@ def test_a_fault_fits_the_recipe_of_its_recorded_runs_and_has_a_lesson(name):
 @pytest.mark.parametrize("name", FITS)
 def test_wrong_functions_stand_where_the_loop_looks_only_inside_the_block(name):
     targets = FAULTS[name].replaces
-    before = {target: found(target) for target in targets}
+    before = {target: resolve_name(target) for target in targets}
     with injected(name):
-        assert all(found(target) is not before[target] for target in targets)
-    assert {target: found(target) for target in targets} == before
+        assert all(resolve_name(target) is not before[target] for target in targets)
+    assert {target: resolve_name(target) for target in targets} == before
     with pytest.raises(RuntimeError), injected(name):
         raise RuntimeError  # an error inside takes it back as well
-    assert {target: found(target) for target in targets} == before
+    assert {target: resolve_name(target) for target in targets} == before
 
 
 def test_without_a_name_nothing_is_wrong():
-    right = found("reference.algorithms.rl.collect")
+    right = resolve_name("reference.algorithms.rl.collect")
     with injected(None):
-        assert found("reference.algorithms.rl.collect") is right
+        assert resolve_name("reference.algorithms.rl.collect") is right
 
 
 def test_options_and_reward_of_a_fault_are_those_of_the_recipe():
@@ -53,11 +53,11 @@ def test_options_and_reward_of_a_fault_are_those_of_the_recipe():
 @pytest.mark.parametrize(
     ("name", "recipe", "words"),
     [
-        ("value_at_action", "grpo", "is a fault of a critic, which grpo .* try ppo"),
-        ("tool_output_trained", "grpo", "reinforcement learning with tools, which grpo .* try tool-rl"),
-        ("prompt_not_masked", "dpo", "supervised fine-tuning, which dpo"),
-        ("group_of_two", "ppo", "groups of several completions, which ppo"),
-        ("other_reference", "simpo", "preferences with a reference, which simpo"),
+        ("value_at_action", "grpo", "is a fault of a critic, and grpo cannot have it: try ppo"),
+        ("tool_output_trained", "grpo", "reinforcement learning with tools, and grpo cannot have it: try tool-rl"),
+        ("prompt_not_masked", "dpo", "supervised fine-tuning, and dpo"),
+        ("group_of_two", "ppo", "groups of several completions, and ppo"),
+        ("other_reference", "simpo", "preferences with a reference, and simpo"),
     ],
 )
 def test_a_fault_of_something_that_the_recipe_has_not_is_refused(name, recipe, words):
@@ -72,9 +72,3 @@ def test_an_unknown_name_is_refused_with_all_that_there_are():
 
 def test_every_reason_is_a_reason_of_some_fault():
     assert set(FITS.values()) == HAS.keys()
-
-
-def test_a_function_is_found_by_its_path_and_a_wrong_path_is_an_error():
-    assert found("torch.nn.functional.pad") is torch.nn.functional.pad
-    with pytest.raises((LookupError, AttributeError)):
-        found("reference.algorithms.rl.no_such_function")

@@ -63,7 +63,7 @@ def found_in(fault: str | None, recipe_name: str) -> list[tuple[str, str]]:
     with injected(fault):
         train_rl(
             model, tokenizer, new_optimizer(recipe, model, critic), recipe, on_step=lambda step, metrics: False,
-            ref_model=start if needs_reference(recipe) else None, critic=critic,
+            ref_model=copy.deepcopy(start) if needs_reference(recipe) or recipe.ref_sync_every else None, critic=critic,
         )  # fmt: skip
     return said(seen[-1])
 
@@ -82,11 +82,9 @@ def test_a_fault_of_the_batch_is_found(name):
     assert FOUND[name] in found_in(name, FAULTS[name].recipe)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in OF_THE_RUN if FAULTS[name].recipe == "grpo" and name != "reference_replaced"]
-)
+@pytest.mark.parametrize("name", OF_THE_RUN)
 def test_no_fault_is_found_in_a_batch_of_a_run_that_is_wrong_elsewhere(name):
-    assert not [level for _, level in found_in(name, "grpo") if level == "fault"]
+    assert not [level for _, level in found_in(name, FAULTS[name].recipe) if level == "fault"]
 
 
 def test_every_fault_is_of_the_batch_or_of_the_run():

@@ -19,7 +19,7 @@ from reference.runs.folder import read_metrics
         ("grpo --bug advantage_sing", "advantage_sign"),
         ("grpo --bug value_at_action", "value_at_action"),
         ("simpo --bug other_reference", "--bug"),
-        ("tool-rl --task chains --bug tool_output_trained", "reinforcement learning with tools, which tool-rl"),
+        ("tool-rl --task chains --bug tool_output_trained", "reinforcement learning with tools, and tool-rl"),
     ],
 )
 def test_what_is_refused(capsys, command, words):
