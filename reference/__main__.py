@@ -46,8 +46,8 @@ GOES_ON = dict.fromkeys(("score", "faces", "audit", "best-of-n", "class"), "") |
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. 0: done. 1: audit found a fault. 2: bad input, said in one sentence. 130 or 143: interrupted by Ctrl-C or SIGTERM, and
-    the run can be resumed."""
+    """Run one command. 0: done. 1: audit found a fault. 2: bad input, said in one sentence. 130, 143 or 129:
+    interrupted by Ctrl-C, SIGTERM or SIGHUP, and the run can be resumed."""
     try:
         args = parser().parse_args(arguments)
         args.typed = typed_options(arguments)

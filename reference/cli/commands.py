@@ -79,7 +79,8 @@ def add_recipe(rows: argparse._SubParsersAction, recipe: Recipe) -> argparse.Arg
             "training.png, accuracy.json and checkpoints/step-N, which from_pretrained loads."
         ),
         epilog=(
-            "Ctrl-C, or SIGTERM, finishes the step, saves and stops; --resume RUN goes on exactly where it stopped. "
+            "Ctrl-C, SIGTERM, or a terminal that is closed, finishes the step, saves and stops; --resume RUN goes on exactly "
+            "where it stopped. "
             f"Example: python -m reference train {recipe.name}{teacher} --steps 20 --out runs/first"
         ),
         formatter_class=Defaults,
@@ -109,7 +110,8 @@ def add_pretrain(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
             "Train the tokenizer, then the small model on drawn solutions, half of them careful, the rest hasty or "
             "sloppy. This is the command that made the checkpoint in reference/world/base."
         ),
-        epilog="Ctrl-C, or SIGTERM, finishes the step, saves and stops; --resume RUN goes on exactly where it stopped.",
+        epilog="Ctrl-C, SIGTERM, or a terminal that is closed, finishes the step, saves and stops; --resume RUN goes on exactly "
+        "where it stopped.",
         formatter_class=Defaults,
     )
     add = pretrain.add_argument

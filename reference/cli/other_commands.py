@@ -25,12 +25,12 @@ def add_evaluate(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
     add("run", metavar="RUN", type=source, help="run folder, model folder, hub name, or 'base'")
     add("--problems", type=positive(int), default=400, metavar="N", help="held-out problems")
     add("--samples", type=positive(int), default=8, metavar="K", help="samples per problem, also the k of pass@k")
-    add("--max-new-tokens", type=positive(int), default=96, metavar="N", help="budget of a completion")
+    add("--max-new-tokens", type=optional(positive(int)), metavar="N|none",
+        help="budget of a completion; none: that of the run, or 96 for a model of no run")  # fmt: skip
     add("--task", choices=("of the run", "chains", "tools"), default="of the run", metavar="TASK",
         help="chains of sums, or tools: problems with a calculator to call; a model of no run is asked chains")  # fmt: skip
-    add(
-        "--max-calls", type=positive(int), default=3, metavar="N", help="with tools: calls of a trajectory that are run"
-    )
+    add("--max-calls", type=optional(positive(int)), metavar="N|none",
+        help="with tools: calls of a trajectory that are run; none: as many as in the run, or 3 for a model of no run")  # fmt: skip
     add("--show", type=not_negative, default=4, metavar="N", help="completions to print")
     add_seed(add, "decides the problems and the samples", default=12345)
     add_device(add)

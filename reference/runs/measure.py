@@ -113,25 +113,28 @@ def accuracy_report(
     *,
     problems: int,
     samples: int,
-    max_new_tokens: int,
     show: int,
     seed: int,
+    max_new_tokens: int | None = None,
+    max_calls: int | None = None,
     task: str = "of the run",
-    max_calls: int = 3,
     device: str = "auto",
 ) -> str:
     """Accuracy of a run's newest checkpoint, a model folder or a hub model, and ``show`` of its completions, judged.
 
+    ``max_new_tokens``, ``max_calls``: None is the budget that the run had, and that of the table for a model of no run.
     With tools, where ``task`` or the run says so: how it uses them. Of a reward model: the share of pairs of its policy that it gets right, and the rewards of some.
     """
     if (recipe := recipe_of_run(run)) and recipe.kind == "reward":
         return pair_report(run, recipe, prompts=problems, show=show, seed=seed, device=device)
+    budget = recipe or RECIPES["grpo"]
+    max_new_tokens = max_new_tokens or budget.max_new_tokens
     model, tokenizer = load(newest_model(run), device=pick_device(device))
     require_sampler(model, tokenizer, max_new_tokens=max_new_tokens)
     if task == "tools" or (task == "of the run" and recipe and recipe.task == "tools"):
         return tool_report(
-            model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, max_calls=max_calls,
-            show=show, seed=seed,
+            model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens,
+            max_calls=max_calls or budget.max_calls, show=show, seed=seed,
         )  # fmt: skip
     accuracy = evaluate(model, tokenizer, problems=problems, samples=samples, max_new_tokens=max_new_tokens, seed=seed)
     rng = random.Random(seed)

@@ -25,6 +25,7 @@ from small_runs import (
 
 from reference.__main__ import main
 from reference.algorithms.recipes import RECIPES
+from reference.runs import measure
 from reference.runs.folder import checkpoints, read_metrics
 
 pytestmark = pytest.mark.slow
@@ -430,6 +431,17 @@ def test_evaluate_shows_completions_and_their_verdict(capsys, whole):
         assert "sampled" in output and "n = 6 problems" in output
         assert output.count("What is ") == 3
         assert sum(output.count(verdict) for verdict in ("[right]", "[wrong, the answer is", "[cut off]")) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "typed", "budget"), [("run", [], 64), ("run", ["--max-new-tokens", "9"], 9), ("base", [], 96)]
+)
+def test_evaluate_takes_the_budget_of_the_run(monkeypatch, whole, source, typed, budget):
+    seen = []
+    monkeypatch.setattr(measure, "evaluate", lambda *_, max_new_tokens, **__: seen.append(max_new_tokens))
+    run = str(whole) if source == "run" else source
+    assert main(["evaluate", run, "--show", "0", "--device", "cpu", *typed]) == 0
+    assert seen == [budget]
 
 
 def test_evaluate_shows_pairs_and_rewards_of_a_reward_model(capsys, tmp_path):

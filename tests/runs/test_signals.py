@@ -1,15 +1,18 @@
-"""Ctrl-C, SIGTERM, and readers that go away."""
+"""Ctrl-C, SIGTERM, a terminal that is closed, and readers that go away."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from small_runs import AFTER_LOGGING_STEP, COMMAND, PATIENCE, TINY, assert_same_run, fork, start, wait_for
+from small_runs import AFTER_LOGGING_STEP, COMMAND, PATIENCE, THE_COMMAND, TINY, assert_same_run, fork, start, wait_for
 
 from reference.__main__ import main
 from reference.interrupt import defer_signals, exit_code, interruptible, note, received_signals, route_signals, stop
@@ -18,7 +21,7 @@ from reference.runs.folder import read_metrics
 
 pytestmark = pytest.mark.slow
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +44,40 @@ def test_a_signal_ends_a_run_after_its_step_and_it_goes_on_bit_for_bit(finished,
     assert [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]  # save-every would have saved none
     assert main(["train", "grpo", "--resume", str(run)]) == 0
     assert_same_run(run, finished)
+
+
+def test_a_terminal_that_is_closed_ends_a_run_after_its_step(tmp_path):
+    run, (ours, theirs) = tmp_path / "run", os.openpty()
+    held = AFTER_LOGGING_STEP.format(step=1)
+    options = ["train", "grpo", "--steps", "4", *TINY, "--save-every", "4", "--out", str(run)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", held + THE_COMMAND, *options], stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    os.set_blocking(ours, False)
+
+    def read_on() -> object:  # what a terminal does: a full one would hold the run
+        with suppress(BlockingIOError):
+            os.read(ours, 100_000)
+        return (run / "metrics.jsonl").exists() and read_metrics(run)
+
+    wait_for(read_on, process)
+    os.close(ours)  # the kernel sends the signal, and from now on every write to the terminal fails
+    assert process.wait(PATIENCE) == 129
+    done = len(read_metrics(run))
+    assert done < 4 and [path.name for path in checkpoints(run)] == [f"step-{done:06d}"]
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+    try:
+        with route_signals(stop):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not received_signals
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def catches(process: int, *signals: int) -> bool:
