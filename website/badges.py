@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 PLACEHOLDER = "OWNER/REPOSITORY"
 BRANCH = "main"
 PLACE = re.compile(r'^Repository = "https://github\.com/([^"]+)"$', re.M)
-# GitHub's rules: an owner has letters, digits and single hyphens inside; a name also dots and underscores.
-NAME = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)(?![\w.-]*\.git$)[\w.-]{1,100}", re.A)
+# GitHub's rules: an owner has letters and digits, and single hyphens (of companies: underscores) between them; a name also dots.
+NAME = re.compile(r"[A-Za-z0-9](?:[-_]?[A-Za-z0-9]){0,38}/(?!\.{1,2}$)(?![\w.-]*\.git$)[\w.-]{1,100}", re.A)
 TABLE = re.compile(r"(?<=<!-- hosts -->\n).*?(?=<!-- end of hosts -->)", re.S)
 ROW = re.compile(r"\n\n\[!\[Colab\]\([^\n]*")  # the badges of a lesson, behind its title
 IMPORTS = """import importlib.util
@@ -94,9 +94,13 @@ def table(name: str, lessons: Mapping[str, str]) -> str:
     return "\n".join([f"| | {' | '.join(PICTURES)} |", f"|---|{'---|' * len(PICTURES)}", *rows, ""])
 
 
-def ready(name: str) -> str:
+def source_of(name: str) -> str:
+    """What pip is told to install: the archive of the branch, or the copy of the repository around the notebook."""
+    return ".." if name == PLACEHOLDER else f"https://github.com/{name}/archive/{BRANCH}.zip"
+
+
+def ready(source: str) -> str:
     """The first lines of a lesson. They do nothing where the package is installed."""
-    source = ".." if name == PLACEHOLDER else f"https://github.com/{name}/archive/{BRANCH}.zip"
     command = f"""f'"{{sys.executable}}" -m pip install -qq {source}'"""
     call = f"    get_ipython().system({command})"
     if len(call) > 120:  # as ruff format writes it
@@ -104,15 +108,21 @@ def ready(name: str) -> str:
     return f"{IMPORTS}\n{call}\n\n"
 
 
-def with_address(notebook: dict[str, Any], name: str, file: str) -> dict[str, Any]:
-    """The notebook with the badges and the first lines of this address in the place of any others."""
+def with_source(notebook: dict[str, Any], source: str) -> dict[str, Any]:
+    """The notebook whose first code cell installs the package from ``source``."""
     cells = [dict(cell) for cell in notebook["cells"]]
     first = next(cell for cell in cells if cell["cell_type"] == "code")
-    first["source"] = lines(ready(name) + READY.sub("", "".join(first["source"])))
-    title, newline, rest = ROW.sub("", "".join(cells[0]["source"]), count=1).partition("\n")
-    badges = "" if name == PLACEHOLDER else f"\n\n{row(name, file)}"
-    cells[0]["source"] = lines(title + badges + newline + rest)
+    first["source"] = lines(ready(source) + READY.sub("", "".join(first["source"])))
     return {**notebook, "cells": cells}
+
+
+def with_address(notebook: dict[str, Any], name: str, file: str) -> dict[str, Any]:
+    """The notebook with the badges and the first lines of this repository in the place of any others."""
+    made = with_source(notebook, source_of(name))
+    title, newline, rest = ROW.sub("", "".join(made["cells"][0]["source"]), count=1).partition("\n")
+    badges = "" if name == PLACEHOLDER else f"\n\n{row(name, file)}"
+    made["cells"][0]["source"] = lines(title + badges + newline + rest)
+    return made
 
 
 def lines(text: str) -> list[str]:
