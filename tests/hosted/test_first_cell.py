@@ -6,7 +6,6 @@ Which versions the hosts ship is another question, which `fresh.py` beside this 
 import json
 import os
 import subprocess
-import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -63,7 +62,12 @@ def printed(host, tmp_path_factory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("published")
     source = f"{served(archive(folder / 'main.zip').parent)}/main.zip"
     path = hosted_copy("00", source, folder / "lesson", earlier="import torch")
-    offline = {**environment(), "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    offline = {
+        **environment(),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
     done = subprocess.run(
         [host, "-c", SESSION, path.name, DRAW], cwd=path.parent, env=offline, capture_output=True, text=True
     )

@@ -11,7 +11,20 @@ from pathlib import Path
 import pytest
 
 from website.badges import (
-    PICTURES, PLACE, PLACEHOLDER, TABLE, lessons_of, links, named, published, ready, row, source_of, table, with_address, write,
+    PICTURES,
+    PLACE,
+    PLACEHOLDER,
+    TABLE,
+    lessons_of,
+    links,
+    named,
+    published,
+    ready,
+    row,
+    source_of,
+    table,
+    with_address,
+    write,
 )  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +87,9 @@ def test_all_else_in_a_lesson_stays(small):
                                   'ada/"', "a--b/c", "https://github.com/ada/course"])  # fmt: skip
 def test_what_is_no_repository_is_refused_and_nothing_is_written(small, name):
     before = texts(small)
-    with pytest.raises(ValueError, match=r"is no repository of GitHub: say its owner and its name, as in owner/repository"):
+    with pytest.raises(
+        ValueError, match=r"is no repository of GitHub: say its owner and its name, as in owner/repository"
+    ):
         write(small, name)
     assert texts(small) == before
 
@@ -140,7 +155,9 @@ def test_where_it_is_missing_they_install_one_archive_and_never_a_name_from_the_
     assert source in ("https://github.com/ada/course/archive/main.zip", "..")
 
 
-@pytest.mark.parametrize("name", ["ada/course", "a-long-organisation/a-course-about-training", f"{'a' * 39}/{'b' * 100}"])
+@pytest.mark.parametrize(
+    "name", ["ada/course", "a-long-organisation/a-course-about-training", f"{'a' * 39}/{'b' * 100}"]
+)
 def test_the_first_lines_are_as_ruff_writes_them(name):
     text = ready(source_of(name)) + "print(1)\n"
     assert ast.parse(text)
