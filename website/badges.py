@@ -88,7 +88,7 @@ def table(name: str, lessons: Mapping[str, str]) -> str:
     if name == PLACEHOLDER:
         return NO_ADDRESS
     rows = [
-        f"| [{title}]({file}) | {' | '.join(badge(host, link) for host, link in links(name, file).items())} |"
+        f"| {title} | {' | '.join(badge(host, link) for host, link in links(name, file).items())} |"
         for file, title in lessons.items()
     ]
     return "\n".join([f"| | {' | '.join(PICTURES)} |", f"|---|{'---|' * len(PICTURES)}", *rows, ""])
