@@ -48,7 +48,7 @@ def host(tmp_path_factory) -> Path:
     """The Python of an environment that has all our packages, by links, and not ours."""
     pytest.importorskip("setuptools", minversion="77", reason="pip builds our package with setuptools 77 or newer")
     folder = tmp_path_factory.mktemp("host")
-    venv.create(folder, with_pip=False)
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
     site = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder), "platbase": str(folder)}))
     for path in Path(sysconfig.get_path("purelib")).iterdir():
         if not path.name.startswith(OURS) and path.suffix != ".pth":
