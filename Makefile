@@ -9,6 +9,8 @@ READY := $(VENV)/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # A process for each core, unless you say how many: make test WORKERS=1
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+# GitHub sets this variable in workflows and in Codespaces
+REPOSITORY ?= $(GITHUB_REPOSITORY)
 PYTEST := $(RUN) -m pytest -n $(WORKERS) --maxprocesses 8
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=300 notebooks
 RUFF := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
@@ -18,7 +20,7 @@ export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help lab quick test slow unsolved train pretrain figures notebooks site oracles mutation lint clean
+.PHONY: help lab quick test slow unsolved train pretrain figures notebooks site badges oracles mutation lint clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,6 +56,9 @@ notebooks: $(READY)  ## execute the notebooks in place, as they are committed (N
 
 site: $(READY)  ## build the course as a static site in site/, from what is committed (seconds)
 	$(RUN) -m website
+
+badges: $(READY)  ## write the address of the repository on GitHub into badges and first cells (REPOSITORY=owner/name)
+	$(RUN) -m website.badges $(REPOSITORY)
 
 oracles: $(READY)  ## record other frameworks again, each in an environment of its own, and say what changed (ARGS="skyrl --version 0.4.0")
 	cd tests && ../$(RUN) -m oracles.again $(ARGS)

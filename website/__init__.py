@@ -7,6 +7,7 @@
 - `mathml.py`     LaTeX formulas as MathML, which browsers draw by themselves
 - `code.py`       a file of code, and a folder
 - `links.py`      where a file of the repository stands on the site
+- `badges.py`     the address of the repository, and the links that open a lesson on a host (`make badges`)
 - `page.py`       the frame around all of them: navigation, previous and next
 - `search.py`     what the search box looks through
 - `static/`       the stylesheet and the scripts, as they are served

@@ -5,6 +5,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+from website.badges import published
 from website.code import file_page, folder_page
 from website.links import HOME, LIVE, PICTURES, address, numbered, relative, rewritten
 from website.markdown import html
@@ -48,7 +49,7 @@ def body(file: str, root: Path, out: Path, lessons: dict[str, str], met: list[st
     """What a page says. The files that it links to are added to ``met``."""
     rewrite = partial(rewritten, file=file, root=root, met=met)
     if file == LIVE:
-        return live_page(lessons, root)
+        return live_page(lessons, root, published(root))
     if (root / file).is_dir():
         return folder_page(file, root, met)
     if file.endswith(".ipynb"):

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
 from website.code import highlighted
-from website.links import numbered, slug
+from website.links import is_external, numbered, slug
 from website.mathml import mathml
 
 FORMULA = re.compile(r"\$\$(?P<display>.+?)\$\$|\$(?! )(?P<inline>[^$\n]+?)(?<! )\$(?!\d)", re.S)
@@ -35,9 +35,12 @@ def plain(tokens: list[Any] | None) -> str:
 
 
 def linked(token: Any, rewrite: Rewrite) -> None:
-    """A link or a picture with the address that it has on the site."""
+    """A link or a picture with the address that it has on the site. A picture from elsewhere, a badge, is its words."""
     name = {"link_open": "href", "image": "src"}.get(token.type)
     if name is None:
+        return
+    if token.type == "image" and is_external(str(token.attrGet(name))):
+        token.type, token.tag = "text", ""
         return
     token.attrSet(name, rewrite(str(token.attrGet(name))))
     if token.type == "image":

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from website.badges import links
 from website.code import highlighted
 from website.links import LIVE, address, relative
 from website.markdown import Rewrite, html
@@ -66,13 +67,22 @@ def picture(png: bytes, name: str, words: str, save: Save) -> str:
     return f'<figure class="output">{image}{told}</figure>\n'
 
 
-def live_page(lessons: dict[str, str], root: Path) -> str:
-    """How to open each lesson live: a command, until there are hosted notebooks. ``lessons``: file -> title."""
+def live_page(lessons: dict[str, str], root: Path, repository: str | None) -> str:
+    """How to open each lesson live: links to the hosts, and a command. ``lessons``: file -> title.
+
+    ``repository``: owner/name on GitHub, None where it has no address. The links are words: no page loads a badge.
+    """
+    hosts = (
+        "<p>Each lesson opens in the browser on Colab, Kaggle, Binder and Codespaces. On Colab and Kaggle its first cell "
+        "installs the package, which takes less than a minute. Nothing is left there when the session ends, unless you "
+        "save a copy.</p>"
+    )
     parts = [
         "<h1>Open a lesson live</h1>",
-        "<p>A lesson is a notebook. On your computer you can run its cells, write its functions and move its widgets. "
-        "You need Python 3.11 or newer, <code>make</code>, and a copy of the repository.</p>",
-        "<p>The first command sets up everything, which takes some minutes, and opens lesson 00:</p>",
+        "<p>A lesson is a notebook. Live, you can run its cells, write its functions and move its widgets.</p>",
+        hosts if repository else "",
+        "<p>On your computer you need Python 3.11 or newer, <code>make</code>, and a copy of the repository. The first "
+        "command sets up everything, which takes some minutes, and opens lesson 00:</p>",
         highlighted("make lab\n", "bash"),
         "<p>Afterwards one command opens one lesson:</p>",
     ]
@@ -80,5 +90,13 @@ def live_page(lessons: dict[str, str], root: Path) -> str:
     for file, title in lessons.items():
         link = f'<a href="{relative(address(file, root), page)}">{escape(title)}</a>'
         command = highlighted(f".venv/bin/python -m jupyter lab {file}\n", "bash")
-        parts.append(f'<h2 id="{Path(file).stem[:2]}">{link}</h2>\n{command}')
+        parts.append(f'<h2 id="{Path(file).stem[:2]}">{link}</h2>\n{opened(repository, file)}{command}')
     return "\n".join(parts)
+
+
+def opened(repository: str | None, file: str) -> str:
+    """The hosts that open a lesson, as links; nothing where the repository has no address."""
+    if not repository:
+        return ""
+    found = [f'<a href="{escape(link)}">{host}</a>' for host, link in links(repository, file).items()]
+    return f'<p class="hosts">Open it on {", ".join(found[:-1])} or {found[-1]}.</p>\n'

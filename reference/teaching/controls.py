@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
-from reference.teaching.show import STATIC, as_html, description, png, show
+from reference.teaching.show import STATIC, as_html, description, png, show, view_of
 
 WIDE = widgets.Layout(width="26em")
 LABEL = {"description_width": "9em"}
@@ -51,5 +51,5 @@ def interact(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> wi
         control.observe(redraw, "value")
     panel = widgets.VBox([widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap")), picture])
     still = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": description(figure)}
-    display({**panel._repr_mimebundle_(), **still}, raw=True)
+    display({**view_of(panel), **still}, raw=True)
     return panel

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from .question import Option, Question, shuffled
-from .show import STATIC
+from .show import STATIC, view_of
 
 # ipywidgets cuts the text of a button off at its edge. These wrap it.
 STYLE = """<style>
@@ -29,7 +29,7 @@ def quiz(questions: dict[str, Question], name: str) -> None:
         display({"text/plain": as_text(question), "text/markdown": as_markdown(question)}, raw=True)
     else:
         box = build(question)
-        display({**box._repr_mimebundle_(), "text/plain": as_text(question)}, raw=True)
+        display({**view_of(box), "text/plain": as_text(question)}, raw=True)
 
 
 def build(question: Question) -> widgets.VBox:

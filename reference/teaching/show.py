@@ -6,6 +6,7 @@ import io
 import os
 
 from IPython.display import display
+from ipywidgets import Widget
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
@@ -27,6 +28,12 @@ def as_html(figure: Figure) -> str:
     """The figure as an <img> with alt text, for widgets."""
     data = base64.b64encode(png(figure)).decode()
     return f'<img style="max-width:100%" alt="{html.escape(description(figure))}" src="data:image/png;base64,{data}">'
+
+
+def view_of(widget: Widget) -> dict[str, object]:
+    """What ``display`` needs of a widget, where other data is to stand beside it. Colab's ipywidgets 7 has no function."""
+    model = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": model}
 
 
 def png(figure: Figure) -> bytes:

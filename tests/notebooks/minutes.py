@@ -12,6 +12,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[2] / "notebooks"
 WORDS_PER_MINUTE = 130  # a reader whose first language is not English, formulas and tables among the words
 LINE, FIGURE, QUIZ = 8 / 60, 1.5, 1.0  # minutes for a line of given code, for a picture or widget, for a question
+BADGE = re.compile(r"\[!\[\w+\]\(\S+\)\]\(\S+\)")  # a picture that links: nobody reads its address
 STATED = re.compile(r"^### Exercise .+ · (\d+) minutes$|\bThis takes (\d+) minutes\b", re.M)
 
 
@@ -25,7 +26,7 @@ def lines_of(cells: list[str]) -> int:
 
 def minutes(cells: list[dict]) -> dict[str, float]:
     """What takes how long. The lines of a stub are part of its exercise, and a quiz is not read as code."""
-    text = "\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
+    text = BADGE.sub("", "\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown"))
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     quizzes = [cell for cell in code if source(cell).startswith("quiz(")]
     given = [source(cell) for cell in code if cell not in quizzes and "raise NotImplementedError" not in source(cell)]

@@ -37,6 +37,7 @@ def test_the_readme_tells_the_rule() -> None:
     ("cell", "part", "expected"),
     [
         (text("word " * 130), "reading", 1.0),
+        (text("[![Colab](https://a/b.svg)](https://c/d) [![Kaggle](https://a/c.svg)](https://c/e)"), "reading", 0.0),
         (code("one()\n\ntwo()"), "code", 16 / 60),  # an empty line is no line
         (code('quiz("one")'), "code", 0.0),
         (code("def one():\n    raise NotImplementedError\n\n\ncheck.one(one)"), "code", 0.0),

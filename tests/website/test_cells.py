@@ -3,6 +3,7 @@
 import base64
 import json
 
+from website.badges import links
 from website.notebooks import live_page, notebook_page
 from website.page import text_of
 from website.search import entries, index
@@ -58,9 +59,17 @@ def test_the_first_cell_says_how_to_open_the_lesson(tmp_path):
 
 
 def test_the_live_page_has_a_command_for_each_lesson(tmp_path):
-    page = live_page({"notebooks/02_x.ipynb": "02 · X"}, tmp_path)
+    page = live_page({"notebooks/02_x.ipynb": "02 · X"}, tmp_path, None)
     assert '<h2 id="02"><a href="notebooks/02_x.html">02 · X</a></h2>' in page
     assert "jupyter lab notebooks/02_x.ipynb" in page.replace("</span>", "").replace('<span class="w">', "")
+    assert "Colab" not in page
+
+
+def test_with_an_address_the_live_page_opens_each_lesson_on_each_host(tmp_path):
+    page = live_page({"notebooks/02_x.ipynb": "02 · X"}, tmp_path, "ada/course")
+    for host, link in links("ada/course", "notebooks/02_x.ipynb").items():
+        assert f'<a href="{link}">{host}</a>' in page
+    assert "<img" not in page
 
 
 def test_an_entry_of_the_index_is_a_section_without_what_was_printed():

@@ -60,6 +60,12 @@ def test_links_are_rewritten():
     assert '<a href="https://example.org">' in drawn
 
 
+def test_a_badge_is_a_link_of_words_so_that_no_page_loads_a_picture_from_elsewhere():
+    drawn = plain("[![Colab](https://example.org/a.svg)](https://example.org/b) ![ours](x.png)")
+    assert '<a href="https://example.org/b">Colab</a>' in drawn
+    assert drawn.count("<img") == 1 and 'src="x.png"' in drawn and "a.svg" not in drawn
+
+
 def test_a_file_has_its_place_on_the_site(tmp_path):
     (tmp_path / "docs").mkdir()
     names = ("README.md", "docs/A.md", "n/00_b.ipynb", "x.png", "x.py", "docs")

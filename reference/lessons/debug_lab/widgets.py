@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from reference.teaching import controls
 from reference.teaching.controls import choice, slider
+from reference.teaching.show import view_of
 
 from .figures import figure_up_to
 from .game import debug_game
@@ -33,7 +34,7 @@ def find_the_fault(seed: int = 0, *, rounds: int = 10) -> None:
         game.show()
         return
     panel = build(game)
-    display({**panel._repr_mimebundle_(), "text/plain": game.page()}, raw=True)
+    display({**view_of(panel), "text/plain": game.page()}, raw=True)
 
 
 WIDGETS = {"six_scalars": six_scalars, "find_the_fault": find_the_fault}
