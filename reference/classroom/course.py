@@ -13,7 +13,24 @@ CONFIG = '''"""Settings of nbgrader for the lessons. It reads this file where it
 
 import os
 
+from nbconvert.preprocessors import Preprocessor
+from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, DeduplicateIds, OverwriteCells, OverwriteKernelspec
+
 c = get_config()  # noqa: F821  nbgrader gives it
+
+
+class CopiedCells(Preprocessor):
+    """Of a cell and its copy nbgrader empties what it knows of one, and then looks for its name: it stops there."""
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.metadata.get("nbgrader") == {}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput, DeduplicateIds, CopiedCells, OverwriteKernelspec, OverwriteCells, CheckCellMetadata
+]  # fmt: skip
 
 # What release_assignment, fetch_assignment, submit and collect call the course.
 c.CourseDirectory.course_id = "COURSE"

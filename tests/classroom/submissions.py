@@ -1,8 +1,10 @@
-"""Four learners of lesson 00, and what each of them hands in."""
+"""Ten learners of lesson 00, and what each of them hands in."""
 
 import copy
 import json
 from pathlib import Path
+
+from reference.lessons import EXERCISES
 
 NOTEBOOK = "00_everything_is_a_masked_loss"
 MASKED_MEAN = "def masked_mean(x, mask):\n    "
@@ -17,6 +19,14 @@ RIGHT_AGGREGATE = """kept = torch.where(mask, token_loss, 0.0)
 ONE_OF_THREE = 'return torch.where(mask, token_loss, 0.0).sum() / (mask.sum() if strategy == "token_mean" else 7)'
 WARNING = 'import warnings\n    warnings.warn("something is deprecated")\n    '
 PATCH = "\nimport reference.teaching.check\nreference.teaching.check.only_with = print\n"
+IN_A_THREAD = """from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(objectives.reinforce_loss, token_logprobs, advantages).result()"""
+ENDS_THE_WATCH = """import sys
+    sys.setprofile(None)
+    return objectives.masked_mean(x, mask)"""
+
+COPIED = ("aggregate", "check-aggregate")
 
 LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
     "ann": {  # all right, and one function warns
@@ -32,6 +42,17 @@ LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
         "masked_mean": MASKED_MEAN + "return objectives.masked_mean(x, mask)",
         "aggregate": AGGREGATE + "return 0 * token_loss.sum()",
     },
+    "Zoë Müller": {  # the code of the answer; no function of the wanted name; the reference in a thread; see ``copied``
+        "masked_mean": MASKED_MEAN.replace("masked", "my") + RIGHT_MEAN,
+        "aggregate": EXERCISES["aggregate"].in_short,
+        "reinforce_loss": REINFORCE + IN_A_THREAD,
+    },
+    "gus": {  # ends the watch; a syntax error; inputs that are changed
+        "masked_mean": MASKED_MEAN + ENDS_THE_WATCH,
+        "aggregate": AGGREGATE + "return (",
+        "reinforce_loss": REINFORCE + "return token_logprobs.mul_(-advantages.detach())",
+    },
+    "hal": {"masked_mean": MASKED_MEAN + RIGHT_MEAN + "\n\n\nquit()"},  # the process ends, and so does grading
     "dan": {  # a function without end; a right one; a right one beside a cell that changes the check from within
         "masked_mean": MASKED_MEAN + "import time\n    time.sleep(1e6)",
         "aggregate": AGGREGATE + RIGHT_AGGREGATE,
@@ -56,11 +77,21 @@ def is_kept(cell: dict) -> bool:
 
 def hand_in(course: Path, released: dict) -> None:
     """Every learner's notebook, into submitted/LEARNER/ASSIGNMENT."""
+    change = {"cat": edited, "Zoë Müller": copied}
     for learner, cells in LEARNERS.items():
-        path = course / "submitted" / learner / NOTEBOOK / f"{NOTEBOOK}.ipynb"
-        path.parent.mkdir(parents=True)
         notebook = filled(released, cells)
-        path.write_text(json.dumps(edited(notebook) if learner == "cat" else notebook))
+        place(course, learner).write_text(json.dumps(change.get(learner, dict)(notebook)))
+    whole = json.dumps(released)
+    place(course, "eve").write_text(whole[: len(whole) // 2])
+    place(course, "fay").with_name("lesson (1).ipynb").write_text(whole)
+    place(course, "ida").write_text(json.dumps(without_metadata(released)))
+    place(course, "jo")
+
+
+def place(course: Path, learner: str) -> Path:
+    path = course / "submitted" / learner / NOTEBOOK / f"{NOTEBOOK}.ipynb"
+    path.parent.mkdir(parents=True)
+    return path
 
 
 def filled(released: dict, cells: dict[str, str]) -> dict:
@@ -80,6 +111,18 @@ def edited(notebook: dict) -> dict:
         if grade_id(cell) == "imports":
             cell["source"] = [*cell["source"], "\nobjectives = None"]
     return {**notebook, "cells": cells}
+
+
+def copied(notebook: dict) -> dict:
+    """A check and a cell to write twice, as after copying them, and without the ids of cells that older programs drop."""
+    cells = [copy.deepcopy(cell) for cell in notebook["cells"] for _ in range(1 + (grade_id(cell) in COPIED))]
+    for cell in cells:
+        del cell["id"]
+    return {**notebook, "cells": cells, "nbformat_minor": 4}
+
+
+def without_metadata(notebook: dict) -> dict:
+    return {**notebook, "cells": [{**cell, "metadata": {}} for cell in notebook["cells"]]}
 
 
 def grade_id(cell: dict) -> str:
