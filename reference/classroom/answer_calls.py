@@ -35,7 +35,6 @@ def watched(function: Callable, answers: set[Place], seen: set[str]) -> Callable
         if event == "c_call" and argument is sys.setprofile and frame.f_code is not call.__code__:
             seen.add(WATCH)
 
-    @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
         before, of_threads = sys.getprofile(), threading.getprofile()
         threading.setprofile(note)
@@ -46,4 +45,4 @@ def watched(function: Callable, answers: set[Place], seen: set[str]) -> Callable
             sys.setprofile(before)
             threading.setprofile(of_threads)
 
-    return call
+    return functools.wraps(function)(call)

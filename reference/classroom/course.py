@@ -13,14 +13,15 @@ CONFIG = '''"""Settings of nbgrader for the lessons. It reads this file where it
 
 import os
 
-from nbconvert.preprocessors import Preprocessor
-from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, DeduplicateIds, OverwriteCells, OverwriteKernelspec
+from nbgrader.preprocessors import (
+    CheckCellMetadata, ClearOutput, DeduplicateIds, NbGraderPreprocessor, OverwriteCells, OverwriteKernelspec
+)  # fmt: skip
 
 c = get_config()  # noqa: F821  nbgrader gives it
 
 
-class CopiedCells(Preprocessor):
-    """Of a cell and its copy nbgrader empties what it knows of one, and then looks for its name: it stops there."""
+class CopiedCells(NbGraderPreprocessor):
+    """Of a cell and its copy nbgrader empties the entry of the first, then looks for a name in it, and gives no grade."""
 
     def preprocess_cell(self, cell, resources, index):
         if cell.metadata.get("nbgrader") == {}:

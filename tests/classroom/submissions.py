@@ -22,10 +22,6 @@ PATCH = "\nimport reference.teaching.check\nreference.teaching.check.only_with =
 IN_A_THREAD = """from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor() as pool:
         return pool.submit(objectives.reinforce_loss, token_logprobs, advantages).result()"""
-ENDS_THE_WATCH = """import sys
-    sys.setprofile(None)
-    return objectives.masked_mean(x, mask)"""
-
 COPIED = ("aggregate", "check-aggregate")
 
 LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
@@ -38,19 +34,15 @@ LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
         "masked_mean": MASKED_MEAN + "return torch.where(mask, x, 0.0).mean()",
         "aggregate": AGGREGATE + ONE_OF_THREE,
     },
-    "cat": {  # calls the reference; see also ``edited``
+    "cat": {  # calls the reference; a syntax error; inputs that are changed; see also ``edited``
         "masked_mean": MASKED_MEAN + "return objectives.masked_mean(x, mask)",
-        "aggregate": AGGREGATE + "return 0 * token_loss.sum()",
+        "aggregate": AGGREGATE + "return (",
+        "reinforce_loss": REINFORCE + "return token_logprobs.mul_(-advantages.detach())",
     },
     "Zoë Müller": {  # the code of the answer; no function of the wanted name; the reference in a thread; see ``copied``
         "masked_mean": MASKED_MEAN.replace("masked", "my") + RIGHT_MEAN,
         "aggregate": EXERCISES["aggregate"].in_short,
         "reinforce_loss": REINFORCE + IN_A_THREAD,
-    },
-    "gus": {  # ends the watch; a syntax error; inputs that are changed
-        "masked_mean": MASKED_MEAN + ENDS_THE_WATCH,
-        "aggregate": AGGREGATE + "return (",
-        "reinforce_loss": REINFORCE + "return token_logprobs.mul_(-advantages.detach())",
     },
     "hal": {"masked_mean": MASKED_MEAN + RIGHT_MEAN + "\n\n\nquit()"},  # the process ends, and so does grading
     "dan": {  # a function without end; a right one; a right one beside a cell that changes the check from within

@@ -93,18 +93,13 @@ def test_a_wrong_one_gets_points_by_cases_and_what_was_not_begun_none(course):
     assert scores(course)["bob"] == 0 + 3.33 + 0  # aggregate: 5 of 15 cases, of 10 points
 
 
-def test_a_submission_that_calls_the_reference_and_edits_and_deletes_checks_gets_none(course):
+def test_calling_the_reference_editing_checks_a_syntax_error_and_changed_inputs_give_none(course):
     assert scores(course)["cat"] == 0
 
 
 def test_a_copied_cell_is_graded_once(course):
-    assert (
-        scores(course)["Zoë Müller"] == 0 + 10 + 0
-    )  # no function of the name; as the answer; the reference in a thread
-
-
-def test_ending_the_watch_a_syntax_error_and_changed_inputs_give_no_points(course):
-    assert scores(course)["gus"] == 0
+    # no function of the name; as the answer; the reference in a thread
+    assert scores(course)["Zoë Müller"] == 0 + 10 + 0
 
 
 def test_a_function_without_end_costs_its_own_points_only(course):
@@ -132,19 +127,17 @@ def rows(table: str) -> list[str]:
 def test_the_report_names_mistakes_and_what_to_look_at(course):
     masked_mean, aggregate, reinforce_loss, by_hand = report(course).split("\n\n")
     assert set(rows(masked_mean)) == {
-        "passed ann", "calls the reference cat, gus", "takes too long dan", "no function is called masked_mean Zoë Müller",
+        "passed ann", "calls the reference cat", "takes too long dan", "no function is called masked_mean Zoë Müller",
         "your sum leaves the masked positions out, but your denominator still counts them bob",
     }  # fmt: skip
-    assert "its cell fails with SyntaxError gus" in rows(aggregate)
+    assert "its cell fails with SyntaxError cat" in rows(aggregate)
     assert "calls the reference Zoë Müller" in rows(reinforce_loss)
     for learner, what in [
         ("cat", "edits the cell imports"), ("cat", "edits the cell check-aggregate"),
         ("cat", "deletes the cell check-reinforce_loss"), ("dan", "assigns to reference.teaching.check.only_with"),
-        ("gus", "imports sys"), ("Zoë Müller", 'has the code that answer("aggregate") shows'),
+        ("Zoë Müller", 'has the code that answer("aggregate") shows'),
         ("eve", "cannot be read as a notebook"), ("fay", "holds lesson (1).ipynb: rename it"), ("jo", "holds no notebook"),
         ("ida", "has lost the cells imports, masked_mean"), ("hal", "its code stops the process"), ("hal", "calls quit"),
     ]:  # fmt: skip
         assert any(line.strip().startswith(learner) and what in line for line in by_hand.splitlines()), (learner, what)
-    assert (
-        "Zoë Müller  00_everything_is_a_masked_loss  imports" not in by_hand
-    )  # its cells without ids are known by name
+    assert "in the cell imports" not in by_hand  # cells without ids are known by their names
