@@ -11,6 +11,7 @@ from typing import Any
 
 from reference.classroom.results import grade_id_of, is_notebook, read_cells
 from reference.classroom.same_code import same_code
+from reference.lessons import EXERCISES
 
 OURS = ("check", "grade", "objectives", "torch", "reference")  # names of the lesson that a cell has no reason to change
 TOOLS = ("exec", "eval", "compile", "__import__", "setattr", "globals", "get_ipython", "open", "exit", "quit", "input")
@@ -50,9 +51,11 @@ def in_cells(path: Path, released: Path) -> Iterator[str]:
         original = original_of(cell, given)
         if cell["cell_type"] != "code" or original["metadata"].get("nbgrader", {}).get("locked"):
             continue
-        was_there = suspicions(original["source"])
+        name = grade_id_of(original)
+        short = EXERCISES[name].in_short if name in EXERCISES else ""
+        was_there = suspicions(original["source"]) + suspicions(short)
         what = [what for what in suspicions(cell["source"]) if what not in was_there]
-        for each in [*what, *same_code(cell["source"], grade_id_of(original))]:
+        for each in [*what, *same_code(cell["source"], name)]:
             yield f"{each}, in the cell {grade_id_of(cell) or cell.get('id', 'without a name')}"
 
 

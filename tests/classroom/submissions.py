@@ -21,33 +21,27 @@ WARNING = 'import warnings\n    warnings.warn("something is deprecated")\n    '
 PATCH = "\nimport reference.teaching.check\nreference.teaching.check.only_with = print\n"
 IN_A_THREAD = """from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor() as pool:
-        return pool.submit(objectives.reinforce_loss, token_logprobs, advantages).result()"""
+        return pool.submit(objectives.masked_mean, x, mask).result()"""
 COPIED = ("aggregate", "check-aggregate")
 
 LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
-    "ann": {  # all right, and one function warns
+    "ann": {  # all right: one function warns, and one is the code that ``answer`` shows
         "masked_mean": MASKED_MEAN + WARNING + RIGHT_MEAN,
-        "aggregate": AGGREGATE + RIGHT_AGGREGATE,
+        "aggregate": EXERCISES["aggregate"].in_short,
         "reinforce_loss": REINFORCE + "return -advantages.detach() * token_logprobs",
     },
-    "bob": {  # a mistake of the catalogue, a function that is right in some cases, an exercise that was not begun
+    "Zoë Müller": {  # a mistake of the catalogue, a function that is right in some cases, and see ``copied``
         "masked_mean": MASKED_MEAN + "return torch.where(mask, x, 0.0).mean()",
         "aggregate": AGGREGATE + ONE_OF_THREE,
     },
-    "cat": {  # calls the reference; a syntax error; inputs that are changed; see also ``edited``
-        "masked_mean": MASKED_MEAN + "return objectives.masked_mean(x, mask)",
+    "cat": {  # calls the reference in a thread; a syntax error; inputs that are changed; and see ``edited``
+        "masked_mean": MASKED_MEAN + IN_A_THREAD,
         "aggregate": AGGREGATE + "return (",
         "reinforce_loss": REINFORCE + "return token_logprobs.mul_(-advantages.detach())",
     },
-    "Zoë Müller": {  # the code of the answer; no function of the wanted name; the reference in a thread; see ``copied``
-        "masked_mean": MASKED_MEAN.replace("masked", "my") + RIGHT_MEAN,
-        "aggregate": EXERCISES["aggregate"].in_short,
-        "reinforce_loss": REINFORCE + IN_A_THREAD,
-    },
-    "hal": {"masked_mean": MASKED_MEAN + RIGHT_MEAN + "\n\n\nquit()"},  # the process ends, and so does grading
-    "dan": {  # a function without end; a right one; a right one beside a cell that changes the check from within
+    "dan": {  # a function without end; no function of that name; a right one beside a cell that changes the check
         "masked_mean": MASKED_MEAN + "import time\n    time.sleep(1e6)",
-        "aggregate": AGGREGATE + RIGHT_AGGREGATE,
+        "aggregate": AGGREGATE.replace("aggregate", "mine") + RIGHT_AGGREGATE,
         "reinforce_loss": REINFORCE + "return -advantages.detach() * token_logprobs" + PATCH,
     },
 }
@@ -73,11 +67,23 @@ def hand_in(course: Path, released: dict) -> None:
     for learner, cells in LEARNERS.items():
         notebook = filled(released, cells)
         place(course, learner).write_text(json.dumps(change.get(learner, dict)(notebook)))
+    for learner, notebook in broken(released).items():
+        place(course, learner).write_text(json.dumps(notebook))
     whole = json.dumps(released)
     place(course, "eve").write_text(whole[: len(whole) // 2])
     place(course, "fay").with_name("lesson (1).ipynb").write_text(whole)
-    place(course, "ida").write_text(json.dumps(without_metadata(released)))
     place(course, "jo")
+
+
+def broken(released: dict) -> dict[str, dict]:
+    """What nbgrader cannot grade: no cells, a process that ends at once, and cells without what nbgrader wrote into them."""
+    ends = {"cell_type": "code", "id": "ends", "source": "import os\nos._exit(0)", "metadata": {}, "outputs": []}
+    cells = released["cells"]
+    return {
+        "gus": {**released, "cells": []},
+        "hal": {**released, "cells": [{**ends, "execution_count": None}, *cells]},
+        "ida": {**released, "cells": [{**cell, "metadata": {}} for cell in cells]},
+    }
 
 
 def place(course: Path, learner: str) -> Path:
@@ -111,10 +117,6 @@ def copied(notebook: dict) -> dict:
     for cell in cells:
         del cell["id"]
     return {**notebook, "cells": cells, "nbformat_minor": 4}
-
-
-def without_metadata(notebook: dict) -> dict:
-    return {**notebook, "cells": [{**cell, "metadata": {}} for cell in notebook["cells"]]}
 
 
 def grade_id(cell: dict) -> str:

@@ -114,6 +114,16 @@ def test_what_the_lesson_itself_does_is_not_told(course):
     assert "To look at by hand" not in report(course)
 
 
+def test_what_the_short_answer_imports_is_not_told(course):
+    use = "from reference.evaluation.answers import read_number"
+    assert suspicions(EXERCISES["extract_answer"].in_short) == ["imports reference.evaluation.answers"]
+    write(course, "submitted/dan", [written("extract_answer", use), check("f"), check("g")])
+    write(course, "autograded/dan", [check("f", [verdict(10, "passed")])])
+    release = course / "release" / ASSIGNMENT / "lesson.ipynb"
+    release.write_text(json.dumps({"cells": [written("extract_answer", ""), check("f"), check("g")]}))
+    assert "imports reference" not in report(course)
+
+
 UNREADABLE = '{"cells": ['
 LOST = json.dumps({"cells": [check("f"), check("g")]})
 
