@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 CARRIED = (  # MANIFEST.in has the same, for a wheel is built from the source archive
     "notebooks/[0-9]*.ipynb",
     "docs/*.md",
+    "docs/*.py",
     "findings/*.md",
     "findings/*.sh",
     "figures/runs/*/*.json",

@@ -1,29 +1,10 @@
 """Which cells of a notebook depend on which: by the names that they bind and read."""
 
 import ast
-from symtable import SymbolTable, symtable
 
+from reference.classroom.cell_names import binds, reads, tables
 
-def tables(table: SymbolTable) -> list[SymbolTable]:
-    return [table, *(inner for child in table.get_children() for inner in tables(child))]
-
-
-def binds(source: str) -> set[str]:
-    """The names of the notebook that a cell gives to something, imports left out."""
-    symbols = symtable(source, "cell", "exec").get_symbols()
-    return {symbol.get_name() for symbol in symbols if symbol.is_assigned() and not symbol.is_imported()}
-
-
-def reads(source: str) -> set[str]:
-    """The names of the notebook that a cell reads, also inside of its functions, before it has bound them itself."""
-    found, bound = set(), set()
-    for statement in map(ast.unparse, ast.parse(source).body):
-        top, *inner = tables(symtable(statement, "cell", "exec"))
-        used = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-        used |= {s.get_name() for table in inner for s in table.get_symbols() if s.is_global() and s.is_referenced()}
-        found |= used - bound
-        bound |= binds(statement)
-    return found
+__all__ = ["binds", "imports", "needed", "readers", "reads", "tables"]
 
 
 def imports(source: str) -> str:

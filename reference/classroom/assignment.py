@@ -4,17 +4,16 @@ An exercise becomes two cells: the learner's, with a solution that nbgrader take
 The line that gives points is a hidden test: the learner's copy has the check of the course and no more.
 """
 
-import ast
 import copy
 import re
 from typing import Any
 
+from reference.classroom.left_out import left_out
 from reference.lessons import EXERCISES
 
 STUB = "raise NotImplementedError"
 SKIP = "skip-execution"  # nbclient, and so nbgrader, does not run a cell with this tag; JupyterLab does
 EXERCISE = re.compile(r"^### Exercise \d+ · `(\w+)` · .* · (\d+) minutes", re.M)
-DEFINES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 LINK = re.compile(r"\[([^\[\]]+)\]\((\.\./[^)\s]*)\)")
 NOTEBOOK_LINK = re.compile(r"\]\((\d\d_\w+)\.ipynb")
 GRADED = """### BEGIN HIDDEN TESTS
@@ -117,16 +116,8 @@ def lock_first_code_cell(cells: list[Cell]) -> None:
 
 
 def skip_what_no_check_needs(cells: list[Cell]) -> None:
-    """Tag what grading need not run: all behind the last check, and what binds no name that a solution could read."""
+    """Tag the cells that grading leaves out."""
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    last = max((index for index, cell in enumerate(code) if "nbgrader" in cell["metadata"]), default=0)
-    for index, cell in enumerate(code):
-        if "nbgrader" not in cell["metadata"] and (index > last or not binds(cell["source"])):
-            cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), SKIP]
-
-
-def binds(source: str) -> bool:
-    """Whether a cell gives something a name, by import too."""
-    tree = ast.parse(source)
-    stored = any(isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) for node in ast.walk(tree))
-    return stored or any(isinstance(node, DEFINES) for node in ast.walk(tree))
+    graded = {index for index, cell in enumerate(code) if "nbgrader" in cell["metadata"]}
+    for index in left_out([cell["source"] for cell in code], graded):
+        code[index]["metadata"]["tags"] = [*code[index]["metadata"].get("tags", []), SKIP]

@@ -13,7 +13,25 @@ CONFIG = '''"""Settings of nbgrader for the lessons. It reads this file where it
 
 import os
 
+from nbgrader.preprocessors import (
+    CheckCellMetadata, ClearOutput, DeduplicateIds, NbGraderPreprocessor, OverwriteCells, OverwriteKernelspec
+)  # fmt: skip
+
 c = get_config()  # noqa: F821  nbgrader gives it
+
+
+class CopiedCells(NbGraderPreprocessor):
+    """Of a cell and its copy nbgrader empties the entry of the first, then looks for a name in it, and gives no grade."""
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.metadata.get("nbgrader") == {}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput, DeduplicateIds, CopiedCells, OverwriteKernelspec, OverwriteCells, CheckCellMetadata
+]  # fmt: skip
 
 # What release_assignment, fetch_assignment, submit and collect call the course.
 c.CourseDirectory.course_id = "COURSE"

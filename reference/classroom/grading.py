@@ -17,7 +17,7 @@ from typing import Literal, NoReturn
 from IPython import get_ipython
 from IPython.display import display
 
-from reference.classroom.answer_calls import answers_of, watched
+from reference.classroom.answer_calls import WATCH, answers_of, watched
 from reference.classroom.results import VERDICT
 from reference.lessons import BUGS, EXERCISES
 from reference.objectives.shapes import InputError
@@ -97,15 +97,21 @@ def grade_of(exercise: Exercise, function: Callable, *, points: int, seed: int) 
     if seed == SEED:
         raise InputError(f"seed={seed} draws what check shows to every learner: take another one")
     called: set[str] = set()
-    function = watched(function, answers_of(exercise), called)
+    if callable(function):
+        function = watched(function, answers_of(exercise), called)
     verdict = judge(exercise, BUGS, function, seed)
     right, cases = right_cases(exercise, function, seed)
     status: Status = verdict.status
     message = verdict.message
     if called:
-        status, message = "copied", f"✗ {exercise.name}: it calls {', '.join(sorted(called))} of the reference."
+        status, message = "copied", f"✗ {exercise.name}: it calls {in_words(called)}."
     share = 0 if called else 1 if verdict.passed else right / cases
     return Grade(exercise.name, round(points * share, 2), points, right, cases, status, mistake_of(verdict), message)
+
+
+def in_words(called: set[str]) -> str:
+    answers = sorted(called - {WATCH})
+    return " and ".join([*([f"{', '.join(answers)} of the reference"] if answers else []), *sorted(called & {WATCH})])
 
 
 def right_cases(exercise: Exercise, function: Callable, seed: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reference.classroom.look_at import to_look_at
 from reference.classroom.results import Result, not_graded, results_of
+from reference.classroom.without_grade import why_no_grade
 
 Table = tuple[str, list[tuple[str, ...]]]  # a heading, and rows of cells
 
@@ -52,11 +53,10 @@ def names(results: list[Result], verdict: str) -> str:
 
 def hand_table(course: Path, results: list[Result]) -> Iterable[Table]:
     """What no verdict says: submissions that were not graded, and code that could change its own grade."""
-    rows: list[tuple[str, ...]] = [
-        (learner, assignment, "has no graded notebook: what did autograde say?")
-        for learner, assignment in not_graded(course)
-    ]
-    for learner, assignment in dict.fromkeys((result.learner, result.assignment) for result in results):
+    without = not_graded(course)
+    rows: list[tuple[str, ...]] = [(*each, why_no_grade(course, *each)) for each in without]
+    graded = dict.fromkeys((result.learner, result.assignment) for result in results)
+    for learner, assignment in [*without, *graded]:
         rows += [(learner, assignment, what) for what in to_look_at(course, learner, assignment)]
     if rows:
         yield "To look at by hand", rows

@@ -1,5 +1,6 @@
 """A notebook of the course as a source notebook of nbgrader: which cells are made of it, and what a learner gets."""
 
+import builtins
 import functools
 import json
 import re
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from submissions import grade_id
 
-from reference.classroom.assignment import SKIP, binds, source_notebook, with_links
+from reference.classroom.assignment import SKIP, source_notebook, with_links
+from reference.classroom.cell_names import binds, imported, reads
+from reference.classroom.left_out import helps, left_out
 from reference.lessons import EXERCISES
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9]*.ipynb"))
@@ -36,6 +39,10 @@ def path(request) -> Path:
 def without(what: str, text: str) -> str:
     """As nbgrader gives a cell out: without what lies between two marks."""
     return re.sub(rf"^### BEGIN {what}\n.*?^### END {what}\n?", "", text, flags=re.M | re.S)
+
+
+def made(source: str) -> set[str]:
+    return binds(source) | imported(source)
 
 
 def by_id(notebook: dict) -> dict[str, dict]:
@@ -87,34 +94,46 @@ def test_a_stub_that_is_no_exercise_is_not_graded():
     assert "nbgrader" not in loop["metadata"] and "SOLUTION" not in loop["source"]
 
 
-def test_grading_leaves_out_what_shows_and_what_comes_behind_the_last_check():
-    def cell(source, number):
-        return {"cell_type": "code", "id": f"c-{number}", "source": source, "metadata": {}, "outputs": []}
+CELLS = [
+    "import torch",  # 0
+    "quiz('a')",
+    "losses = [1.0]\nprint(losses)",
+    "vocabulary = 7",  # 3: read by 4
+    "def helper(x):\n    return x % vocabulary",  # 4: a solution may call it
+    "from reference.lessons.kl.figures import figure\nshow(figure(helper))",
+    "from copy import copy\nfor step in with_bar(range(9), 'training'):\n    model = copy(losses)",  # 6: trains
+    "def probability(x):\n    return model(x)",  # 7: reads what 6 made
+    "def f(x):\n    raise NotImplementedError",  # 8: graded
+    "def later():\n    pass",
+]
 
-    heading = {
-        "cell_type": "markdown",
-        "id": "h",
-        "metadata": {},
-        "source": "### Exercise 1 · `masked_mean` · ●○○ · 5 minutes",
-    }
-    sources = [
-        "import torch", "quiz('a')", "losses = [1.0]\nprint(losses)", "for _ in range(3):\n    print()",
-        "def masked_mean(x, mask):\n    raise NotImplementedError\n\n\ncheck.masked_mean(masked_mean)", "more = [2.0]",
-    ]  # fmt: skip
-    cells = [heading, *(cell(source, number) for number, source in enumerate(sources))]
-    made = [c for c in source_notebook({"cells": cells}, seed=1, seconds=60)["cells"] if c["cell_type"] == "code"]
-    assert [SKIP in c["metadata"].get("tags", []) for c in made] == [False, True, False, False, False, False, True]
+
+def test_grading_runs_what_a_solution_could_call_and_what_that_reads():
+    assert set(range(10)) - left_out(CELLS, {8}) == {0, 3, 4, 8}
+
+
+def test_a_name_that_is_bound_again_is_no_longer_of_the_training():
+    assert 7 not in left_out([*CELLS[:7], "model = vocabulary\ndef probability(x):\n    return model", "graded"], {8})
 
 
 @pytest.mark.parametrize(
     ("source", "does"),
     [
-        ("x = 1", True), ("print(x)", False), ("import math", True), ("def f():\n    pass", True), ("x[0] = 1", False),
-        ("quiz('a')", False), ("class A:\n    pass", True), ("for i in x:\n    print(i)", True), ("x += 1", True),
+        ("x = 1", False), ("import math", True), ("def f():\n    pass", True), ("class A:\n    pass", True),
+        ("from torch import Tensor", True), ("from reference.lessons.kl.figures import figure", False),
     ],
 )  # fmt: skip
-def test_what_binds_a_name(source, does):
-    assert binds(source) is does
+def test_what_a_solution_could_call(source, does):
+    assert helps(source) is does
+
+
+def test_grading_trains_nothing_and_runs_all_that_the_short_answers_and_its_own_cells_read(path):
+    cells = [cell for cell in made_of(path)["cells"] if cell["cell_type"] == "code"]
+    run = [cell["source"] for cell in cells if SKIP not in cell["metadata"].get("tags", [])]
+    assert not any("with_bar(" in source or "live(" in source for source in run)
+    skipped = [cell["source"] for cell in cells if SKIP in cell["metadata"].get("tags", [])]
+    known = set().union(*map(made, run), dir(builtins), {"display", "get_ipython"})
+    assert skipped and not set().union(*map(reads, run)) - known
 
 
 @pytest.mark.parametrize(

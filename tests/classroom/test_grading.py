@@ -3,6 +3,8 @@
 import inspect
 import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -97,6 +99,29 @@ def test_a_function_that_looks_whether_it_is_watched_gains_nothing():
     assert graded("masked_mean", careful).points == 0
 
 
+def test_a_function_that_calls_the_reference_in_a_thread_gets_no_points():
+    def in_a_thread(x, mask):
+        with ThreadPoolExecutor() as pool:
+            return pool.submit(objectives.masked_mean, x, mask).result()
+
+    found = graded("masked_mean", in_a_thread)
+    assert (found.status, found.points, found.right) == ("copied", 0, 6) and threading.getprofile() is None
+
+
+def test_a_function_that_ends_the_watch_gets_no_points():
+    def unwatched(x, mask):
+        before = sys.getprofile()
+        sys.setprofile(None)
+        try:
+            return objectives.masked_mean(x, mask)
+        finally:
+            sys.setprofile(before)
+
+    found = graded("masked_mean", unwatched)
+    assert (found.status, found.points, found.right) == ("copied", 0, 6)
+    assert found.message == "✗ masked_mean: it calls sys.setprofile."
+
+
 def test_another_function_of_the_course_may_be_called():
     def with_an_earlier_lesson(token_logprobs, advantages):
         objectives.masked_mean(token_logprobs, token_logprobs < 0)
@@ -129,7 +154,8 @@ def test_the_inputs_of_check_are_no_inputs_of_grading():
 
 
 def test_something_that_is_no_function_gets_no_points():
-    assert graded("masked_mean", 3).points == 0
+    found = graded("masked_mean", 3)
+    assert found.points == 0 and "pass the function itself" in found.message
 
 
 @pytest.fixture

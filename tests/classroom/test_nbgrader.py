@@ -1,4 +1,4 @@
-"""nbgrader itself grades four learners: a right submission, wrong and empty ones, two that cheat, and one that is slow.
+"""nbgrader itself grades ten learners: right, wrong and empty work, some that cheat, one that is slow, files that are broken.
 
 It needs nbgrader 0.9.6 in an environment of its own, in .nbgrader beside this repository's .venv:
 
@@ -10,12 +10,13 @@ or in the folder that NBGRADER names.
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from submissions import NOTEBOOK, hand_in, small_lesson
+from submissions import LEARNERS, NOTEBOOK, hand_in, small_lesson
 
 from reference.classroom.course import new_course
 from reference.classroom.report import report
@@ -60,18 +61,18 @@ def course(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("class")
     notebooks = small_lesson(folder / "notebooks", ROOT / "notebooks" / f"{NOTEBOOK}.ipynb")
     course, kernels = folder / "course", kernel_of_this_python(folder / "jupyter")
-    new_course(course, lessons=[], seed=1, timeout=30, notebooks=notebooks)
+    new_course(course, lessons=[], seed=1, timeout=15, notebooks=notebooks)
     nbgrader(course, kernels, "generate_assignment", NOTEBOOK)
     hand_in(course, json.loads((course / "release" / NOTEBOOK / f"{NOTEBOOK}.ipynb").read_text()))
-    for command in ("autograde", "generate_feedback"):
-        nbgrader(course, kernels, command, NOTEBOOK)
+    nbgrader(course, kernels, "autograde", NOTEBOOK, fails=True)  # the broken ones, after all others are graded
+    nbgrader(course, kernels, "generate_feedback", NOTEBOOK)
     nbgrader(course, kernels, "export")
     return course
 
 
 def scores(course: Path) -> dict[str, float]:
     with (course / "grades.csv").open() as file:
-        return {row["student_id"]: float(row["raw_score"]) for row in csv.DictReader(file)}
+        return {row["student_id"]: float(row["raw_score"] or 0) for row in csv.DictReader(file)}
 
 
 def feedback(course: Path, learner: str) -> str:
@@ -88,20 +89,22 @@ def test_a_right_submission_gets_all_points_also_where_it_warns(course):
     assert scores(course)["ann"] == 5 + 10 + 5
 
 
-def test_a_wrong_one_gets_points_by_cases_and_what_was_not_begun_none(course):
-    assert scores(course)["bob"] == 0 + 3.33 + 0  # aggregate: 5 of 15 cases, of 10 points
+def test_a_wrong_one_with_a_copied_cell_gets_points_by_cases_and_what_was_not_begun_none(course):
+    assert scores(course)["Zoë Müller"] == 0 + 3.33 + 0  # aggregate: 5 of 15 cases, of 10 points
 
 
-def test_a_submission_that_calls_the_reference_and_edits_and_deletes_checks_gets_none(course):
+def test_calling_the_reference_editing_checks_a_syntax_error_and_changed_inputs_give_none(course):
     assert scores(course)["cat"] == 0
 
 
 def test_a_function_without_end_costs_its_own_points_only(course):
-    assert scores(course)["dan"] == 0 + 10 + 5
+    assert scores(course)["dan"] == 0 + 0 + 5
 
 
 def test_feedback_carries_the_named_mistake(course):
-    assert "your sum leaves the masked positions out, but your denominator still counts them" in feedback(course, "bob")
+    assert "your sum leaves the masked positions out, but your denominator still counts them" in feedback(
+        course, "Zoë Müller"
+    )
     assert "calls masked_mean of the reference" in feedback(course, "cat")
 
 
@@ -110,16 +113,29 @@ def test_the_report_has_the_points_of_nbgrader(course):
     for result in results_of(course):
         ours[result.learner] += result.points
     assert ours == pytest.approx(scores(course))
+    assert set(ours) >= {*LEARNERS, "eve", "fay", "gus", "hal", "ida"}
+
+
+def rows(table: str) -> list[str]:
+    """The verdict and the names of each row."""
+    return [re.sub(r"^ +\d+ +| {2,}", " ", line).strip() for line in table.splitlines()[1:]]
 
 
 def test_the_report_names_mistakes_and_what_to_look_at(course):
-    text = report(course)
-    for learner, verdict in {
-        "ann": "passed", "bob": "your sum leaves the masked positions out", "cat": "calls the reference", "dan": "takes too long",
-    }.items():  # fmt: skip
-        (line,) = [line for line in text.split("\n\n")[0].splitlines() if line.endswith(learner)]
-        assert verdict in line
-    by_hand = text.split("To look at by hand\n")[1]
-    assert "edits the cell imports" in by_hand and "edits the cell check-aggregate" in by_hand
-    assert "deletes the cell check-reinforce_loss" in by_hand
-    assert "assigns to reference.teaching.check.only_with" in by_hand
+    masked_mean, aggregate, reinforce_loss, by_hand = report(course).split("\n\n")
+    assert set(rows(masked_mean)) == {
+        "passed ann", "calls the reference cat", "takes too long dan",
+        "your sum leaves the masked positions out, but your denominator still counts them Zoë Müller",
+    }  # fmt: skip
+    assert {"its cell fails with SyntaxError cat", "no function is called aggregate dan"} <= set(rows(aggregate))
+    assert {"not attempted Zoë Müller", "passed ann, dan"} <= set(rows(reinforce_loss))
+    for learner, what in [
+        ("ann", 'has the code that answer("aggregate") shows'), ("cat", "edits the cell imports"),
+        ("cat", "edits the cell check-aggregate"), ("cat", "deletes the cell check-reinforce_loss"),
+        ("dan", "assigns to reference.teaching.check.only_with"), ("eve", "cannot be read as a notebook"),
+        ("fay", "holds lesson (1).ipynb: rename it"), ("gus", "has lost the cells imports, masked_mean"),
+        ("hal", "its code stops the process"), ("hal", "imports os"), ("ida", "has lost the cells imports, masked_mean"),
+        ("jo", "holds no notebook"),
+    ]:  # fmt: skip
+        assert any(line.strip().startswith(learner) and what in line for line in by_hand.splitlines()), (learner, what)
+    assert "in the cell imports" not in by_hand  # cells without ids are known by their names

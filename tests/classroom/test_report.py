@@ -1,14 +1,18 @@
 """The report: read from notebooks that nbgrader would write, here written by hand."""
 
 import csv
+import inspect
 import json
 
 import pytest
 
+from reference import objectives
 from reference.__main__ import main
 from reference.classroom.look_at import suspicions
 from reference.classroom.report import report
 from reference.classroom.results import VERDICT, what_came_out
+from reference.classroom.same_code import same_code
+from reference.lessons import EXERCISES
 
 ASSIGNMENT = "00_everything"
 
@@ -18,8 +22,8 @@ def verdict(points, status, mistake=""):
     return {"output_type": "display_data", "data": {"text/plain": "...", VERDICT: data}}
 
 
-def error(name):
-    return {"output_type": "error", "ename": name, "evalue": "", "traceback": []}
+def error(name, evalue=""):
+    return {"output_type": "error", "ename": name, "evalue": evalue, "traceback": []}
 
 
 def check(name, outputs=(), source=None):
@@ -110,9 +114,75 @@ def test_what_the_lesson_itself_does_is_not_told(course):
     assert "To look at by hand" not in report(course)
 
 
-def test_what_nbgrader_did_not_grade_is_told(course):
-    write(course, "submitted/eve", [check("f")])
-    assert "eve  00_everything  has no graded notebook" in report(course)
+def test_what_the_short_answer_imports_is_not_told(course):
+    use = "from reference.evaluation.answers import read_number"
+    assert suspicions(EXERCISES["extract_answer"].in_short) == ["imports reference.evaluation.answers"]
+    write(course, "submitted/dan", [written("extract_answer", use), check("f"), check("g")])
+    write(course, "autograded/dan", [check("f", [verdict(10, "passed")])])
+    release = course / "release" / ASSIGNMENT / "lesson.ipynb"
+    release.write_text(json.dumps({"cells": [written("extract_answer", ""), check("f"), check("g")]}))
+    assert "imports reference" not in report(course)
+
+
+UNREADABLE = '{"cells": ['
+LOST = json.dumps({"cells": [check("f"), check("g")]})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("lesson.ipynb", UNREADABLE, "lesson.ipynb cannot be read as a notebook"),
+        ("lesson.ipynb", "[]", "lesson.ipynb cannot be read as a notebook"),
+        ("lesson (1).ipynb", LOST, "holds lesson (1).ipynb: rename it to lesson.ipynb"),
+        ("lesson.ipynb", LOST, "has lost the cells f,"),
+        (
+            "lesson.ipynb",
+            json.dumps({"cells": [written("f", "quit()"), check("f"), check("g")]}),
+            "has no grade: its code",
+        ),
+        ("lesson.txt", "", "holds no notebook"),
+    ],
+)
+def test_what_nbgrader_did_not_grade_is_told_with_the_reason(course, name, text, wanted):
+    folder = course / "submitted" / "eve" / ASSIGNMENT
+    folder.mkdir(parents=True)
+    (folder / name).write_text(text)
+    assert f"eve  00_everything  {wanted}" in report(course)
+
+
+def test_code_that_stops_the_process_is_told_where_there_is_no_grade(course):
+    write(course, "submitted/eve", [written("f", "quit()"), check("f"), check("g")])
+    assert "eve  00_everything  calls quit, in the cell f" in report(course)
+
+
+def test_cells_without_ids_are_known_by_their_name_or_text(course):
+    given = {"cell_type": "code", "source": "import sys", "metadata": {}, "outputs": []}
+    (course / "release" / ASSIGNMENT / "lesson.ipynb").write_text(
+        json.dumps({"cells": [{**given, "id": "a"}, written("f", "def f(): ..."), check("f"), check("g")]})
+    )
+    cells = [given, written("f", "def f(): ..."), check("f"), check("g")]
+    write(course, "submitted/dan", [{k: v for k, v in cell.items() if k != "id"} for cell in cells])
+    write(course, "autograded/dan", [check("f", [verdict(10, "passed")])])
+    assert "To look at by hand" not in report(course)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (EXERCISES["aggregate"].in_short, True),
+        (EXERCISES["aggregate"].in_short + "\n\n# mine", True),
+        (inspect.getsource(inspect.unwrap(objectives.aggregate)), True),
+        (EXERCISES["aggregate"].in_short.replace("row_sums", "totals"), False),
+        ("def aggregate(", False),
+        ("aggregate = 1", False),
+    ],
+)
+def test_the_code_that_answer_shows_is_told_where_it_is_long(source, told):
+    assert list(same_code(source, "aggregate")) == ['has the code that answer("aggregate") shows'] * told
+
+
+def test_the_code_of_a_short_answer_is_not_told():
+    assert list(same_code(EXERCISES["masked_mean"].in_short, "masked_mean")) == []
 
 
 @pytest.mark.parametrize(
@@ -124,6 +194,8 @@ def test_what_nbgrader_did_not_grade_is_told(course):
         ([verdict(0, "wrong"), error("NoPoints")], (0, "wrong, and no mistake that is known")),
         ([verdict(10, "passed"), verdict(1, "wrong")], (1, "wrong, and no mistake that is known")),  # the last is ours
         ([error("KeyboardInterrupt"), error("CellTimeoutError")], (0.0, "takes too long")),
+        ([error("KeyboardInterrupt")], (0.0, "fails with KeyboardInterrupt")),
+        ([verdict(10, "passed"), error("GeneratorExit")], (0.0, "fails with GeneratorExit")),  # the verdict is not ours
     ],
 )
 def test_what_a_graded_cell_says(outputs, wanted):
@@ -131,8 +203,20 @@ def test_what_a_graded_cell_says(outputs, wanted):
 
 
 @pytest.mark.parametrize(
+    ("of_solution", "wanted"),
+    [([error("SyntaxError")], "its cell fails with SyntaxError"), ([], "no function is called f")],
+)
+def test_where_there_is_no_function_its_own_cell_says_why(of_solution, wanted):
+    missing = error("NameError", "name 'f' is not defined")
+    assert what_came_out([missing], "f", of_solution) == (0.0, wanted)
+    assert what_came_out([error("NameError", "name 'x' is not defined")], "f", of_solution)[1] == "fails with NameError"
+
+
+@pytest.mark.parametrize(
     ("source", "wanted"),
     [
+        ("open('gradebook.db')", ["calls open"]),
+        ("import urllib.request", ["imports urllib.request"]),
         ("def f(x):\n    x = x + 1\n    return x.sum()", []),
         ("import math\ny = math.pi", []),
         ("import torch.nn.functional as F\nF.relu = None", ["assigns to F.relu"]),
