@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from labs import MARKS, PATIENCE, chromium
 from PIL import Image
-from test_lab import CHROMIUM, FLAGS, PATIENCE
 
 from website.build import build
 
@@ -45,10 +45,7 @@ TOO_FAINT = """() => {
     return [...found];
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install it to run the browser tests"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +56,19 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        yield p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def browser() -> Iterator:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
-def opened(site, chromium) -> Iterator:
+def opened(site, browser) -> Iterator:
     """opened("index.html", width=390): the page. Afterwards nothing may have been asked of a network, or have failed."""
     contexts, requests, errors = [], [], []
 
     def opened(address: str, *, width: int = DESK, theme: str = "light", scripts: bool = True):
         viewport = {"width": width, "height": 800}
-        contexts.append(chromium.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=scripts))
+        contexts.append(browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=scripts))
         page = contexts[-1].new_page()
         page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: requests.append(request.url))
