@@ -1,14 +1,15 @@
 """What a screen reader and a keyboard find in a real JupyterLab: every widget and every output of ours, light and dark.
 
-One notebook shows all of them, and nothing is trained. axe-core looks at our outputs alone. What ipywidgets and
-JupyterLab do wrong around them is no violation of ours, and what they do wrong inside of them is listed in THEIRS.
+One notebook shows all of them, and nothing is trained. axe-core looks at the outputs alone, and so not at what is
+JupyterLab's own. It has no exceptions: what ipywidgets leaves out, reference/teaching/aria.js adds.
 """
 
 from collections.abc import Iterator
 
 import nbformat
 import pytest
-from labs import MARKS, chromium, lab, new_notebook, opened_and_run
+from axe import violations
+from labs import MARKS, chromium, lab, new_notebook, opened_and_run, wait_until
 
 from reference.lessons import WIDGETS
 
@@ -51,8 +52,9 @@ ARGUMENTS = {"walk": "example()", "temperature": "example()", "supervision": "ex
 SHOWN = {name: f"play.{name}({ARGUMENTS.get(name, '')})" for name in WIDGETS}
 ALL_AT_ONCE = {"notebook-extension/tracker": {"windowingMode": "none"}}  # and not only the cells on the screen
 
-# Rule of axe -> why it is left to ipywidgets or JupyterLab. Each is needed: a test fails when its rule finds nothing.
-THEIRS: dict[str, str] = {}
+ARROWS = {"slider": "ArrowRight", "combobox": "ArrowDown", "checkbox": "Space", "button": "Enter"}
+
+PANEL_OF_FOCUS = "() => [...document.querySelectorAll('.accessible-panel')].indexOf(document.activeElement.closest('.accessible-panel'))"
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,79 @@ def page(tmp_path_factory) -> Iterator:
     nbformat.write(new_notebook(IMPORTS, *OUTPUTS, *SHOWN.values()), place / "all.ipynb")
     with lab(place, tmp_path_factory.mktemp("config"), ALL_AT_ONCE) as address, chromium() as browser:
         yield opened_and_run(browser, address.format("all.ipynb"))
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_axe_finds_nothing_wrong_with_any_output(page, theme):
+    page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
+    page.locator(f"body[data-jp-theme-light={str('Light' in theme).lower()}]").wait_for(state="attached")
+    assert page.locator(".accessible-panel").count() == len(SHOWN) + 1  # all of them were drawn, the quiz too
+    assert violations(page, ".jp-OutputArea") == []
+
+
+def test_a_slider_without_a_name_and_a_faint_text_would_be_found(page):
+    page.evaluate("""() => {
+        const copy = document.querySelector('.widget-slider').parentElement.cloneNode(true);
+        copy.querySelectorAll('[role=slider]').forEach(slider => slider.removeAttribute('aria-label'));
+        copy.insertAdjacentHTML('beforeend', '<p style="color: #777; background: #666">faint</p>');
+        copy.id = 'broken';
+        document.querySelector('.accessible-panel').after(copy);  // where the script does not look
+    }""")
+    found = {rule for rule, *_ in violations(page, "#broken")}
+    page.evaluate("document.querySelector('#broken').remove()")
+    assert found == {"aria-input-field-name", "color-contrast"}
+
+
+class Focus:
+    """What has the focus of the keyboard, as the browser tells it to a screen reader."""
+
+    def __init__(self, page) -> None:
+        cdp = page.context.new_cdp_session(page)
+        element = cdp.send("Runtime.evaluate", {"expression": "document.activeElement"})["result"]["objectId"]
+        tree = cdp.send("Accessibility.getPartialAXTree", {"objectId": element, "fetchRelatives": False})
+        node = tree["nodes"][0]
+        cdp.detach()
+        told = {one["name"]: one["value"].get("value") for one in node.get("properties", ())}
+        self.role, self.name = node["role"]["value"], node.get("name", {}).get("value", "")
+        self.state = (self.name, node.get("value", {}).get("value"), told.get("valuetext"), told.get("checked"))
+        self.at_its_end = told.get("valuemax") == node.get("value", {}).get("value")
+
+
+def test_every_control_is_reached_by_tab_has_a_name_and_what_it_does_is_said(page):
+    page.locator(".jp-Cell").nth(1).focus()  # the quiz, which is the first
+    reached, told = set(), set()
+    while (at := next_stop(page, reached)) is not None:
+        reached.add(at)
+        control = Focus(page)
+        assert control.name, f"panel {at}: a {control.role} without a name"
+        if at not in told and control.role in ARROWS:
+            told |= {at} if moved(page, at, control) else set()
+    assert reached == told == set(range(len(SHOWN) + 1))
+
+
+def next_stop(page, reached: set[int]) -> int | None:
+    """Tab until the focus is in a panel. Its place; None behind the last."""
+    for _ in range(40):  # outputs without a panel have links at most, and the page around them has a dozen stops
+        page.keyboard.press("Tab")
+        at = page.evaluate(PANEL_OF_FOCUS)
+        if at >= max(reached, default=0):
+            return at
+    return None
+
+
+def moved(page, at: int, control: Focus) -> bool:
+    """Use the control that has the focus: its state changes, and a status says what else did. False for a choice that does
+    nothing before a button is pressed."""
+    panel = page.locator(".accessible-panel").nth(at)
+    said = panel.get_by_role("status")
+    before, picture = said.all_inner_texts(), panel.locator("img").first
+    alternative = picture.get_attribute("alt") if picture.count() else None
+    page.keyboard.press("ArrowLeft" if control.at_its_end and control.role == "slider" else ARROWS[control.role])
+    if control.role == "combobox" and panel.get_by_role("button").count():
+        return False
+    wait_until(lambda: said.all_inner_texts() != before)
+    if panel.locator(".widget-slider, select, input").count() and not panel.get_by_role("button").count():
+        wait_until(lambda: picture.get_attribute("alt") != alternative)
+    now = Focus(page)
+    assert now.role == control.role and now.state != control.state, f"panel {at}: {control.state} stays as it was"
+    return True

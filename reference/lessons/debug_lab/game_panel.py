@@ -51,6 +51,8 @@ def build(game: Game) -> widgets.VBox:
     def go_on(_: object) -> None:
         if guess.description == NEXT:
             begin()
+        elif names.value is None and game.round:
+            told.value = "Choose a name first."
         elif game.round:
             told.value = html.escape(game.told(names.value)).replace("\n", "<br>")
             guess.description, guess.tooltip = NEXT, "go on to the next run"

@@ -97,12 +97,15 @@ def test_the_panel_plays_a_round_with_its_buttons(folder, monkeypatch):
     assert names.description and list(names.options) == list(game.round.choices) and guess.description == "guess"
     look.click()
     assert "row 1 &lt;end&gt;" in batch.value and news.value == "The batch is shown below the buttons."
+    guess.click()
+    assert told.value == "Choose a name first." and guess.description == "guess"
     names.value = game.round.answer
     guess.click()
     assert told.value.startswith("Right.") and guess.description == "next round" and look.disabled
     guess.click()  # it keeps the focus of the keyboard: it is never switched off
     assert "Round 2 of 4" in page.value and news.value.startswith("Round 2 of 4") and told.value == batch.value == ""
     for _ in range(3):
+        names.value = "healthy"
         guess.click()
         guess.click()
     assert "The game is over" in page.value and "The game is over" in news.value and names.disabled
