@@ -22,6 +22,7 @@
       set(slider.querySelector("[role=slider]"), { "aria-label": name, "aria-valuetext": value });
       if (box.isContentEditable) set(box, { role: "textbox", "aria-label": `${name}, type a number` });
     }
+    for (const label of panel.querySelectorAll("label[title=null]")) label.removeAttribute("title"); // it is spoken
     for (const told of panel.querySelectorAll(".spoken > .widget-html-content")) set(told, { role: "status" });
     for (const control of panel.querySelectorAll("select, input, button, [role=slider], .widget-readout")) {
       set(control, { "data-lm-suppress-shortcuts": "true" }); // JupyterLab's own name for it

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe import violations
 from labs import MARKS, PATIENCE, chromium
 from PIL import Image
 
@@ -102,6 +103,30 @@ def test_every_text_can_be_read(opened, site, theme):
         page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
         faint[address] = page.evaluate(TOO_FAINT)
     assert {address: found for address, found in faint.items() if found} == {}
+
+
+# One page of each kind: with many tables, with formulas, with the outputs of each kind, with code
+KINDS = ["index.html", "live.html", LESSON, "notebooks/11_overoptimisation.html", "notebooks/12_debug_lab.html",
+         "notebooks/13_reading_a_codebase.html", "docs/GLOSSARY.html",
+         "reference/objectives/README.html", "reference/objectives/kl.py.html"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "theme"), [(PHONE, "dark"), (DESK, "light")])
+def test_axe_finds_nothing_wrong_with_any_kind_of_page(opened, site, width, theme):
+    page = opened("index.html", width=width, theme=theme)
+    wrong = {}
+    for address in KINDS:
+        page.goto(f"{site.as_uri()}/{address}")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        wrong[address] = violations(page, "html")
+    assert {address: found for address, found in wrong.items() if found} == {}
+
+
+def test_axe_finds_nothing_wrong_with_what_the_search_box_found(opened):
+    page = opened("index.html", width=PHONE)
+    page.get_by_label("Search").fill("kl")
+    page.locator("#results a").first.wait_for()
+    assert violations(page, "html") == []
 
 
 def test_a_faint_text_would_be_found(opened):
