@@ -30,9 +30,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = (
-    90 if os.environ.get("HURRY") else 10 * 60
-)  # seconds: for what hangs. Everything here is waited for, so a busy machine is only slower
+PATIENCE = 10 * 60  # seconds: for what hangs. Everything here is waited for, so a busy machine is only slower
 NO_NEWS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 # Of the open notebook: whether its kernel is there (without one, JupyterLab passes over every cell), and whether every
