@@ -17,6 +17,9 @@ MINUTES = 15  # how long a cell's next output may take: a limit for what hangs, 
 # a new one of half a minute gets a line here. A file that is not here is slow or quick by its marks.
 LONGEST = (
     "tests/browser/test_lab.py",
+    "tests/browser/test_accessible.py",
+    "tests/browser/test_website.py",
+    "tests/browser/test_keyboard.py",
     "tests/classroom/test_nbgrader.py",
     "tests/algorithms/test_rl.py",
     "tests/runs/test_runs.py",

@@ -19,6 +19,6 @@ def violations(page: Any, include: str, *, off: tuple[str, ...] = ()) -> list[li
     """Rule, source of the cell, element and reason of whatever is wrong inside of ``include``. ``off``: rules left out."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
-        # The body of JupyterLab has no height. axe takes all that is in such a body for invisible, and passes its colours.
+        # The body of JupyterLab has the height 0. As long as it has, axe does not look at the colour of any word there.
         page.add_style_tag(content="body { min-height: 100vh }")
     return page.evaluate(FOUND, [RULES, [include], list(off)])
