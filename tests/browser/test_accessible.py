@@ -93,7 +93,7 @@ def test_sliders_without_names_and_faint_texts_would_be_found_at_both_ends_of_th
             const copy = panel.querySelector('.widget-slider').cloneNode(true), words = document.createElement('p');
             copy.querySelector('[role=slider]').removeAttribute('aria-label');
             words.textContent = 'faint';
-            words.style = 'color: #777; background: #666';
+            words.style = 'color: #777777; background: #666666';
             panel.after(copy, words);  // beside the panel, where our script does not look
             copy.classList.add('broken');
             words.classList.add('broken');
