@@ -18,6 +18,7 @@ LOOK_UP = {
 }
 MORE = {
     LIVE: "Open a lesson live",
+    "docs/ACCESSIBILITY.md": "With a keyboard, with a screen reader",
     "docs/ARCHITECTURE.md": "Architecture",
     "CONTRIBUTING.md": "Contributing",
     "CHANGELOG.md": "Changes",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reference.audit.auditing import read_batch
 from reference.audit.batch import Batch
 from reference.audit.cells import Cell, row_cells, shown_rows, summary
-from reference.style import DROPPED, GREEN, INK, KEPT, MUTED, ORANGE, PAPER, PURPLE
+from reference.style import DROPPED, GREEN, INK, KEPT, MUTED, ORANGE, PAPER, PURPLE, mixed, words_on
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -99,13 +99,7 @@ def colours(cell: Cell, largest: float) -> tuple[str, str]:
     assert cell.value is not None
     share = abs(cell.value) / largest
     ground = mixed(KEPT if cell.value >= 0 else ORANGE, 0.15 + 0.85 * share)
-    return ground, PAPER if cell.value >= 0 and share > 0.6 else INK
-
-
-def mixed(colour: str, share: float) -> str:
-    """So much of a colour on white."""
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(255 + share * (part - 255)):02x}" for part in parts)
+    return ground, words_on(ground)
 
 
 def is_number(value: float | None) -> bool:

@@ -1,12 +1,14 @@
 """Controls above a picture that follows them."""
 
 import base64
+import html
 from collections.abc import Callable
 
 import ipywidgets as widgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from reference.teaching import spoken
 from reference.teaching.show import STATIC, as_html, description, png, show, view_of
 
 WIDE = widgets.Layout(width="26em")
@@ -37,19 +39,23 @@ def choice(text: str, options: list) -> widgets.Dropdown:
 
 
 def interact(draw: Callable[..., Figure], **controls: widgets.ValueWidget) -> widgets.VBox | None:
-    """Controls above the picture that ``draw`` makes of their values; redrawn at every change."""
+    """Controls above the picture that ``draw`` makes of their values; redrawn at every change, which is told in words."""
     figure = draw(**{name: control.value for name, control in controls.items()})
     if STATIC:
         show(figure)
         return None
-    picture = widgets.HTML(as_html(figure))
+    picture, told, words = widgets.HTML(as_html(figure)), spoken.unseen(), description(figure)
 
     def redraw(_: object) -> None:
-        picture.value = as_html(draw(**{name: control.value for name, control in controls.items()}))
+        nonlocal words
+        now = draw(**{name: control.value for name, control in controls.items()})
+        picture.value, before, words = as_html(now), words, description(now)
+        told.value = html.escape(spoken.changed(before, words))
 
     for control in controls.values():
         control.observe(redraw, "value")
-    panel = widgets.VBox([widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap")), picture])
+    row = widgets.Box(list(controls.values()), layout=widgets.Layout(flex_flow="row wrap"))
+    panel = spoken.panel([row, picture, told])
     still = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": description(figure)}
     display({**view_of(panel), **still}, raw=True)
     return panel

@@ -162,7 +162,7 @@ def result_html(marked: Sequence[Marked], strange: Sequence[str]) -> str:
     if missed := wrong_ones(marked):
         rows = [
             f'<tr><th scope="row">{one.number}, your answer {one.letter}</th><td style="text-align:left">'
-            f'{html.escape(one.why)} <a href="{one.item.notebook}.ipynb">{html.escape(one.item.place)}</a></td></tr>'
+            f'{html.escape(one.why)} <a style="text-decoration:underline" href="{one.item.notebook}.ipynb">{html.escape(one.item.place)}</a></td></tr>'
             for one in missed
         ]
         parts.append(table_of("question", "why not, and where to go back to", rows, "To go back to"))

@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from reference.style import INK
+from reference.style import INK, words_in
 
 
 def label_ends(ax: Axes, ends: dict[str, float], colours: dict[str, str] | None = None, *, gap: float = 0.095) -> float:
@@ -25,7 +25,9 @@ def label_ends(ax: Axes, ends: dict[str, float], colours: dict[str, str] | None 
     for name, place in zip(names, places, strict=True):
         colour = colours[name] if colours else INK
         ax.plot([end, 1.03 * end], [ends[name], place], color=colour, linewidth=0.8)  # from the line to its name
-        ax.annotate(f" {name}", (1.03 * end, place), color=colour, va="center", fontsize=11, annotation_clip=False)
+        ax.annotate(
+            f" {name}", (1.03 * end, place), color=words_in(colour), va="center", fontsize=11, annotation_clip=False
+        )
     return places[-1]
 
 

@@ -1,6 +1,5 @@
 """Watching a loop from a notebook: a progress bar, and the curves, drawn anew every few seconds while it trains."""
 
-import base64
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,7 +10,7 @@ from tqdm.auto import tqdm
 from reference.algorithms.recipes import Recipe
 from reference.runs.curves import PANELS, figure_curves
 
-from .show import STATIC, png
+from .show import STATIC, bundle
 
 SECONDS = 2.0  # between two pictures, at least
 SHARE = 0.1  # of the time that may go into drawing them
@@ -47,7 +46,7 @@ def live(recipe: Recipe, *, curves: bool = True) -> Callable[[int, dict[str, flo
         if curves and (last or (not STATIC and time.monotonic() > next_picture)):
             began = time.monotonic()
             figure = figure_curves(rows, PANELS[recipe.kind], title=f"{recipe.name}, step {step}")
-            data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": metrics_text(rows[-1], recipe)}
+            data = bundle(figure, metrics_text(rows[-1], recipe))
             if handle is None:
                 handle = display(data, raw=True, display_id=True)
             else:

@@ -11,6 +11,7 @@ from IPython.display import display
 
 from .question import Option, Question, shuffled
 from .show import STATIC, view_of
+from .spoken import panel, spoken
 
 # ipywidgets cuts the text of a button off at its edge. These wrap it.
 STYLE = """<style>
@@ -34,8 +35,8 @@ def quiz(questions: dict[str, Question], name: str) -> None:
 
 def build(question: Question) -> widgets.VBox:
     """The question as a widget: a title, a button for each option, and a place for the explanation."""
-    verdict = widgets.HTML()
-    buttons = [widgets.Button(description=open_option(option), tooltip=option.text) for option in question.options]
+    verdict = spoken()
+    buttons = [widgets.Button(description=open_option(option)) for option in question.options]
 
     def show_answer(choice: widgets.Button) -> None:
         for button, option in zip(buttons, question.options, strict=True):
@@ -45,9 +46,9 @@ def build(question: Question) -> widgets.VBox:
     for button in buttons:
         button.add_class("quiz-option")
         button.on_click(show_answer)
-    title = widgets.HTML(f"{STYLE}<b>{html.escape(question.text)}</b>")
+    title = widgets.HTML(f'{STYLE}<b class="question">{html.escape(question.text)}</b>')
     layout = widgets.Layout(padding="0 0 0.5em 0", align_items="flex-start")
-    return widgets.VBox([title, *buttons, verdict], layout=layout)
+    return panel([title, *buttons, verdict], layout=layout)
 
 
 def open_option(option: Option) -> str:
@@ -61,7 +62,7 @@ def answer_text(option: Option) -> str:
 
 def explanation(option: Option) -> str:
     mark = "✓ Right." if option.right else "✗ Not quite."
-    return f'<div role="status"><b>{mark}</b> {html.escape(option.why)}</div>'
+    return f"<b>{mark}</b> {html.escape(option.why)}"
 
 
 def as_text(question: Question) -> str:

@@ -21,13 +21,26 @@ MARGIN, RADIUS = 14, 14  # in pixels, of the white card that a picture stands on
 
 def show(figure: Figure) -> None:
     """Display a figure as a picture, with its description as the text alternative."""
-    display({"image/png": base64.b64encode(png(figure)).decode(), "text/plain": description(figure)}, raw=True)
+    display(bundle(figure, description(figure)), raw=True)
+
+
+def bundle(figure: Figure, words: str) -> dict[str, str]:
+    """A figure and its text alternative for ``display``.
+
+    JupyterLab shows a PNG as an image without an alternative, so a live notebook gets an <img> too, and prefers it. What is
+    committed has the PNG and the words only, which GitHub, diffs and tests read.
+    """
+    data = {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": words}
+    return data if STATIC else {"text/html": image(data["image/png"], words), **data}
 
 
 def as_html(figure: Figure) -> str:
     """The figure as an <img> with alt text, for widgets."""
-    data = base64.b64encode(png(figure)).decode()
-    return f'<img style="max-width:100%" alt="{html.escape(description(figure))}" src="data:image/png;base64,{data}">'
+    return image(base64.b64encode(png(figure)).decode(), description(figure))
+
+
+def image(data: str, words: str) -> str:
+    return f'<img style="max-width:100%" alt="{html.escape(words)}" src="data:image/png;base64,{data}">'
 
 
 def view_of(widget: Widget) -> dict[str, object]:

@@ -4,46 +4,26 @@ The cells that train, and those that read what was trained, are left out here: n
 browser is looked at once, for a short training. Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
 """
 
-import os
-import re
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from cells import binds, imports, readers
+from labs import (
+    MARKS,
+    PATIENCE,
+    chromium,
+    lab,
+    new_notebook,
+    not_yet_run,
+    opened_and_run,
+    wait_until,
+    without_training,
+)
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FOLDER = Path(__file__).parents[2] / "notebooks"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 10 * 60  # seconds: for what hangs. Everything here is waited for, so a busy machine is only slower
 PANEL = "xpath=ancestor::*[contains(@class, 'widget-vbox')][1]"  # the widget that a control belongs to
-
-# Of the open notebook: whether its kernel is there (without one, JupyterLab passes over every cell), and whether every
-# code cell has run, or one has failed and the rest will not run.
-KERNEL_IS_THERE = """() => {
-    const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
-    return kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
-}"""
-ALL_HAVE_RUN = """() => {
-    const cells = Array.from(window.jupyterapp.shell.currentWidget.content.model.cells);
-    const code = cells.filter(cell => cell.type === 'code');
-    const outputs = code.flatMap(cell => cell.outputs.toJSON());
-    return code.every(cell => cell.executionCount) || outputs.some(output => output.output_type === 'error');
-}"""
 
 # Until nothing has been added to the page or taken from it for a moment, however long that takes.
 NOTHING_MOVES = """box => new Promise(done => {
@@ -53,10 +33,7 @@ NOTHING_MOVES = """box => new Promise(done => {
     changes.observe(box, {childList: true, subtree: true});
 })"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install it to run the browser tests"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -69,69 +46,14 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
         nbformat.write(without_training(not_yet_run(nbformat.read(notebook, as_version=4))), place / notebook.name)
-    own = tmp_path_factory.mktemp("config")
-    settings = own / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    token = secrets.token_hex(8)
-    env = {**os.environ, "JUPYTER_CONFIG_DIR": str(own), "JUPYTERLAB_SETTINGS_DIR": str(own / "settings")}
-    env["JUPYTERLAB_WORKSPACES_DIR"] = str(own / "workspaces")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={place}", "--LabApp.expose_app_in_browser=True"],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/api?token={token}"))
-        assert process.poll() is None, "JupyterLab ended by itself"
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset", place
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def not_yet_run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Without outputs and counts: what there is later comes from the run."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.update(outputs=[], execution_count=None)
-    return notebook
-
-
-def without_training(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Cells that show a loop at work, and those that read what it made, do their imports only."""
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    sources = [cell.source for cell in code]
-    training = [i for i, source in enumerate(sources) if re.search(r"\b(live|with_bar)\(", source)]
-    made = {name: i for i in training for name in (f"cell {i}", *binds(sources[i]))}
-    for i in readers(sources, made):
-        assert not re.search(r"\b(quiz\(|play\.)", sources[i]), f"a widget would be left out:\n{sources[i]}"
-        code[i].source = f"{imports(sources[i])}\npass"  # JupyterLab does not count a run of an empty cell
-    return notebook
-
-
-def answers(url: str) -> bool:
-    try:
-        return bool(urllib.request.urlopen(url, timeout=PATIENCE))
-    except OSError:
-        return False
-
-
-def wait_until(there: Callable[[], object]) -> None:
-    deadline = time.time() + PATIENCE
-    while not there():
-        assert time.time() < deadline, "it never came"
-        time.sleep(0.2)
+    with lab(place, tmp_path_factory.mktemp("config")) as address:
+        yield address, place
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        yield p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(params=[p.name for p in sorted(FOLDER.glob("[0-9]*.ipynb"))])
@@ -141,21 +63,6 @@ def page(request, server, browser) -> Iterator:
     page = opened_and_run(browser, address.format(request.param))
     yield page
     page.close()
-
-
-def opened_and_run(browser, address: str, *, height: int = 1400):
-    """The page of a notebook, of which every cell has run or one has failed."""
-    page = browser.new_page(viewport={"width": 1280, "height": height})
-    page.set_default_timeout(1000 * PATIENCE)
-    dialog = page.locator(".jp-Dialog .jp-mod-accept").first  # which kernel? the default, whenever it is asked
-    page.add_locator_handler(dialog, lambda button: button.click())
-    page.goto(address)
-    page.locator(".jp-Notebook").first.wait_for()
-    page.wait_for_function(KERNEL_IS_THERE, polling=500)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_function(ALL_HAVE_RUN, polling=500)
-    return page
 
 
 def scroll_through(page) -> Iterator[None]:
@@ -212,8 +119,9 @@ def answer_a_quiz(page) -> int:
     quiz = option.locator(PANEL)
     option.focus()
     option.press("Enter")
-    quiz.get_by_role("status").wait_for()
-    assert quiz.get_by_role("status").inner_text().startswith(("✓ Right.", "✗ Not quite."))
+    told = quiz.get_by_role("status")  # there and empty before, or a screen reader would not say what comes
+    wait_until(lambda: told.inner_text())
+    assert told.inner_text().startswith(("✓ Right.", "✗ Not quite."))
     assert option.inner_text().endswith("(your answer)")
     return 1
 
@@ -236,9 +144,7 @@ for step in with_bar(range(3), "counting"):
 
 def test_a_training_shows_its_bar_and_its_curves(server, browser):
     address, place = server
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAINING)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    nbformat.write(notebook, place / "training.ipynb")
+    nbformat.write(new_notebook(TRAINING), place / "training.ipynb")
     page = opened_and_run(browser, address.format("training.ipynb"))
     outputs = page.locator(".jp-OutputArea")
     outputs.get_by_text("2/2").first.wait_for()  # the bar of the steps stays

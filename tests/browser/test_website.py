@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe import violations
+from labs import MARKS, PATIENCE, chromium
 from PIL import Image
-from test_lab import CHROMIUM, FLAGS, PATIENCE
 
 from website.build import build
 
@@ -45,10 +46,7 @@ TOO_FAINT = """() => {
     return [...found];
 }"""
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install it to run the browser tests"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -59,20 +57,19 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        yield p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+def browser() -> Iterator:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
-def opened(site, chromium) -> Iterator:
+def opened(site, browser) -> Iterator:
     """opened("index.html", width=390): the page. Afterwards nothing may have been asked of a network, or have failed."""
     contexts, requests, errors = [], [], []
 
     def opened(address: str, *, width: int = DESK, theme: str = "light", scripts: bool = True):
         viewport = {"width": width, "height": 800}
-        contexts.append(chromium.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=scripts))
+        contexts.append(browser.new_context(viewport=viewport, color_scheme=theme, java_script_enabled=scripts))
         page = contexts[-1].new_page()
         page.set_default_timeout(1000 * PATIENCE)
         page.on("request", lambda request: requests.append(request.url))
@@ -106,6 +103,30 @@ def test_every_text_can_be_read(opened, site, theme):
         page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
         faint[address] = page.evaluate(TOO_FAINT)
     assert {address: found for address, found in faint.items() if found} == {}
+
+
+# One page of each kind: with many tables, with formulas, with the outputs of each kind, with code
+KINDS = ["index.html", "live.html", LESSON, "notebooks/11_overoptimisation.html", "notebooks/12_debug_lab.html",
+         "docs/GLOSSARY.html",
+         "reference/objectives/README.html", "reference/objectives/kl.py.html"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "theme"), [(PHONE, "dark"), (DESK, "light")])
+def test_axe_finds_nothing_wrong_with_any_kind_of_page(opened, site, width, theme):
+    page = opened("index.html", width=width, theme=theme)
+    wrong = {}
+    for address in KINDS:
+        page.goto(f"{site.as_uri()}/{address}")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        wrong[address] = violations(page, "html")
+    assert {address: found for address, found in wrong.items() if found} == {}
+
+
+def test_axe_finds_nothing_wrong_with_what_the_search_box_found(opened):
+    page = opened("index.html", width=PHONE)
+    page.get_by_label("Search").fill("kl")
+    page.locator("#results a").first.wait_for()
+    assert violations(page, "html") == []
 
 
 def test_a_faint_text_would_be_found(opened):

@@ -10,7 +10,7 @@ from reference.teaching import quiz
 def test_every_option_of_every_question_is_explained(name):
     question = QUESTIONS[name]
     assert sum(option.right for option in question.options) == 1
-    title, *buttons, verdict = quiz.build(question).children
+    title, *buttons, verdict, _ = quiz.build(question).children
     assert question.text.split("?")[0][:20] in title.value.replace("&#x27;", "'").replace("&lt;", "<").replace(
         "&gt;", ">"
     )

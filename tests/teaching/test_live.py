@@ -7,6 +7,7 @@ import pytest
 
 from reference.algorithms.recipes import RECIPES
 from reference.teaching import live as module
+from reference.teaching import show
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,7 @@ def test_a_slow_picture_is_drawn_less_often(page, monkeypatch):
         now[0] += 1.0  # a second for the picture, so ten until the next
         return b""
 
-    monkeypatch.setattr(module, "png", slow_png)
+    monkeypatch.setattr(show, "png", slow_png)
     on_step = module.live(replace(RECIPES["grpo"], steps=100))
     drawn_at = []
     for step in range(1, 31):

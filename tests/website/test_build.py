@@ -4,7 +4,7 @@ import re
 from functools import cache
 from html import unescape
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -59,6 +59,38 @@ def test_every_lesson_and_every_page_to_look_up_is_there(pages, site):
 
 def test_every_link_leads_somewhere(pages):
     assert {path.name: found for path, html in pages.items() if (found := dead(path, html))} == {}
+
+
+def malformed(link: str) -> bool:
+    """A link out of the site that no browser could follow, or that a sentence around it has spoilt."""
+    parts = urlsplit(link)
+    if parts.scheme == "mailto":
+        return not re.fullmatch(r"[^@\s]+@[\w-]+(\.[\w-]+)+", parts.path)
+    named = re.fullmatch(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}", parts.netloc)
+    return parts.scheme not in ("https", "http") or not named or bool(re.search(r"[\s<>{}|\\^`\"]|[.,;:!]$", link))
+
+
+def test_every_link_out_of_the_site_has_the_form_of_one(pages):
+    links = {link for html in pages.values() for link in attributes(html, "href") if is_external(link)}
+    links.discard("data:,")  # the icon of no page
+    assert len(links) > 100 and sorted(filter(malformed, links)) == []
+
+
+@pytest.mark.parametrize(
+    ("link", "wrong"),
+    [
+        ("https://arxiv.org/abs/2402.03300", False),
+        ("http://joschu.net/blog/kl-approx.html#a", False),
+        ("https://github.com/huggingface/trl/pull/3029.", True),
+        ("https://x/y", True),
+        ("http//x.org", True),
+        ("https://x.org/a b", True),
+        ("https://x.org/{name}", True),
+        ("file:///tmp/x", True),
+    ],
+)
+def test_a_malformed_link_would_be_found(link, wrong):
+    assert malformed(link) is wrong
 
 
 def test_a_dead_link_would_be_found(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from website.links import address, numbered, relative, rewritten, slug, target_of
-from website.markdown import html
+from website.markdown import html, without_gaps
 
 
 def plain(text: str, *, formulas: bool = False) -> str:
@@ -92,3 +92,10 @@ def test_a_dead_link_stops_the_build(tmp_path, link):
     (tmp_path.parent / "outside.md").touch()
     with pytest.raises(ValueError, match=r"README\.md links to .* no such file"):
         target_of(link, "README.md", tmp_path)
+
+
+def test_the_corner_of_a_table_is_no_heading_and_headings_leave_no_level_out():
+    page = plain("| | a |\n|---|---|\n| b | 1 |\n")
+    assert "<th></th>" not in page and "<td></td>\n<th>a</th>" in page
+    assert without_gaps('<h1>A</h1><h3 id="x">B</h3><h4>C</h4>') == '<h1>A</h1><h2 id="x">B</h2><h3>C</h3>'
+    assert without_gaps("<h2>A</h2><p>&lt;h4&gt;</p>") == "<h2>A</h2><p>&lt;h4&gt;</p>"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reference.objectives import group_advantages, rloo_advantages
 from reference.runs.curves import moving_mean
-from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style
+from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style, words_in
 from reference.teaching.show import describe
 
 from .experiments import Recorded
@@ -89,7 +89,7 @@ def figure_successes(group_size: int) -> Figure:
             pairs = [of_right_and_wrong(k, group_size, scale) for k in counts]
             for values, mark in zip(zip(*pairs, strict=True), ("o", "X"), strict=True):
                 ax.plot(counts, values, dashes, color=colour, marker=mark, markersize=6)
-            ax.text(0.98, 0.97 - 0.09 * len(readings), f"{label}: a lone success gets {pairs[0][0]:.2f}", color=colour,
+            ax.text(0.98, 0.97 - 0.09 * len(readings), f"{label}: a lone success gets {pairs[0][0]:.2f}", color=words_in(colour),
                     transform=ax.transAxes, ha="right", va="top", fontsize=12)  # fmt: skip
             readings.append(f"{label}: a lone success gets {pairs[0][0]:.2f}, each failure {pairs[0][1]:.2f}")
         top = 1.25 * (group_size - 1) / math.sqrt(group_size)
@@ -159,7 +159,7 @@ def figure_noise(shares: list[float], noise: dict[str, list[float]]) -> Figure:
         ax = figure.subplots()
         for (label, values), (colour, dashes) in zip(noise.items(), looks, strict=True):
             ax.plot(shares, values, dashes, color=colour, marker="o", markersize=4)
-            ax.annotate(label, (shares[-1], values[-1]), xytext=(8, 0), textcoords="offset points", color=colour, va="center",
+            ax.annotate(label, (shares[-1], values[-1]), xytext=(8, 0), textcoords="offset points", color=words_in(colour), va="center",
                         fontsize=11)  # fmt: skip
         ax.set_xlim(0, 1.1)  # room for the words, without ticks
         ax.set_ylim(0, 1.1 * max(max(v) for v in noise.values()))
@@ -186,7 +186,7 @@ def figure_dead(runs: list[Recorded]) -> Figure:
             first = sum(run.metrics[0][name] for run in runs) / len(runs)
             last = sum(ends) / len(ends)
             steps = max(run.metrics[-1]["step"] for run in runs)
-            ax.annotate(f"{label}: {last:.0%}", (steps, last), xytext=(8, 0), textcoords="offset points", color=colour,
+            ax.annotate(f"{label}: {last:.0%}", (steps, last), xytext=(8, 0), textcoords="offset points", color=words_in(colour),
                         va="center", fontsize=12)  # fmt: skip
             readings.append(f"{label} {first:.0%} at step 1, {last:.0%} in the last ten")
         ax.set_xlim(0, 1.32 * steps)  # room for the words, without ticks

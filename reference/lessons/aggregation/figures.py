@@ -10,7 +10,7 @@ from reference.lessons.masking.figures import as_fraction, draw_row, token_weigh
 from reference.objectives import aggregate, reinforce_loss
 from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, mean_at
-from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.style import BLUE, GREEN, INK, MUTED, ORANGE, RED, style, words_in
 from reference.teaching.show import describe
 
 HOW_WHOLE = "Each micro-batch divides by the count of the whole batch"
@@ -64,7 +64,7 @@ def figure_split(
         direction = ", in the same direction" if cosine > 1 - 1e-9 else ""
         verdict = "right" if off < 1e-9 else f"{off:.0%} off{direction}"
         how = "Each micro-batch divides by its own count, then the mean is taken" if own else HOW_WHOLE
-        figure.suptitle(f"{how}. The weights are {verdict}.", fontsize=12, color=RED if off > 1e-9 else INK)
+        figure.suptitle(f"{how}. The weights are {verdict}.", fontsize=12, color=words_in(RED) if off > 1e-9 else INK)
         return describe(
             figure, f"Weights of rows of {lengths}. {'; '.join(readings)}. {how}. The weights are {verdict}"
         )

@@ -4,7 +4,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style
+from reference.style import BLUE, DROPPED, INK, KEPT, MUTED, ORANGE, RED, style, words_in
 from reference.teaching.example import Example, readable
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH, draw_strip, layout
@@ -91,4 +91,12 @@ def write_above(ax: Axes, places: torch.Tensor, values: list[float], *, colour: 
     """Each bar's number on top of it: bars too small to be seen still have one."""
     for x, value in zip(places.tolist(), values, strict=True):
         text = f"{value:.2f}" if value >= 0.005 else f"{value:.0e}".replace("e-0", "e-")
-        ax.annotate(text, (x, value), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=10, color=colour)
+        ax.annotate(
+            text,
+            (x, value),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=10,
+            color=words_in(colour),
+        )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import cispo_loss, ppo_clip_loss, reinforce_loss
-from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, style
+from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, style, words_in
 from reference.teaching.show import describe
 
 TokenLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (token_logprobs, old_logprobs, advantages) -> per token
@@ -75,7 +75,7 @@ def label_curves(
     x = 0.04 * end if advantage > 0 else min(1 + clip_high, 0.6 * end)
     bottom = ax.get_ylim()[0]
     ax.text(x, bottom + 0.05 * room, "PPO", color=BLUE, fontweight="bold", fontsize=11)
-    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color="#9c6500", fontsize=11)
+    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color=words_in(ORANGE), fontsize=11)
 
 
 FAMILY: dict[str, TokenLoss] = {

@@ -24,7 +24,6 @@ LOSSES = {
     "clipped alone": {"color": ORANGE, "linestyle": (0, (4, 2))},
     "no clip": {"color": RED, "linestyle": ":"},
 }
-ORANGE_WORDS = "#9c6500"  # dark enough to read
 
 
 def figure_ten_steps(moved: dict[str, list[float]], outside: dict[str, tuple[int, int]]) -> Figure:
@@ -41,7 +40,7 @@ def figure_ten_steps(moved: dict[str, list[float]], outside: dict[str, tuple[int
         left.set_xticks(range(1, steps + 1))
         left.set_xlabel("step")
         left.set_title("approx_kl before the step (nats per token)")
-        words = {name: ORANGE_WORDS if look["color"] == ORANGE else look["color"] for name, look in LOSSES.items()}
+        words = {name: look["color"] for name, look in LOSSES.items()}
         label_ends(left, {name: values[-1] for name, values in moved.items()}, words)
         for y, (name, (asked, wrong)) in enumerate(outside.items()):
             bars(right, y, asked, wrong, LOSSES[name]["color"])

@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 
 from reference.lessons.codebases.divisors import MODES, divisor
-from reference.style import BLUE, INK, MUTED, ORANGE, describe, style
+from reference.style import BLUE, INK, MUTED, ORANGE, describe, style, words_in
 
 CUTS = (((0, 1), (2, 3)), ((0, 2), (1, 3)))  # which completions share a micro-batch; the token is of the first one
 HEIGHT = 0.36  # of a bar
@@ -40,7 +40,15 @@ def figure_divisors(lengths: list[int], *, budget: int = 12) -> Figure:
         differ = [mode for mode, pair in found.items() if pair[0] != pair[1]]
         ax.set_title(f"{len(differ)} of {len(found)} modes depend on the cut")
         for name, color, place in zip(names, (BLUE, ORANGE), (1.1, 1.02), strict=True):
-            ax.text(0.99, place, f"micro-batches {name}", color=color, ha="right", transform=ax.transAxes, fontsize=11)
+            ax.text(
+                0.99,
+                place,
+                f"micro-batches {name}",
+                color=words_in(color),
+                ha="right",
+                transform=ax.transAxes,
+                fontsize=11,
+            )
     told = "; ".join(f"{mode} {one} and {other}" for mode, (one, other) in found.items())
     return describe(
         figure, f"Completions of {', '.join(map(str, lengths))} tokens, cut as {names[0]} and as {names[1]}. {told}."

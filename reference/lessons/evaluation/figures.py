@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reference.evaluation.contamination import ngram_overlap, ngrams, words
-from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, RED, style
+from reference.style import BLUE, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, PURPLE, RED, style, words_in
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
@@ -104,7 +104,12 @@ def label_texts(ax: Axes, shown: Sequence[Text]) -> None:
         places = [place for place, t in enumerate(shown) if t.truth == truth]
         if places:
             ax.annotate(
-                truth, (1.04, sum(places) / len(places)), color=colour, va="center", fontsize=11, annotation_clip=False
+                truth,
+                (1.04, sum(places) / len(places)),
+                color=words_in(colour),
+                va="center",
+                fontsize=11,
+                annotation_clip=False,
             )
 
 

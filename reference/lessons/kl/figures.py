@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import kl_k1, kl_k2, kl_k3, kl_penalty
-from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, SKY, style
+from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, SKY, style, words_in
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 
@@ -122,7 +122,7 @@ def figure_kl_curves(*, log_ratio: float, clamped: bool = False) -> Figure:
             ax.axhline(0, color=MUTED, linewidth=0.8)
             ax.axvline(log_ratio, color=MUTED, linewidth=1, linestyle=":")
             for name, (x, y) in places.items():
-                ax.text(x, y, name, color=COLOURS[name], fontweight="bold")
+                ax.text(x, y, name, color=words_in(COLOURS[name]), fontweight="bold")
             ax.set_ylim(*limits)
             ax.set_xlabel("d = log(policy / reference) of the sampled token")
             ax.set_title(title)

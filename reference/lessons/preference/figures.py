@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import cdpo_loss, dpo_loss, hinge_loss, ipo_loss, robust_dpo_loss
-from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, PURPLE, RED, style
+from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, PURPLE, RED, style, words_in
 from reference.teaching.show import describe
 
 
@@ -40,7 +40,7 @@ def figure_beta(time: float = 4.0, *, share: float = 1.0) -> Figure:
         if share < 1:
             ax.plot(betas, logit(share) / betas, color=ORANGE, linestyle=(0, (4, 2)))
             ax.text(0.98, 0.84, "dashed: at rest, logit(p) / β", transform=ax.transAxes, ha="right", va="top",
-                    color="#9c6500", fontsize=11)  # fmt: skip
+                    color=words_in(ORANGE), fontsize=11)  # fmt: skip
         ax.plot(betas, margins, color=BLUE, linewidth=2.8)
         best = int(margins.argmax())
         ax.plot(betas[best], margins[best], "o", color=INK, markersize=7)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from reference.objectives import value_loss
-from reference.style import BLUE, DROPPED, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, RED, style
+from reference.style import BLUE, DROPPED, FAINT, GREEN, INK, MUTED, ORANGE, PAPER, RED, mixed, style, words_on
 from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 
@@ -50,10 +50,9 @@ def height(t: int, bad: int) -> float:
 
 
 def node(ax: Axes, x: float, y: float, v: float, *, last: bool) -> None:
-    dark = v > 0.55
-    colour = tuple(1 - v * (1 - c) for c in (0.0, 0.447, 0.698))
+    colour = mixed(BLUE, v)
     text = f"{v:.0f}" if last else f"{v:.2f}"
-    ax.text(x, y, text, ha="center", va="center", fontsize=13, weight="bold", color=PAPER if dark else INK, zorder=3,
+    ax.text(x, y, text, ha="center", va="center", fontsize=13, weight="bold", color=words_on(colour), zorder=3,
             bbox={"boxstyle": "round,pad=0.45", "facecolor": colour, "edgecolor": BLUE})  # fmt: skip
 
 

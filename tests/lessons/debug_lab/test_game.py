@@ -91,18 +91,23 @@ def test_without_recorded_faults_it_says_so(tmp_path):
 def test_the_panel_plays_a_round_with_its_buttons(folder, monkeypatch):
     monkeypatch.setattr(module.Game, "batch_page", lambda game: "row 1 <end>")
     game = debug_game(0, folder=folder)
-    page, controls, told, batch = build(game).children
-    names, guess, look, following = controls.children
+    page, controls, told, batch, news, _ = build(game).children
+    names, guess, look = controls.children
     assert "Round 1 of 4" in page.value and page.value.startswith("<img") and "alt=" in page.value
-    assert names.description and list(names.options) == list(game.round.choices) and following.disabled
+    assert names.description and list(names.options) == list(game.round.choices) and guess.description == "guess"
     look.click()
-    assert "row 1 &lt;end&gt;" in batch.value
+    assert "row 1 &lt;end&gt;" in batch.value and news.value == "The batch is shown below the buttons."
+    guess.click()
+    assert told.value == "Choose a name first." and guess.description == "guess"
     names.value = game.round.answer
     guess.click()
-    assert told.value.startswith('<div role="status">Right.') and guess.disabled and not following.disabled
-    following.click()
-    assert "Round 2 of 4" in page.value and told.value == batch.value == "" and not guess.disabled
+    assert told.value.startswith("Right.") and guess.description == "next round" and look.disabled
+    guess.click()  # it keeps the focus of the keyboard: it is never switched off
+    assert "Round 2 of 4" in page.value and news.value.startswith("Round 2 of 4") and told.value == batch.value == ""
     for _ in range(3):
+        names.value = "healthy"
         guess.click()
-        following.click()
-    assert "The game is over" in page.value and guess.disabled and following.disabled
+        guess.click()
+    assert "The game is over" in page.value and "The game is over" in news.value and names.disabled
+    guess.click()
+    assert len(game.guesses) == 4 and not guess.disabled
