@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from cells import binds, imports, readers
+from cells import binds, imports, needed, readers
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MARKS = [
@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WIDGET = re.compile(r"\b(quiz\(|play\.)")  # a cell that shows one
 PATIENCE = 10 * 60  # seconds: for what hangs. Everything here is waited for, so a busy machine is only slower
 NO_NEWS = {"apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False}}
 
@@ -105,9 +106,24 @@ def without_training(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     training = [i for i, source in enumerate(sources) if re.search(r"\b(live|with_bar)\(", source)]
     made = {name: i for i in training for name in (f"cell {i}", *binds(sources[i]))}
     for i in readers(sources, made):
-        assert not re.search(r"\b(quiz\(|play\.)", sources[i]), f"a widget would be left out:\n{sources[i]}"
-        code[i].source = f"{imports(sources[i])}\npass"  # JupyterLab does not count a run of an empty cell
+        assert not WIDGET.search(sources[i]), f"a widget would be left out:\n{sources[i]}"
+        code[i].source = only_imports(sources[i])
     return notebook
+
+
+def for_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The first cell, the widgets, and what they read; every other cell does its imports only."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in code]
+    kept = needed(sources, {0, *(i for i, source in enumerate(sources) if WIDGET.search(source))})
+    for i, cell in enumerate(code):
+        if i not in kept:
+            cell.source = only_imports(cell.source)
+    return notebook
+
+
+def only_imports(source: str) -> str:
+    return f"{imports(source)}\npass"  # JupyterLab does not count a run of an empty cell
 
 
 def opened(browser, address: str, *, height: int = 1400):

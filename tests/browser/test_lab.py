@@ -1,7 +1,7 @@
 """The notebooks in a real JupyterLab, in a real browser: cells run, widgets answer, ``check`` speaks.
 
-The cells that train, and those that read what was trained, are left out here: nbval runs them, and what they show in a
-browser is looked at once, for a short training. Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
+Of each notebook the cells run that show a widget, and those that they read; of notebook 00, all. nbval runs every cell.
+What a training shows in a browser is looked at once, for a short one. Needs Chromium (on Debian: apt-get install chromium). Without it these tests are skipped, and say so.
 """
 
 import time
@@ -14,6 +14,7 @@ from labs import (
     MARKS,
     PATIENCE,
     chromium,
+    for_widgets,
     lab,
     new_notebook,
     not_yet_run,
@@ -38,14 +39,15 @@ pytestmark = MARKS
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """JupyterLab on copies of the notebooks, not yet run and without what trains. Gives its address with {} for the
-    notebook's name, and the folder."""
+    """JupyterLab on copies of the notebooks, not yet run and without what no widget reads. Gives its address with {} for
+    the notebook's name, and the folder."""
     around = tmp_path_factory.mktemp("lab")
     place = around / "notebooks"
     place.mkdir()
     (around / "figures").symlink_to(FOLDER.parent / "figures")  # the recorded runs that lessons draw
     for notebook in FOLDER.glob("[0-9]*.ipynb"):
-        nbformat.write(without_training(not_yet_run(nbformat.read(notebook, as_version=4))), place / notebook.name)
+        fresh = without_training(not_yet_run(nbformat.read(notebook, as_version=4)))
+        nbformat.write(fresh if notebook.name.startswith("00") else for_widgets(fresh), place / notebook.name)
     with lab(place, tmp_path_factory.mktemp("config")) as address:
         yield address, place
 
