@@ -32,7 +32,7 @@ quick: $(READY)  ## lint, types and the tests that are not slow: what catches mo
 	$(RUFF)
 	$(call WITH_TYPES,$(PYTEST) -q -m "not slow and not browser" tests)
 
-test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about twenty-three minutes on 2 cores)
+test: $(READY)  ## run everything: unit tests, oracles, and every notebook with nbval (about twenty minutes on 2 cores)
 	$(RUFF)
 	$(call WITH_TYPES,$(PYTEST) $(NBVAL) tests)
 
