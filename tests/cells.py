@@ -2,9 +2,9 @@
 
 import ast
 
-from reference.classroom.cell_names import binds, reads, tables
+from reference.classroom.cell_names import binds, needed, reads
 
-__all__ = ["binds", "imports", "needed", "readers", "reads", "tables"]
+__all__ = ["binds", "imports", "needed", "readers", "reads"]
 
 
 def imports(source: str) -> str:
@@ -19,16 +19,4 @@ def readers(cells: list[str], made: dict[str, int]) -> set[int]:
         if index not in found and reads(source) & theirs:
             found.add(index)
             theirs |= binds(source)
-    return found
-
-
-def needed(cells: list[str], wanted: set[int]) -> set[int]:
-    """These cells, and for every name that one of them reads, the last cell before it that binds the name."""
-    found, open_cells = set(wanted), list(wanted)
-    while open_cells:
-        index = open_cells.pop()
-        for name in reads(cells[index]):
-            before = [i for i in range(index) if name in binds(cells[i])][-1:]
-            open_cells += [i for i in before if i not in found]
-            found.update(before)
     return found
