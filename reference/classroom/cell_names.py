@@ -1,6 +1,7 @@
 """Which names a cell of a notebook binds, and which it reads."""
 
 import ast
+from collections.abc import Callable
 from symtable import SymbolTable, symtable
 
 
@@ -27,19 +28,23 @@ def reads(source: str) -> set[str]:
     return found
 
 
-def imported(source: str) -> set[str]:
-    """The names that the imports of a cell bind."""
-    return {symbol.get_name() for symbol in symtable(source, "cell", "exec").get_symbols() if symbol.is_imported()}
+def binds_or_imports(source: str) -> set[str]:
+    """The names of the notebook that a cell gives to something, with those of its imports."""
+    symbols = symtable(source, "cell", "exec").get_symbols()
+    return {symbol.get_name() for symbol in symbols if symbol.is_assigned() or symbol.is_imported()}
 
 
-def needed(cells: list[str], wanted: set[int]) -> set[int]:
-    """These cells, and for every name that one of them reads, the last cell before it that binds or imports the name."""
-    made = [binds(source) | imported(source) for source in cells]
+def needed(cells: list[str], wanted: set[int], made: Callable[[str], set[str]] = binds_or_imports) -> set[int]:
+    """These cells, and for every name that one of them reads, the last cell before it that makes the name.
+
+    ``made``: the names that a cell makes. Where the imports of all cells are run anyway it is ``binds``.
+    """
+    names = [made(source) for source in cells]
     found, open_cells = set(wanted), list(wanted)
     while open_cells:
         index = open_cells.pop()
         for name in reads(cells[index]):
-            before = [i for i in range(index) if name in made[i]][-1:]
+            before = [i for i in range(index) if name in names[i]][-1:]
             open_cells += [i for i in before if i not in found]
             found.update(before)
     return found

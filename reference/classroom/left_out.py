@@ -7,7 +7,7 @@ what they read in turn. Other cells show something, or train a model for the lea
 import ast
 import re
 
-from reference.classroom.cell_names import binds, imported, needed, reads
+from reference.classroom.cell_names import binds_or_imports, needed, reads
 
 TRAINS = re.compile(r"\b(live|with_bar)\(")  # a loop that is long enough to have a progress bar
 PICTURES = "reference.lessons"  # what is imported from here shows the lesson's results
@@ -26,7 +26,7 @@ def training(cells: list[str]) -> set[int]:
     found: set[int] = set()
     missing: set[str] = set()
     for index, source in enumerate(cells):
-        made = binds(source) | imported(source)
+        made = binds_or_imports(source)
         if TRAINS.search(source) or reads(source) & missing:
             found.add(index)
             missing |= made

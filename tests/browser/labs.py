@@ -115,7 +115,7 @@ def for_widgets(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The first cell, the widgets, and what they read; every other cell does its imports only."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     sources = [cell.source for cell in code]
-    kept = needed(sources, {0, *(i for i, source in enumerate(sources) if WIDGET.search(source))})
+    kept = needed(sources, {0, *(i for i, source in enumerate(sources) if WIDGET.search(source))}, made=binds)
     for i, cell in enumerate(code):
         if i not in kept:
             cell.source = only_imports(cell.source)

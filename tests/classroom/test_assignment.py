@@ -10,7 +10,7 @@ import pytest
 from submissions import grade_id
 
 from reference.classroom.assignment import SKIP, source_notebook, with_links
-from reference.classroom.cell_names import binds, imported, reads
+from reference.classroom.cell_names import binds_or_imports, reads
 from reference.classroom.left_out import helps, left_out
 from reference.lessons import EXERCISES
 
@@ -39,10 +39,6 @@ def path(request) -> Path:
 def without(what: str, text: str) -> str:
     """As nbgrader gives a cell out: without what lies between two marks."""
     return re.sub(rf"^### BEGIN {what}\n.*?^### END {what}\n?", "", text, flags=re.M | re.S)
-
-
-def made(source: str) -> set[str]:
-    return binds(source) | imported(source)
 
 
 def by_id(notebook: dict) -> dict[str, dict]:
@@ -132,7 +128,7 @@ def test_grading_trains_nothing_and_runs_all_that_the_short_answers_and_its_own_
     run = [cell["source"] for cell in cells if SKIP not in cell["metadata"].get("tags", [])]
     assert not any("with_bar(" in source or "live(" in source for source in run)
     skipped = [cell["source"] for cell in cells if SKIP in cell["metadata"].get("tags", [])]
-    known = set().union(*map(made, run), dir(builtins), {"display", "get_ipython"})
+    known = set().union(*map(binds_or_imports, run), dir(builtins), {"display", "get_ipython"})
     assert skipped and not set().union(*map(reads, run)) - known
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from cells import imports, needed, readers
+from cells import binds, imports, needed, readers
 from solved import outputs_of, with_few_steps
 
 from reference import check
@@ -141,7 +141,7 @@ def test_solved_with_the_reference_every_check_passes_and_what_reads_the_solutio
     for name, index in solved.items():
         call = next(line for line in sources[index].splitlines() if line.startswith(f"check.{name}("))
         sources[index] = f"from {EXERCISES[name].reference.__module__} import {name}\n{call}"
-    kept = needed(sources, readers(sources, solved))
+    kept = needed(sources, readers(sources, solved), made=binds)
     outputs = outputs_of(
         [with_few_steps(text) if index in kept else imports(text) for index, text in enumerate(sources)], tmp_path
     )  # nbval runs the other cells, and all steps of these

@@ -36,6 +36,12 @@ def test_the_last_binding_before_a_reader_is_taken():
     assert needed(["x = 1", "x = x + 1", "print(x)"], {2}) == {0, 1, 2}
 
 
+def test_a_cell_is_needed_for_its_imports_only_where_they_would_not_run_anyway():
+    cells = ["import os\nprint(1 / 0)", "print(os.name)"]
+    assert needed(cells, {1}) == {0, 1}
+    assert needed(cells, {1}, made=binds) == {1}
+
+
 def test_steps_are_few_and_nothing_else_changes():
     written = "run(replace(row, steps=12, size=12), steps)\nrun(steps=1)"
     assert with_few_steps(written) == written.replace("steps=12", "steps=2")
