@@ -25,7 +25,7 @@ from matplotlib.text import Text
 
 from reference.style import AA_SHAPES, AA_WORDS, DROPPED, FAINT, PAPER, contrast, mixed
 
-TOUCH = 1.5  # pixels between two areas that count as one edge
+LOWEST, TOUCH = 6, 1.5  # pixels: of words that can be read, and between two areas that count as one edge
 Colour = tuple[float, float, float, float]
 
 
@@ -67,6 +67,8 @@ def faint_words(figure: Figure) -> list[str]:
     found = []
     for text in words_of(figure):
         box, alpha = text.get_window_extent(), text.get_alpha()
+        if not np.isfinite(box.extents).all() or box.height < LOWEST:
+            continue  # beside a value that is none, or on a picture that is too small to be read
         part = pixels[max(0, int(box.y0)) : int(box.y1) + 1, max(0, int(box.x0)) : int(box.x1) + 1].ravel()
         if not len(part):
             continue  # outside of the picture
@@ -121,8 +123,7 @@ def shapes_of(artist: Artist) -> list[tuple[str, list[Colour]]]:
         faces, edges = artist.get_facecolor(), artist.get_edgecolor()
         count = max(len(faces), len(edges))
         return [("mark", [tuple(c) for c in (*faces[i : i + 1], *edges[i : i + 1])]) for i in range(count)]
-    arrow = getattr(artist, "arrow_patch", None)
-    return [("line", [arrow.get_edgecolor()])] if arrow else []
+    return [("line", [arrow.get_edgecolor()])] if (arrow := getattr(artist, "arrow_patch", None)) else []
 
 
 def shapes_of_line(line: Line2D) -> list[tuple[str, list[Colour]]]:
@@ -195,6 +196,5 @@ def touching(boxes: np.ndarray) -> list[tuple[int, int]]:
 
 
 def told_apart(one: Patch, other: Patch) -> bool:
-    a, b = face(one), face(other)
-    outlined = has_outline(one) or has_outline(other)
-    return a == b or outlined or one.get_hatch() != other.get_hatch() or contrast(a, b) >= AA_SHAPES
+    outlined, hatched = has_outline(one) or has_outline(other), one.get_hatch() != other.get_hatch()
+    return outlined or hatched or face(one) == face(other) or contrast(face(one), face(other)) >= AA_SHAPES
