@@ -1,6 +1,7 @@
 """How tests and notebooks run side by side (``-n 2``): one thread each, a file whole in one process, the longest first."""
 
 import os
+from pathlib import Path
 
 # Here, and so in every process that a test or a notebook starts, before any of them loads torch. Two thread pools that
 # wait for each other on a busy machine make the tests ten times slower.
@@ -8,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["REFERENCE_PROGRESS"] = "off"  # what a kernel of a test solves is not what its user has solved
+os.environ["PYTHONSTARTUP"] = str(Path(__file__).parent / "tests" / "kernel_startup.py")  # of the kernels
 
 import pytest
 

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from contrast import watch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+watch()  # every picture that a test draws is measured
 
 SMALL = {
     "llama": {

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from reference.doctor.changes import change_points, largest
 from reference.doctor.diagnose import Diagnosis
 from reference.evaluation.printable import printable
-from reference.style import BLUE, INK, MUTED, ORANGE, RED, describe, style
+from reference.style import BLUE, INK, MUTED, ORANGE, RED, describe, style, words_in
 
 SIX = ("reward", "reward_std", "approx_kl", "clip_frac", "entropy", "grad_norm")
 OTHERS = (
@@ -84,7 +84,7 @@ def panel(ax: Axes, diagnosis: Diagnosis, name: str) -> str:
     if values:
         ax.annotate(f"{values[-1]:.3g}", (steps[-1], values[-1]), xytext=(4, 0), textcoords="offset points", color=INK,
                     fontsize=10, va="center", annotation_clip=False)  # fmt: skip
-    ax.set_title(f"{name} (seen here)" if seen else name, fontsize=11, color=RED if seen else INK)
+    ax.set_title(f"{name} (seen here)" if seen else name, fontsize=11, color=words_in(RED) if seen else INK)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     return in_words(name, values, [f"{log.steps[change.index]:g}" for change in changes])
 

@@ -27,7 +27,7 @@ def figure_scores(files: Sequence[Scores]) -> Figure:
             for row, name in enumerate(names):
                 rate, (low, high) = scores.rate(name), scores.interval(name)
                 y = row + (place - (len(files) - 1) / 2) * 0.42
-                ax.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=3, alpha=0.5, solid_capstyle="butt")
+                ax.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
                 ax.plot(
                     [100 * rate], [y], mark, color=colour, markersize=9, clip_on=False, label=label if not row else None
                 )

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from reference.style import FAINT, INK, MUTED, RED, describe, style
+from reference.style import FAINT, INK, MUTED, RED, describe, style, words_in
 from reference.teaching.check import judge
 
 SOLUTION = """\
@@ -33,7 +33,7 @@ def figure_named(solution: str, verdict: str) -> Figure:
     """A cell as a learner has written it, and below it the verdict."""
     code = solution.rstrip().splitlines()
     said = [
-        (part, RED if place == 0 else MUTED)
+        (part, words_in(RED) if place == 0 else MUTED)
         for place, line in enumerate(verdict.splitlines())
         for part in textwrap.wrap(line, WIDTH, subsequent_indent="    ")
     ]

@@ -83,8 +83,8 @@ def test_names_of_a_framework_are_listed(capsys):
 @pytest.mark.slow
 def test_the_picture_marks_where_the_cause_shows(tmp_path, capsys):
     log = write(tmp_path / "metrics.jsonl", ratio=1.02)
-    assert main(["doctor", log, "--figure", str(tmp_path / "run.svg")]) == 1
-    assert (tmp_path / "run.svg").stat().st_size > 1000
+    assert main(["doctor", log, "--figure", str(tmp_path / "run.png")]) == 1
+    assert (tmp_path / "run.png").stat().st_size > 1000
     figure = figure_doctor(diagnose(read_log(log)))
     assert [ax.get_title(loc="left") for ax in figure.axes if ax.get_visible()][:3] == [
         "ratio (seen here)", "approx_kl (seen here)", "reward",

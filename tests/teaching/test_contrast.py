@@ -1,75 +1,131 @@
-"""What has to be seen on a picture can be seen: the contrasts of WCAG 2, level AA, computed from the pixels."""
+"""The contrasts of WCAG 2, level AA: how they are counted, and what ``watch`` of tests/contrast.py finds in a picture.
 
-from collections import Counter
+Nothing is drawn here to be measured: the widgets are, moved to their ends, by the tests of their lessons, the pictures of
+the notebooks by nbval, and those of the README by test_gallery.py.
+"""
 
-import numpy as np
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
 import pytest
+from contrast import faint
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 from reference import style
-from reference.lessons import WIDGETS
-from reference.style import AA_SHAPES, AA_WORDS, PAPER, contrast, words_in, words_on
-from reference.teaching import controls
-from reference.teaching.example import example
-from reference.world.model import load
+from reference.style import (
+    AA_SHAPES,
+    AA_WORDS,
+    BLUE,
+    DROPPED,
+    FAINT,
+    MUTED,
+    PAPER,
+    PURPLE,
+    contrast,
+    mixed,
+    words_in,
+    words_on,
+)
+from reference.teaching.show import png
 
-NEEDS = {"walk": example, "temperature": example, "supervision": example, "trajectory": lambda: load()[1]}
-WITH_CONTROLS = [name for name in WIDGETS if name != "find_the_fault"]  # the game draws what six_scalars draws
+
+def found_in(draw: Callable[[Axes], object]) -> list[str]:
+    """What is too faint on a small picture of one panel without an axis."""
+    figure = Figure(figsize=(2, 2), dpi=50)
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, 4), ylim=(0, 4))
+    ax.axis("off")
+    draw(ax)
+    FigureCanvasAgg(figure).draw()
+    return faint(figure)
 
 
-def large(text: Text) -> bool:
-    """WCAG's large words: 18 points, or 14 in bold."""
-    return text.get_fontsize() >= (14 if text.get_fontweight() in ("bold", 700) else 18)
+def words_on_blue(ax: Axes) -> None:
+    ax.axvspan(0, 4, color=BLUE)
+    for y, colour in enumerate((PURPLE, PAPER, MUTED)):
+        ax.text(0, 0.2 + 1.2 * y, colour, color=colour)
 
 
-def faint_words(figure: Figure) -> list[str]:
-    """The words of a figure with too little contrast to what is behind them: the most frequent pixel of their box."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    figure.set_layout_engine("none")  # nothing may move when the words are gone
-    unseen = {
-        text for ax in figure.axes if not ax.axison for axis in (ax.xaxis, ax.yaxis) for text in axis.findobj(Text)
-    }
-    texts = [one for one in figure.findobj(Text) if one.get_visible() and one.get_text().strip() and one not in unseen]
-    boxes, inks = [text.get_window_extent() for text in texts], [(t.get_color(), t.get_alpha()) for t in texts]
-    for text in texts:
-        text.set_alpha(0)  # and a box around them stays
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[::-1, :, :3]
-    found = []
-    for text, box, (colour, alpha) in zip(texts, boxes, inks, strict=True):
-        part = pixels[max(0, int(box.y0)) : int(box.y1) + 1, max(0, int(box.x0)) : int(box.x1) + 1].reshape(-1, 3)
-        if not len(part):
-            continue  # outside of the picture
-        ground = Counter(map(tuple, part.tolist())).most_common(1)[0][0]
-        ground_hex, share = to_hex([c / 255 for c in ground]), 1.0 if alpha is None else alpha
-        ink = to_hex([share * i + (1 - share) * g / 255 for i, g in zip(to_rgb(colour), ground, strict=True)])
-        if contrast(ink, ground_hex) < (AA_SHAPES if large(text) else AA_WORDS):
-            found.append(f"{text.get_text()!r}: {ink} on {ground_hex} is {contrast(ink, ground_hex):.2f}")
-    return found
+def bars(ax: Axes, *looks: dict) -> None:
+    """Bars side by side that touch."""
+    for x, look in enumerate(looks):
+        ax.bar(x + 1, 3, width=1, **look)
+
+
+def line(ax: Axes, colour: str, *, ends: int = 3, alpha: float = 1.0, marker: str = "") -> None:
+    ax.plot(range(ends), [1, 2, 1][:ends], marker or "-", color=colour, alpha=alpha)
+
+
+def test_faint_words_are_found_on_the_ground_where_they_stand():
+    assert [words.partition(":")[0] for words in found_in(words_on_blue)] == [repr(PURPLE), repr(MUTED)]
+
+
+def test_words_of_an_axis_that_is_not_drawn_are_not_measured():
+    assert found_in(lambda ax: ax.set_xlabel("x", color=FAINT)) == []
+
+
+@pytest.mark.parametrize("marker", ["", "o"])
+def test_a_pale_line_or_mark_passes_only_beside_a_firm_one_of_its_kind_and_colour(marker):
+    kind = "mark" if marker else "line"
+    assert found_in(lambda ax: line(ax, BLUE, marker=marker)) == []
+    assert found_in(lambda ax: line(ax, BLUE, alpha=0.3, marker=marker)) == [f"{kind} in {mixed(BLUE, 0.3)}"]
+    both = lambda ax, other: (line(ax, BLUE, alpha=0.3, marker=marker), line(ax, BLUE, marker=other))  # noqa: E731
+    assert found_in(lambda ax: both(ax, marker)) == []
+    assert len(found_in(lambda ax: both(ax, "" if marker else "o"))) == 1
+
+
+def test_a_mark_needs_a_face_or_an_edge():
+    assert found_in(lambda ax: ax.scatter([1], [1], color=DROPPED)) == [f"mark in {DROPPED}"]
+    assert found_in(lambda ax: ax.scatter([1], [1], color=DROPPED, edgecolors=MUTED)) == []
+
+
+def test_a_guide_is_straight():
+    assert found_in(lambda ax: line(ax, FAINT, ends=2)) == [] != found_in(lambda ax: line(ax, FAINT))
+
+
+def test_an_area_needs_a_colour_an_outline_or_a_word():
+    pale = {"color": DROPPED}
+    assert found_in(lambda ax: bars(ax, pale)) == [f"Rectangle in {DROPPED} with an edge in {PAPER}"]
+    assert found_in(lambda ax: bars(ax, pale | {"edgecolor": MUTED})) == []
+    assert found_in(lambda ax: (bars(ax, pale), ax.text(1, 1, "1"))) == []
+    assert found_in(lambda ax: ax.axvspan(1, 2, color=DROPPED)) == []  # a band lies behind
+
+
+def test_areas_that_touch_are_told_apart():
+    pair = ({"color": BLUE}, {"color": PURPLE})  # 1.7 to 1
+    assert found_in(lambda ax: bars(ax, *pair)) == [f"areas that touch, in {BLUE} and {PURPLE}".lower()]
+    assert found_in(lambda ax: bars(ax, pair[0], {"color": PURPLE, "hatch": "//"})) == []
+    assert found_in(lambda ax: bars(ax, pair[0], pair[0], {"color": PAPER, "edgecolor": BLUE})) == []
+    assert found_in(lambda ax: (bars(ax, *pair), ax.text(1, 1, "a", color=PAPER), ax.text(2, 1, "b"))) == []
+
+
+FAINT_PICTURE = """
+from matplotlib.figure import Figure
+from reference.teaching.show import png
+assert "measure" not in globals()  # nothing is left in the notebook
+figure = Figure()
+figure.text(0.5, 0.5, "pale", color="#cccccc")
+png(figure)
+"""
+
+
+def test_a_picture_is_measured_while_it_is_drawn():
+    figure = Figure()
+    figure.text(0.5, 0.5, "pale", color="#cccccc")
+    with pytest.raises(AssertionError, match="'pale': #cccccc on #ffffff"):
+        png(figure)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WITH_CONTROLS)
-def test_the_words_of_every_widget_s_picture_can_be_read(name, monkeypatch):
-    figures = []
-    monkeypatch.setattr(
-        controls, "interact", lambda draw, **own: figures.append(draw(**{key: c.value for key, c in own.items()}))
-    )
-    WIDGETS[name](*([NEEDS[name]()] if name in NEEDS else []))
-    assert faint_words(figures[0]) == []
-
-
-def test_a_faint_word_would_be_found():
-    figure = Figure()
-    ax = figure.subplots()
-    ax.set_facecolor(style.BLUE)
-    for y, colour in ((0.2, style.PURPLE), (0.5, PAPER), (0.8, style.MUTED)):
-        ax.text(0.5, y, colour, color=colour)
-    assert [words.partition(":")[0] for words in faint_words(figure)] == [repr(style.PURPLE), repr(style.MUTED)]
+def test_a_picture_of_a_notebook_is_measured_while_it_is_drawn():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FAINT_PICTURE)])
+    here = {"metadata": {"path": Path(__file__).parents[2]}}
+    with pytest.raises(CellExecutionError, match="'pale': #cccccc on #ffffff"):
+        NotebookClient(notebook, kernel_name="python3", timeout=None, resources=here).execute()
 
 
 @pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "RED", "PURPLE", "SKY", "MUTED", "INK"])

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reference.objectives import group_advantages, rloo_advantages
 from reference.runs.curves import moving_mean
-from reference.style import BLUE, DROPPED, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style, words_in
+from reference.style import BLUE, INK, MUTED, ORANGE, PURPLE, RIGHT, WRONG, style, words_in
 from reference.teaching.show import describe
 
 from .experiments import Recorded
@@ -129,13 +129,13 @@ def figure_difficulty(group_size: int) -> Figure:
         for size in sorted({*SIZES, group_size}):
             weights = [difficulty_weight(p, size) / difficulty_weight(0.5, size) for p in shares]
             highlight = size == group_size
-            colour = BLUE if highlight else DROPPED
-            ax.plot(shares, weights, color=colour, linewidth=3 if highlight else 1.6, zorder=3 if highlight else 1)
+            colour = BLUE if highlight else MUTED
+            ax.plot(shares, weights, color=colour, linewidth=3 if highlight else 1, zorder=3 if highlight else 1)
             near = not highlight and abs(weights[0] - difficulty_weight(shares[0], group_size) / middle) < 0.16
             if not near:
                 text = f"G = {size}: {weights[0]:.2f}" if highlight else f"G = {size}"
                 ax.annotate(text, (shares[0], weights[0]), xytext=(-6, 0), textcoords="offset points", ha="right",
-                            va="center", color=BLUE if highlight else MUTED, fontsize=12 if highlight else 10)  # fmt: skip
+                            va="center", color=colour, fontsize=12 if highlight else 10)  # fmt: skip
         ax.set_xlim(-0.16, 1.0)
         ax.set_ylim(0.8, 4)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])

@@ -75,7 +75,7 @@ def label_curves(
     x = 0.04 * end if advantage > 0 else min(1 + clip_high, 0.6 * end)
     bottom = ax.get_ylim()[0]
     ax.text(x, bottom + 0.05 * room, "PPO", color=BLUE, fontweight="bold", fontsize=11)
-    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color=words_in(ORANGE), fontsize=11)
+    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color=words_in(ORANGE, on=DROPPED), fontsize=11)
 
 
 FAMILY: dict[str, TokenLoss] = {

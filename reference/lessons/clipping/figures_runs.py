@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from reference.runs.curves import moving_mean
 from reference.runs.recorded_runs import Rows, at_the_end, mean_at
-from reference.style import BLUE, INK, MUTED, ORANGE, RED, style
+from reference.style import BLUE, INK, MUTED, ORANGE, RED, mixed, style
 from reference.teaching.labels import label_ends, span
 from reference.teaching.show import describe
 
@@ -58,7 +58,7 @@ def figure_ten_steps(moved: dict[str, list[float]], outside: dict[str, tuple[int
 
 def bars(ax: Axes, y: int, asked: int, wrong: int, colour: str) -> None:
     """Two counts side by side in one bar, each with its number."""
-    ax.barh(y, asked, color=colour, alpha=0.35, height=0.6)
+    ax.barh(y, asked, facecolor=mixed(colour, 0.35), edgecolor=colour, height=0.6)
     ax.barh(y, wrong, left=asked, facecolor="white", edgecolor=colour, hatch="////", height=0.6)
     ax.text(asked / 2, y, str(asked), ha="center", va="center", fontsize=11)
     ax.text(asked + wrong, y, f" {wrong}", ha="left", va="center", fontsize=11)

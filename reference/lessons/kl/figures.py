@@ -60,8 +60,8 @@ def figure_kl_batches(*, shift: float, samples: int) -> Figure:
             low, high = (values[(chance.cumsum(0) < share).sum().clamp_max(len(values) - 1)].item()
                          for share in (0.05, 0.95))  # fmt: skip
             negative = chance[values < -1e-12].sum().item()
-            right.plot([low, high], [row, row], color=COLOURS[name], linewidth=7, alpha=0.45, solid_capstyle="butt")
-            right.plot(mean, row, "o", color=COLOURS[name], markersize=9, markeredgecolor="white", zorder=3)
+            right.plot([low, high], [row, row], color=COLOURS[name], linewidth=4, solid_capstyle="butt")
+            right.plot(mean, row, "o", color=COLOURS[name], markersize=11, markeredgecolor="white", zorder=3)
             words = f"{name}:  mean {mean:.3f},  std {std:.3f},  below 0 in {negative:.0%}"
             right.text(0.01, row - 0.27, words, transform=right.get_yaxis_transform(), va="center", fontsize=11,
                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reference.style import INK, style
+from reference.style import INK, PAPER, style
 from reference.teaching.show import describe
 from reference.teaching.strip import WIDTH
 
@@ -44,7 +44,9 @@ def draw_form(ax: Axes, found: Fit, kl: list[float], gold: list[float], up_to: f
     """Marks, the line of the form, its peak; returned in words."""
     colour, line, marker = RL if found.form == "RL" else BEST
     near = [i for i, x in enumerate(kl) if x <= up_to]
-    ax.plot([kl[i] ** 0.5 for i in near], [gold[i] for i in near], marker, color=colour, markersize=4, alpha=0.45)
+    ax.plot(
+        [kl[i] ** 0.5 for i in near], [gold[i] for i in near], marker, color=colour, markersize=4, markerfacecolor=PAPER
+    )
     end = max(kl[i] for i in near) ** 0.5
     places = [end * i / 60 for i in range(61)]
     ax.plot(places, [found(place) for place in places], line, color=colour)

@@ -14,7 +14,7 @@ from .figures import kl_axis, seeds_in_words
 from .recorded import Curve, mean_curve, peak, point
 from .steering import Seeds
 
-GREY = "#9aa0a6"
+GREY = "#8c9298"
 HALO = [withStroke(linewidth=3, foreground=PAPER)]  # of words that a line may run through
 LOOKS = (
     (BLUE, "-", "o"),

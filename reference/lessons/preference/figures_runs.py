@@ -39,7 +39,7 @@ def figure_betas(runs: dict[float, Rows]) -> Figure:
 
 def over_steps(ax: Axes, runs: dict[float, Rows]) -> None:
     """A line per beta, from dark for a small one to light, with its beta at its end."""
-    shades = ["#08306b", "#08519c", "#2171b5", "#4292c6", "#6baed6", "#9ecae1"]
+    shades = ["#08306b", "#08519c", "#1f67ae", "#2e79b9", "#3d8ac2", "#4d9aca"]
     ends = {}
     for (beta, rows), shade in zip(runs.items(), shades, strict=False):
         smooth = moving_mean([row["margin"] for row in rows], 5)

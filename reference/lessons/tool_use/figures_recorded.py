@@ -26,7 +26,7 @@ def figure_shares(shares: Mapping[str, Mapping[str, Sequence[float]]], *, title:
             for place, kind in enumerate(kinds):
                 seeds = shares[kind][heading]
                 ax.axhline(place, color=FAINT, linewidth=1, zorder=0)
-                ax.scatter(seeds, [place] * len(seeds), color=BLUE, s=34, alpha=0.6, linewidths=0)
+                ax.scatter(seeds, [place] * len(seeds), color=BLUE, s=34, alpha=0.75, linewidths=0)
             most = max(1.0, 1.1 * max(max(shares[kind][heading]) for kind in kinds))
             ax.set(xlim=(-0.08 * most, 1.08 * most), ylim=(len(kinds) - 0.5, -0.5), xticks=[0, 1])
             ax.set_title(heading.replace("calls ", "calls\n"), fontsize=11, fontweight="normal")

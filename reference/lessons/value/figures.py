@@ -201,7 +201,15 @@ def figure_calibration(predicted: Tensor, resampled: Tensor) -> Figure:
         figure = Figure(figsize=(6.2, 5.4), layout="constrained")
         ax = figure.subplots()
         ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--")
-        ax.plot(predicted, resampled.mean(dim=1), "o", color=DROPPED, markersize=6)
+        ax.plot(
+            predicted,
+            resampled.mean(dim=1),
+            "o",
+            color=DROPPED,
+            markeredgecolor=MUTED,
+            markeredgewidth=0.8,
+            markersize=6,
+        )
         x, y, error = zip(*fifths, strict=True)
         ax.errorbar(x, y, yerr=error, fmt="o", color=BLUE, markersize=10, linewidth=2)
         ax.set_xlabel("the critic's V")
