@@ -47,6 +47,7 @@ def figure_split(
     cosine = torch.cosine_similarity(got.flatten(), target.flatten(), dim=0).item()
     with style():
         figure = Figure(figsize=(10, 1.3 + 0.62 * len(lengths)), layout="constrained")
+        figure.get_layout_engine().set(wspace=0.08)  # or a share on the left runs into a weight on the right
         readings = []
         heaviest = 1.5 * max(target.max().item(), got.max().item())  # so that the edges of the darkest cells show
         titles = (f"{strategy}, the batch in one piece", f"in micro-batches of {rows}")

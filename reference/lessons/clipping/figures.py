@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reference.objectives import cispo_loss, ppo_clip_loss, reinforce_loss
 from reference.style import BLUE, DROPPED, GREEN, INK, MUTED, ORANGE, RED, style, words_in
+from reference.teaching.labels import label_ends
 from reference.teaching.show import describe
 
 TokenLoss = Callable[[Tensor, Tensor, Tensor], Tensor]  # (token_logprobs, old_logprobs, advantages) -> per token
@@ -123,14 +124,9 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
         readings = []
         for ax, (title, lines) in zip(axes, paths.items(), strict=True):
             ax.axhspan(lowest, highest, color=DROPPED, alpha=0.5, linewidth=0)
-            ends = sorted(lines, key=lambda name: lines[name][-1])
-            last_y = -1.0
-            for name in ends:
+            for name in sorted(lines, key=lambda name: lines[name][-1]):
                 path = lines[name]
                 ax.plot(path, color=colours[name], linestyle=dashes[name], linewidth=2.6)
-                last_y = max(path[-1], last_y + 0.08)
-                ax.annotate(name, (len(path) - 1, last_y), xytext=(6, 0), textcoords="offset points", va="center",
-                            fontsize=11, annotation_clip=False)  # fmt: skip
                 readings.append(f"{title}: {name} ends at {path[-1]:.2f}")
             ax.text(0.98, lowest + 0.01, "inside the range", color=MUTED, fontsize=10, va="bottom", ha="right",
                     transform=ax.get_yaxis_transform())  # fmt: skip
@@ -139,5 +135,6 @@ def figure_ways_back(paths: dict[str, dict[str, list[float]]], *, lowest: float 
             ax.set_xlim(0, 1.4 * (len(path) - 1))  # room for the names, without ticks
             ax.set_xticks(range(0, len(path), 20))
             ax.set_ylim(0, 1.02)
+            label_ends(ax, {name: path[-1] for name, path in lines.items()})  # in ink, which can be read on grey too
         axes[0].set_ylabel("probability of the good answer")
         return describe(figure, "; ".join(readings))

@@ -98,10 +98,13 @@ QUESTIONS = {
     "clip_gspo_range": Question(
         "You switch from token ratios to GSPO's and keep the clip at 0.2. What happens?",
         (
-            no("Completions are clipped more often.", "The mean of many log-ratios is close to 0, so s is close to 1."),
+            no(
+                "Completions are clipped more often.",
+                "The mean of many log-ratios is close to 0, so the ratio of a completion is close to 1.",
+            ),
             yes(
                 "Practically nothing is clipped any more.",
-                "s is a geometric mean over tokens, and the paper's bounds are 0.0003 and 0.0004.",
+                "The ratio is a geometric mean over tokens, and stays close to 1. The paper's bounds are 0.0003 and 0.0004 away.",
             ),
             no(
                 "The same share of tokens is clipped, as the bounds are the same.",

@@ -60,7 +60,7 @@ def figure_tradeoff(points: Mapping[str, Sequence[Point]], *, title: str) -> Fig
         apart(heights, 0.13 * (high - low))
         for name, height in zip(names, heights, strict=True):
             x, y = means[name]
-            ax.annotate(name, (x, y), xytext=(x + 0.05 * (right - left), height), fontsize=11, va="center",
+            ax.annotate(name, (x, y), xytext=(x + 0.08 * (right - left), height), fontsize=11, va="center",
                         arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6})  # fmt: skip
         ax.set_title(title)
         said = ", ".join(f"{name}: {x:.2f} calls, {100 * y:.0f} % solved" for name, (x, y) in means.items())
