@@ -48,6 +48,10 @@ def figure_quadrants(*, clip_low: float = 0.2, clip_high: float = 0.2, dual_clip
             ax.set_xlabel("ratio, new / old")
             ax.set_xlim(0, float(ratios[-1]))
             label_curves(ax, ratios, loss, alone, advantage, clip_low, clip_high)
+            if dual_clip and advantage < 0:
+                bottom, top = ax.get_ylim()
+                ax.text((dual_clip + float(ratios[-1])) / 2, dual_clip - 0.03 * (top - bottom), "dual clip:\nno gradient",
+                        ha="center", va="top", fontsize=10.5, color=MUTED)  # fmt: skip
             beyond = f", or above {dual_clip:g}" if dual_clip and advantage < 0 else ""
             edge = f"above {1 + clip_high:g}" if advantage > 0 else f"below {1 - clip_low:g}"
             readings.append(f"A = {advantage:+.0f}: gradient zero at ratios {edge}{beyond}")
@@ -76,7 +80,7 @@ def label_curves(
     x = 0.04 * end if advantage > 0 else min(1 + clip_high, 0.6 * end)
     bottom = ax.get_ylim()[0]
     ax.text(x, bottom + 0.05 * room, "PPO", color=BLUE, fontweight="bold", fontsize=11)
-    ax.text(x, bottom + 0.17 * room, "clipped alone (dashed)", color=words_in(ORANGE, on=DROPPED), fontsize=11)
+    ax.text(x, bottom + 0.17 * room, "clipped alone\n(dashed)", color=words_in(ORANGE, on=DROPPED), fontsize=11)
 
 
 FAMILY: dict[str, TokenLoss] = {
