@@ -8,7 +8,6 @@ import pytest
 from website.links import address, numbered, relative, rewritten, slug, target_of
 from website.markdown import html
 
-
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("docs", "findings", "reference", "tests", "website")
 PAGES = [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
