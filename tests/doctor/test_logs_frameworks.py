@@ -128,7 +128,7 @@ def test_the_report_of_llama_factory_s_log_begins_with_the_kind_of_run_or_says_t
     tmp_path, more, wanted
 ):
     rows = [{"current_steps": step, "total_steps": 4, "loss": 0.5, "lr": 1e-4, **more} for step in range(1, 5)]
-    assert report(diagnose(read_log(jsonl(tmp_path, *rows)))).startswith(f"log.jsonl: {wanted}, 4 steps, 1 to 4")
+    assert report(diagnose(read_log(jsonl(tmp_path, *rows)))).split(": ", 1)[1].startswith(f"{wanted}, 4 steps, 1 to 4")
 
 
 @pytest.mark.parametrize("name", ["verl.jsonl", "verl_console.txt"])
