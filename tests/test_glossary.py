@@ -14,7 +14,7 @@ PLACES = (objectives, statistics, contamination, paired, best_of_n)  # where the
 ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "GLOSSARY.md"
 TEXT = GLOSSARY.read_text()
-ENTRIES = dict(re.findall(r"^### ([^\n]+)\n\n(.+?)(?=\n+### |\n+\[[^]]+\]: |\Z)", TEXT, re.M | re.S))
+ENTRIES = dict(re.findall(r"^## ([^\n]+)\n\n(.+?)(?=\n+## |\n+\[[^]]+\]: |\Z)", TEXT, re.M | re.S))
 TITLES = dict(re.findall(r"^\[([^]]+)\]: (\S+)$", TEXT, re.M))  # what a title in brackets links to
 LESSON = re.compile(r"\[([^]]+)\](?!\(), section (\d+)")
 ANCHOR = re.compile(r"GLOSSARY\.md#([^\s)\"'`\\]+)")
@@ -63,12 +63,12 @@ def dead_anchors(text: str, own: bool = False) -> list[str]:
 
 
 def test_every_heading_is_an_entry_and_every_entry_says_where():
-    assert list(ENTRIES) == list(dict.fromkeys(re.findall(r"^### (.+)$", TEXT, re.M)))
+    assert list(ENTRIES) == list(dict.fromkeys(re.findall(r"^## (.+)$", TEXT, re.M)))
     assert [term for term, entry in ENTRIES.items() if not shown(entry).startswith("Shown in ")] == []
 
 
 def test_the_terms_are_in_alphabetical_order_and_none_is_there_twice():
-    terms = [term.casefold() for term in re.findall(r"^### (.+)$", TEXT, re.M)]
+    terms = [term.casefold() for term in re.findall(r"^## (.+)$", TEXT, re.M)]
     assert terms == sorted(set(terms))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from website.badges import published
 from website.code import file_page, folder_page
 from website.links import HOME, LIVE, PICTURES, address, numbered, relative, rewritten
-from website.markdown import html, without_gaps
+from website.markdown import html
 from website.notebooks import live_page, notebook_page
 from website.page import LOOK_UP, MORE, framed, title_of
 from website.search import entries, index
@@ -57,7 +57,7 @@ def body(file: str, root: Path, out: Path, lessons: dict[str, str], met: list[st
         return notebook_page(root / file, rewrite, partial(save, page=address(file, root), out=out), live)
     if file.endswith(".md"):
         taken: list[str] = []
-        return named_rows(without_gaps(html((root / file).read_text(), rewrite, taken)), taken)
+        return named_rows(html((root / file).read_text(), rewrite, taken), taken)
     return file_page(file, root)
 
 

@@ -30,13 +30,6 @@ def html(text: str, rewrite: Rewrite, taken: list[str], *, formulas: bool = Fals
     return page.replace("<th></th>", "<td></td>")  # the empty corner of a table is the heading of nothing
 
 
-def without_gaps(page: str) -> str:
-    """The same page with headings of levels that follow each other: h1 and h3 become h1 and h2."""
-    levels = sorted(set(re.findall(r"<h([1-6])\b", page)))
-    new = {level: str(place) for place, level in enumerate(levels, int(levels[0]) if levels else 1)}
-    return re.sub(r"(</?h)([1-6])\b", lambda tag: tag[1] + new.get(tag[2], tag[2]), page)
-
-
 def plain(tokens: list[Any] | None) -> str:
     """The letters of a heading, without its marks."""
     return "".join(token.content for token in tokens or () if token.type in ("text", "code_inline", "formula"))

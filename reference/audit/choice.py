@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reference.audit.layouts import CANONICAL, GENERIC, LAYOUTS, Layout, keys_of, layout_of
+from reference.audit.older import in_rows
 from reference.audit.ragged import rejoined
 from reference.objectives.shapes import InputError
 
@@ -32,7 +33,7 @@ class Chosen:
 
 def choose(saved: Mapping[str, object], names: Mapping[str, str]) -> Chosen:
     """Give every name of ours its key, ``names`` first."""
-    saved = rejoined(saved)
+    saved = in_rows(rejoined(saved))
     tensors = with_tensors(saved)
     require_names(names, tensors, saved)
     short = without_folders(tensors)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from reference.audit.batch import PER_ROW, PER_TOKEN
 from reference.audit.choice import Chosen
+from reference.audit.square_masks import tokens_there
 from reference.objectives.shapes import InputError
 
 AS_WIDE_AS_TOKENS = ("labels", "shift_labels")  # by transformers' definition; the others are as wide as they are
@@ -90,7 +91,10 @@ def given(chosen: Chosen) -> tuple[Tensor, str, dict[str, str]]:
 def require_ids(tokens: Tensor, key: str) -> None:
     """Refuse what cannot be token ids, (rows, time)."""
     if tokens.dim() != 2 or 0 in tokens.shape:
-        raise InputError(f"{key} is {tuple(tokens.shape)}, expected (rows, time) with at least one token")
+        raise InputError(
+            f"{key} is {tuple(tokens.shape)}, expected (rows, time) with at least one token: a row alone is read where all "
+            "tensors are as long as it is"
+        )
     if tokens.is_floating_point() or tokens.dtype == torch.bool:
         raise InputError(f"{key} is {tokens.dtype}, expected token ids: whole numbers")
 
@@ -110,7 +114,9 @@ def attention(chosen: Chosen, tokens: Tensor) -> tuple[Tensor | None, list[str]]
     if mask is None:
         return None, []
     if mask.shape != tokens.shape:
-        raise InputError(f"{key} is {tuple(mask.shape)}, expected {tuple(tokens.shape)} as the tokens")
+        return tokens_there(mask, key, tokens.shape), [
+            f"{key} is {tuple(mask.shape)}: what its last query sees was taken to be the tokens that are there."
+        ]
     if mask.dtype != torch.bool and ((mask < 0) | (mask != mask.round())).any():
         raise InputError(f"{key} holds numbers other than 0 and 1: expected 1 where a token is")
     numbered = mask.dtype != torch.bool and bool((mask > 1).any())

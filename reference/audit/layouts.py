@@ -128,6 +128,27 @@ TRL_PREFERENCE = Layout(
     "trl", ("input_ids", "completion_mask"), {"tokens": ("input_ids",), "mask": ("completion_mask",)}
 )
 
+# What DPOTrainer.concatenated_inputs of older versions returns: whole rows, or prompts and completions apart.
+TRL_CONCATENATED = Layout(
+    "trl",
+    ("concatenated_input_ids",),
+    {
+        "tokens": ("concatenated_input_ids",),
+        "attention_mask": ("concatenated_attention_mask",),
+        "labels": ("concatenated_labels",),
+    },
+)
+TRL_PAIRS = Layout(
+    "trl",
+    ("prompt_input_ids", "completion_input_ids"),
+    {
+        "prompts": ("prompt_input_ids",),
+        "completions": ("completion_input_ids",),
+        "prompt_mask": ("prompt_attention_mask",),
+        "completion_mask": ("completion_attention_mask",),
+    },
+)
+
 # transformers' names, which TRL's SFT, LLaMA-Factory, axolotl and ms-swift share, and what else may stand beside them.
 GENERIC = Layout(
     "",
@@ -150,7 +171,7 @@ GENERIC = Layout(
     },
 )
 
-LAYOUTS = (OURS, TRL, VERL, OPENRLHF, SKYRL, NEMO, TRL_PREFERENCE, GENERIC)
+LAYOUTS = (OURS, TRL, VERL, OPENRLHF, SKYRL, NEMO, TRL_PREFERENCE, TRL_CONCATENATED, TRL_PAIRS, GENERIC)
 
 
 def layout_of(keys: Collection[str], names: Mapping[str, str]) -> Layout | None:

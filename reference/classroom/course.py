@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from reference.classroom.assignment import source_notebook
+from reference.classroom.results import VERDICT
 from reference.objectives.shapes import InputError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -13,8 +14,10 @@ CONFIG = '''"""Settings of nbgrader for the lessons. It reads this file where it
 
 import os
 
+from nbconvert.preprocessors import ClearMetadataPreprocessor
 from nbgrader.preprocessors import (
-    CheckCellMetadata, ClearOutput, DeduplicateIds, NbGraderPreprocessor, OverwriteCells, OverwriteKernelspec
+    AssignLatePenalties, CheckCellMetadata, ClearOutput, DeduplicateIds, Execute, IgnorePattern, LimitOutput,
+    NbGraderPreprocessor, OverwriteCells, OverwriteKernelspec, SaveAutoGrades
 )  # fmt: skip
 
 c = get_config()  # noqa: F821  nbgrader gives it
@@ -31,6 +34,45 @@ class CopiedCells(NbGraderPreprocessor):
 
 c.Autograde.sanitize_preprocessors = [
     ClearOutput, DeduplicateIds, CopiedCells, OverwriteKernelspec, OverwriteCells, CheckCellMetadata
+]  # fmt: skip
+
+LETTERS = 500_000  # of the output of one cell that are kept, pictures included
+CUT = "... the rest of the output was cut ..."
+
+
+class ShortOutput(NbGraderPreprocessor):
+    """LimitOutput keeps 1000 lines of a cell, however long they are, and all that is displayed. This bounds both."""
+
+    def preprocess_cell(self, cell, resources, index):
+        left = LETTERS
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if VERDICT in data:  # what the report reads
+                continue
+            for holder, key in [(output, "text"), (output, "evalue"), *((data, kind) for kind in list(data))]:
+                if key in holder:
+                    left = self.shorten(holder, key, left)
+            if "traceback" in output:
+                lines = {"all": "\\n".join(output["traceback"])}
+                left = self.shorten(lines, "all", left)
+                output["traceback"] = lines["all"].split("\\n")
+        return cell, resources
+
+    def shorten(self, holder, key, left):
+        """Plain text is cut, a picture or a page left out. Returns how many letters may follow."""
+        size = len(str(holder[key]))
+        if size > left:
+            plain = key in ("text", "evalue", "text/plain", "all")
+            text = (holder[key][:left] if plain else "") + CUT
+            if not plain:
+                del holder[key]
+            holder[key if plain else "text/plain"] = text
+        return max(0, left - size)
+
+
+c.Autograde.autograde_preprocessors = [
+    Execute, IgnorePattern, ClearMetadataPreprocessor, LimitOutput, ShortOutput, SaveAutoGrades, AssignLatePenalties,
+    CheckCellMetadata
 ]  # fmt: skip
 
 # What release_assignment, fetch_assignment, submit and collect call the course.
@@ -65,9 +107,14 @@ def new_course(
     chosen = chosen_notebooks(notebooks or REPOSITORY / "notebooks", lessons)
     for path in chosen:
         write_assignment(path, folder / "source" / path.stem, seed=seed, seconds=timeout)
-    config = CONFIG.replace("TIMEOUT", str(5 * timeout)).replace('"COURSE"', json.dumps(folder.resolve().name))
-    (folder / "nbgrader_config.py").write_text(config, encoding="utf-8")
+    (folder / "nbgrader_config.py").write_text(settings(folder.resolve().name, timeout=timeout), encoding="utf-8")
     return [path.stem for path in chosen]
+
+
+def settings(name: str, *, timeout: int) -> str:
+    """The file that nbgrader reads in the folder of the course."""
+    config = CONFIG.replace("TIMEOUT", str(5 * timeout)).replace("VERDICT", json.dumps(VERDICT))
+    return config.replace('"COURSE"', json.dumps(name))
 
 
 def chosen_notebooks(folder: Path, lessons: list[str]) -> list[Path]:

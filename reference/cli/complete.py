@@ -66,6 +66,7 @@ def add_complete(subparsers: argparse._SubParsersAction) -> argparse.ArgumentPar
         help="model to compare with, named like RUN and with the same tokenizer, such as the one that training began from",
     )
     add("--name", metavar="NAME", help="what the protocol calls the model; default: RUN as it was typed")
+    add("--against-name", metavar="NAME", help="what it calls the other model; default: OTHER as it was typed")
     add_seed(add, "decides the problems and the samples", default=12345)
     add_device(add)
     return complete
@@ -93,9 +94,12 @@ def make_completions(args: argparse.Namespace) -> str:
         )
     if args.task != "tools" and "max_calls" in args.typed:
         raise InputError("--max-calls has no effect on chains, which have no tool: leave it out, or say --task tools")
+    if args.against_name and not args.against:
+        raise InputError("--against-name has no effect without --against: leave it out, or name the other model")
     options = {name: getattr(args, name) for name in OPTIONS}
     options["samples"] = args.samples or (1 if args.greedy else 8)
     lines = complete_to_file(
-        args.run, args.out, options, name=args.name, overwrite=args.overwrite, device=args.device, against=args.against
-    )
+        args.run, args.out, options, name=args.name, overwrite=args.overwrite, device=args.device, against=args.against,
+        against_name=args.against_name,
+    )  # fmt: skip
     return told(args.out, lines)

@@ -61,6 +61,7 @@ OTHERS = {
     "reward_margin": "difference of rewards inside the loss's sigmoid: beta times the margin (DPO, KTO)",
     "chosen_reward": "reward of the chosen completion: beta times its gain (DPO, KTO), or the head's output",
     "rejected_reward": "reward of the rejected completion, as chosen_reward",
+    "reward_accuracy": "share of pairs in which the reward of chosen is above that of rejected (DPO and relatives)",
     "chosen_logprob": "log-prob of the chosen completion, nats",
     "rejected_logprob": "log-prob of the rejected completion, nats",
     "kto_kl": "KTO's reference point: mean log-ratio of mismatched completions, nats, at least 0",

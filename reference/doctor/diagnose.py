@@ -12,7 +12,7 @@ from reference.objectives.shapes import InputError
 FEWEST = 3  # steps below which nothing is said: not even a median means anything
 KINDS = {  # a run is of the first kind of which the log has a scalar. Trainers log the entropy of any kind of run
     "rl": ("reward", "dead_groups", "clip_frac", "approx_kl", "proxy"),
-    "preference": ("chosen", "rejected", "reward_margin", "chosen_reward"),
+    "preference": ("chosen", "rejected", "reward_margin", "chosen_reward", "reward_accuracy"),
     "reward": ("margin", "accuracy"),
     "sft": ("loss", "token_accuracy", "supervised"),
 }

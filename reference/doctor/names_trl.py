@@ -71,10 +71,8 @@ FACTORY = (  # trainer_log.jsonl
     Name("loss", "loss"),
     Name("lr", "learning_rate"),
     Name(
-        "accuracy",
-        "accuracy",
-        "accuracy is rewards/accuracies of LLaMA-Factory: the run is one of DPO or a relative, and no reward model.",
-    ),
+        "accuracy", "reward_accuracy"
+    ),  # its rewards/accuracies: other accuracies, of evaluation, never come into this file
 )
 TRL = (
     Table("GRPO, RLOO", ("frac_reward_zero_std", "reward+epoch", "reward_std+epoch"), RL),

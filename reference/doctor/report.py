@@ -17,16 +17,22 @@ SURE = {
     "pattern": "Such faults do this, and healthy runs seldom.",
 }
 RUNS = {"rl": "reinforcement learning", "preference": "preferences", "reward": "a reward model", "sft": "supervised"}
+UNTOLD = "its scalars do not tell the kind of run"  # every Trainer has a loss
 
 
 def report(diagnosis: Diagnosis) -> str:
     """The whole text. A run with nothing to say about gets two lines: what was looked at, and what could not be."""
     log = diagnosis.log
-    head = f"{file_name(log.source)}: {RUNS[diagnosis.kind]}, {counted(len(log.steps), 'step')}, {span(log.steps)}"
+    head = f"{file_name(log.source)}: {kind_in_words(diagnosis)}, {counted(len(log.steps), 'step')}, {span(log.steps)}"
     if not diagnosis.found:
         return "\n".join([f"{head}. Nothing found in {', '.join(diagnosis.looked) or 'it'}.", *closing(diagnosis)])
     causes = [one_cause(place, found, log) for place, found in enumerate(diagnosis.found, start=1)]
     return "\n\n".join([f"{head}. {counted(len(causes), 'likely cause')}.", *causes, *closing(diagnosis)])
+
+
+def kind_in_words(diagnosis: Diagnosis) -> str:
+    only_loss = diagnosis.kind == "sft" and not has(diagnosis.log, "token_accuracy|supervised")
+    return UNTOLD if only_loss else RUNS[diagnosis.kind]
 
 
 def span(steps: tuple[float, ...]) -> str:

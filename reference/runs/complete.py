@@ -24,12 +24,13 @@ from reference.world.model import load, pick_device
 
 def complete_to_file(
     source: str, out: Path, options: Mapping[str, Any], *, name: str | None = None, overwrite: bool = False,
-    device: str = "auto", against: str | None = None,
+    device: str = "auto", against: str | None = None, against_name: str | None = None,
 ) -> list[Line]:  # fmt: skip
     """Write the completions of a run's newest checkpoint, a model folder, a hub model or a shipped one, and return the lines.
 
     ``options``: those of ``completion_lines``, but for the names of models. ``name``: of the model in the protocol; without
-    one it is ``source``. ``against``: where the model lies that it is compared with. Raises ``InputError`` where ``out`` is
+    one it is ``source``. ``against``: where the model lies that it is compared with, and ``against_name`` what the protocol
+    calls it. Raises ``InputError`` where ``out`` is
     there and not to be replaced, where a part of another protocol lies beside it, and where the two models have
     different tokenizers.
     """
@@ -39,14 +40,14 @@ def complete_to_file(
     elif out.exists():
         raise InputError(f"{out} is there: name another file, or replace it with --overwrite")
     asked = {key: options[key] for key in options if key != "problems"}
-    done = begun(part, protocol_of(name=name or source, against=against, **asked))
+    done = begun(part, protocol_of(name=name or source, against=against_name or against, **asked))
     del done[options["problems"] :]  # of one protocol: the first of more problems are the same
     if len(done) < options["problems"]:
         model, tokenizer = load(newest_model(source), device=pick_device(device))
         require_sampler(model, tokenizer, max_new_tokens=options["max_new_tokens"])
         if options["task"] == "tools":
             require_tools(model, tokenizer, max_new_tokens=options["max_new_tokens"], max_calls=options["max_calls"])
-        other = load_against(against, tokenizer, device=device) if against else None
+        other = load_against(against, tokenizer, name=against_name, device=device) if against else None
         out.parent.mkdir(parents=True, exist_ok=True)
         lines = completion_lines(model, tokenizer, name=name or source, first=len(done), against=other, **options)
         append(part, lines, done, problems=options["problems"])
@@ -56,7 +57,7 @@ def complete_to_file(
     return done
 
 
-def load_against(source: str, tokenizer: PreTrainedTokenizerBase, *, device: str) -> Against:
+def load_against(source: str, tokenizer: PreTrainedTokenizerBase, *, device: str, name: str | None = None) -> Against:
     """The model that a policy with this tokenizer is compared with. Raises ``InputError`` where it has another."""
     model, own = load(newest_model(source), device=pick_device(device))
     if own.get_vocab() != tokenizer.get_vocab():
@@ -65,7 +66,7 @@ def load_against(source: str, tokenizer: PreTrainedTokenizerBase, *, device: str
             "has no log-prob of both: name the model from which the training began"
         )
     require_sampler(model, own, max_new_tokens=TOKENS)
-    return Against(source, model)
+    return Against(name or source, model)
 
 
 def append(part: Path, lines: Iterable[Line], done: list[Line], *, problems: int) -> None:

@@ -93,12 +93,18 @@ def record_file(name: str, command: str, folder: Path, run: Callable[[list[str]]
     draft = place.with_name(f".{place.name}")
     draft.unlink(missing_ok=True)  # whole, of a recording that was stopped before it could be renamed
     verb, source, *options = [model_path(word, folder) for word in command.split()]
-    named = ["--name", command.split()[1].strip("{}")] if verb == "complete" else []  # and not where it lies here
+    named = names_in_protocol(command) if verb == "complete" else []
     if code := run([verb, source, *options, *named, "--out", str(draft)]):
         return code
     draft.replace(place)
     print(f"recorded {place}", flush=True)
     return 0
+
+
+def names_in_protocol(command: str) -> list[str]:
+    """The options of ``complete`` that call its models by their experiments, and not by where they lie here."""
+    other = starts_of(command).get("against")
+    return ["--name", command.split()[1].strip("{}"), *(["--against-name", *other] if other else [])]
 
 
 def place_of(name: str, command: str, folder: Path) -> Path:

@@ -15,7 +15,8 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from reference.objectives import completion_mask
-from reference.objectives.shapes import InputError, require_no_nan
+from reference.objectives.shapes import InputError
+from reference.world.drawable import require_drawable
 from reference.world.eval_mode import eval_mode
 from reference.world.model import eos_ids
 from reference.world.reader import new_reader, require_context
@@ -162,7 +163,7 @@ def sample_part(
     branch = read_as.repeat_interleave(group_size)  # which row of the reader each is: rows that agree so far are one
     for end in range(width, width + max_new_tokens):
         logp = sampling_logprobs(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        require_no_nan(logp[:, :1], "logits (of the sampling model, over the temperature)")  # one makes its row NaN
+        require_drawable(logp, logits, temperature=temperature)
         choice = logp.argmax(dim=-1)[branch] if draws is None else inverse_cdf(logp, draws[going, end - width], branch)
         tokens[going, end], attention[going, end] = choice, True
         logprobs[going, end - 1] = logp[branch, choice]

@@ -28,7 +28,27 @@ REFUSALS = [
         {},
         "no token ids among the keys values: expected tokens, or prompt_ids and completion_ids",
     ),
-    ({"input_ids": IDS[0]}, {}, "input_ids is (4,), expected (rows, time) with at least one token"),
+    (
+        {"input_ids": IDS[0], "labels": LABELS},
+        {},
+        "input_ids is (4,), expected (rows, time) with at least one token: a row",
+    ),
+    (
+        {"input_ids": IDS, "attention_mask": torch.ones(2, 1, 4, 4)},
+        {},
+        "attention_mask is (2, 1, 4, 4), and not causal",
+    ),
+    (
+        {"input_ids": IDS, "attention_mask": torch.ones(2, 8, 4, 4)},
+        {},
+        "attention_mask is (2, 8, 4, 4), expected (2, 4)",
+    ),
+    ({"chosen_input_ids": IDS, "rejected_input_ids": IDS}, {}, "without attention masks: save chosen_attention_mask"),
+    (
+        {f"{side}_{name}": IDS for side in ("chosen", "rejected") for name in ("input_ids", "attention_mask")},
+        {},
+        "neither labels nor prompts beside them: save chosen_labels",
+    ),
     ({"input_ids": IDS[:, :0]}, {}, "input_ids is (2, 0), expected (rows, time)"),
     ({"input_ids": IDS.float()}, {}, "input_ids is torch.float32, expected token ids: whole numbers"),
     ({"input_ids": IDS, "labels": LABELS[:, 1:]}, {}, "labels is (2, 3), expected (2, 4) as the tokens"),

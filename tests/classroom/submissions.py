@@ -18,6 +18,7 @@ RIGHT_AGGREGATE = """kept = torch.where(mask, token_loss, 0.0)
     return kept.sum() / (mask.sum() if strategy == "token_mean" else len(mask) * max_length)"""
 ONE_OF_THREE = 'return torch.where(mask, token_loss, 0.0).sum() / (mask.sum() if strategy == "token_mean" else 7)'
 WARNING = 'import warnings\n    warnings.warn("something is deprecated")\n    '
+PRINTS = 'print("long " * 200_000)\n    '
 PATCH = "\nimport reference.teaching.check\nreference.teaching.check.only_with = print\n"
 IN_A_THREAD = """from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor() as pool:
@@ -25,10 +26,10 @@ IN_A_THREAD = """from concurrent.futures import ThreadPoolExecutor
 COPIED = ("aggregate", "check-aggregate")
 
 LEARNERS = {  # exercise -> the learner's cell; what is not here was not begun
-    "ann": {  # all right: one function warns, and one is the code that ``answer`` shows
+    "ann": {  # all right: one function warns, one is the code that ``answer`` shows, and one prints millions of letters
         "masked_mean": MASKED_MEAN + WARNING + RIGHT_MEAN,
         "aggregate": EXERCISES["aggregate"].in_short,
-        "reinforce_loss": REINFORCE + "return -advantages.detach() * token_logprobs",
+        "reinforce_loss": REINFORCE + PRINTS + "return -advantages.detach() * token_logprobs",
     },
     "Zoë Müller": {  # a mistake of the catalogue, a function that is right in some cases, and see ``copied``
         "masked_mean": MASKED_MEAN + "return torch.where(mask, x, 0.0).mean()",

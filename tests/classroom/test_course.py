@@ -1,10 +1,17 @@
 """``class new``: the folder that nbgrader reads."""
 
 import ast
+import copy
 import json
+import sys
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import pytest
 
 from reference.__main__ import main
-from reference.classroom.course import REPOSITORY, linked_pages
+from reference.classroom.course import REPOSITORY, linked_pages, settings
+from reference.classroom.results import VERDICT
 
 
 def test_it_writes_the_chosen_lessons_and_says_what_to_run(tmp_path, capsys):
@@ -16,6 +23,49 @@ def test_it_writes_the_chosen_lessons_and_says_what_to_run(tmp_path, capsys):
     config = (tmp_path / "course" / "nbgrader_config.py").read_text()
     ast.parse(config)
     assert "c.Execute.timeout = 385\n" in config and 'course_id = "course"' in config
+
+
+class Settings(dict):
+    """Stands for the c of nbgrader's settings: c.Execute.timeout = 5."""
+
+    def __getattr__(self, name: str) -> SimpleNamespace:
+        return self.setdefault(name, SimpleNamespace())
+
+
+@pytest.fixture
+def short_output(monkeypatch):
+    """The class of the settings that bounds what a cell has printed, without nbgrader itself."""
+    for name in ("nbgrader", "nbgrader.preprocessors", "nbconvert.preprocessors"):
+        monkeypatch.setitem(sys.modules, name, MagicMock(NbGraderPreprocessor=object))
+    monkeypatch.setattr("os.environ", {})
+    names: dict = {"get_config": Settings}
+    exec(settings("class", timeout=15), names)  # as traitlets does
+    return names["ShortOutput"]()
+
+
+def kept(short_output, *outputs: dict) -> list[dict]:
+    return short_output.preprocess_cell({"cell_type": "code", "outputs": list(outputs)}, {}, 0)[0]["outputs"]
+
+
+def test_the_output_of_a_cell_is_bounded_and_its_verdict_is_not(short_output):
+    long, png = "x" * 400_000, {"output_type": "display_data", "data": {"image/png": "y" * 400_000}}
+    verdict = {"output_type": "display_data", "data": {VERDICT: {"points": 5}, "text/plain": "5 of 5"}}
+    failed = {"output_type": "error", "ename": "E", "evalue": "e" * 10, "traceback": ["a\nb", "c" * 10**6]}
+    printed = {"output_type": "stream", "name": "stdout", "text": long}
+    first, picture, second, error, last = kept(short_output, printed, png, dict(printed), failed, verdict)
+    assert first["text"] == long and list(picture["data"]) == ["text/plain"]
+    assert second["text"] == error["evalue"] == "... the rest of the output was cut ..."
+    assert len("".join(error["traceback"])) < 100 and last == verdict
+
+
+def test_a_short_output_stays_as_it_is(short_output):
+    outputs = [
+        {"output_type": "stream", "name": "stderr", "text": "a\nb"},
+        {"output_type": "execute_result", "data": {"text/plain": "5.0", "image/png": "abc"}},
+        {"output_type": "error", "ename": "E", "evalue": "no", "traceback": ["a", "b\nc"]},
+    ]
+    assert kept(short_output, *copy.deepcopy(outputs))[:2] == outputs[:2]
+    assert short_output.preprocess_cell({"cell_type": "markdown"}, {}, 0)[0] == {"cell_type": "markdown"}
 
 
 def test_the_pages_that_a_lesson_links_to_lie_beside_it(tmp_path):

@@ -115,6 +115,13 @@ def test_feedback_carries_the_named_mistake(course):
     assert "calls masked_mean of the reference" in feedback(course, "cat")
 
 
+def test_feedback_has_the_beginning_of_a_long_output_and_no_more(course):
+    page = feedback(course, "ann")
+    assert (
+        page.count("long ") <= 2 * 100_000 + 10 and "the rest of the output was cut" in page and len(page) < 3_000_000
+    )
+
+
 def test_the_report_has_the_points_of_nbgrader(course):
     ours = dict.fromkeys(scores(course), 0.0)
     for result in results_of(course):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from reference.doctor.diagnose import diagnose
 from reference.doctor.logs import read_log
+from reference.doctor.report import report
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -112,8 +114,21 @@ def test_logs_of_what_builds_on_the_trainer(tmp_path):
     }
     log = read_log(jsonl(tmp_path, factory, {"current_steps": 10, "total_steps": 10, "eval_loss": 0.5}))
     assert log.framework == "trl" and log.steps == (5,)
-    assert log.scalars == {"loss": (0.5,), "learning_rate": (1e-4,), "accuracy": (0.6,)}
-    assert any("DPO or a relative" in note for note in log.notes)
+    assert log.scalars == {"loss": (0.5,), "learning_rate": (1e-4,), "reward_accuracy": (0.6,)}
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        ({"accuracy": 0.6}, "preferences"),  # only DPO and its relatives have the scalar that LLaMA-Factory calls so
+        ({}, "its scalars do not tell the kind of run"),  # fine-tuning, pre-training and a reward model look alike
+    ],
+)
+def test_the_report_of_llama_factory_s_log_begins_with_the_kind_of_run_or_says_that_it_cannot_tell(
+    tmp_path, more, wanted
+):
+    rows = [{"current_steps": step, "total_steps": 4, "loss": 0.5, "lr": 1e-4, **more} for step in range(1, 5)]
+    assert report(diagnose(read_log(jsonl(tmp_path, *rows)))).split(": ", 1)[1].startswith(f"{wanted}, 4 steps, 1 to 4")
 
 
 @pytest.mark.parametrize("name", ["verl.jsonl", "verl_console.txt"])

@@ -5,6 +5,8 @@ import random
 from math import nan
 
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from reference.doctor.canonical import CANONICAL
 from reference.doctor.cause import LESSONS, TIERS, excess
@@ -12,6 +14,7 @@ from reference.doctor.causes import CAUSES
 from reference.doctor.diagnose import diagnose, kind_of
 from reference.doctor.log import Log
 from reference.doctor.report import as_json, report
+from reference.objectives import token_logprobs
 from reference.objectives.shapes import InputError
 
 STEPS = 20
@@ -216,6 +219,40 @@ def test_the_first_margin_of_a_preference_run():
     ]
     assert of("preference", loss=0.693, margin=0.0, chosen=0.0, grad_norm=0.5) == ["nothing_moves_in_pairs"]
     assert of("reward", loss=0.6, margin=[v + 3 for v in grows], accuracy=0.6) == []  # a head of random weights
+
+
+def of_margin(first: float, *, beta: float = 1.0) -> list[str]:
+    """What is found in a run whose margin begins at ``first`` nats and grows; with ``beta`` as TRL logs it."""
+    grows = [beta * (first + 0.1 * i) for i in range(STEPS)]
+    if beta == 1:
+        return of("preference", loss=0.6, grad_norm=0.5, margin=grows, chosen=grows)
+    return of("preference", loss=0.6, grad_norm=0.5, reward_margin=grows, chosen_reward=grows, chosen_logprob=-90.0)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.1])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_what_bfloat16_rounds_is_no_other_reference(beta, sign):
+    assert of_margin(1.1 * sign, beta=beta) == []  # the largest that was measured: see rules_supervised.py
+    assert of_margin(3.0 * sign, beta=beta) == ["pairs_of_another_reference"]
+
+
+@pytest.mark.slow
+def test_a_first_margin_that_is_rounded_in_bfloat16_is_no_other_reference():
+    """One model twice, in float32 and in bfloat16, and 8 pairs of random completions of 512 tokens."""
+    policy, reference = (summed_logprobs(dtype) for dtype in (torch.bfloat16, torch.float32))
+    gains = (policy - reference).view(8, 2)
+    first = (gains[:, 0] - gains[:, 1]).mean().item()
+    assert abs(first) > 0.01 and of_margin(first) == of_margin(first, beta=0.1) == []
+
+
+def summed_logprobs(dtype: torch.dtype) -> torch.Tensor:
+    """Of 16 completions under a random model of this precision."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=1000, max_position_embeddings=1024, initializer_range=0.1, **sizes)
+    model, tokens = LlamaForCausalLM(config).to(dtype), torch.randint(1000, (16, 513))
+    with torch.no_grad():
+        return token_logprobs(model(tokens).logits.float(), tokens).sum(dim=1)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -136,8 +136,8 @@ def table(claims: Iterable[Claim]) -> str:
     lines = [BEGIN]
     for file, names in functions().items():
         if names:
-            lines += ["", f"#### {file}", "", *HEADER, *(line(name, f"`{name}`", claims) for name in names)]
-    lines += ["", "#### together", "", *HEADER, line(WHOLE_STEP, WHOLE_STEP, claims), "", END]
+            lines += ["", f"### {file}", "", *HEADER, *(line(name, f"`{name}`", claims) for name in names)]
+    lines += ["", "### together", "", *HEADER, line(WHOLE_STEP, WHOLE_STEP, claims), "", END]
     return "\n".join(lines)
 
 

@@ -89,6 +89,7 @@ def test_the_part_that_was_compared_with_another_model_is_refused(tmp_path, caps
     part = tmp_path / "out.jsonl.part"
     for there, asked, named in (
         ({"against": "tool-sft", "log_ratios": RATIOS}, ["--against", "base"], "against tool-sft and not base"),
+        ({}, ["--against", "base", "--against-name", "start"], "against None and not start"),
         ({}, ["--against", "base"], "against None and not base"),
         ({"against": "base", "log_ratios": RATIOS}, [], "against base and not None"),
     ):
@@ -162,6 +163,7 @@ def test_a_difference_is_named():
         (["--greedy", "--samples", "3"], "greedy completions of one problem are all the same"),
         (["--against", "base", "--temperature", "0.5"], "leave --temperature 0.5 out, or --against"),
         (["--against", "base", "--task", "tools"], "--against compares completions of one turn"),
+        (["--against-name", "start"], "--against-name has no effect without --against"),
         (["--top-p", "0"], "0 is not above 0 and at most 1"),
         (["--prompt", "spce"], "Did you mean space"),
     ],

@@ -106,6 +106,10 @@ def test_a_file_is_recorded_by_its_own_command(tmp_path):
     assert (tmp_path / "best_of_n" / "choice.json").read_text() == "written"
     assert (tmp_path / "completions" / "texts.jsonl.gz").exists()
     assert record(["choice"], {"small-seed-3": "grpo"}, runs, lambda arguments: write(arguments) or 130, files) == 130
+    moved = {"moved": "complete base --against {small-seed-3} --samples 2"}
+    assert record(["moved"], {"small-seed-3": "grpo"}, runs, write, moved) == 0
+    names = ["--name", "base", "--against-name", "small-seed-3"]  # no protocol holds a path of this machine
+    assert calls[-1][:-1] == ["complete", "base", "--against", model, "--samples", "2", *names, "--out"]
     overview = experiments_overview({}, runs, files | {"later": "complete base"})
     assert [line.split()[:4] for line in overview.splitlines()[:3]] == [
         ["recorded", "choice", "best-of-n", "{small-seed-3}"],
