@@ -120,6 +120,7 @@ def train_command(args: argparse.Namespace) -> int:
         from reference.runs.folder import require_no_run
         from reference.runs.launch import run_recipe
         from reference.runs.launch_trl import run_on_trl
+        from reference.runs.noted_weights import fingerprints
         from reference.runs.proxy import proxy_sources
         from reference.runs.session import run_pretrain
         from reference.runs.teacher import teacher_source
@@ -141,6 +142,8 @@ def train_command(args: argparse.Namespace) -> int:
     if args.model not in SHIPPED and os.path.isdir(args.model):
         require_no_run(args.model)
         options["model"] = os.path.realpath(args.model)  # so that the run can be resumed from any folder
+    if not args.resume:
+        options["weights"] = fingerprints(options)
     if args.engine == "trl":
         refuse_resume(args)
         done = run_on_trl(recipe, options, out=args.out)

@@ -46,6 +46,8 @@ STATEFUL = {  # recurrent or hybrid, or without any cache: read again for every 
     "minimax": GROUPED | HYBRID | {"num_local_experts": 2, "num_experts_per_tok": 1, "block_size": 16},
     "openai-gpt": COMMON | {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256},
 }  # fmt: skip
+# The first version of transformers with this architecture, or, for Falcon-H1, in which padding does not change what it says.
+SINCE = {"qwen3_5_text": "5.2", "falcon_h1": "5.15"}
 REFUSED = {  # what they say of a token depends on later ones, or on the padding
     "bert": SIZES,
     "rwkv": COMMON | {"hidden_size": 32, "attention_hidden_size": 32, "num_hidden_layers": 2, "context_length": 256},

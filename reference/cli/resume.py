@@ -12,9 +12,11 @@ from reference.cli.parser import command_parser
 from reference.objectives.shapes import InputError
 from reference.runs.files import json_text, shell_path
 from reference.runs.folder import is_run, read_options
+from reference.runs.noted_weights import require_noted_weights
 
 BESIDE = {"resume", "steps"}  # what may be typed with --resume
 NOT_OF_THE_RUN = ("help", "out", "resume")
+NO_OPTIONS = {"recipe", "weights"}  # what config.json has besides
 ADDED = {
     name: DEFAULTS[name] for name in ("task", "reward", "pairs", *OF_TOOLS)
 }  # later than the others; a run without had no tools, and recipes with tools came with them
@@ -31,18 +33,19 @@ def options_of_run(args: argparse.Namespace, typed: set[str], parser: argparse.A
             f"--resume goes on with the options of the run (config.json): leave out {flag}, or start a new run"
         )
     command = ["pretrain"] if args.recipe == "pretrain" else ["train", args.recipe]
-    options = parse_options(
-        read_options(args.resume, args.recipe), args.resume / "config.json", command_parser(parser, command)
-    )
+    noted = read_options(args.resume, args.recipe)
+    options = parse_options(noted, args.resume / "config.json", command_parser(parser, command))
     require_start_model(options.get("model", "base"), args.resume)
     require_start_model(options.get("teacher") or "base", args.resume, words="learns from", what="teacher")
     reward = options.get("reward", "")
     for model in (reward,) if isinstance(reward, str) else reward:
         require_start_model(model, args.resume, words="is rewarded by")
+    require_noted_weights(args.resume, options, noted.get("weights"))
     if "steps" in typed and args.steps != options["steps"]:
         require_extendable(args, options["steps"])
         options["steps"] = args.steps
-    return argparse.Namespace(**{**vars(args), **options})
+    weights = {name: noted[name] for name in ("weights",) if name in noted}
+    return argparse.Namespace(**{**vars(args), **options, **weights})
 
 
 def refuse_resume(args: argparse.Namespace) -> None:
@@ -94,7 +97,7 @@ def parse_options(options: dict[str, Any], path: Path, parser: argparse.Argument
     """The options of a run, each through the parser's own type; refused, naming the file, where one is missing or bad."""
     remedy = "restore it, or start a new run"
     actions = {action.dest: action for action in parser._actions if action.dest not in NOT_OF_THE_RUN}
-    for name in sorted(options.keys() - actions.keys() - {"recipe"}):
+    for name in sorted(options.keys() - actions.keys() - NO_OPTIONS):
         raise InputError(f"{path} has {name}, which is no option of {options['recipe']}: {remedy}")
     options = {name: default for name, default in LATER.items() if name in actions} | options
     if options["recipe"] not in RECIPES or RECIPES[options["recipe"]].task != "tools":

@@ -1,6 +1,6 @@
 """Run folders: everything a training run leaves behind, written so that no interruption can tear it.
 
-RUN/config.json          the options
+RUN/config.json          the options, and the fingerprints of the weights that they name
 RUN/metrics.jsonl        one line per step; RUN/tensorboard/ holds the same for TensorBoard
 RUN/checkpoints/step-N/  model and tokenizer as save_pretrained writes them, state.pt (optimizer, critic, moving
                          reference), checksums.json

@@ -12,6 +12,7 @@ from reference.algorithms.rewards import REWARDS
 from reference.objectives.shapes import InputError
 from reference.runs.folder import is_run, read_options
 from reference.runs.measure import newest_model
+from reference.world.weights import fingerprint
 
 
 def is_proxy(recipe: Recipe) -> bool:
@@ -33,8 +34,24 @@ def proxy_words(recipe: Recipe) -> str:
 
 
 def proxy_sources(reward: str | tuple[str, ...]) -> str | tuple[str, ...]:
-    """``proxy_source`` of one, or of each."""
-    return proxy_source(reward) if isinstance(reward, str) else tuple(proxy_source(name) for name in reward)
+    """``proxy_source`` of one, or of each. Raises ``InputError`` also for a copy of another one."""
+    if isinstance(reward, str):
+        return proxy_source(reward)
+    folders = tuple(proxy_source(name) for name in reward)
+    require_no_copy(folders)
+    return folders
+
+
+def require_no_copy(folders: tuple[str, ...]) -> None:
+    """Refuse two folders that hold the same weights: they are one reward model, and an ensemble would count it double."""
+    first: dict[str, str] = {}
+    for folder in folders:
+        weights = fingerprint(folder)
+        if weights and first.setdefault(weights, folder) != folder:
+            raise InputError(
+                f"{folder} holds the same weights as {first[weights]}, so this reward model would count double: name one of "
+                "the two folders"
+            )
 
 
 def proxy_source(reward: str) -> str:

@@ -76,10 +76,11 @@ def record_run(
     (folder / name).mkdir(parents=True)
     for file in KEPT:
         shutil.copy(draft / file, folder / name / file)
-    if starts := starts_of(command):  # their names, and not where they lie here
-        path = folder / name / "config.json"
-        named = {option: of_list([f"{{{start}}}" for start in several]) for option, several in starts.items()}
-        path.write_text(json.dumps(json.loads(path.read_text()) | named, indent=2) + "\n")
+    path = folder / name / "config.json"  # has the names of experiments, and not where they lie here with which weights
+    named = {option: of_list([f"{{{start}}}" for start in several]) for option, several in starts_of(command).items()}
+    options = json.loads(path.read_text()) | named
+    options.pop("weights", None)
+    path.write_text(json.dumps(options, indent=2) + "\n")
     if keeps_model:
         keep_model(draft, folder / MODELS / name)
     shutil.rmtree(draft)

@@ -129,8 +129,12 @@ def tolerance(model: PreTrainedModel) -> float:
 
 
 def holds_plain_keys(model: PreTrainedModel) -> bool:
-    """Whether all that the model remembers of a token is a key and a value in each layer, however far back it is."""
-    return can_cache(model) and all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
+    """Whether all that the model remembers of a token is a key and a value in each layer, however far back it is.
+
+    A cache without layers says nothing: transformers 5.0 makes one for Gemma 3n where no layers share their keys.
+    """
+    layers = DynamicCache(config=model.config).layers
+    return can_cache(model) and len(layers) > 0 and all(type(layer) is DynamicLayer for layer in layers)
 
 
 def context_length(model: PreTrainedModel) -> int | None:

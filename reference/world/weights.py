@@ -1,5 +1,7 @@
-"""What a checkpoint holds: whether its weights are those of the model that its config describes."""
+"""What a checkpoint holds: whether its weights are those of the model that its config describes, and which they are."""
 
+import hashlib
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -7,9 +9,11 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from reference.objectives.shapes import InputError
+from reference.world.adapter import base_of, is_adapter
 from reference.world.sentences import weight_count
 
 HEADS = ("score", "classifier")  # of a classifier, such as a reward model
+WEIGHTS = re.compile(r"(pytorch_|adapter_)?model.*\.(safetensors|bin)")  # files of save_pretrained, whole or in parts
 
 
 def require_same_weights(name_or_path: str | Path, model: PreTrainedModel, loading_info: dict[str, Any]) -> None:
@@ -56,3 +60,21 @@ def require_no_more(name_or_path: str | Path, model: PreTrainedModel, loading_in
             f"{name_or_path} holds {weight_count(inside)} more than its config.json describes, the first {inside[0]}: "
             "the config is that of a smaller model; save both again with save_pretrained"
         )
+
+
+def fingerprint(folder: str | Path) -> str | None:
+    """A word that tells the weights in a model's folder from others: SHA-256 of their files, so a copy has the same.
+
+    An adapter's word also depends on the base that it names, where that is a folder. ``None`` where there are no weights.
+    """
+    files = weight_files(folder) + (weight_files(base_of(folder)) if is_adapter(folder) else [])
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest() if files else None
+
+
+def weight_files(folder: str | Path) -> list[Path]:
+    """The files of weights in a folder, in the order of their names; none where there is no such folder."""
+    return sorted(file for file in Path(folder).expanduser().glob("*") if WEIGHTS.fullmatch(file.name))

@@ -17,7 +17,7 @@ from reference.algorithms.recipes import RECIPES, Recipe
 from reference.algorithms.reward_model import load_reward_model
 from reference.engines.trl.config import require_trl, trl_config
 from reference.engines.trl.data import draw_problems
-from reference.engines.trl.model import require_no_noise, without_dropout
+from reference.engines.trl.model import dropout_of, require_no_noise, without_dropout
 from reference.engines.trl.trainer import run_trl, trl_trainer
 from reference.objectives import InputError
 from reference.world.model import load
@@ -133,10 +133,11 @@ def test_dropout_that_is_no_module_is_off_too(base, name):
     config.vocab_size = len(base[1])
     torch.manual_seed(0)
     model, tokens = AutoModelForCausalLM.from_config(config).train(), torch.tensor([[7, 8, 9, 10]])
-    before = copy.deepcopy(vars(model.config))
+    before, dropout = copy.deepcopy(vars(model.config)), [entries for _, entries in dropout_of(model)]
     assert not torch.equal(model(tokens).logits, model(tokens).logits)
     require_no_noise(model, base[1])
     assert model.training and vars(model.config) == before
+    assert [entries for _, entries in dropout_of(model)] == dropout and "0.5" in str(dropout)
     without_dropout(model)
     assert torch.equal(model(tokens).logits, model.eval()(tokens).logits)
 
@@ -182,7 +183,10 @@ def all_configs(model) -> dict:
 @pytest.mark.parametrize("name", KINDS)
 def test_the_configs_are_what_they_were_also_in_a_checkpoint(base, name, tmp_path):
     model = load_reward_model() if name == "reward-model" else copy.deepcopy(base[0])
-    model.config.pad_token_id, model.config.bos_token_id = 7, 3
+    model.config.pad_token_id, model.config.bos_token_id, model.config.attention_dropout = 7, 3, 0.25
+    layers = [layer.self_attn for layer in model.model.layers]
+    for layer in layers:
+        layer.attention_dropout = 0.25
     if name != "reward-model":
         # no one may save it again once it is changed: a temperature without do_sample
         fields = {"eos_token_id": [1, 9], "pad_token_id": 7, "suppress_tokens": [11], "temperature": 0.5}
@@ -192,6 +196,7 @@ def test_the_configs_are_what_they_were_also_in_a_checkpoint(base, name, tmp_pat
     before, seen = all_configs(model), []
 
     def on_step(step: int, metrics: dict[str, float]) -> bool:
+        assert {layer.attention_dropout for layer in layers} == {0.0}
         seen.append(all_configs(model))
         model.save_pretrained(tmp_path / "saved")
         return False
@@ -209,7 +214,18 @@ def test_the_configs_are_what_they_were_also_in_a_checkpoint(base, name, tmp_pat
         assert {key: saved[key] for key in fields} == fields
     after = all_configs(model)
     after["config"].pop("dtype")
-    assert after == before
+    assert after == before and {layer.attention_dropout for layer in layers} == {0.25}
+    for folder in ("saved", "reference") if name == "grpo" else ("saved",):
+        assert json.loads((tmp_path / folder / "config.json").read_text())["attention_dropout"] == 0.25
+
+
+def test_the_dropout_of_gpt2_comes_back_with_the_model(small_models, tmp_path):
+    model, tokenizer = load(small_models["gpt2"])
+    before = {name: layer.p for name, layer in model.named_modules() if isinstance(layer, torch.nn.Dropout)}
+    assert set(before.values()) == {0.1}
+    run_trl(small("sft"), model=model, tokenizer=tokenizer, out=tmp_path)
+    assert {name: layer.p for name, layer in model.named_modules() if isinstance(layer, torch.nn.Dropout)} == before
+    assert model.config.resid_pdrop == model.config.attn_pdrop == 0.1
 
 
 def test_a_refusal_leaves_the_configs_alone(small_models, tmp_path):

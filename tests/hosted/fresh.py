@@ -114,13 +114,18 @@ def frozen(python: Path) -> set[str]:
     return set(done.stdout.splitlines())
 
 
-def main() -> None:
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line. Lessons may stand behind an option, as above, which not every Python reads of itself."""
     parser = argparse.ArgumentParser(description="Run lessons in an environment with what a host ships.")
     parser.add_argument("host", choices=HOSTS)
     parser.add_argument("lessons", nargs="*", default=LESSONS)
     parser.add_argument("--python", default=sys.executable, help="a Python of the version that the host has")
     parser.add_argument("--environment", type=Path, help="the Python of an environment that is there already")
-    options = parser.parse_args()
+    return parser.parse_intermixed_args(arguments)
+
+
+def main() -> None:
+    options = parse()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         python = options.environment or python_of(options.host, options.python, folder / "host")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fresh import HOSTS
+from fresh import HOSTS, LESSONS, parse
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -68,3 +68,13 @@ def test_codespaces_makes_the_environment_of_binder_and_opens_the_first_lesson()
     )
     (opened,) = DEVCONTAINER["customizations"]["codespaces"]["openFiles"]
     assert (ROOT / opened).is_file() and opened.startswith("notebooks/00_")
+
+
+def test_the_commands_of_the_page_are_read_with_their_lessons():
+    commands = re.findall(r"^python tests/hosted/fresh.py (.+)$", PAGE, re.M)
+    assert len(commands) == 2
+    for command in commands:
+        host, option, python, *lessons = command.split()
+        options = parse([host, option, python, *lessons])
+        assert (options.host, options.python, options.lessons) == (host, python, lessons)
+    assert parse(["colab"]).lessons == LESSONS

@@ -16,7 +16,9 @@ from reference.evaluation.by_length import Bucket
 from reference.runs.best_of_n import Samples, right_against_wrong, same_for_equal
 from reference.runs.folder import read_metrics
 from reference.runs.record import record, starts_of, with_starts
+from reference.world.model import BASE
 from reference.world.tasks import draw_problem
+from reference.world.weights import fingerprint
 
 REWARDED = ["--kl-place", "measure", *TINY]
 OF_PAIRS = [*TINY[:8], "--device", "cpu"]  # measured on pairs: no samples
@@ -58,8 +60,10 @@ def test_a_run_names_its_reward_model_logs_both_and_goes_on_bit_for_bit(judge, t
     assert_same_run(whole, parts)
     row = read_metrics(whole)[-1]
     assert {"reward", "proxy", "kl_k1", "kl_k3"} <= row.keys() and 0 <= row["reward"] <= 1
-    named = json.loads((whole / "config.json").read_text())["reward"]
+    config = json.loads((parts / "config.json").read_text())
+    named = config["reward"]
     assert named == os.path.realpath(judge / "checkpoints" / "step-000002")
+    assert config["weights"] == {"model": [fingerprint(BASE)], "reward": [fingerprint(named)]}
     assert f"reward   {named}" in capsys.readouterr().out
 
 
@@ -70,7 +74,8 @@ def test_a_recorded_run_names_the_experiment_that_rewarded_it(tmp_path):
         "run-seed-0": " ".join(["grpo", "--reward", "{judge-seed-0}", "--steps", "1", *TINY]),
     }
     assert record(["run"], experiments, tmp_path, main) == 0
-    assert json.loads((tmp_path / "run-seed-0" / "config.json").read_text())["reward"] == "{judge-seed-0}"
+    config = json.loads((tmp_path / "run-seed-0" / "config.json").read_text())
+    assert config["reward"] == "{judge-seed-0}" and "weights" not in config
     assert "proxy" in read_metrics(tmp_path / "run-seed-0")[0]
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from architectures import ATTENTION, REFUSED, STATEFUL, small
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Gemma3Config, LlamaForCausalLM
+import transformers
+from architectures import ATTENTION, REFUSED, SINCE, STATEFUL, small
+from packaging.version import Version
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, DynamicCache, Gemma3Config, LlamaForCausalLM
 from transformers.modeling_outputs import CausalLMOutput
 
 from reference.algorithms import rl
@@ -18,14 +20,22 @@ from reference.algorithms.recipes import RECIPES
 from reference.algorithms.scoring import forward
 from reference.objectives import position_ids
 from reference.objectives.shapes import InputError
+from reference.world import reader
 from reference.world.eval_mode import eval_mode
 from reference.world.gate import has_nan_gradient, require_gradient, require_sampler, two_prompts
 from reference.world.head import head_width
-from reference.world.reader import CachedReader, PlainReader, can_cache, context_length
+from reference.world.reader import CachedReader, PlainReader, can_cache, context_length, holds_plain_keys
 from reference.world.rollout import encode_prompts, left_padded, sample
 from reference.world.tasks import draw_problem
 
-WORKING = [*ATTENTION, *STATEFUL]
+INSTALLED = Version(transformers.__version__)
+WORKING = [
+    pytest.param(
+        name, marks=pytest.mark.skipif(Version(since) > INSTALLED, reason=f"{name} wants transformers {since}")
+    )
+    for name in (*ATTENTION, *STATEFUL)
+    for since in [SINCE.get(name, "5.0")]
+]
 GRPO = replace(
     RECIPES["grpo"], prompts_per_step=4, group_size=4, max_new_tokens=12, micro_batch_size=6, max_grad_norm=1e9
 )
@@ -245,3 +255,11 @@ def test_both_readers_say_the_same_of_a_model_that_can_be_read_either_way():
     with torch.no_grad():
         plain, cached = (r.next_logits(tokens, attention) for r in (PlainReader(model), CachedReader(model)))
     assert torch.allclose(plain, cached, atol=1e-5)
+
+
+def test_a_cache_without_layers_is_not_trusted_to_hold_prompts(monkeypatch):
+    """transformers 5.0 makes one for Gemma 3n, and what was written into its layers was written nowhere."""
+    model = small("llama")
+    assert holds_plain_keys(model)
+    monkeypatch.setattr(reader, "DynamicCache", lambda config: DynamicCache())
+    assert not holds_plain_keys(model)

@@ -1,6 +1,8 @@
 """Checkpoints whose weights are not those that their config describes, and those that bring code."""
 
 import copy
+import json
+import shutil
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from transformers import AutoModelForSequenceClassification, T5Config
 from reference.algorithms.reward_model import load_reward_model
 from reference.objectives.shapes import InputError
 from reference.world.model import load
+from reference.world.weights import fingerprint
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -110,3 +113,28 @@ def test_code_that_comes_with_a_checkpoint_is_not_run_and_nothing_is_asked(base_
     ):
         what(base_folder)
     assert not (base_folder / "trace").exists()
+
+
+def test_a_fingerprint_is_that_of_the_weights_and_not_of_their_place_or_config(base_folder, tmp_path_factory):
+    copied = shutil.copytree(base_folder, tmp_path_factory.mktemp("copied") / "model")
+    change_json(copied / "config.json", use_cache=False)
+    (copied / "state.pt").write_bytes(b"an optimizer")
+    assert fingerprint(copied) == fingerprint(str(base_folder)) is not None
+    change_weights(copied / "model.safetensors", lambda weights: {k: w + 1e-3 for k, w in weights.items()})
+    assert fingerprint(copied) != fingerprint(base_folder)
+    assert fingerprint(copied / "no-such-folder") is fingerprint("org/model") is None
+
+
+def test_a_fingerprint_depends_on_every_part_and_on_the_base_of_an_adapter(tmp_path):
+    parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "adapter_model.safetensors"]
+    for number, name in enumerate(parts):
+        folder = tmp_path / ("adapter" if name.startswith("adapter") else "base")
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(bytes([number]))
+    config = {"base_model_name_or_path": str(tmp_path / "base")}
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(config))
+    found = [fingerprint(tmp_path / "adapter")]
+    for file in sorted(tmp_path.glob("*/*.safetensors")):
+        file.write_bytes(file.read_bytes() + b"x")
+        found.append(fingerprint(tmp_path / "adapter"))
+    assert len(set(found)) == 4

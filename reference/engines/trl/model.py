@@ -7,6 +7,8 @@ scores in training mode, where only dropout that is a module of its own is switc
 """
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,7 +21,8 @@ from reference.world.model import eos_ids
 from reference.world.rollout import encode_prompts
 from reference.world.tasks import draw_problem
 
-Configs = tuple[list[tuple[dict[str, Any], dict[str, Any]]], GenerationConfig | None]
+Entries = list[tuple[dict[str, Any], dict[str, Any]]]  # a place, and what belongs there
+Configs = tuple[Entries, GenerationConfig | None]
 
 
 def configs_of(model: PreTrainedModel) -> Configs:
@@ -42,14 +45,21 @@ def with_own_configs(on_step: OnStep, model: PreTrainedModel, own: Configs) -> O
     """``on_step`` may save the model, or sample from it: meanwhile the model has its own configs."""
 
     def with_configs(step: int, metrics: dict[str, float]) -> bool:
-        during = configs_of(model)
-        put_configs(model, own)
-        try:
+        with own_configs(model, own):
             return on_step(step, metrics)
-        finally:
-            put_configs(model, during)
 
     return with_configs
+
+
+@contextmanager
+def own_configs(model: PreTrainedModel, own: Configs) -> Iterator[None]:
+    """Inside the block the model has its own configs, and after it those of before."""
+    during = configs_of(model)
+    put_configs(model, own)
+    try:
+        yield
+    finally:
+        put_configs(model, during)
 
 
 def sample_as_we_do(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -73,9 +83,25 @@ def without_dropout(model: PreTrainedModel) -> None:
 
 
 def silence(entries: dict[str, Any]) -> None:
-    for name, value in entries.items():
-        if "drop" in name and isinstance(value, float):
-            entries[name] = 0.0
+    for name in dropout_in(entries):
+        entries[name] = 0.0
+
+
+def dropout_in(entries: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in entries.items() if "drop" in name and isinstance(value, float)}
+
+
+def dropout_of(model: PreTrainedModel) -> Entries:
+    """What ``without_dropout`` sets to 0 in the modules, each with the place where it belongs."""
+    own = [(vars(module), dropout_in(vars(module))) for module in model.modules()]
+    layers = [module for module in model.modules() if isinstance(module, torch.nn.modules.dropout._DropoutNd)]
+    return own + [(vars(layer), {"p": layer.p}) for layer in layers]
+
+
+def put_dropout(dropout: Entries) -> None:
+    """Make it again what it was when ``dropout_of`` was called."""
+    for place, entries in dropout:
+        place.update(entries)
 
 
 @torch.no_grad()
@@ -85,13 +111,14 @@ def require_no_noise(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     Dropout is switched off and no ground for a refusal: TRL gets the model without.
     """
     prompt = torch.tensor(a_prompt(tokenizer), device=model.device)[None]
-    own, was, hidden = configs_of(model), model.training, []
+    own, dropout, was, hidden = configs_of(model), dropout_of(model), model.training, []
     without_dropout(model)
     for training in (False, True):
         model.train(training)
         hidden.append(model.base_model(prompt, use_cache=False)[0].float())
     model.train(was)
     put_configs(model, own)
+    put_dropout(dropout)
     if not torch.allclose(*hidden, rtol=1e-3, atol=1e-3):
         raise InputError(
             f"hidden states of this model differ by up to {(hidden[0] - hidden[1]).abs().max().item():.2g} between "

@@ -42,8 +42,12 @@ from reference.engines.trl.data import (
     verifier,
 )
 from reference.engines.trl.model import (
+    Configs,
     configs_of,
+    dropout_of,
+    own_configs,
     put_configs,
+    put_dropout,
     require_no_noise,
     require_pad,
     require_relative_positions,
@@ -88,9 +92,9 @@ def run_trl(
     on the main process only; True ends the run. ``policy`` writes the pairs that a reward model learns from, ``model`` is
     then the reward model. What TRL does not log is missing: ``ratio``, ``approx_kl``, CISPO's ``clip_frac``. Raises
     ``InputError`` for what TRL cannot do as we do, before anything is sampled. The model's configs are in the end, and in
-    ``on_step``, what they were.
+    ``on_step``, what they were. Its dropout is off meanwhile, and in the end what it was.
     """
-    own_forward, own = "forward" in vars(model), configs_of(model)
+    own_forward, own, dropout = "forward" in vars(model), configs_of(model), dropout_of(model)
     callback = Rows(recipe, on_step and with_own_configs(on_step, model, own))
     try:
         trainer = trl_trainer(
@@ -102,6 +106,7 @@ def run_trl(
         if not own_forward:  # TRL puts its fused head over ``forward``; a copy of the model would call the original's
             vars(model).pop("forward", None)
         put_configs(model, own)
+        put_dropout(dropout)
         model.eval()
     return callback.rows
 
@@ -122,13 +127,14 @@ def trl_trainer(
     )
     model.to(config.device)
     require_demonstrations(model, tokenizer, recipe)
+    own = configs_of(model)
     sample_as_we_do(model, tokenizer)
     without_dropout(model)
     require_no_noise(model, tokenizer)
     common = {"model": model, "args": config, "processing_class": tokenizer}
     name = trainer_name(recipe)
     if recipe.kind == "rl":
-        trainer = rl_trainer(kind, common, recipe, out=out, seed=seed)
+        trainer = rl_trainer(kind, common, recipe, own, out=out, seed=seed)
     elif recipe.kind == "sft":
         trainer = kind(**common, train_dataset=demonstrations_dataset(recipe, tokenizer, seed=seed))
     else:
@@ -140,8 +146,11 @@ def trl_trainer(
     return trainer
 
 
-def rl_trainer(kind: type, common: dict[str, Any], recipe: Recipe, *, out: Path, seed: int) -> Any:
-    """GRPOTrainer or RLOOTrainer. They load their reference from the folder that the model's config names."""
+def rl_trainer(kind: type, common: dict[str, Any], recipe: Recipe, own: Configs, *, out: Path, seed: int) -> Any:
+    """GRPOTrainer or RLOOTrainer. They load their reference from the folder that the model's config names.
+
+    It is saved there with its ``own`` configs: from_pretrained leaves it in evaluation mode, where dropout is off.
+    """
     model, tokenizer, config = common["model"], common["processing_class"], common["args"]
     require_relative_positions(model, tokenizer)
     problems = draw_problems(recipe, seed=seed)
@@ -150,7 +159,8 @@ def rl_trainer(kind: type, common: dict[str, Any], recipe: Recipe, *, out: Path,
         model.config._name_or_path = str(out / "reference")
         with config.main_process_first(local=False, desc="saving the reference"):
             if config.process_index == 0:
-                model.save_pretrained(out / "reference")
+                with own_configs(model, own):
+                    model.save_pretrained(out / "reference")
     try:
         return kind(
             **common, train_dataset=problems_dataset(problems),
