@@ -24,7 +24,7 @@ def reads(source: str) -> set[str]:
         used = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
         used |= {s.get_name() for table in inner for s in table.get_symbols() if s.is_global() and s.is_referenced()}
         found |= used - bound
-        bound |= binds(statement)
+        bound |= binds_or_imports(statement)
     return found
 
 

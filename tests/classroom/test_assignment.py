@@ -10,7 +10,7 @@ import pytest
 from submissions import grade_id
 
 from reference.classroom.assignment import SKIP, source_notebook, with_links
-from reference.classroom.cell_names import binds_or_imports, reads
+from reference.classroom.cell_names import binds, binds_or_imports, reads
 from reference.classroom.left_out import helps, left_out
 from reference.lessons import EXERCISES
 
@@ -112,15 +112,27 @@ def test_a_name_that_is_bound_again_is_no_longer_of_the_training():
     assert 7 not in left_out([*CELLS[:7], "model = vocabulary\ndef probability(x):\n    return model", "graded"], {8})
 
 
+def test_a_cell_that_imports_a_name_itself_does_not_read_that_of_the_training():
+    own = "from copy import copy\ndef twice(x):\n    return copy(x)"
+    assert 7 not in left_out([*CELLS[:7], own, "graded"], {8})
+
+
 @pytest.mark.parametrize(
     ("source", "does"),
     [
         ("x = 1", False), ("import math", True), ("def f():\n    pass", True), ("class A:\n    pass", True),
-        ("from torch import Tensor", True), ("from reference.lessons.kl.figures import figure", False),
+        ("from torch import Tensor", True), ("from . import mine", True), ("from reference.lessons.kl.figures import figure", False),
     ],
 )  # fmt: skip
 def test_what_a_solution_could_call(source, does):
     assert helps(source) is does
+
+
+def test_the_names_that_a_cell_binds_are_not_those_that_it_reads_or_imports():
+    source = "import math\nfrom copy import copy as c\nx = y + math.pi\ndef f(a):\n    b = a"
+    assert binds(source) == {"x", "f"} and binds_or_imports(source) == {"x", "f", "math", "c"}
+    assert reads(source) == {"y"}
+    assert reads("def f(a):\n    global g\n    g = a") == set()
 
 
 def test_grading_trains_nothing_and_runs_all_that_the_short_answers_and_its_own_cells_read(path):

@@ -67,6 +67,17 @@ def test_a_token_that_the_clip_has_stopped_is_no_candidate_of_clip_cov():
     assert_is(loss, -1.2, 0, 0, 0)
     loss, gradient = clip_cov(scores, old=old, share=1.0, clip_low=0.5, clip_high=1.0)
     assert_is(loss, 0, 0, 0, 0)  # exactly at a bound nothing is stopped
+    loss, gradient = clip_cov(scores, share=1.0, clip_low=0.0, clip_high=0.0)  # ratios of 1, without rounding
+    assert_is(loss, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("old", [0.25, 1.0])
+def test_a_token_without_advantage_is_not_stopped_whatever_its_ratio(old):
+    """Its ratio is 2 or 1/2. It has the higher score, so it is the one taken out, and the other one keeps its loss."""
+    wide = {"cov_low": -math.inf, "cov_high": math.inf, "share": 0.0}
+    logp, before = f64([0.5, 0.5]).log(), f64([old, 0.5]).log()
+    loss, _ = clip_cov([0.9, 0.1], logp=logp, old=before, advantages=f64([0.0, 1.0]), mask=torch.ones(1, 2), **wide)
+    assert_is(loss, 0, -1)
 
 
 @pytest.mark.parametrize("bounds", [MEAN, {"cov_low": -math.inf, "cov_high": math.inf}])

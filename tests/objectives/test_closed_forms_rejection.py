@@ -112,6 +112,12 @@ def test_a_row_that_did_not_do_badly_stays_however_unlikely_it_is():
         assert kept.int().tolist() == [[1, 1, 1], [0, 0, 0]]
 
 
+def test_a_row_that_is_apart_by_exactly_the_threshold_stays():
+    new, sampler = f64([-2.0, -1.0]), f64([-1.5, -0.5])
+    kept = off_policy_mask(new, sampler, f64([-1]), torch.ones(1, 2), threshold=0.5)
+    assert kept.all()
+
+
 # ---- tokens of high entropy ----------------------------------------------------------------------------------------------
 
 ENTROPY = f64([0.9, 0.2, 1.1], [0.4, 0.7, 9.0])
@@ -140,3 +146,9 @@ def test_a_place_that_is_whole_but_for_rounding_is_that_place():
     """(1 - 0.7) * 10 is a little above 3 in floating point: the token at 3 is the quantile, and stays."""
     entropy = torch.arange(11.0, dtype=torch.float64)[None] / 10
     assert top_entropy_mask(entropy, torch.ones(1, 11), share=0.7).int().tolist() == [[0] * 3 + [1] * 8]
+
+
+def test_a_quantile_of_bfloat16_is_not_rounded_to_one_of_the_two_values_around_it():
+    """At 0.3 between 1 and 1 + 1/128 lies 1.0023, which bfloat16 would round to 1."""
+    entropy = torch.tensor([[1.0, 1 + 1 / 128]], dtype=torch.bfloat16)
+    assert top_entropy_mask(entropy, torch.ones(1, 2), share=0.7).tolist() == [[False, True]]

@@ -4,6 +4,7 @@ import _thread
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from llamas import small
 
 from reference.objectives.shapes import InputError
 from reference.world import workers
-from reference.world.workers import in_parallel, is_small, one_core_per_operation
+from reference.world.workers import cores_for_rows, cores_of, in_parallel, is_small, one_core_per_operation, workers_for
 
 # ---- the pool ----------------------------------------------------------------------------------------------------------
 
@@ -89,6 +90,15 @@ def test_one_core_for_each_operation_in_the_parts():
     assert set(counts) == {1}
 
 
+def test_parts_are_made_as_they_are_needed():
+    taken = []
+    parts = (taken.append(part) or part for part in range(100))
+    results = in_parallel(lambda part: part, parts, workers=3)
+    assert next(results) == 0 and len(taken) == 6  # three at a time, and three ahead
+    assert next(results) == 1 and len(taken) == 7
+    results.close()
+
+
 def test_an_early_end_leaves_no_thread_working():
     before, finished = threading.active_count(), []
 
@@ -139,18 +149,88 @@ def test_one_core_per_operation_ends_with_its_block(error):
     assert torch.get_num_threads() == 2
 
 
+# ---- how many cores ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("running", "of_torch", "spare"),
+    [("3", 4, 4), ("5", 4, 2), ("6", 4, 1), ("7", 4, 1), ("9", 4, 1), ("1", 4, 4), ("4", 2, 2), ("no number", 4, 4)],
+)
+def test_a_core_that_another_program_computes_on_is_not_taken(running, of_torch, spare, monkeypatch):
+    """Of 4 cores. Of the threads that run 3 are our own."""
+    text = f"0.10 0.20 0.30 {running}/321 4567\n"
+    monkeypatch.setattr(workers, "Path", lambda name: SimpleNamespace(read_text=lambda: text))
+    monkeypatch.setattr(workers, "own_running_threads", lambda: 3)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(workers, "CORES", of_torch)
+    assert workers.spare_cores() == spare
+
+
+def test_all_cores_are_taken_where_nothing_says_what_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(workers, "Path", lambda name: tmp_path / "not there")
+    monkeypatch.setattr(workers, "CORES", 3)
+    assert workers.spare_cores() == 3
+
+
+def test_our_own_threads_are_counted_while_they_run(monkeypatch, tmp_path):
+    """The name of a thread may hold anything; one that ended meanwhile has no file."""
+    for number, text in enumerate(["7 (a) R 1", "8 (b) R) S 1", "9 (c) S R", "10 (d) ) R 1"]):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "stat").write_text(text)
+    (tmp_path / "ended").mkdir()
+    monkeypatch.setattr(workers, "Path", lambda name: tmp_path)
+    assert workers.own_running_threads() == 2
+
+
+def test_few_rows_have_one_core_and_many_rows_the_spare_ones(monkeypatch):
+    monkeypatch.setattr(workers, "spare_cores", lambda: 3)
+    model, counts = small(), []
+    with cores_for_rows(model) as rows_are:
+        for rows in (12, 11, 100, 1):
+            rows_are(rows)
+            counts.append(torch.get_num_threads())
+    assert counts == [3, 1, 3, 1] and torch.get_num_threads() == 2
+    with cores_for_rows(model.train()) as rows_are:
+        rows_are(1)
+        assert torch.get_num_threads() == 2
+
+
+def test_a_loop_in_a_part_keeps_its_one_core(monkeypatch):
+    monkeypatch.setattr(workers, "spare_cores", lambda: 3)
+    model = small()
+
+    def cores_in_a_part(rows: int) -> int:
+        with cores_for_rows(model) as rows_are:
+            rows_are(rows)
+            return torch.get_num_threads()
+
+    assert list(in_parallel(cores_in_a_part, [1, 100], workers=2)) == [1, 1]
+
+
+def test_only_a_small_model_leaves_the_cores_to_the_parts(monkeypatch):
+    monkeypatch.setattr(workers, "spare_cores", lambda: 3)
+    model = small()
+    with cores_of(model):
+        assert torch.get_num_threads() == 1 and workers_for(model) == 3
+    with cores_of(model.train()):
+        assert torch.get_num_threads() == 2 and workers_for(model) == 1
+
+
 # ---- which models ------------------------------------------------------------------------------------------------------
 
 
 def test_only_a_small_model_without_state_or_chance_is_worked_on_in_parts(monkeypatch):
     model = small()
-    assert is_small(model)
+    assert is_small(model) and not is_small(small().to("meta"))
     with torch.autocast("cpu", dtype=torch.bfloat16):  # the threads would not know of it
         assert not is_small(model)
     model.model.layers[0].train()
     assert not is_small(model)
     model.eval()
-    monkeypatch.setattr(workers, "SMALL", 1000)
+    weights = sum(p.numel() for p in model.parameters())
+    monkeypatch.setattr(workers, "SMALL", weights)
+    assert is_small(model)
+    monkeypatch.setattr(workers, "SMALL", weights - 1)
     assert not is_small(model)
     monkeypatch.undo()
     handle = model.lm_head.register_forward_hook(lambda *a: None)
