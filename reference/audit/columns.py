@@ -115,7 +115,7 @@ def attention(chosen: Chosen, tokens: Tensor) -> tuple[Tensor | None, list[str]]
         return None, []
     if mask.shape != tokens.shape:
         return tokens_there(mask, key, tokens.shape), [
-            f"{key} is {tuple(mask.shape)}: what its last query sees was taken to be the tokens that are there."
+            f"{key} is {tuple(mask.shape)}: what its queries see was taken to be the tokens that are there."
         ]
     if mask.dtype != torch.bool and ((mask < 0) | (mask != mask.round())).any():
         raise InputError(f"{key} holds numbers other than 0 and 1: expected 1 where a token is")

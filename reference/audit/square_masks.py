@@ -24,12 +24,10 @@ def tokens_there(mask: Tensor, key: str, shape: torch.Size) -> Tensor:
     if mask.shape not in ((rows, 1, time, time), (rows, time, time)):
         raise InputError(f"{key} is {tuple(mask.shape)}, expected {tuple(shape)} as the tokens")
     seen = seen_by_queries(mask.reshape(rows, time, time))
-    there = seen[:, -1]  # the last query sees every token that is there
-    causal = there[:, None] & torch.ones(time, time, dtype=torch.bool, device=mask.device).tril()
-    asks = causal.any(
-        dim=2, keepdim=True
-    )  # what padding on the left sees is left open: some masks let it see everything
-    if ((seen != causal) & asks).any():
+    before = torch.ones(time, time, dtype=torch.bool, device=mask.device).tril()
+    looks_back = ~(seen & ~before).any(dim=2)  # some masks let a query of padding see everything, and some nothing
+    there = (seen & looks_back[:, :, None]).any(dim=1)
+    if ((seen != (there[:, None] & before)) & there[:, :, None]).any():
         raise InputError(
             f"{key} is {tuple(mask.shape)}, and not causal with padding alone: pass {tuple(shape)}, 1 where a token is"
         )

@@ -70,9 +70,10 @@ def test_a_causal_mask_over_queries_and_keys_says_which_tokens_are_there(there):
     mask = square(there)
     added = torch.zeros(mask.shape).masked_fill(~mask, torch.finfo(torch.float32).min)
     open_padding = mask | ~mask.any(dim=-1, keepdim=True)  # rows that would see nothing see everything
-    for given in (mask, mask.long(), added, open_padding, mask[:, 0]):
+    closed_padding = mask & there[:, None, :, None].bool()  # queries of padding see nothing
+    for given in (mask, mask.long(), added, open_padding, closed_padding, mask[:, 0]):
         batch = batch_of({"input_ids": IDS, "attention_mask": given})
-        assert batch.attention_mask.equal(there.bool()) and "what its last query sees" in batch.notes[0]
+        assert batch.attention_mask.equal(there.bool()) and "what its queries see" in batch.notes[0]
 
 
 def test_a_row_alone_is_a_batch_of_one_row():
