@@ -79,8 +79,9 @@ def badge(host: str, link: str) -> str:
 
 
 def row(name: str, notebook: str) -> str:
-    """The four badges of a lesson, on one line."""
-    return " ".join(badge(host, link) for host, link in links(name, notebook).items())
+    """The four badges of a lesson, on one line, and the glossary: Colab and Kaggle follow whole addresses only."""
+    badges = [badge(host, link) for host, link in links(name, notebook).items()]
+    return " ".join([*badges, f"[Glossary](https://github.com/{name}/blob/{BRANCH}/docs/GLOSSARY.md)"])
 
 
 def table(name: str, lessons: Mapping[str, str]) -> str:

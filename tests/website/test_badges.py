@@ -108,6 +108,14 @@ def test_every_lesson_has_a_badge_for_each_host_with_a_text_alternative():
     assert list(links("ada/course", "x")) == list(PICTURES)
 
 
+def test_behind_the_badges_a_whole_address_leads_to_the_glossary():
+    """Colab and Kaggle open one file, and a relative link of it leads nowhere there."""
+    place, _, file = (
+        row("ada/course", "notebooks/x.ipynb").rpartition("[Glossary](")[2].rstrip(")").partition("/blob/main/")
+    )
+    assert place == "https://github.com/ada/course" and (ROOT / file).is_file()
+
+
 def test_before_anybody_publishes_there_is_a_command_and_no_badge():
     shown = table(PLACEHOLDER, LESSONS)
     assert "make badges REPOSITORY=owner/name" in shown and "![" not in shown and PLACEHOLDER not in shown
